@@ -1,0 +1,41 @@
+# Needs Python 3.11 or newer with pip and venv; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Compiled XLA programs are kept outside the tree and shared by test workers.
+export JAX_COMPILATION_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pattern-selection/xla
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.5
+
+.PHONY: reproduce test lint bench figures lock clean
+
+reproduce: $(INSTALLED)
+	$(BIN)/pattern-selection reproduce
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/hitting_time.py
+
+figures: $(INSTALLED)
+	$(BIN)/pattern-selection figures
+
+$(INSTALLED): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# Needs `uv` on the path; only for maintainers who change the dependencies.
+lock:
+	uv pip compile --universal --generate-hashes --extra test --python-version 3.11 \
+		--no-annotate --no-header pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,66 @@
+"""What a theorem is, as data: its words, its formula, its proof, and its claims.
+
+A `Statement` is one result of the paper. Its `claims` are the separate assertions that
+can be tested one by one, each with the hypotheses under which it is asserted and with
+an honest `status`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from numpy.typing import ArrayLike
+
+from theory.support import Bools
+
+Status = Literal["proved", "as reported", "formal", "refuted"]
+"""How much a claim is worth.
+
+- `proved`: there is a proof in this package; a violation is a bug in the code.
+- `as reported`: the source asserts it; we have no proof of the exact wording.
+- `formal`: an expansion or a central-limit heuristic without an error bound.
+- `refuted`: there is a counterexample in this package.
+"""
+
+Hypotheses = Callable[[ArrayLike, ArrayLike], Bools]
+"""`(success_rates [..., K], log_policy [..., K]) -> bool [...]`."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One testable assertion of a statement.
+
+    `id` is `<statement>.<name>`; `hypotheses` says, lane by lane of a batch, where the
+    claim has something to say.
+    """
+
+    id: str
+    words: str
+    formula: str
+    status: Status
+    hypotheses: Hypotheses
+
+    def __post_init__(self) -> None:
+        if self.status not in get_args(Status):
+            raise ValueError(
+                f"`status` must be one of {get_args(Status)}; got {self.status!r}."
+            )
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One result: `words` for people, `formula` for the pencil, `claims` for tests."""
+
+    id: str
+    title: str
+    words: str
+    formula: str
+    source: str
+    assumptions: str
+    proof: str
+    claims: tuple[Claim, ...]
+
+    def __post_init__(self) -> None:
+        strays = [c.id for c in self.claims if not c.id.startswith(f"{self.id}.")]
+        if strays:
+            raise ValueError(f"Claims of {self.id} must be named {self.id}.*: {strays}")
