@@ -1,0 +1,175 @@
+"""Moments on the way from the base model to the end of training.
+
+An event has a value whose sign changes from negative to positive when it happens. What
+is recorded is the first such change, the last one (`After...`), or the change at which
+a quantity is extreme (`Peak`, `Lowest`).
+"""
+
+from abc import abstractmethod
+from typing import ClassVar, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulator.logspace import Centred, centre, sign_of_mean
+from simulator.observables import best_patterns, log_gap, log_optimal_probability
+from simulator.problem import Problem
+
+Scalar = Float[Array, ""]
+
+
+class Point(NamedTuple):
+    """All an event may look at: one policy, its pay, and where it is heading.
+
+    `direction` is the velocity of the logits per unit of solver time: the right sign
+    and a bounded size, not per unit of `t`.
+    """
+
+    problem: Problem
+    log_probs: Float[Array, " K"]
+    rewards: Float[Array, " K"]
+    direction: Float[Array, " K"]
+    advantage: Centred
+
+
+class AbstractEvent(eqx.Module):
+    """An event; see the module's docstring."""
+
+    @abstractmethod
+    def value(self, point: Point) -> Scalar:
+        """Negative before, positive after."""
+
+
+class AbstractFirst(AbstractEvent):
+    """Recorded at its first change of sign."""
+
+    keep: ClassVar[str] = "first"
+
+
+class AbstractLast(AbstractEvent):
+    """Recorded at its last change of sign, if the value is positive at the end."""
+
+    keep: ClassVar[str] = "last"
+
+
+class AbstractExtreme(AbstractEvent):
+    """Recorded where `score` is largest over the whole run, both ends included.
+
+    `value` is minus the slope of the score.
+    """
+
+    keep: ClassVar[str] = "extreme"
+
+    @abstractmethod
+    def score(self, point: Point) -> Scalar:
+        """The quantity to maximise."""
+
+
+def _scalar(value):
+    return jnp.asarray(value, dtype=float)
+
+
+class Gap(AbstractFirst):
+    """The gap `rho_* - rho_bar` of the reward that training sees falls to `level`."""
+
+    level: Scalar = eqx.field(converter=_scalar)
+
+    def value(self, point):
+        return jnp.log(self.level) - log_gap(point.log_probs, point.rewards)
+
+
+class Accuracy(AbstractFirst):
+    """Accuracy rises to `level`."""
+
+    level: Scalar = eqx.field(converter=_scalar)
+
+    def value(self, point):
+        rates = point.problem.success_rates
+        return sign_of_mean(point.log_probs, rates - self.level)
+
+
+class OptimalProbability(AbstractFirst):
+    """The total probability `pi_*` of the best patterns rises to `level`."""
+
+    level: Scalar = eqx.field(converter=_scalar)
+
+    def value(self, point):
+        rates = point.problem.success_rates
+        best = best_patterns(point.log_probs, rates)
+        return sign_of_mean(point.log_probs, jnp.where(best, 1.0, 0.0) - self.level)
+
+
+class SuboptimalMass(AbstractFirst):
+    """`1 - pi_*` falls to `level`, compared on a log scale."""
+
+    level: Scalar = eqx.field(converter=_scalar)
+
+    def value(self, point):
+        best = best_patterns(point.log_probs, point.problem.success_rates)
+        rest = jnp.where(best, -jnp.inf, point.log_probs)
+        top = jnp.max(rest)
+        shift = jnp.where(top == -jnp.inf, 0.0, top)
+        mass = jnp.log(jnp.sum(jnp.exp(rest - shift))) + shift
+        return jnp.log(self.level) - mass
+
+
+class T0(AbstractFirst):
+    """Accuracy passes the highest suboptimal success rate: the rival stops growing."""
+
+    def value(self, point):
+        rates, log_probs = point.problem.success_rates, point.log_probs
+        best = best_patterns(log_probs, rates)
+        inside = log_probs > -jnp.inf
+        runner_up = jnp.max(jnp.where(inside & ~best, rates, -jnp.inf))
+        # All rates equal: there is no rival, and nothing to pass.
+        shortfall = jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
+        return sign_of_mean(log_probs, shortfall)
+
+
+class Crossing(AbstractFirst):
+    """A best pattern becomes the most likely one."""
+
+    def value(self, point):
+        best = best_patterns(point.log_probs, point.problem.success_rates)
+        ahead = jnp.max(jnp.where(best, point.log_probs, -jnp.inf))
+        return ahead - jnp.max(jnp.where(best, -jnp.inf, point.log_probs))
+
+
+class BelowBase(AbstractLast):
+    """Accuracy falls below that of the base model for good."""
+
+    def value(self, point):
+        rates = point.problem.success_rates
+        base = jnp.exp(point.problem.log_policy)
+        return sign_of_mean(point.log_probs, jnp.sum(base * rates) - rates)
+
+
+class PeakAccuracy(AbstractExtreme):
+    """Accuracy is highest."""
+
+    def score(self, point):
+        return jnp.sum(jnp.exp(point.log_probs) * point.problem.success_rates)
+
+    def value(self, point):
+        rates = point.problem.success_rates
+        drift = centre(point.log_probs, point.direction).values()
+        # d ACC = sum_k pi_k (d theta_k - mean) s_k, with s measured from the mode's.
+        offset = centre(point.log_probs, rates).offset
+        return -jnp.sum(jnp.exp(point.log_probs) * drift * offset)
+
+
+class LowestOptimalProbability(AbstractExtreme):
+    """The total probability `pi_*` of the best patterns is lowest."""
+
+    def score(self, point):
+        rates = point.problem.success_rates
+        return -log_optimal_probability(point.log_probs, rates)
+
+    def value(self, point):
+        log_probs, rates = point.log_probs, point.problem.success_rates
+        best = best_patterns(log_probs, rates)
+        within = jnp.where(best, log_probs, -jnp.inf)
+        share = jnp.exp(within - jnp.max(within))
+        share = share / jnp.sum(share)
+        return jnp.sum(share * centre(log_probs, point.direction).values())

@@ -1,0 +1,79 @@
+"""Differences that neither cancel nor underflow, however extreme the policy is.
+
+On a plateau one pattern holds almost all the mass and everything that still moves is
+of the size of the others' probabilities, say `1e-600`. Two rules keep every relative
+digit: measure values from the most likely pattern's, whose difference with itself is
+exactly 0, and carry the size of what is left as a logarithm.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class ScaledVector(NamedTuple):
+    """The vector `mantissa * exp(log_scale)`."""
+
+    mantissa: Float[Array, " K"]
+    log_scale: Float[Array, ""]
+
+
+class Centred(NamedTuple):
+    """Values around their policy mean: `offset - exp(log_scale) * mean`.
+
+    `offset[k] = values[k] - values[i]` for the most likely pattern `i`, and
+    `exp(log_scale) * mean = sum_k pi_k offset[k]`.
+    """
+
+    log_probs: Float[Array, " K"]
+    offset: Float[Array, " K"]
+    weighted: Float[Array, " K"]
+    mean: Float[Array, ""]
+    log_scale: Float[Array, ""]
+
+    def values(self) -> Float[Array, " K"]:
+        """`values[k] - sum_j pi_j values[j]`."""
+        return self.offset - jnp.exp(self.log_scale) * self.mean
+
+    def weighted_by_policy(self) -> ScaledVector:
+        """`pi_k (values[k] - sum_j pi_j values[j])`."""
+        mantissa = self.weighted - jnp.exp(self.log_probs) * self.mean
+        return ScaledVector(mantissa, self.log_scale)
+
+
+def centre(log_probs: Float[Array, " K"], values: Float[Array, " K"]) -> Centred:
+    """Measure `values` from their mean under the policy; see `Centred`."""
+    most_likely = log_probs == jnp.max(log_probs)
+    # Ties: any of the most likely serves; the largest value needs no index look-up.
+    offset = values - jnp.max(jnp.where(most_likely, values, -jnp.inf))
+    counts = (offset != 0) & (log_probs > -jnp.inf)
+    log_scale = jnp.max(jnp.where(counts, log_probs, -jnp.inf))
+    log_scale = jnp.where(log_scale == -jnp.inf, 0.0, log_scale)
+    weighted = jnp.where(counts, jnp.exp(log_probs - log_scale) * offset, 0.0)
+    return Centred(log_probs, offset, weighted, jnp.sum(weighted), log_scale)
+
+
+def sign_of_mean(
+    log_probs: Float[Array, " K"], values: Float[Array, " K"]
+) -> Float[Array, ""]:
+    """A number with the sign of `sum_k pi_k values[k]`, of order 1 at any scale."""
+    counts = (values != 0) & (log_probs > -jnp.inf)
+    log_scale = jnp.max(jnp.where(counts, log_probs, -jnp.inf))
+    log_scale = jnp.where(log_scale == -jnp.inf, 0.0, log_scale)
+    return jnp.sum(jnp.where(counts, jnp.exp(log_probs - log_scale) * values, 0.0))
+
+
+def log_sum(
+    log_probs: Float[Array, " K"], values: Float[Array, " K"]
+) -> Float[Array, ""]:
+    """`log sum_k pi_k values[k]` for values >= 0; `-inf` where the sum is 0."""
+    log_terms = log_probs + jnp.log(values)
+    top = jnp.max(log_terms)
+    shift = jnp.where(top == -jnp.inf, 0.0, top)
+    return jnp.log(jnp.sum(jnp.exp(log_terms - shift))) + shift
+
+
+def log_expm1(x: Float[Array, ""]) -> Float[Array, ""]:
+    """`log(exp(x) - 1)` for `x >= 0`, without overflow; `-inf` at 0."""
+    return x + jnp.log(-jnp.expm1(-x))

@@ -1,0 +1,217 @@
+"""The selection problem: success rates, a base policy, and what answers look like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+SUM_TOLERANCE = 1e-6  # how far a probability vector typed by hand may be from 1
+
+
+class Problem(eqx.Module):
+    """One problem, or a batch of them along leading axes.
+
+    A model answers a question by first choosing one of `K` reasoning patterns from
+    `pi = softmax(logits)`; pattern `k` is then right with probability
+    `success_rates[k]`, which training does not change.
+
+    Shapes, with `*B` the batch axes (none for one problem):
+
+    - `success_rates`: `[*B, K]`, probabilities. May be left out when `answer_kernel`
+      is given, whose column 0 is the correct answer.
+    - `policy` or `logits`: `[*B, K]`, the base model. A pattern with probability 0
+      (logit `-inf`) is outside the support and stays at 0: pad with it to put
+      problems of different `K` into one batch.
+    - `answer_kernel`: `[*B, K, A]`, the probability of each answer given the pattern.
+    - `reference_policy`: `[*B, K]`, where the KL penalty pulls to (default: the base).
+
+    Stored as `log_policy` and `log_reference`, normalised. Values are checked when
+    they are concrete; under a JAX transformation only shapes are.
+
+    Raises `ValueError` with what was given and what is allowed.
+    """
+
+    success_rates: Float[Array, "*B K"]
+    log_policy: Float[Array, "*B K"]
+    log_reference: Float[Array, "*B K"]
+    answer_kernel: Float[Array, "*B K A"] | None
+
+    def __init__(
+        self,
+        success_rates: Any = None,
+        policy: Any = None,
+        *,
+        logits: Any = None,
+        answer_kernel: Any = None,
+        reference_policy: Any = None,
+    ):
+        if (policy is None) == (logits is None):
+            raise ValueError("give the base model once: either `policy` or `logits`.")
+        if success_rates is None and answer_kernel is None:
+            raise ValueError("give `success_rates`, or an `answer_kernel`.")
+        if answer_kernel is not None:
+            answer_kernel = _checked_kernel(answer_kernel)
+            if success_rates is None:
+                success_rates = answer_kernel[..., 0]
+        rates = _checked_rates(success_rates)
+        if policy is not None:
+            log_policy = _log_of_policy("policy", policy, rates.shape)
+        else:
+            log_policy = _checked_logits(logits, rates.shape)
+        log_policy = jax.nn.log_softmax(log_policy)
+        if reference_policy is None:
+            log_reference = log_policy
+        else:
+            log_reference = jax.nn.log_softmax(
+                _log_of_policy("reference_policy", reference_policy, rates.shape)
+            )
+            _check_support(log_policy, log_reference)
+        if answer_kernel is not None:
+            _check_kernel_agrees(answer_kernel, rates)
+        self.success_rates = rates
+        self.log_policy = log_policy
+        self.log_reference = log_reference
+        self.answer_kernel = answer_kernel
+
+    @property
+    def num_patterns(self) -> int:
+        """`K`."""
+        return self.success_rates.shape[-1]
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading axes `*B`; `()` for one problem."""
+        return self.success_rates.shape[:-1]
+
+    def __getitem__(self, index: Any) -> Problem:
+        """The problem or problems at `index` of the batch axes."""
+        if not self.batch_shape:
+            raise IndexError("this is one problem, not a batch: it has no lanes.")
+        return jax.tree.map(lambda leaf: leaf[index], self)
+
+
+def two_answer_kernel(success_rates: Any) -> Float[Array, "*B K 2"]:
+    """`P[k] = (s_k, 1 - s_k)`: each pattern gives the right answer or the wrong one."""
+    rates = _checked_rates(success_rates)
+    return jnp.stack([rates, 1 - rates], axis=-1)
+
+
+def _is_traced(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer)
+
+
+def _as_floats(name: str, value: Any) -> Array:
+    if _is_traced(value):
+        return value
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be numbers in rows of equal length.") from None
+    if np.isnan(array).any():
+        raise ValueError(f"`{name}` contains NaN; give real numbers.")
+    return jnp.asarray(array)
+
+
+def _checked_rates(value: Any) -> Array:
+    rates = _as_floats("success_rates", value)
+    if rates.ndim < 1 or rates.shape[-1] < 2:
+        raise ValueError(
+            f"`success_rates` has shape {rates.shape}; at least two patterns are "
+            "needed (last axis K >= 2)."
+        )
+    if not _is_traced(rates):
+        host = np.asarray(rates)
+        wrong = host[~((host >= 0) & (host <= 1))]
+        if wrong.size:
+            raise ValueError(
+                f"`success_rates` contains {wrong.flat[0]:g}; rates are "
+                "probabilities, between 0 and 1."
+            )
+    return rates
+
+
+def _check_length(name: str, array: Array, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(
+            f"`{name}` has shape {array.shape} but `success_rates` has {shape}; "
+            "give one number per pattern."
+        )
+
+
+def _check_sums(name: str, host: np.ndarray) -> None:
+    if not np.isfinite(host).all():
+        raise ValueError(f"`{name}` contains an infinity; give finite probabilities.")
+    if (host < 0).any():
+        raise ValueError(
+            f"`{name}` contains {host.min():g}; probabilities are not negative."
+        )
+    sums = host.sum(axis=-1)
+    wrong = sums[~(np.abs(sums - 1) <= SUM_TOLERANCE)]
+    if wrong.size:
+        raise ValueError(
+            f"`{name}` sums to {wrong.flat[0]:.8g}; probabilities sum to 1: divide "
+            "by the sum."
+        )
+
+
+def _log_of_policy(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    policy = _as_floats(name, value)
+    _check_length(name, policy, shape)
+    if not _is_traced(policy):
+        _check_sums(name, np.asarray(policy))
+    return jnp.log(policy)
+
+
+def _checked_logits(value: Any, shape: tuple[int, ...]) -> Array:
+    logits = _as_floats("logits", value)
+    _check_length("logits", logits, shape)
+    if not _is_traced(logits):
+        host = np.asarray(logits)
+        if (host == np.inf).any():
+            raise ValueError("`logits` contains +inf; give finite numbers or -inf.")
+        if not np.isfinite(host).any(axis=-1).all():
+            raise ValueError("`logits` are all -inf; at least one must be finite.")
+    return logits
+
+
+def _check_support(log_policy: Array, log_reference: Array) -> None:
+    if _is_traced(log_policy) or _is_traced(log_reference):
+        return
+    inside, reference = np.asarray(log_policy), np.asarray(log_reference)
+    if ((inside > -np.inf) & (reference == -np.inf)).any():
+        raise ValueError(
+            "`reference_policy` is 0 where the base policy is not: KL is infinite; "
+            "give every pattern of the base model some reference probability."
+        )
+
+
+def _checked_kernel(value: Any) -> Array:
+    kernel = _as_floats("answer_kernel", value)
+    if kernel.ndim < 2 or kernel.shape[-1] < 2:
+        raise ValueError(
+            f"`answer_kernel` has shape {kernel.shape}; give one row per pattern with "
+            "at least two answers, the correct one first."
+        )
+    if not _is_traced(kernel):
+        _check_sums("answer_kernel row", np.asarray(kernel))
+    return kernel
+
+
+def _check_kernel_agrees(kernel: Array, rates: Array) -> None:
+    if kernel.shape[:-1] != rates.shape:
+        raise ValueError(
+            f"`answer_kernel` has {kernel.shape[:-1]} rows but `success_rates` has "
+            f"shape {rates.shape}; give one row per pattern."
+        )
+    if not (_is_traced(kernel) or _is_traced(rates)):
+        apart = np.abs(np.asarray(kernel[..., 0]) - np.asarray(rates)).max()
+        if not apart <= SUM_TOLERANCE:
+            raise ValueError(
+                f"column 0 of `answer_kernel` differs from `success_rates` by "
+                f"{apart:.3g}; it is the success rate: leave one of the two out."
+            )

@@ -1,0 +1,125 @@
+"""What a pattern is paid: the reward that training sees.
+
+A signal maps a problem and the current policy to one reward per pattern. To add one,
+write a small class here: its name in kebab-case and its first docstring line appear in
+`pattern-selection run --help` by themselves.
+
+Rewards are detached: the policy gradient treats them as constants.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from simulator.problem import Problem
+
+
+class AbstractSignal(eqx.Module):
+    """One reward per pattern: `signal(problem, log_probs) -> rewards [K]`."""
+
+    @abstractmethod
+    def __call__(
+        self, problem: Problem, log_probs: Float[Array, " K"]
+    ) -> Float[Array, " K"]:
+        """Rewards `[K]` for one problem at the policy `exp(log_probs)`."""
+
+    def check(self, problem: Problem) -> None:
+        """Raise `ValueError` if the (concrete) problem cannot be paid this way."""
+        del problem
+
+
+class AbstractFixedSignal(AbstractSignal):
+    """A signal whose rewards do not depend on the policy."""
+
+    @abstractmethod
+    def rewards(self, problem: Problem) -> Float[Array, " K"]:
+        """Rewards `[K]` of one problem, the same at every policy."""
+
+    def __call__(
+        self, problem: Problem, log_probs: Float[Array, " K"]
+    ) -> Float[Array, " K"]:
+        del log_probs
+        return self.rewards(problem)
+
+
+class Verifiable(AbstractFixedSignal):
+    """RLVR: 1 for a right answer, 0 for a wrong one, so a pattern expects s_k."""
+
+    def rewards(self, problem):
+        return problem.success_rates
+
+
+class SelfCertainty(AbstractFixedSignal):
+    """RLIF: certainty of the answer, -(1/|A|) sum_a log P[k, a]; needs a kernel.
+
+    Equals `KL(Uniform || P_k) + log|A|`. It does not see which answer is right.
+    """
+
+    def rewards(self, problem):
+        return -jnp.mean(jnp.log(problem.answer_kernel), axis=-1)
+
+    def check(self, problem):
+        if problem.answer_kernel is None:
+            raise ValueError(
+                "`SelfCertainty` needs an answer kernel and the problem has none; "
+                "give one row of answer probabilities per pattern."
+            )
+        inside = np.asarray(problem.log_policy) > -np.inf
+        if not (np.asarray(problem.answer_kernel).min(axis=-1) > 0)[inside].all():
+            raise ValueError(
+                "`SelfCertainty` is infinite where an answer has probability 0; give "
+                "every answer a positive probability."
+            )
+
+
+class FixedConfidence(AbstractFixedSignal):
+    """RLIF: given numbers, one confidence per pattern."""
+
+    confidence: Float[Array, "*B K"] = eqx.field(
+        converter=jnp.asarray, metadata={"ndim": 1}
+    )
+
+    def rewards(self, problem):
+        del problem
+        return self.confidence
+
+    def check(self, problem):
+        given = np.asarray(self.confidence)
+        if given.shape[-1:] != (problem.num_patterns,):
+            raise ValueError(
+                f"`confidence` has {given.shape[-1] if given.ndim else 0} numbers for "
+                f"{problem.num_patterns} patterns; give one per pattern."
+            )
+        if not np.isfinite(given).all():
+            raise ValueError("`confidence` contains NaN or an infinity.")
+
+
+class Mixture(AbstractSignal):
+    """A weighted sum of signals: `sum_i weights[i] * signals[i]`."""
+
+    signals: tuple[AbstractSignal, ...]
+    weights: Float[Array, "*B n"] = eqx.field(metadata={"ndim": 1})
+
+    def __init__(self, signals: Sequence[AbstractSignal], weights: Any):
+        self.signals = tuple(signals)
+        self.weights = jnp.asarray(weights, dtype=float)
+        if self.weights.shape[-1:] != (len(self.signals),):
+            raise ValueError(
+                f"{len(self.signals)} signals but weights of shape "
+                f"{self.weights.shape}; give one weight per signal."
+            )
+
+    def __call__(self, problem, log_probs):
+        paid = [signal(problem, log_probs) for signal in self.signals]
+        return sum(w * r for w, r in zip(self.weights, paid, strict=True))
+
+    def check(self, problem):
+        if not np.isfinite(np.asarray(self.weights)).all():
+            raise ValueError("`weights` contains NaN or an infinity.")
+        for signal in self.signals:
+            signal.check(problem)

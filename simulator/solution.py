@@ -1,0 +1,49 @@
+"""What an engine returns, and why it stopped."""
+
+import equinox as eqx
+from jaxtyping import Array, Float, Int
+
+
+class Outcome(eqx.Enumeration):
+    """Why a run ended. The value of each member says what it means and what to do."""
+
+    reached = "The event to stop at was reached."
+    horizon = "The time limit came first; raise the limit or relax the event."
+    stationary = (
+        "All patterns of the support are paid the same: the policy does not move."
+    )
+    settled = (
+        "The policy came to rest before the event: no pattern has an advantage any "
+        "more. With a KL penalty this is the optimum; relax the event or lower beta."
+    )
+    max_steps = "Too many solver steps; raise `max_steps` or loosen `tolerance`."
+    nonfinite = (
+        "Logits or rewards became infinite or NaN; check the rewards, or reduce the "
+        "step size."
+    )
+
+
+class Solution(eqx.Module):
+    """The result of one run, or of a batch along the leading axes `*B`.
+
+    Times are natural logarithms of the flow time `t` (`step_size * num_steps` for
+    discrete training), because plateaus last longer than floats can say.
+
+    - `outcome`: an `Outcome` per lane.
+    - `log_time`, `log_probs`: where the run ended.
+    - `event_log_times`: one per event asked for; `-inf`: true from the start (or an
+      extremum at the start), `+inf`: did not happen.
+    - `event_log_probs`: the policy at those events (the final one where it did not
+      happen).
+    - `saved_log_probs`: the policy at the times asked for; rows after the end of the
+      run repeat the final policy.
+    - `num_steps`: solver steps taken.
+    """
+
+    outcome: Outcome
+    log_time: Float[Array, "*B"]
+    log_probs: Float[Array, "*B K"]
+    event_log_times: Float[Array, "*B E"]
+    event_log_probs: Float[Array, "*B E K"]
+    saved: Array | None
+    num_steps: Int[Array, "*B"]
