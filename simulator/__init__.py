@@ -1,1 +1,88 @@
+"""Dynamics of RL post-training as selection among reasoning patterns.
 
+`Problem -> signal, update -> engine -> Solution -> observables`.
+"""
+
+from simulator.ensembles import chunk_width, map_lanes
+from simulator.events import (
+    T0,
+    AbstractEvent,
+    Accuracy,
+    BelowBase,
+    Crossing,
+    Gap,
+    LowestOptimalProbability,
+    OptimalProbability,
+    PeakAccuracy,
+    Point,
+    SuboptimalMass,
+)
+from simulator.flow import Flow, FlowState, flow
+from simulator.observables import (
+    accuracy,
+    best_patterns,
+    entropy,
+    kl,
+    log_gap,
+    log_optimal_probability,
+    pass_at_n,
+    probs,
+)
+from simulator.problem import Problem, two_answer_kernel
+from simulator.signals import (
+    AbstractFixedSignal,
+    AbstractSignal,
+    FixedConfidence,
+    Mixture,
+    SelfCertainty,
+    Verifiable,
+)
+from simulator.solution import Outcome, Solution, outcome_names
+from simulator.stepping import ExplicitStepper, ImplicitStepper
+from simulator.training import Training, train
+from simulator.updates import AbstractUpdate, NaturalGradient, PolicyGradient
+
+__all__ = [
+    "T0",
+    "AbstractEvent",
+    "AbstractFixedSignal",
+    "AbstractSignal",
+    "AbstractUpdate",
+    "Accuracy",
+    "BelowBase",
+    "Crossing",
+    "ExplicitStepper",
+    "FixedConfidence",
+    "Flow",
+    "FlowState",
+    "Gap",
+    "ImplicitStepper",
+    "LowestOptimalProbability",
+    "Mixture",
+    "NaturalGradient",
+    "OptimalProbability",
+    "Outcome",
+    "PeakAccuracy",
+    "Point",
+    "PolicyGradient",
+    "Problem",
+    "SelfCertainty",
+    "Solution",
+    "SuboptimalMass",
+    "Training",
+    "Verifiable",
+    "accuracy",
+    "best_patterns",
+    "chunk_width",
+    "entropy",
+    "flow",
+    "kl",
+    "log_gap",
+    "log_optimal_probability",
+    "map_lanes",
+    "outcome_names",
+    "pass_at_n",
+    "probs",
+    "train",
+    "two_answer_kernel",
+]

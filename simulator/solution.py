@@ -1,6 +1,7 @@
 """What an engine returns, and why it stopped."""
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 
@@ -23,6 +24,16 @@ class Outcome(eqx.Enumeration):
     )
 
 
+OUTCOME_NAMES = (
+    "reached",
+    "horizon",
+    "stationary",
+    "settled",
+    "max_steps",
+    "nonfinite",
+)
+
+
 class Solution(eqx.Module):
     """The result of one run, or of a batch along the leading axes `*B`.
 
@@ -35,8 +46,8 @@ class Solution(eqx.Module):
       extremum at the start), `+inf`: did not happen.
     - `event_log_probs`: the policy at those events (the final one where it did not
       happen).
-    - `saved_log_probs`: the policy at the times asked for; rows after the end of the
-      run repeat the final policy.
+    - `saved`: what was observed at the times asked for; rows after the end of the run
+      repeat the final value; `None` if no times were given.
     - `num_steps`: solver steps taken.
     """
 
@@ -47,3 +58,12 @@ class Solution(eqx.Module):
     event_log_probs: Float[Array, "*B E K"]
     saved: Array | None
     num_steps: Int[Array, "*B"]
+
+
+def outcome_names(outcome: Outcome) -> np.ndarray:
+    """The name of each lane's outcome, `[*B]` strings (a 0-d array for one run)."""
+    codes = np.asarray(outcome._value)
+    names = np.full(codes.shape, "", dtype="<U16")
+    for name in OUTCOME_NAMES:
+        names[codes == np.asarray(getattr(Outcome, name)._value)] = name
+    return names

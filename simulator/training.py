@@ -1,0 +1,94 @@
+"""Discrete training with exact expected gradients and any Optax optimizer.
+
+One step hands `-velocity` to the optimizer as the gradient. With `optax.sgd(eta)` this
+is Euler's method for the flow: it converges to it, at order 1, as `eta -> 0` with
+`eta * num_steps` fixed.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from simulator.flow import Flow, FlowState
+from simulator.problem import Problem
+from simulator.signals import AbstractSignal
+from simulator.solution import Outcome
+from simulator.updates import AbstractUpdate
+
+
+class Training(eqx.Module):
+    """A discrete run: what it ended with, and what was saved on the way.
+
+    - `outcome`: `reached`, `horizon` (all steps done) or `nonfinite`.
+    - `first_step`: the first step after which the event holds; -1 if none.
+    - `saved_steps`, `saved_log_probs`: the policy after those numbers of steps.
+    """
+
+    outcome: Outcome
+    first_step: Int[Array, ""]
+    log_probs: Float[Array, " K"]
+    saved_steps: Int[Array, " T"]
+    saved_log_probs: Float[Array, "T K"]
+
+
+@eqx.filter_jit
+def train(
+    problem: Problem,
+    signal: AbstractSignal,
+    update: AbstractUpdate,
+    optimizer: optax.GradientTransformation,
+    *,
+    num_steps: int,
+    save_every: int = 1,
+    until=None,
+) -> Training:
+    """Take `num_steps` optimizer steps on one problem; `vmap` it for a batch.
+
+    The policy is saved after every `save_every` steps (which must divide `num_steps`).
+    With an event `until`, `first_step` tells when it first held; the run goes on.
+
+    Raises `ValueError` if `save_every` does not divide `num_steps`.
+    """
+    if num_steps < 1 or save_every < 1 or num_steps % save_every:
+        raise ValueError(
+            f"`num_steps` = {num_steps} must be a positive multiple of `save_every` = "
+            f"{save_every}."
+        )
+    zero = jnp.zeros((), problem.log_policy.dtype)
+    rule = Flow(problem, signal, update, zero)
+    inside = problem.log_policy > -jnp.inf
+    logits = jnp.where(inside, problem.log_policy, zero)
+
+    def holds(logits):
+        if until is None:
+            return jnp.asarray(False)
+        return until.value(rule.point(FlowState(logits, zero))) >= 0
+
+    def one_step(carry, _):
+        logits, opt_state, step, first = carry
+        advantage = rule.point(FlowState(logits, zero)).advantage
+        mantissa, log_scale = update.velocity(advantage)
+        velocity = mantissa * jnp.exp(log_scale)
+        change, opt_state = optimizer.update(-velocity, opt_state, logits)
+        logits = optax.apply_updates(logits, change)
+        step = step + 1
+        first = jnp.where((first < 0) & holds(logits), step, first)
+        return (logits, opt_state, step, first), None
+
+    def block(carry, _):
+        carry, _ = jax.lax.scan(one_step, carry, None, length=save_every)
+        return carry, rule.log_probs(FlowState(carry[0], zero))
+
+    first = jnp.where(holds(logits), 0, -1)
+    carry = (logits, optimizer.init(logits), jnp.asarray(0), first)
+    blocks = num_steps // save_every
+    carry, saved = jax.lax.scan(block, carry, None, length=blocks)
+    logits, _, _, first = carry
+    outcome = Outcome.where(first >= 0, Outcome.reached, Outcome.horizon)
+    finite = jnp.all(jnp.isfinite(logits))
+    outcome = Outcome.where(finite, outcome, Outcome.nonfinite)
+    steps = save_every * (1 + jnp.arange(blocks))
+    log_probs = rule.log_probs(FlowState(logits, zero))
+    return Training(outcome, first, log_probs, steps, saved)
