@@ -1,1 +1,1 @@
-
+"""Confronting theory with simulation: commands, checks, saved data, figures."""

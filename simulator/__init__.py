@@ -38,7 +38,6 @@ from simulator.signals import (
     Verifiable,
 )
 from simulator.solution import Outcome, Solution, outcome_names
-from simulator.stepping import ExplicitStepper, ImplicitStepper
 from simulator.training import Training, train
 from simulator.updates import AbstractUpdate, NaturalGradient, PolicyGradient
 
@@ -51,12 +50,10 @@ __all__ = [
     "Accuracy",
     "BelowBase",
     "Crossing",
-    "ExplicitStepper",
     "FixedConfidence",
     "Flow",
     "FlowState",
     "Gap",
-    "ImplicitStepper",
     "LowestOptimalProbability",
     "Mixture",
     "NaturalGradient",

@@ -38,7 +38,10 @@ def lane_axes(module: Any) -> Any:
         else:
             continue
         axes = eqx.tree_at(
-            lambda m, name=name: getattr(m, name), axes, new, is_leaf=lambda x: x is None
+            lambda m, name=name: getattr(m, name),
+            axes,
+            new,
+            is_leaf=lambda x: x is None,
         )
     return axes
 

@@ -1,0 +1,84 @@
+"""The command line: `pattern-selection <command>`.
+
+JAX is imported inside commands only, so that `--help` is quick. Built on `argparse`
+rather than a library on top of it, because an error has to be one line.
+"""
+
+import argparse
+import importlib
+import os
+import re
+import sys
+
+from experiments.errors import UserError
+
+COMMANDS = {
+    "run": "one base model and one recipe: what happens, and when",
+    "verify": "check statements on many random problems",
+    "reproduce": "all checks and all figures of the paper's results",
+    "figures": "draw the figures again from saved data",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+        # The default pattern does not know exponents: -1e-3 is a number here.
+        self._negative_number_matcher = re.compile(
+            r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|^-inf$|^-nan$"
+        )
+
+    def error(self, message):
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all commands."""
+    parser = _Parser(
+        prog="pattern-selection",
+        description="Dynamics of RL post-training as selection among reasoning "
+        "patterns.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for name, summary in COMMANDS.items():
+        module = importlib.import_module(f"experiments.{name}")
+        sub = commands.add_parser(name, help=summary, description=summary + ".")
+        module.add_arguments(sub)
+        sub.add_argument("--seed", type=int, default=0, help="default 0")
+        sub.add_argument(
+            "--precision",
+            choices=["float64", "float32"],
+            default="float64",
+            help="default float64",
+        )
+        sub.add_argument("--json", metavar="FILE", help="machine-readable; - is stdout")
+        sub.set_defaults(main=module.main)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
+    try:
+        args = build_parser().parse_args(argv)
+        if args.seed < 0:
+            raise UserError(f"--seed {args.seed} is negative; give 0 or more.")
+        import jax
+
+        jax.config.update("jax_enable_x64", args.precision == "float64")
+        return args.main(args)
+    except (UserError, ValueError) as error:
+        message = " ".join(str(error).split())
+        print(f"error: {message}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,242 @@
+"""`pattern-selection run`: one base model, one recipe, what happens."""
+
+import argparse
+import math
+
+from experiments import catalogue
+from experiments.errors import UserError
+from experiments.output import check_writable_file, write_json
+
+EVENTS = {
+    "gap": ("Gap", "the reward gap rho_* - rho_bar falls to this"),
+    "accuracy": ("Accuracy", "accuracy rises to this"),
+    "optimal-probability": ("OptimalProbability", "pi_* rises to this"),
+}
+
+
+def _listed(entries) -> str:
+    return "\n".join(f"  {e.name:<18} {e.summary}" for e in entries.values())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `run`; the lists of signals and updates read the source."""
+    parser.epilog = (
+        f"signals:\n{_listed(catalogue.signals())}\n\n"
+        f"updates:\n{_listed(catalogue.updates())}\n\n"
+        "a weighted mixture: --signal verifiable=0.7 self-certainty=0.3\n\n"
+        "example:\n  pattern-selection run --success-rates 0.9 0.6 0.1 "
+        "--policy 0.05 0.70 0.25 --until gap=1e-3"
+    )
+    number = {"nargs": "+", "type": float, "metavar": "X"}
+    parser.add_argument(
+        "--success-rates",
+        help="probability of a right answer, one per pattern",
+        **number,
+    )
+    parser.add_argument("--policy", help="base model: probabilities, sum 1", **number)
+    parser.add_argument("--logits", help="base model, instead of --policy", **number)
+    parser.add_argument(
+        "--answer-kernel",
+        nargs="+",
+        metavar="ROW",
+        help="answer probabilities, one row per pattern, the right answer first: "
+        "0.9,0.1 0.6,0.4",
+    )
+    parser.add_argument(
+        "--signal", nargs="+", default=["verifiable"], metavar="NAME[=WEIGHT]"
+    )
+    parser.add_argument(
+        "--confidence", help="rewards for fixed-confidence, one per pattern", **number
+    )
+    parser.add_argument("--update", default="policy-gradient", metavar="NAME")
+    parser.add_argument(
+        "--beta", type=float, help="weight of KL to the base model (default 0)"
+    )
+    parser.add_argument(
+        "--until",
+        metavar="EVENT=LEVEL",
+        help="; ".join(f"{k}: {v[1]}" for k, v in EVENTS.items())
+        + " (default gap=1e-3; with a KL penalty: until at rest)",
+    )
+    parser.add_argument(
+        "--max-log10-time", type=float, default=800.0, help="time limit (default 800)"
+    )
+    parser.add_argument(
+        "--method", choices=["flow"], default="flow", help="engine (default flow)"
+    )
+
+
+def _parse_weight(item: str) -> tuple[str, float | None]:
+    name, equals, weight = item.partition("=")
+    if not equals:
+        return name, None
+    try:
+        value = float(weight)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"--signal {item}: the weight must be a finite number.")
+    return name, value
+
+
+def _choose(table, name: str, option: str):
+    if name not in table:
+        raise UserError(f"{option} {name} is unknown; choose from {', '.join(table)}.")
+    return table[name]
+
+
+def build_signal(items: list[str], options: dict[str, object]):
+    """One signal, or a mixture if weights or several names are given."""
+    import simulator
+
+    parsed = [_parse_weight(item) for item in items]
+    table = catalogue.signals()
+    parts = [
+        catalogue.build(_choose(table, name, "--signal"), options) for name, _ in parsed
+    ]
+    if len(parts) == 1 and parsed[0][1] is None:
+        return parts[0]
+    if any(weight is None for _, weight in parsed):
+        raise UserError("--signal: give every signal of a mixture a weight, NAME=WEIGHT.")
+    return simulator.Mixture(parts, [weight for _, weight in parsed])
+
+
+def build_event(text: str):
+    """The event of `--until`, for example `gap=1e-3`."""
+    import simulator
+
+    name, equals, level = text.partition("=")
+    try:
+        value = float(level) if equals else math.nan
+    except ValueError:
+        value = math.nan
+    if name not in EVENTS or not 0 < value < 1:
+        allowed = ", ".join(f"{key}=LEVEL" for key in EVENTS)
+        raise UserError(
+            f"--until {text}: give one of {allowed} with a level between 0 and 1."
+        )
+    return getattr(simulator, EVENTS[name][0])(value)
+
+
+def _kernel(rows: list[str] | None):
+    if rows is None:
+        return None
+    try:
+        return [[float(x) for x in row.split(",")] for row in rows]
+    except ValueError:
+        raise UserError(
+            f"--answer-kernel {' '.join(rows)}: rows are numbers joined by commas, as "
+            "in 0.9,0.1 0.6,0.4."
+        ) from None
+
+
+def report(args: argparse.Namespace) -> dict:
+    """Run and return the JSON object of the command."""
+    import numpy as np
+
+    import simulator as sim
+
+    if math.isnan(args.max_log10_time):
+        raise UserError("--max-log10-time is NaN; give a number.")
+    options = {"confidence": args.confidence, "beta": args.beta}
+    signal = build_signal(args.signal, options)
+    update = catalogue.build(
+        _choose(catalogue.updates(), args.update, "--update"), options
+    )
+    problem = sim.Problem(
+        args.success_rates,
+        args.policy,
+        logits=args.logits,
+        answer_kernel=_kernel(args.answer_kernel),
+    )
+    until = args.until
+    if until is None and not args.beta:
+        until = "gap=1e-3"
+    events = (
+        sim.T0(),
+        sim.Crossing(),
+        sim.LowestOptimalProbability(),
+        sim.PeakAccuracy(),
+        sim.BelowBase(),
+    )
+    solution = sim.flow(
+        problem,
+        signal,
+        update,
+        until=None if until is None else build_event(until),
+        events=events,
+        max_log_time=args.max_log10_time * math.log(10),
+    )
+    rates = np.asarray(problem.success_rates)
+    base = np.asarray(problem.log_policy)
+    final = np.asarray(solution.log_probs)
+
+    def moment(index):
+        log_time = float(solution.event_log_times[index])
+        return _time(log_time) if math.isfinite(log_time) else None
+
+    def accuracy(log_probs):
+        return float(sim.accuracy(log_probs, rates))
+
+    lowest = solution.event_log_probs[2]
+    log_time = float(solution.log_time)
+    stationary = solution.outcome == sim.Outcome.stationary
+    name = str(sim.outcome_names(solution.outcome))
+    return {
+        "outcome": name,
+        "advice": sim.Outcome[getattr(sim.Outcome, name)],
+        "time": None if stationary else _time(log_time),
+        "log10_time": None if stationary else log_time / math.log(10),
+        "accuracy": accuracy(final),
+        "policy": np.exp(final).tolist(),
+        "log_policy": final.tolist(),
+        "base_accuracy": accuracy(base),
+        "t0": moment(0),
+        "t_cross": moment(1),
+        "min_optimal_probability": float(
+            np.exp(sim.log_optimal_probability(lowest, rates))
+        ),
+        "peak_accuracy": accuracy(solution.event_log_probs[3]),
+        "t_below_base": moment(4),
+        "entropy": float(sim.entropy(final)),
+        "kl_to_base": float(sim.kl(final, base)),
+        "method": args.method,
+        "num_steps": int(solution.num_steps),
+    }
+
+
+def _time(log_time: float) -> float | None:
+    """The time itself, or None where a float cannot hold it."""
+    return math.exp(log_time) if log_time < 709 else None
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print a few lines for people, or one JSON object with `--json`."""
+    check_writable_file(args.json)
+    result = report(args)
+    if args.json is not None:
+        write_json(result, args.json)
+    if args.json != "-":
+        print(_lines(result))
+    return 0
+
+
+def _lines(result: dict) -> str:
+    def number(key):
+        value = result[key]
+        return "-" if value is None else f"{value:.6g}"
+
+    policy = " ".join(f"{p:.4g}" for p in result["policy"][:8])
+    more = " ..." if len(result["policy"]) > 8 else ""
+    return "\n".join(
+        [
+            f"outcome    {result['outcome']}: {result['advice']}",
+            f"time       {number('time')}  (10^{number('log10_time')})",
+            f"accuracy   {number('base_accuracy')} -> {number('accuracy')}, "
+            f"peak {number('peak_accuracy')}",
+            f"policy     {policy}{more}",
+            f"T0         {number('t0')}  (accuracy passes the second-best success rate)",
+            f"crossing   {number('t_cross')}  (best pattern becomes the most likely)",
+            f"lowest pi* {number('min_optimal_probability')}",
+        ]
+    )
