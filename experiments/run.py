@@ -97,7 +97,9 @@ def build_signal(items: list[str], options: dict[str, object]):
     if len(parts) == 1 and parsed[0][1] is None:
         return parts[0]
     if any(weight is None for _, weight in parsed):
-        raise UserError("--signal: give every signal of a mixture a weight, NAME=WEIGHT.")
+        raise UserError(
+            "--signal: in a mixture every signal needs a weight, NAME=WEIGHT."
+        )
     return simulator.Mixture(parts, [weight for _, weight in parsed])
 
 
@@ -235,7 +237,7 @@ def _lines(result: dict) -> str:
             f"accuracy   {number('base_accuracy')} -> {number('accuracy')}, "
             f"peak {number('peak_accuracy')}",
             f"policy     {policy}{more}",
-            f"T0         {number('t0')}  (accuracy passes the second-best success rate)",
+            f"T0         {number('t0')}  (accuracy passes the second-best rate)",
             f"crossing   {number('t_cross')}  (best pattern becomes the most likely)",
             f"lowest pi* {number('min_optimal_probability')}",
         ]

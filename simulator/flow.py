@@ -226,7 +226,10 @@ def _solve(run: _Run, problem: Problem, signal, update) -> Solution:
     finite &= jnp.all(jnp.isfinite(rewards0)) & ~jnp.isnan(log_speed)
     status = jnp.where(finite, status, _code(Outcome.nonfinite))
     n = len(events)
-    repeat = lambda x: jnp.broadcast_to(x, (n, *x.shape))
+
+    def repeat(x):
+        return jnp.broadcast_to(x, (n, *x.shape))
+
     brackets = Bracket(
         jax.tree.map(repeat, start), jnp.zeros(n), jnp.zeros(n, bool), scores_at(start)
     )
@@ -478,5 +481,7 @@ def _run_one(run, problem, signal, update):
 
 @eqx.filter_jit
 def _run_many(run, lanes, axes):
-    solve = lambda problem, signal, update: _solve(run, problem, signal, update)
+    def solve(problem, signal, update):
+        return _solve(run, problem, signal, update)
+
     return eqx.filter_vmap(solve, in_axes=axes)(*lanes)

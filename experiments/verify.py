@@ -1,0 +1,108 @@
+"""`pattern-selection verify`: statements against simulation, worst case first."""
+
+import argparse
+import sys
+
+from experiments.errors import UserError
+from experiments.output import check_writable_file, write_json
+from experiments.progress import bar
+
+IDS = ("A1", "A2", "A3", "A4")
+QUANTILES = (0.0, 0.01, 0.5, 0.99, 1.0)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `verify`."""
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help=f"from {', '.join(IDS)} (default: all)"
+    )
+    parser.add_argument(
+        "--problems", type=int, default=4000, help="per statement (default 4000)"
+    )
+
+
+def verify(ids, problems: int, seed: int) -> list[dict]:
+    """One report per statement; see DESIGN of the JSON in the README."""
+    import numpy as np
+
+    import theory
+    from experiments.checks import CHECKS
+
+    reports = []
+    for name in ids:
+        statement = theory.STATEMENTS[name]
+        # The key of a statement does not depend on which others are checked.
+        rng = np.random.default_rng([seed, IDS.index(name)])
+        with bar(f"check {name}") as progress:
+            results = CHECKS[name](rng, problems, progress)
+        claims = [_claim_report(result, np) for result in results]
+        worst = min(claims, key=lambda claim: claim["worst_margin"])
+        reports.append(
+            {
+                "id": name,
+                "title": statement.title,
+                "problems": max(claim["problems"] for claim in claims),
+                "violations": sum(claim["violations"] for claim in claims),
+                "unresolved": max(claim["unresolved"] for claim in claims),
+                "worst_margin": worst["worst_margin"],
+                "tightness": worst["tightness"],
+                "worst_problem": worst["worst_problem"],
+                "claims": claims,
+            }
+        )
+    return reports
+
+
+def _claim_report(result, np) -> dict:
+    margins = result.margins
+    quantiles = np.quantile(margins, QUANTILES) if margins.size else []
+    return {
+        "id": result.id,
+        "problems": int(margins.size),
+        "violations": result.violations,
+        "unresolved": result.unresolved,
+        "worst_margin": float(margins.min()) if margins.size else None,
+        "margin_is": result.measures,
+        "tightness": {
+            f"{q:g}": float(v) for q, v in zip(QUANTILES, quantiles, strict=False)
+        },
+        "worst_problem": result.worst_problem(),
+        "note": result.note,
+    }
+
+
+def table(reports: list[dict]) -> str:
+    """The summary for people: one row per claim."""
+    head = f"{'claim':<20} {'problems':>8} {'violations':>10} {'unresolved':>10} "
+    rows = [head + f"{'worst margin':>13}  note"]
+    for report in reports:
+        for claim in report["claims"]:
+            margin = claim["worst_margin"]
+            shown = "-" if margin is None else f"{margin:.3g}"
+            rows.append(
+                f"{claim['id']:<20} {claim['problems']:>8} {claim['violations']:>10} "
+                f"{claim['unresolved']:>10} {shown:>13}  {claim['note']}".rstrip()
+            )
+    return "\n".join(rows)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Exit code 1 if any claim is violated."""
+    unknown = [name for name in args.ids if name not in IDS]
+    if unknown:
+        raise UserError(
+            f"statement {unknown[0]} is unknown; choose from {', '.join(IDS)}."
+        )
+    if args.problems < 1:
+        raise UserError(f"--problems {args.problems}: give a positive number.")
+    if args.precision != "float64":
+        raise UserError("--precision float32: theorem checks run in float64 only.")
+    check_writable_file(args.json)
+    reports = verify(args.ids or IDS, args.problems, args.seed)
+    write_json(reports, args.json)
+    if args.json != "-":
+        print(table(reports))
+    failed = sum(report["violations"] for report in reports)
+    if failed:
+        print(f"{failed} violations", file=sys.stderr)
+    return 1 if failed else 0
