@@ -15,6 +15,8 @@ from experiments.errors import UserError
 COMMANDS = {
     "run": "one base model and one recipe: what happens, and when",
     "verify": "check statements on many random problems",
+    "reproduce": "all checks and all figures of the paper's results",
+    "figures": "draw the figures again from saved data",
 }
 
 

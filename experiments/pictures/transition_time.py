@@ -1,0 +1,108 @@
+"""T0 against the quality of the base model: a power law, not super-exponential."""
+
+import numpy as np
+
+RATES = {3: (0.9, 0.6, 0.1), 4: (0.9, 0.6, 0.3, 0.1), 5: (0.9, 0.6, 0.4, 0.2, 0.1)}
+
+
+def _starts(K, rare):
+    """pi_0(*) = rare, a quarter of the rest on the worse patterns, equally."""
+    rest = 1 - rare
+    worse = [0.25 * rest / (K - 2)] * (K - 2)
+    return np.stack([rare, 0.75 * rest, *worse], axis=-1)
+
+
+def compute(rng, quick, progress):
+    """Measured T0 with its bounds for K = 3, 4, 5, and two families in gamma."""
+    import simulator as sim
+    import theory
+
+    del rng, progress
+    points = 8 if quick else 33
+    rare = np.geomspace(0.1, 1e-8, points)
+    data = {"rare": rare}
+
+    def measure(rates, policy):
+        solution = sim.flow(
+            sim.Problem(np.broadcast_to(rates, policy.shape), policy),
+            sim.Verifiable(),
+            until=sim.T0(),
+            max_log_time=500.0,
+        )
+        return solution.log_time / np.log(10)
+
+    for K, rates in RATES.items():
+        policy = _starts(K, rare)
+        law = theory.transition_bounds(
+            np.broadcast_to(rates, policy.shape), np.log(policy), event="t0"
+        )
+        data[f"log10_t0_{K}"] = measure(rates, policy)
+        data[f"lower_{K}"], data[f"upper_{K}"] = law.lower, law.upper
+    e = np.geomspace(0.1, 1e-8, points)
+    rates, policy = theory.counterexample(e)
+    data["fixed_e"], data["fixed_gamma"] = e, theory.gamma(rates, np.log(policy))
+    data["fixed_log10_t0"] = measure(rates, policy)
+    grow = np.geomspace(0.1, 1e-5, points)
+    policy = _starts(3, grow)
+    growing = theory.gamma(np.broadcast_to(RATES[3], policy.shape), np.log(policy))
+    data["growing_gamma"], data["growing_log10_t0"] = growing, measure(RATES[3], policy)
+    return data
+
+
+def draw(data):
+    """Left: the law in 1/pi_0(*). Right: against gamma."""
+    from experiments.style import BLACK, CYCLE, panels
+
+    figure, axes = panels(2)
+    left, right = axes[0]
+    inverse = 1 / data["rare"]
+    for K, color in zip(RATES, CYCLE, strict=False):
+        t0 = data[f"log10_t0_{K}"]
+        slope = (t0[-1] - t0[-3]) / (np.log10(inverse[-1]) - np.log10(inverse[-3]))
+        left.plot(
+            inverse, t0, "o", color=color, ms=2.5, label=f"K = {K}: slope {slope:.2f}"
+        )
+        lower, upper = np.log10(data[f"lower_{K}"]), np.log10(data[f"upper_{K}"])
+        left.fill_between(inverse, lower, upper, color=color, alpha=0.35, lw=0)
+        left.plot(inverse, upper, color=color, linewidth=0.5)
+    left.set(
+        xscale="log",
+        xlabel=r"$1/\pi_0(*)$",
+        ylabel=r"$\log_{10} T_0$",
+        title=r"dots: measured; bands: $L+I \leq T_0 \leq L+2I$",
+    )
+    left.legend()
+    gamma = data["growing_gamma"]
+    tail = slice(-3, None)
+    slope = np.polyfit(np.log10(gamma[tail]), data["growing_log10_t0"][tail], 1)[0]
+    right.plot(
+        gamma,
+        data["growing_log10_t0"],
+        "o-",
+        ms=2.5,
+        label=rf"growing $\gamma$: slope {slope:.2f}",
+    )
+    right.plot(
+        data["fixed_gamma"],
+        data["fixed_log10_t0"],
+        "s",
+        ms=2.5,
+        label=r"$\gamma = 6$ fixed, falling $\pi_0(*)$",
+    )
+    shown = np.geomspace(1.5, 30, 60)
+    right.plot(
+        shown,
+        shown * np.log10(shown),
+        "--",
+        color=BLACK,
+        label=r"$\gamma^{\gamma}$, the form as reported",
+    )
+    right.set(
+        xscale="log",
+        xlabel=r"$\gamma = \sum_{k \neq r'} \pi_0(k) / \pi_0(*)$",
+        ylabel=r"$\log_{10} T_0$",
+        ylim=(0, 20),
+        title=r"no function of $\gamma$ alone bounds $T_0$",
+    )
+    right.legend()
+    return figure

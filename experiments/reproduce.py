@@ -1,0 +1,53 @@
+"""`pattern-selection reproduce`: check the paper's results and draw their figures."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from experiments import figures, verify
+from experiments.errors import UserError
+from experiments.output import check_writable_file, check_writable_folder, write_json
+from experiments.pictures import NAMES
+from experiments.progress import bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `reproduce`."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("figures"), help="folder (default figures)"
+    )
+    parser.add_argument(
+        "--problems", type=int, default=4000, help="per statement (default 4000)"
+    )
+    parser.add_argument("--quick", action="store_true", help="small counts, a minute")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Exit code 1 if any claim is violated; the figures are drawn all the same."""
+    import numpy as np
+
+    from experiments.stamp import stamp
+
+    if args.problems < 1:
+        raise UserError(f"--problems {args.problems}: give a positive number.")
+    if args.precision != "float64":
+        raise UserError("--precision float32: theorem checks run in float64 only.")
+    check_writable_file(args.json)
+    check_writable_folder(args.out / "data")
+    problems = min(args.problems, 200) if args.quick else args.problems
+    config = {"command": "reproduce", "problems": problems, "quick": args.quick}
+    provenance = stamp(config, args.seed)
+    reports = verify.verify(verify.IDS, problems, args.seed)
+    print(verify.table(reports), flush=True)
+    write_json({"stamp": provenance, "statements": reports}, args.json)
+    for index, name in enumerate(NAMES):
+        rng = np.random.default_rng([args.seed, 100 + index])
+        with bar(f"figure {name}") as progress:
+            data = figures.picture(name).compute(rng, args.quick, progress)
+        figures.save_data(data, provenance | {"figure": name}, args.out, name)
+        figures.draw(name, args.out)
+        print(f"{args.out / name}.svg", flush=True)
+    failed = sum(report["violations"] for report in reports)
+    if failed:
+        print(f"{failed} violations", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,47 @@
+"""One look for all figures: column width, colours safe for colour-blind readers."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+# Okabe and Ito, "Color Universal Design" (2008).
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, SKY, AMBER, BLACK = "#CC79A7", "#56B4E9", "#E69F00", "#000000"
+GREY = "#7F7F7F"
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER)
+
+COLUMN, PAGE = 3.5, 7.0  # inches
+
+RC = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+    "lines.linewidth": 1.2,
+    "savefig.dpi": 200,
+    "figure.constrained_layout.use": True,
+    # The same bytes for the same data.
+    "svg.hashsalt": "pattern-selection",
+    "svg.fonttype": "path",
+}
+
+
+def panels(columns: int, width: float = PAGE, height: float = 2.6):
+    """A figure with `columns` panels in a row."""
+    return plt.subplots(1, columns, figsize=(width, height), squeeze=False)
+
+
+def save(figure, folder: Path, name: str) -> None:
+    """Write `name.svg` and `name.png`."""
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+    plt.close(figure)
