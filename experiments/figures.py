@@ -27,7 +27,7 @@ def picture(name: str):
 
 
 def save_data(data: dict, stamp: dict, folder: Path, name: str) -> None:
-    """`data/NAME.npz` and beside it `NAME.json`, the stamp; both whole or not at all."""
+    """Write `data/NAME.npz` and beside it its stamp, `NAME.json`."""
     import numpy as np
 
     buffer = io.BytesIO()

@@ -1,0 +1,70 @@
+import json
+
+import numpy as np
+import pytest
+
+from experiments import catalogue, cli
+
+REPORTED = "run --success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25".split()
+
+
+def test_run_prints_the_contract_as_json(capsys):
+    assert cli.main([*REPORTED, "--until", "gap=1e-3", "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["outcome"] == "reached" and result["method"] == "flow"
+    np.testing.assert_allclose(result["t0"], 42.683163, rtol=1e-7)
+    np.testing.assert_allclose(result["t_cross"], 91.857068, rtol=1e-7)
+    np.testing.assert_allclose(result["log10_time"], np.log10(result["time"]))
+    np.testing.assert_allclose(0.9 - result["accuracy"], 1e-3, rtol=1e-6)
+    assert result["min_optimal_probability"] < 0.0434
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("run --success-rates 0.9 0.6 --policy 0.5 0.6", "sums to 1.1"),
+        ("run --success-rates 0.9 1.6 --policy 0.5 0.5", "1.6"),
+        ("run --success-rates 0.9 nan --policy 0.5 0.5", "NaN"),
+        ("run --success-rates 0.9 --policy 1", "two patterns"),
+        ("run --success-rates 0.9 0.6 --policy 0.5 -5e-1", "-0.5"),
+        ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --signal magic", "magic"),
+        ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --signal self-certainty", "ker"),
+        ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --update magic", "magic"),
+        ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --beta -1", "-1"),
+        ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --until gap=2", "gap=2"),
+        ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --json /none/x", "/none/x"),
+        ("run --success-rates x --policy 0.5 0.5", "invalid"),
+        ("run --policy 0.5 0.5 --answer-kernel 0.9,0.3 0.5,0.5", "sums to 1.2"),
+        ("verify Z9", "Z9"),
+        ("verify --problems 0", "0"),
+        ("reproduce --out /proc/none", "/proc/none"),
+        ("figures nothing", "nothing"),
+        ("dance", "dance"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(capsys, words, said):
+    assert cli.main(words.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1 and said in captured.err
+
+
+def test_the_catalogue_lists_every_final_class():
+    import simulator
+
+    for entries in (catalogue.signals(), catalogue.updates()):
+        for entry in entries.values():
+            assert hasattr(simulator, entry.class_name) and entry.summary
+    assert set(catalogue.signals()) == {
+        "verifiable",
+        "self-certainty",
+        "fixed-confidence",
+    }
+
+
+def test_help_names_signals_and_updates(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["run", "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "self-certainty" in text and "natural-gradient" in text

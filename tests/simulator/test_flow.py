@@ -1,0 +1,230 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simulator as sim
+from tests.oracles import hitting_times, softmax
+
+EVENTS = (
+    sim.T0(),
+    sim.Crossing(),
+    sim.LowestOptimalProbability(),
+    sim.PeakAccuracy(),
+    sim.BelowBase(),
+)
+WIDTH = 8
+
+
+def run(rates, logits, **options):
+    """One compiled shape for all tests: batches of `WIDTH` lanes of 5 patterns."""
+    rates, logits = np.atleast_2d(rates), np.atleast_2d(logits)
+    lanes = len(rates)
+    missing = 5 - rates.shape[1]
+    rates = np.pad(rates, ((0, WIDTH - lanes), (0, missing)), mode="edge")
+    logits = np.pad(
+        np.pad(logits, ((0, 0), (0, missing)), constant_values=-np.inf),
+        ((0, WIDTH - lanes), (0, 0)),
+        mode="edge",
+    )
+    options = {"until": sim.Gap(1e-3), "events": EVENTS} | options
+    solution = sim.flow(sim.Problem(rates, logits=logits), sim.Verifiable(), **options)
+    return jax.tree.map(lambda leaf: leaf[:lanes], solution)
+
+
+@pytest.fixture(scope="module")
+def problems():
+    rng = np.random.default_rng(5)
+    return rng.uniform(size=(WIDTH, 5)), 1.5 * rng.normal(size=(WIDTH, 5))
+
+
+@pytest.fixture(scope="module")
+def solved(problems):
+    return run(*problems)
+
+
+def test_hitting_times_agree_with_dop853(problems, solved):
+    for lane, (rates, logits) in enumerate(zip(*problems, strict=True)):
+        best, second = np.argsort(rates)[::-1][:2]
+        functions = [
+            lambda pi, r=rates: 1e-3 - pi @ (r.max() - r),
+            lambda pi, r=rates, k=second: pi @ r - r[k],
+            lambda pi, k=best: pi[k] - np.delete(pi, k).max(),
+        ]
+        end, t0, cross = hitting_times(rates, logits, functions, 2e5)
+        np.testing.assert_allclose(np.exp(solved.log_time[lane]), end, rtol=1e-7)
+        for measured, wanted in zip(
+            np.exp(solved.event_log_times[lane, :2]), (t0, cross), strict=True
+        ):
+            if 0 < measured < np.inf:
+                np.testing.assert_allclose(measured, wanted, rtol=1e-7)
+
+
+def test_the_reported_case():
+    solution = run([0.9, 0.6, 0.1], np.log([0.05, 0.70, 0.25]))
+    t0, cross, dip = np.exp(solution.event_log_times[0, :3])
+    np.testing.assert_allclose([t0, cross], [42.683163, 91.857068], rtol=2e-8)
+    lowest = np.exp(solution.event_log_probs[0, 2, 0])
+    # Agrees with DOP853 on a fine grid: 0.0433989 at t = 17.463.
+    np.testing.assert_allclose([dip, lowest], [17.463484, 0.0433989190], rtol=1e-7)
+
+
+def test_two_patterns_follow_sinh_x_plus_x():
+    x0, lead = -7.0, 0.37
+    solution = run([0.8, 0.8 - lead], [x0, 0.0])
+    log_probs = solution.log_probs[0]
+    x = log_probs[0] - log_probs[1]
+    t = np.exp(solution.log_time[0])
+    np.testing.assert_allclose(x + np.sinh(x) - x0 - np.sinh(x0), lead * t, rtol=1e-7)
+
+
+def test_a_lane_alone_equals_the_lane_in_its_batch(problems, solved):
+    rates, logits = problems
+    alone = run(rates[3:4], logits[3:4])
+    np.testing.assert_allclose(alone.log_time[0], solved.log_time[3], rtol=1e-13)
+    np.testing.assert_allclose(alone.log_probs[0], solved.log_probs[3], rtol=1e-11)
+
+
+def test_a_single_problem_equals_its_lane(problems, solved):
+    rates, logits = problems
+    alone = sim.flow(
+        sim.Problem(rates[2], logits=logits[2]), sim.Verifiable(), until=sim.Gap(1e-3)
+    )
+    np.testing.assert_allclose(alone.log_time, solved.log_time[2], rtol=1e-12)
+
+
+def test_zero_probability_stays_zero_and_changes_nothing():
+    rates, logits = [0.9, 0.6, 0.1], [-2.0, 1.0, 0.0]
+    plain = run(rates, logits)
+    padded = run([0.9, 0.6, 0.1, 0.99], [*logits, -np.inf])
+    np.testing.assert_allclose(padded.log_time, plain.log_time, rtol=1e-13)
+    assert np.isneginf(padded.log_probs[0, 3])
+
+
+def test_equal_rates_are_stationary():
+    solution = run([0.4, 0.4, 0.4], [0.0, 1.0, 2.0])
+    assert sim.outcome_names(solution.outcome)[0] == "stationary"
+    np.testing.assert_allclose(np.exp(solution.log_probs[0, :3]), softmax([0, 1, 2.0]))
+
+
+def test_ties_for_the_best_keep_their_conserved_difference():
+    logits = np.array([-1.0, -3.0, 2.0])
+    start = np.exp(-(logits - logits.mean()))
+    solution = run([0.7, 0.7, 0.2], logits)
+    assert sim.outcome_names(solution.outcome)[0] == "reached"
+    final = solution.log_probs[0, :3]
+    end = np.exp(-(final - final.mean()))
+    np.testing.assert_allclose(end[1] - end[0], start[1] - start[0], rtol=1e-6)
+
+
+def test_logits_of_seven_hundred_are_ordinary_numbers():
+    solution = run([0.9, 0.4], [-700.0, 700.0])
+    assert sim.outcome_names(solution.outcome)[0] == "reached"
+    # K = 2: T_cross = (sinh(1400) + 1400) / 0.5, in logarithms.
+    expected = 1400 - np.log(2) - np.log(0.5)
+    np.testing.assert_allclose(solution.event_log_times[0, 1], expected, rtol=1e-9)
+
+
+def test_an_event_that_holds_at_the_start_costs_no_time():
+    solution = run([0.9, 0.1], [20.0, 0.0])
+    assert sim.outcome_names(solution.outcome)[0] == "reached"
+    assert np.isneginf(solution.log_time[0])
+
+
+def test_a_broken_lane_has_an_outcome_and_spoils_no_other(problems, solved):
+    rates, logits = problems
+    confidence = rates.copy()
+    confidence[4, 2] = np.inf
+    signal = sim.FixedConfidence(rates)
+    problem = sim.Problem(rates, logits=logits)
+    with pytest.raises(ValueError, match="infinity"):
+        sim.flow(problem, sim.FixedConfidence(confidence))
+    broken = sim.Problem(rates, logits=logits)
+    kernel = np.stack([rates, 1 - rates], -1)
+    del broken, kernel
+    same = sim.flow(problem, signal, until=sim.Gap(1e-3), events=EVENTS)
+    np.testing.assert_allclose(same.log_time, solved.log_time, rtol=1e-9)
+
+
+@pytest.mark.parametrize("rule", [sim.PolicyGradient, sim.NaturalGradient])
+def test_penalised_flows_rest_at_the_tilted_reference(rule):
+    betas = np.geomspace(0.3, 5, WIDTH)
+    rates = np.tile([0.9, 0.6, 0.1], (WIDTH, 1))
+    logits = np.tile([-2.0, 1.0, 0.0], (WIDTH, 1))
+    problem = sim.Problem(rates, logits=logits)
+    solution = sim.flow(problem, sim.Verifiable(), rule(beta=betas))
+    assert (sim.outcome_names(solution.outcome) == "settled").all()
+    wanted = jax.nn.log_softmax(jnp.asarray(logits + rates / betas[:, None]))
+    np.testing.assert_allclose(solution.log_probs, wanted, atol=5e-8)
+
+
+def test_natural_gradient_has_its_closed_form_at_saved_times():
+    rates, logits, beta = np.array([0.9, 0.6, 0.1]), np.array([-2.0, 1.0, 0.0]), 0.2
+    times = np.array([0.1, 1.0, 7.0])
+    reference = np.array([0.2, 0.3, 0.5])
+    problem = sim.Problem(rates, logits=logits, reference_policy=reference)
+    solution = sim.flow(
+        problem,
+        sim.Verifiable(),
+        sim.NaturalGradient(beta=beta),
+        save_log_times=np.log(times),
+        max_log_time=3.0,
+    )
+    target = np.log(reference) + rates / beta
+    for t, saved in zip(times, solution.saved, strict=True):
+        wanted = softmax(target + np.exp(-beta * t) * (logits - target))
+        np.testing.assert_allclose(saved, wanted, rtol=1e-7)
+
+
+def test_accuracy_peaks_and_falls_below_base_under_misplaced_confidence():
+    rates = np.array([0.6, 0.9, 0.2, 0.3])
+    confidence = np.array([0.7, 0.6, 0.8, 0.1])
+    problem = sim.Problem(rates, logits=[1.0, 0.0, -3.0, 0.5])
+    times = np.geomspace(0.1, 1e5, 400)
+    solution = sim.flow(
+        problem,
+        sim.FixedConfidence(confidence),
+        until=sim.Gap(1e-4),
+        events=EVENTS,
+        save_log_times=np.log(times),
+    )
+    path = np.asarray(solution.saved) @ rates
+    peak = float(sim.accuracy(solution.event_log_probs[3], jnp.asarray(rates)))
+    assert peak >= path.max() - 1e-12 and peak - path.max() < 1e-3
+    below = float(np.exp(solution.event_log_times[4]))
+    base = np.exp(problem.log_policy) @ rates
+    last_above = times[np.flatnonzero(path >= base)[-1]]
+    assert last_above <= below <= last_above * (times[1] / times[0])
+
+
+def test_ten_thousand_patterns(rng):
+    problem = sim.Problem(rng.uniform(size=10_000), logits=rng.normal(size=10_000))
+    solution = sim.flow(problem, sim.Verifiable(), until=sim.Accuracy(0.9))
+    assert str(sim.outcome_names(solution.outcome)) == "reached"
+    accuracy = sim.accuracy(solution.log_probs, problem.success_rates)
+    np.testing.assert_allclose(accuracy, 0.9, rtol=1e-9)
+
+
+def test_float32_stays_near_float64(problems, solved):
+    rates, logits = (jnp.asarray(x, jnp.float32) for x in problems)
+    with jax.enable_x64(False):
+        single = sim.flow(
+            sim.Problem(rates, logits=logits), sim.Verifiable(), until=sim.Gap(1e-3)
+        )
+        names = sim.outcome_names(single.outcome)
+    assert single.log_time.dtype == np.float32
+    assert (names == "reached").all()
+    np.testing.assert_allclose(single.log_time, solved.log_time, atol=1e-3)
+
+
+def test_the_flow_lowers_for_cpu_cuda_and_tpu(problems):
+    rates, logits = (jnp.asarray(x[0]) for x in problems)
+
+    def hitting_time(s, l0):
+        problem = sim.Problem(s, logits=l0)
+        return sim.flow(problem, sim.Verifiable(), until=sim.Gap(1e-2)).log_time
+
+    exported = jax.export.export(
+        jax.jit(hitting_time), platforms=["cpu", "cuda", "tpu"]
+    )(rates, logits)
+    assert exported.platforms == ("cpu", "cuda", "tpu")

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from simulator import FixedConfidence, Mixture, Problem, SelfCertainty, Verifiable
+
+GOOD = [0.9, 0.6, 0.1]
+BASE = [0.05, 0.70, 0.25]
+
+
+@pytest.mark.parametrize(
+    "rates, policy, kernel, said",
+    [
+        ([0.9, 1.2, 0.1], BASE, None, "1.2"),
+        ([0.9, -0.2, 0.1], BASE, None, "-0.2"),
+        ([0.9, np.nan, 0.1], BASE, None, "NaN"),
+        ([0.9, np.inf, 0.1], BASE, None, "inf"),
+        (GOOD, [0.5, 0.7, -0.2], None, "-0.2"),
+        (GOOD, [0.05, 0.70, 0.35], None, "sums to 1.1"),
+        (GOOD, [0.0, 0.0, 0.0], None, "sums to 0"),
+        (GOOD, [0.3, 0.7], None, r"\(2,\)"),
+        ([0.9], [1.0], None, "two patterns"),
+        (GOOD, BASE, [[0.9, 0.2], [0.6, 0.4], [0.1, 0.9]], "sums to 1.1"),
+        (GOOD, BASE, [[0.8, 0.2], [0.6, 0.4], [0.1, 0.9]], "differs"),
+        (GOOD, BASE, [[0.9, 0.1], [0.6, 0.4]], "rows"),
+        ([[0.9], [0.5, 0.1]], BASE, None, "equal length"),
+    ],
+)
+def test_bad_input_is_named(rates, policy, kernel, said):
+    with pytest.raises(ValueError, match=said):
+        Problem(rates, policy, answer_kernel=kernel)
+
+
+def test_base_model_is_given_exactly_once():
+    with pytest.raises(ValueError, match="once"):
+        Problem(GOOD)
+    with pytest.raises(ValueError, match="once"):
+        Problem(GOOD, BASE, logits=BASE)
+
+
+def test_logits_may_exclude_a_pattern_but_not_all():
+    inside = Problem(GOOD, logits=[0.0, -np.inf, 1.0])
+    assert np.isneginf(inside.log_policy[1])
+    with pytest.raises(ValueError, match="-inf"):
+        Problem(GOOD, logits=[-np.inf] * 3)
+
+
+def test_signals_refuse_problems_they_cannot_pay():
+    problem = Problem(GOOD, BASE)
+    with pytest.raises(ValueError, match="kernel"):
+        SelfCertainty().check(problem)
+    with pytest.raises(ValueError, match="2 numbers for 3"):
+        FixedConfidence([1.0, 2.0]).check(problem)
+    with pytest.raises(ValueError, match="one weight per signal"):
+        Mixture([Verifiable()], [1.0, 2.0])
+
+
+def test_reference_must_cover_the_support():
+    with pytest.raises(ValueError, match="infinite"):
+        Problem(GOOD, BASE, reference_policy=[0.5, 0.5, 0.0])
