@@ -40,6 +40,11 @@ def panels(columns: int, width: float = PAGE, height: float = 2.6):
     return plt.subplots(1, columns, figsize=(width, height), squeeze=False)
 
 
+def grid(rows: int, columns: int, width: float = PAGE, height: float = 4.6):
+    """A figure with rows and columns of panels."""
+    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+
+
 def save(figure, folder: Path, name: str) -> None:
     """Write `name.svg` and `name.png`."""
     figure.savefig(folder / f"{name}.svg", metadata={"Date": None})

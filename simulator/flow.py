@@ -17,6 +17,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from simulator import observables
@@ -130,14 +131,14 @@ def flow(
     if tolerance is None:
         single = problem.log_policy.dtype == jnp.float32
         tolerance = 1e-5 if single else 1e-8
-    times = jnp.zeros(0) if save_log_times is None else jnp.asarray(save_log_times)
-    if times.ndim != 1 or not bool(jnp.all(jnp.diff(times) > 0)):
+    times = np.zeros(0) if save_log_times is None else np.asarray(save_log_times)
+    if times.ndim != 1 or not (np.diff(times) > 0).all():
         raise ValueError("`save_log_times` must be one increasing list of numbers.")
     run = _Run(
         stepper=Stepper(),
         until=until,
         events=tuple(events),
-        save_log_times=times,
+        save_log_times=jnp.asarray(times, dtype=problem.log_policy.dtype),
         max_log_time=jnp.asarray(max_log_time, dtype=problem.log_policy.dtype),
         tolerance=jnp.asarray(tolerance, dtype=problem.log_policy.dtype),
         max_steps=max_steps,

@@ -11,6 +11,7 @@ needs only the advantage `A_k = f_k - sum_j pi_j f_j`.
 from abc import abstractmethod
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -41,6 +42,8 @@ class AbstractUpdate(eqx.Module):
 
     def check(self) -> None:
         """Raise `ValueError` if a (concrete) parameter is out of range."""
+        if isinstance(self.beta, jax.core.Tracer):
+            return
         beta = np.asarray(self.beta)
         if not ((beta >= 0) & np.isfinite(beta)).all():
             raise ValueError(f"`beta` is {beta.min():g}; it must be 0 or positive.")

@@ -200,7 +200,7 @@ STATEMENT = Statement(
         Claim(
             id="A2.mass",
             words="The same two bounds for the target 1 - pi_* <= eps.",
-            formula="lower(delta_max eps) <= T(1 - pi_* <= eps) <= upper(delta_min eps)",
+            formula="lower(delta_max eps) <= T(1-pi_* <= eps) <= upper(delta_min eps)",
             status="proved",
             hypotheses=in_regime_1,
         ),

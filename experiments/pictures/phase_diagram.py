@@ -48,8 +48,15 @@ def draw(data):
         data["rare"], data["lead"], values, cmap=cm.batlow, rasterized=True, vmin=0
     )
     axis.plot(data["boundary"], data["lead"], color=BLACK, label=r"$ACC_0 = s_{r'}$")
+    axis.set_xlim(data["rare"][0], 1)
     axis.text(
-        0.97, 0.93, "regime 1", ha="right", transform=axis.transAxes, fontsize=6.5
+        0.99,
+        0.06,
+        "regime 1",
+        ha="right",
+        rotation=90,
+        fontsize=6.5,
+        transform=axis.transAxes,
     )
     axis.set(
         xscale="log",
@@ -57,6 +64,6 @@ def draw(data):
         xlabel=r"base probability of the best pattern, $\pi_0(*)$",
         ylabel=r"success-rate gap, $s_* - s_{r'}$",
     )
-    axis.legend(loc="lower right", handlelength=1.2)
+    axis.legend(loc="lower left", handlelength=1.2, labelcolor=BLACK)
     figure.colorbar(image, label=r"$\log_{10}$ transition time $T_0$")
     return figure

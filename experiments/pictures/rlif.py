@@ -83,9 +83,10 @@ def draw(data):
     """Two panels of accuracy, early rise against K, and the map."""
     from cmcrameri import cm
 
-    from experiments.style import BLACK, BLUE, CYCLE, GREY, panels
+    from experiments.style import BLACK, BLUE, CYCLE, GREY, grid
 
-    figure, axes = panels(4, height=2.4)
+    figure, axes = grid(2, 2)
+    axes = axes.reshape(1, 4)
     for axis, K in zip(axes[0], data["sizes"], strict=False):
         time = data[f"time_{K}"]
         bands(axis, time, data[f"accuracy_{K}"], BLUE)
