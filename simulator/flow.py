@@ -134,6 +134,11 @@ def flow(
     times = np.zeros(0) if save_log_times is None else np.asarray(save_log_times)
     if times.ndim != 1 or not (np.diff(times) > 0).all():
         raise ValueError("`save_log_times` must be one increasing list of numbers.")
+    if len(times) and not times[-1] <= max_log_time:
+        raise ValueError(
+            f"`save_log_times` goes to {times[-1]:g}, beyond `max_log_time` = "
+            f"{max_log_time:g}; raise the limit."
+        )
     run = _Run(
         stepper=Stepper(),
         until=until,

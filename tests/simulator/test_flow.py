@@ -53,11 +53,15 @@ def test_hitting_times_agree_with_dop853(problems, solved):
         ]
         end, t0, cross = hitting_times(rates, logits, functions, 1e7)
         np.testing.assert_allclose(np.exp(solved.log_time[lane]), end, rtol=1e-7)
-        for measured, wanted in zip(
-            np.exp(solved.event_log_times[lane, :2]), (t0, cross), strict=True
+        pi = softmax(logits)
+        for measured, wanted, function in zip(
+            np.exp(solved.event_log_times[lane, :2]),
+            (t0, cross),
+            functions[1:],
+            strict=True,
         ):
-            if 0 < measured < np.inf:
-                np.testing.assert_allclose(measured, wanted, rtol=1e-7)
+            wanted = 0 if function(pi) > 0 else wanted
+            np.testing.assert_allclose(measured, wanted, rtol=1e-7)
 
 
 def test_the_reported_case():
@@ -133,14 +137,24 @@ def test_an_event_that_holds_at_the_start_costs_no_time():
 
 def test_a_broken_lane_has_an_outcome_and_spoils_no_other(problems, solved):
     rates, logits = problems
-    confidence = rates.copy()
-    confidence[4, 2] = np.inf
-    signal = sim.FixedConfidence(rates)
     problem = sim.Problem(rates, logits=logits)
-    with pytest.raises(ValueError, match="infinity"):
+    confidence = rates.copy()
+    confidence[4, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
         sim.flow(problem, sim.FixedConfidence(confidence))
-    same = sim.flow(problem, signal, until=sim.Gap(1e-3), events=EVENTS)
-    np.testing.assert_allclose(same.log_time, solved.log_time, rtol=1e-9)
+
+    class Unchecked(sim.AbstractFixedSignal):
+        """Made only when the run starts, so that nobody can refuse it before."""
+
+        def rewards(self, problem):
+            first = problem.success_rates[0] == rates[4, 0]
+            return jnp.where(first, jnp.nan, problem.success_rates)
+
+    run = sim.flow(problem, Unchecked(), until=sim.Gap(1e-3), events=EVENTS)
+    names = sim.outcome_names(run.outcome)
+    assert names[4] == "nonfinite" and (np.delete(names, 4) == "reached").all()
+    others = np.delete(run.log_time, 4)
+    np.testing.assert_allclose(others, np.delete(solved.log_time, 4), rtol=1e-12)
 
 
 @pytest.mark.parametrize("rule", [sim.PolicyGradient, sim.NaturalGradient])
