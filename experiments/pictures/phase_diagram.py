@@ -49,7 +49,9 @@ def draw(data):
     )
     axis.plot(data["boundary"], data["lead"], color=BLACK, label=r"$ACC_0 = s_{r'}$")
     axis.set_xlim(data["rare"][0], 1)
-    axis.text(0.99, 0.9, "regime 1", ha="right", transform=axis.transAxes, fontsize=6.5)
+    axis.text(
+        0.995, 0.9, "regime\n1", ha="right", transform=axis.transAxes, fontsize=6.5
+    )
     axis.set(
         xscale="log",
         yscale="log",
