@@ -5,7 +5,7 @@ lane), so that one compiled program serves any batch size, memory is bounded, an
 lane's result does not depend on how many others there are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -17,15 +17,18 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from simulator.problem import Problem
 
 CHUNK_WIDTH = 1024
+RETRY_WIDTH = 128
 CHUNK_ELEMENTS = 2**20  # at most this many logits in a chunk
 
 
 def lane_axes(module: Any) -> Any:
     """`0` for each array of `module` that has one row per lane, else `None`.
 
-    A field of a signal or an update has as many axes as its metadata `ndim` says (0 by
+    A field of a signal, update or event has as many axes as its metadata `ndim` says (0 by
     default); one more is the lane axis. All arrays of a `Problem` have it.
     """
+    if module is None:
+        return None
     if isinstance(module, Problem):
         return eqx.if_array(0)
     axes = jax.tree.map(lambda leaf: None, module)
@@ -55,12 +58,18 @@ def chunk_width(num_lanes: int, num_patterns: int) -> int:
 
 def map_lanes(
     run_many: Callable[..., Any],
-    settings: Any,
+    passes: Sequence[Any],
     lanes: tuple[Any, ...],
     *,
+    unfinished: Callable[[Any], np.ndarray],
     progress: Callable[[int, int], None] | None = None,
 ) -> Any:
     """`run_many(settings, chunk, axes)` over all lanes, chunk by chunk.
+
+    `passes` are settings of growing patience: a chunk lasts as long as its slowest
+    lane, so the few lanes that `unfinished(result)` names after one pass are gathered
+    into narrower chunks for the next (they start again; a lane's result depends on the
+    settings of its last pass only).
 
     `lanes[0]` is a `Problem` batch; its batch axes are restored in the result. Arrays
     of the other members follow `lane_axes`. Results come back as NumPy arrays.
@@ -73,22 +82,35 @@ def map_lanes(
         for member, axis in zip(lanes, axes, strict=True)
     )
     width = chunk_width(total, problem.num_patterns)
-    results = []
-    for start in range(0, total, width):
-        index = np.minimum(np.arange(start, start + width), total - 1)
-        chunk = tuple(
-            _per_lane(lambda x, index=index: _spread(x[index]), member, axis)
-            for member, axis in zip(flat, axes, strict=True)
+    left, answer = np.arange(total), None
+    for settings in passes:
+        parts = []
+        for start in range(0, len(left), width):
+            index = left[np.minimum(np.arange(start, start + width), len(left) - 1)]
+            chunk = tuple(
+                _per_lane(lambda x, index=index: _spread(x[index]), member, axis)
+                for member, axis in zip(flat, axes, strict=True)
+            )
+            parts.append(jax.device_get(run_many(settings, chunk, axes)))
+            if progress is not None:
+                progress(total - len(left) + min(start + width, len(left)), total)
+        result = jax.tree.map(
+            lambda *rows, n=len(left): np.concatenate(rows)[:n], *parts
         )
-        results.append(jax.device_get(run_many(settings, chunk, axes)))
-        if progress is not None:
-            progress(min(start + width, total), total)
+        answer = result if answer is None else _put(left, result, answer)
+        left = left[unfinished(result)]
+        if not len(left):
+            break
+        width = min(width, RETRY_WIDTH)
+    return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), answer)
 
-    def join(*parts):
-        joined = np.concatenate(parts)[:total]
-        return joined.reshape((*shape, *joined.shape[1:]))
 
-    return jax.tree.map(join, *results)
+def _put(index, rows, into):
+    def put(new, old):
+        old[index] = new
+        return old
+
+    return jax.tree.map(put, rows, into)
 
 
 def _spread(array):

@@ -11,6 +11,7 @@ side is bounded by 1. The state is the logits and `ell = log(1 + t / t_ref)`; si
 logarithms throughout (`logspace`), so a plateau of `1e600` is a number like any other.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ from simulator.stepping import Stepper, select
 from simulator.updates import AbstractUpdate, PolicyGradient
 
 MAX_STEPS = 20_000
+# In a batch: most lanes are done after the first number of steps, few need the last.
+PASSES = (64, 1024)
 FIRST_STEP = 0.05
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 RUNNING = -1
@@ -120,7 +123,7 @@ def flow(
     own rate `beta pi_k`; below about a tenth of the reward gaps, `beta` costs so many
     steps that lanes end as `max_steps`. The natural gradient has no such limit.
 
-    Leaves of `signal` and `update` with a leading batch axis go lane by lane.
+    Leaves of `signal`, `update` and `until` with a leading batch axis go lane by lane.
 
     Raises `ValueError` if the signal does not fit the problem or a parameter is out of
     range. Never raises for what happens in a lane: see `Solution.outcome`.
@@ -141,29 +144,36 @@ def flow(
         )
     run = _Run(
         stepper=Stepper(),
-        until=until,
         events=tuple(events),
         save_log_times=jnp.asarray(times, dtype=problem.log_policy.dtype),
         max_log_time=jnp.asarray(max_log_time, dtype=problem.log_policy.dtype),
         tolerance=jnp.asarray(tolerance, dtype=problem.log_policy.dtype),
-        max_steps=max_steps,
+        max_steps=jnp.asarray(max_steps),
         observe=observe,
     )
+    lanes = (problem, signal, update, until)
     if not problem.batch_shape:
-        return _run_one(run, problem, signal, update)
-    return map_lanes(_run_many, run, (problem, signal, update), progress=progress)
+        return _run_one(run, *lanes)
+    budgets = [steps for steps in PASSES if steps < max_steps] + [max_steps]
+    passes = [
+        dataclasses.replace(run, max_steps=jnp.asarray(steps)) for steps in budgets
+    ]
+    return map_lanes(_run_many, passes, lanes, unfinished=_ran_out, progress=progress)
+
+
+def _ran_out(solution: Solution) -> np.ndarray:
+    return np.asarray(solution.outcome == Outcome.max_steps)
 
 
 class _Run(eqx.Module):
     """The settings of a call, shared by all lanes."""
 
     stepper: Stepper
-    until: AbstractEvent | None
     events: tuple[AbstractEvent, ...]
     save_log_times: Array
     max_log_time: Array
     tolerance: Array
-    max_steps: int = eqx.field(static=True)
+    max_steps: Array
     observe: object = eqx.field(static=True)
 
 
@@ -188,7 +198,7 @@ def _code(outcome) -> Array:
     return outcome._value
 
 
-def _solve(run: _Run, problem: Problem, signal, update) -> Solution:
+def _solve(run: _Run, problem: Problem, signal, update, until) -> Solution:
     inside = problem.log_policy > -jnp.inf
     zero = jnp.zeros((), problem.log_policy.dtype)
     start = FlowState(jnp.where(inside, problem.log_policy, 0.0), zero)
@@ -196,7 +206,7 @@ def _solve(run: _Run, problem: Problem, signal, update) -> Solution:
     log_speed = eq.log_speed(start)
     moving = log_speed > -jnp.inf
     eq = Flow(problem, signal, update, jnp.where(moving, -log_speed, 0.0))
-    events = (() if run.until is None else (run.until,)) + run.events
+    events = (() if until is None else (until,)) + run.events
     observe = run.observe
 
     def values_at(state):
@@ -223,7 +233,7 @@ def _solve(run: _Run, problem: Problem, signal, update) -> Solution:
 
     values = values_at(start)
     status = jnp.asarray(RUNNING)
-    if run.until is not None:
+    if until is not None:
         status = jnp.where(values[0] >= 0, _code(Outcome.reached), status)
     status = jnp.where(at_rest(start), _code(Outcome.settled), status)
     status = jnp.where(~moving, _code(Outcome.stationary), status)
@@ -292,7 +302,7 @@ def _solve(run: _Run, problem: Problem, signal, update) -> Solution:
         last = loop.next_save == len(run.save_log_times)
         status = jnp.where(landed & last, _code(Outcome.horizon), status)
         status = jnp.where(accept & at_rest(end), _code(Outcome.settled), status)
-        if run.until is not None:
+        if until is not None:
             status = jnp.where(accept & (new[0] > 0), _code(Outcome.reached), status)
         steps = loop.steps + 1
         running = status == RUNNING
@@ -335,7 +345,7 @@ def _solve(run: _Run, problem: Problem, signal, update) -> Solution:
     )
     loop = jax.lax.while_loop(lambda c: c.status == RUNNING, body, loop)
     located = _locate_all(run, eq, events, loop.brackets, values_at)
-    return _solution(run, eq, events, start, loop, located, values, moving)
+    return _solution(run, eq, until, events, start, loop, located, values, moving)
 
 
 def _update_brackets(
@@ -413,11 +423,13 @@ def _locate_all(run, eq, events, brackets, values_at) -> FlowState:
     return jax.lax.map(lambda a: locate(*a), (index, brackets.start, brackets.size))
 
 
-def _solution(run, eq, events, start, loop, located, first_values, moving) -> Solution:
+def _solution(
+    run, eq, until, events, start, loop, located, first_values, moving
+) -> Solution:
     status, final, found = loop.status, loop.state, loop.brackets.found
     if events:
         ended = jax.tree.map(lambda x: x, final)
-        if run.until is not None:
+        if until is not None:
             reached = (status == _code(Outcome.reached)) & found[0]
             ended = select(reached, jax.tree.map(lambda x: x[0], located), final)
         final_log_time = eq.log_time(ended.ell)
@@ -447,7 +459,7 @@ def _solution(run, eq, events, start, loop, located, first_values, moving) -> So
             where = select(from_start, start, select(happened, here, missing))
             log_times.append(time)
             log_probs.append(eq.log_probs(where))
-        skip = 0 if run.until is None else 1
+        skip = 0 if until is None else 1
         event_log_times = jnp.stack([*log_times, jnp.inf])[skip:-1]
         event_log_probs = jnp.stack([*log_probs, eq.log_probs(ended)])[skip:-1]
     else:
@@ -481,13 +493,13 @@ def _as_outcome(code):
 
 
 @eqx.filter_jit
-def _run_one(run, problem, signal, update):
-    return _solve(run, problem, signal, update)
+def _run_one(run, *lane):
+    return _solve(run, *lane)
 
 
 @eqx.filter_jit
 def _run_many(run, lanes, axes):
-    def solve(problem, signal, update):
-        return _solve(run, problem, signal, update)
+    def solve(*lane):
+        return _solve(run, *lane)
 
     return eqx.filter_vmap(solve, in_axes=axes)(*lanes)

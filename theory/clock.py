@@ -60,7 +60,7 @@ def _integrate_piece(
     def reach(log_here: Floats, log_there: Floats) -> Floats:
         steepest = np.max(np.where(inside, log_there, -np.inf), axis=-1)
         width = log_smallest(log_here, inside) - steepest
-        return _REACH + np.maximum(0.0, -width)
+        return np.asarray(_REACH + np.maximum(0.0, -width))
 
     left = reach(log_start, log_end)[..., None]
     right = reach(log_end, log_start)[..., None]

@@ -149,7 +149,7 @@ def gap_time(success_rates: ArrayLike, log_policy: ArrayLike, eps: ArrayLike) ->
     shortfall = best_reward(s, log_pi)[..., None] - s
 
     def reached(log_probs: Floats) -> Floats:
-        return level - np.sum(np.exp(log_probs) * shortfall, axis=-1)
+        return np.asarray(level - np.sum(np.exp(log_probs) * shortfall, axis=-1))
 
     path = intrinsic_path(s, log_pi)
     time = time_of(path, find_event(path, reached)).time

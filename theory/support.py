@@ -47,7 +47,7 @@ def checked(rewards: ArrayLike, log_policy: ArrayLike) -> tuple[Floats, Floats]:
 
 def support(log_policy: Floats) -> Bools:
     """Which patterns carry mass: `[..., K]`."""
-    return log_policy > -np.inf
+    return np.asarray(log_policy > -np.inf)
 
 
 def best_reward(rewards: Floats, log_policy: Floats) -> Floats:
@@ -58,7 +58,7 @@ def best_reward(rewards: Floats, log_policy: Floats) -> Floats:
 def is_best(rewards: Floats, log_policy: Floats) -> Bools:
     """Patterns of the support that have the largest reward: `[..., K]`."""
     top = best_reward(rewards, log_policy)[..., None]
-    return support(log_policy) & (rewards == top)
+    return np.asarray(support(log_policy) & (rewards == top))
 
 
 def is_suboptimal(rewards: Floats, log_policy: Floats) -> Bools:
@@ -81,7 +81,7 @@ def accuracy_excess(success_rates: ArrayLike, log_policy: ArrayLike) -> Floats:
     """
     s, log_pi = checked(success_rates, log_policy)
     differences = s[..., :, None] - s[..., None, :]
-    return np.einsum("...j,...jk->...k", np.exp(log_pi), differences)
+    return np.asarray(np.einsum("...j,...jk->...k", np.exp(log_pi), differences))
 
 
 def log_sum(terms: Floats, axis: int = -1) -> Floats:

@@ -1,0 +1,197 @@
+import numpy as np
+import pytest
+from numpy.polynomial import Polynomial
+from scipy.optimize import minimize_scalar
+
+import theory
+from tests.oracles import hitting_times
+from tests.theory.problems import padded_batch, random_problem
+
+
+def product_integral(s, policy, i):
+    """L at the crossing for a hull with the one edge from i to 0, as a polynomial."""
+    rise = s[0] - s[i]
+    height = 1 / policy - 1 / policy[i]
+    integrand = Polynomial([1, -1])
+    for k in set(range(len(s))) - {0, i}:
+        integrand *= Polynomial([height[k], (s[i] - s[k]) / rise * height[0]])
+    area = integrand.integ()(1.0)
+    return np.prod(policy) * height[0] ** 2 / rise * area
+
+
+@pytest.mark.parametrize("event", ["t0", "crossing"])
+def test_the_law_holds_on_300_random_problems_of_regime_2(rng, event):
+    s, log_pi = padded_batch(rng, theory.in_regime_2, 300)
+    law = theory.transition_bounds(s, log_pi, event=event)
+    happens = np.isfinite(law.exact)
+    if event == "t0":
+        assert np.all(happens)
+    assert happens.sum() > 150
+    lower, upper, exact = (x[happens] for x in law)
+    assert np.all((exact >= lower * (1 - 1e-11)) & (exact <= upper * (1 + 1e-11)))
+    assert np.all(upper < 2 * lower)
+
+
+@pytest.mark.parametrize("K", [3, 5])
+def test_both_times_agree_with_the_stepped_flow(rng, K):
+    compared = 0
+    while compared < 3:
+        s, log_pi = random_problem(rng, K, spread=1.5)
+        best = s.argmax()
+        law = theory.transition_bounds(s, log_pi, event="crossing")
+        if not theory.in_regime_2(s, log_pi) or not law.exact < 5e3:
+            continue
+        rate = np.sort(s)[-2]
+        others = np.arange(K) != best
+        t0, crossing = hitting_times(
+            s,
+            log_pi,
+            [
+                lambda pi, s=s, rate=rate: pi @ s - rate,
+                lambda pi, b=best, o=others: pi[b] - pi[o].max(),
+            ],
+            2 * law.exact + 1e3,
+        )
+        np.testing.assert_allclose(law.exact, crossing, rtol=1e-7)
+        if t0 < np.inf:
+            exact = theory.transition_bounds(s, log_pi).exact
+            np.testing.assert_allclose(exact, t0, rtol=1e-7)
+            compared += 1
+
+
+def test_the_reported_case_has_the_printed_times_and_its_dip():
+    s, policy = theory.reported_case()
+    log_pi = np.log(policy)
+    t0 = theory.transition_bounds(s, log_pi).exact
+    crossing = theory.transition_bounds(s, log_pi, event="crossing").exact
+    np.testing.assert_allclose([t0, crossing], [42.683163, 91.857068], atol=6e-7)
+    path = theory.intrinsic_path(s, log_pi)
+
+    def best_mass(sigma):
+        event = theory.event_at_slope(path, sigma)
+        return np.exp(theory.log_probs_at(path, event)[0])
+
+    dip = minimize_scalar(best_mass, bounds=(0, 60), method="bounded")
+    np.testing.assert_allclose(dip.fun, 0.0433989190, rtol=1e-9)  # DOP853 at 1e-12
+
+
+def test_gamma_alone_bounds_nothing():
+    s, policy = theory.counterexample([1e-2, 1e-3, 1e-4])
+    assert np.all(theory.in_regime_2(s, np.log(policy)))
+    np.testing.assert_allclose(theory.gamma(s, np.log(policy)), 6, rtol=1e-12)
+    exact = theory.transition_bounds(s, np.log(policy)).exact
+    np.testing.assert_allclose(exact, [285, 3025, 30422], atol=0.5)
+
+
+def test_two_patterns_in_the_deep_have_the_printed_ratio_of_time_to_product():
+    log_pi = np.log([1e-3, 0.999])
+    path = theory.intrinsic_path([0.9, 0.6], log_pi)
+    clock = theory.time_of(path, theory.crossing_event(path))
+    np.testing.assert_allclose(clock.time / clock.product, 1.016, atol=6e-4)
+
+
+def test_the_degree_bounds_hold_where_the_hull_has_one_edge(rng):
+    def accept(s, log_pi):
+        return theory.has_one_edge(s, log_pi)
+
+    s, log_pi = padded_batch(rng, accept, 200)
+    path = theory.intrinsic_path(s, log_pi)
+    product = theory.time_of(path, theory.crossing_event(path)).product
+    bound = theory.degree_bound(s, log_pi)
+    assert np.all(product < bound.product)
+    assert np.all(bound.product <= bound.exponential * (1 + 1e-12))
+
+
+def test_the_product_part_is_the_polynomial_integral_and_the_bound_its_limit():
+    # The second policy holds a pattern that is worse than average and one between.
+    s = np.array([0.9, 0.6, 0.1, 0.45])
+    for policy in ([0.03, 0.67, 0.2, 0.1], [1e-5, 0.67, 0.22, 0.10999]):
+        policy = np.array(policy)
+        log_pi = np.log(policy)
+        assert theory.has_one_edge(s, log_pi)
+        path = theory.intrinsic_path(s, log_pi)
+        product = theory.time_of(path, theory.crossing_event(path)).product
+        np.testing.assert_allclose(product, product_integral(s, policy, 1), rtol=1e-10)
+    front = 0.67 / (2 * 1e-5 * 0.3)
+    steps = [0.22 * 0.5 / (1e-5 * 0.3), 0.10999 * 0.15 / (1e-5 * 0.3)]
+    bound = theory.degree_bound(s, log_pi)
+    np.testing.assert_allclose(bound.product, front * np.prod(1 + np.array(steps)))
+    assert bound.exponential == np.inf
+
+
+def test_the_exponential_bound_is_the_printed_formula():
+    s, policy = theory.reported_case()
+    bound = theory.degree_bound(s, np.log(policy))
+    front = 0.7 / (2 * 0.05 * 0.3)
+    np.testing.assert_allclose(bound.product, front * (1 + 0.25 * 0.5 / (0.05 * 0.3)))
+    np.testing.assert_allclose(bound.exponential, front * np.exp((6 - 1) * 0.5 / 0.3))
+
+
+def test_the_bound_for_two_patterns_becomes_sharp_for_a_rare_best_one():
+    log_pi = np.log([1e-7, 1 - 1e-7])
+    path = theory.intrinsic_path([0.9, 0.6], log_pi)
+    product = theory.time_of(path, theory.crossing_event(path)).product
+    bound = theory.degree_bound([0.9, 0.6], log_pi).product
+    np.testing.assert_allclose(bound, product, rtol=1e-6)
+
+
+def test_events_that_do_not_happen_have_no_time():
+    s, log_pi = [0.9, 0.6, 0.1], np.log([0.8, 0.15, 0.05])
+    assert not theory.has_t0(s, log_pi)
+    for event in ("t0", "crossing"):
+        assert np.all(np.isnan(theory.transition_bounds(s, log_pi, event=event)))
+    assert np.all(np.isnan(theory.degree_bound(s, log_pi)))
+    equal = [0.4, 0.4, 0.4]
+    assert theory.rival(equal, log_pi) == theory.NO_RIVAL
+    assert np.isnan(theory.gamma(equal, log_pi))
+    assert np.all(np.isnan(theory.transition_bounds(equal, log_pi)))
+
+
+def test_the_rival_is_the_next_best_and_the_likelier_of_two_equals():
+    log_pi = np.log([0.1, 0.2, 0.4, 0.3])
+    assert theory.rival([0.9, 0.6, 0.1, 0.6], log_pi) == 3
+    assert theory.rival([0.6, 0.9, 0.1, 0.3], log_pi) == 0
+
+
+def test_several_best_patterns_count_together_in_gamma():
+    gamma = theory.gamma([0.9, 0.9, 0.1, 0.6], np.log([0.1, 0.2, 0.3, 0.4]))
+    np.testing.assert_allclose(gamma, (0.1 + 0.2 + 0.3) / (0.1 + 0.2))
+
+
+@pytest.mark.parametrize(
+    "rates, policy, expected",
+    [
+        ([0.9, 0.6, 0.1], [0.05, 0.70, 0.25], True),
+        ([0.9, 0.6, 0.1], [0.80, 0.15, 0.05], False),  # regime 1
+        ([0.9, 0.6, 0.5, 0.1], [0.1, 0.1, 0.1, 0.7], False),  # two rivals
+        ([0.9, 0.9, 0.6, 0.1], [0.1, 0.1, 0.5, 0.3], False),  # two best
+    ],
+)
+def test_regime_2_is_recognised(rates, policy, expected):
+    assert theory.in_regime_2(rates, np.log(policy)) == expected
+
+
+def test_a_pattern_without_mass_changes_no_time_and_no_bound():
+    s, policy = theory.reported_case()
+    log_pi = np.log(policy)
+    for extra in (1.0, 0.75, np.nan):
+        masked = np.insert(s, 1, extra), np.insert(log_pi, 1, -np.inf)
+        assert theory.in_regime_2(*masked) and theory.rival(*masked) == 2
+        np.testing.assert_allclose(theory.gamma(*masked), 6)
+        for function in (theory.transition_bounds, theory.degree_bound):
+            np.testing.assert_allclose(
+                function(*masked), function(s, log_pi), rtol=1e-13
+            )
+
+
+def test_the_reported_form_is_gamma_to_the_power_c_gamma():
+    np.testing.assert_allclose(theory.reported_form(6.0), 6.0**6)
+    np.testing.assert_allclose(theory.reported_form([2.0, 3.0], 0.5), [2, 3**1.5])
+
+
+def test_unknown_events_and_impossible_masses_are_refused():
+    with pytest.raises(ValueError, match="event"):
+        theory.transition_bounds([0.9, 0.6], np.log([0.2, 0.8]), event="T0")
+    for e in (0.0, 1 / 6, -0.1):
+        with pytest.raises(ValueError, match="e"):
+            theory.counterexample(e)

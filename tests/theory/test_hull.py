@@ -1,0 +1,71 @@
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+import theory
+from tests.theory.problems import random_problem
+
+
+def brute_force(s, log_pi):
+    """Dominant patterns in order: the lowest line between all pairwise meetings."""
+    s = [Fraction(float(x)) for x in s]
+    height = [Fraction(float(x)) for x in np.exp(-log_pi)]
+    pairs = combinations(range(len(s)), 2)
+    meetings = {(height[k] - height[j]) / (s[k] - s[j]) for j, k in pairs}
+    borders = [Fraction(0), *sorted(m for m in meetings if m > 0)]
+    borders.append(borders[-1] + 1)
+    visited = []
+    for a, b in zip(borders, borders[1:], strict=False):
+        middle = (a + b) / 2
+        low = min(range(len(s)), key=lambda k: height[k] - s[k] * middle)
+        if low not in visited:
+            visited.append(low)
+    last = min(range(len(s)), key=lambda k: height[k] - s[k] * 10 * borders[-1])
+    assert visited[-1] == last
+    return visited, height, s
+
+
+@pytest.mark.parametrize("K", [2, 3, 5, 8])
+def test_the_walk_agrees_with_the_lowest_of_all_lines(rng, K):
+    for _ in range(15):
+        s, log_pi = random_problem(rng, K, spread=2.0)
+        visited, height, exact = brute_force(s, log_pi)
+        hull = theory.dominance_hull(s, log_pi)
+        edges = len(visited) - 1
+        assert hull.edges == edges
+        padding = [theory.PADDING] * (K - 1 - edges)
+        assert list(hull.vertices) == visited + padding
+        for q, (i, j) in enumerate(zip(visited, visited[1:], strict=False)):
+            slope = float((height[j] - height[i]) / (exact[j] - exact[i]))
+            np.testing.assert_allclose(hull.slopes[q], slope, rtol=1e-11)
+        assert np.all(np.isnan(hull.slopes[edges:]))
+        assert np.all(np.diff(hull.slopes[:edges]) >= 0)
+
+
+def test_ties_at_the_start_go_to_the_larger_rate_and_at_the_end_to_the_likelier():
+    hull = theory.dominance_hull([0.3, 0.5, 0.9, 0.9], np.log([0.4, 0.4, 0.07, 0.13]))
+    assert list(hull.vertices) == [1, 3, -1, -1]
+    np.testing.assert_allclose(hull.slopes[0], (1 / 0.13 - 2.5) / 0.4, rtol=1e-13)
+
+
+def test_collinear_points_are_skipped():
+    # Points (rate, 1/pi): (0.25, 2), (0.5, 4), (0.75, 6); the rest makes up the mass.
+    policy = np.array([1 / 2, 1 / 4, 1 / 6, 1 / 12])
+    hull = theory.dominance_hull([0.25, 0.5, 0.75, 0.1], np.log(policy))
+    assert hull.vertices[0] == 0
+    assert hull.vertices[hull.edges] == 2
+    np.testing.assert_allclose(hull.slopes[: hull.edges], 8, rtol=1e-13)
+
+
+def test_patterns_without_mass_are_no_vertices(rng):
+    s, log_pi = random_problem(rng, 4, spread=2.0)
+    bare = theory.dominance_hull(s, log_pi)
+    masked = theory.dominance_hull([1.0, *s], [-np.inf, *log_pi])
+    assert masked.edges == bare.edges
+    count = bare.edges + 1
+    np.testing.assert_array_equal(masked.vertices[:count], bare.vertices[:count] + 1)
+    np.testing.assert_array_equal(
+        masked.slopes[: bare.edges], bare.slopes[: bare.edges]
+    )
