@@ -24,8 +24,8 @@ CHUNK_ELEMENTS = 2**20  # at most this many logits in a chunk
 def lane_axes(module: Any) -> Any:
     """`0` for each array of `module` that has one row per lane, else `None`.
 
-    A field of a signal, update or event has as many axes as its metadata `ndim` says (0 by
-    default); one more is the lane axis. All arrays of a `Problem` have it.
+    A field of a signal, update or event has as many axes as its metadata `ndim` says
+    (0 by default); one more is the lane axis. All arrays of a `Problem` have it.
     """
     if module is None:
         return None
