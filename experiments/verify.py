@@ -37,6 +37,7 @@ def verify(ids, problems: int, seed: int) -> list[dict]:
             results = CHECKS[name](rng, problems, progress)
         claims = [_claim_report(result, np) for result in results]
         worst = min(claims, key=lambda claim: claim["worst_margin"])
+        cells = [cell for result in results for cell in result.cells or ()]
         reports.append(
             {
                 "id": name,
@@ -48,6 +49,7 @@ def verify(ids, problems: int, seed: int) -> list[dict]:
                 "tightness": worst["tightness"],
                 "worst_problem": worst["worst_problem"],
                 "claims": claims,
+                "cells": cells,
             }
         )
     return reports
@@ -83,7 +85,28 @@ def table(reports: list[dict]) -> str:
                 f"{claim['id']:<20} {claim['problems']:>8} {claim['violations']:>10} "
                 f"{claim['unresolved']:>10} {shown:>13}  {claim['note']}".rstrip()
             )
+        if report["cells"]:
+            rows += ["", *_cell_rows(report), ""]
     return "\n".join(rows)
+
+
+def _cell_rows(report: dict) -> list[str]:
+    """What holds where: measured and predicted shares, by reading of A4."""
+    rows = [
+        f"{report['id']} by reading of Assumption 5.5: (1) accuracy rises at first, "
+        "(2) the winner is the worst pattern",
+        f"{'reading':<28} {'K':>5} {'tilt c':>6} {'draws':>7} {'P(1)':>7} "
+        f"{'theory':>7} {'P(2)':>7} {'theory':>7}",
+    ]
+    for cell in report["cells"]:
+        shares = (
+            cell[key] for key in ("rise", "rise_predicted", "worst", "worst_predicted")
+        )
+        rows.append(
+            f"{cell['reading']:<28} {cell['K']:>5} {cell['c']:>6g} {cell['draws']:>7} "
+            + " ".join(f"{x:>7.3f}" if x == x else f"{'-':>7}" for x in shares)
+        )
+    return rows
 
 
 def main(args: argparse.Namespace) -> int:

@@ -12,11 +12,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.problem import Problem
+
+
+def _check_finite(name: str, values: Array) -> None:
+    if isinstance(values, jax.core.Tracer):
+        return
+    if not np.isfinite(np.asarray(values)).all():
+        raise ValueError(f"`{name}` contains NaN or an infinity; give finite numbers.")
 
 
 class AbstractSignal(eqx.Module):
@@ -69,6 +77,8 @@ class SelfCertainty(AbstractFixedSignal):
                 "`SelfCertainty` needs an answer kernel and the problem has none; "
                 "give one row of answer probabilities per pattern."
             )
+        if isinstance(problem.answer_kernel, jax.core.Tracer):
+            return
         inside = np.asarray(problem.log_policy) > -np.inf
         if not (np.asarray(problem.answer_kernel).min(axis=-1) > 0)[inside].all():
             raise ValueError(
@@ -89,14 +99,13 @@ class FixedConfidence(AbstractFixedSignal):
         return self.confidence
 
     def check(self, problem):
-        given = np.asarray(self.confidence)
+        given = self.confidence
         if given.shape[-1:] != (problem.num_patterns,):
             raise ValueError(
                 f"`confidence` has {given.shape[-1] if given.ndim else 0} numbers for "
                 f"{problem.num_patterns} patterns; give one per pattern."
             )
-        if not np.isfinite(given).all():
-            raise ValueError("`confidence` contains NaN or an infinity.")
+        _check_finite("confidence", given)
 
 
 class Mixture(AbstractSignal):
@@ -119,7 +128,6 @@ class Mixture(AbstractSignal):
         return sum(w * r for w, r in zip(self.weights, paid, strict=True))
 
     def check(self, problem):
-        if not np.isfinite(np.asarray(self.weights)).all():
-            raise ValueError("`weights` contains NaN or an infinity.")
+        _check_finite("weights", self.weights)
         for signal in self.signals:
             signal.check(problem)

@@ -11,7 +11,8 @@ class Outcome(eqx.Enumeration):
     reached = "The event to stop at was reached."
     horizon = "The time limit came first; raise the limit or relax the event."
     stationary = (
-        "All patterns of the support are paid the same: the policy does not move."
+        "All patterns of the support are paid the same: the policy does not move, and "
+        "no event is waited for."
     )
     settled = (
         "The policy came to rest before the event: no pattern has an advantage any "

@@ -1,4 +1,4 @@
-"""A4: rewarding certainty first improves, then often degrades; and when theory says so.
+"""A4: rewarding certainty, where accuracy goes and when theory says so.
 
 Two answers, uniform base model, success rates of density 1 + c (2 s - 1).
 """
@@ -7,113 +7,180 @@ import numpy as np
 
 from experiments.pictures.regime_1 import QUANTILES, bands
 
-SIZES = (1000, 10_000)
+# (K, tilt, draws); in --quick the same with few patterns and draws.
+CASES = ((1000, 0.0, 4000), (10_000, 0.0, 2000), (1000, 0.3, 2000))
+QUICK_CASES = ((100, 0.0, 64), (100, 0.0, 64), (100, 0.3, 64))
+CHUNK = 2_000_000  # success rates held at once
+TILTS = np.array([0.0, 0.1, 0.3])
 
 
-def compute(rng, quick, progress):
-    """Accuracy over time, shares improved and degraded, and the (tilt, K) map."""
-    import jax
+def accuracy_over_time(rates, times, progress):
+    """Accuracy at `times` and at the end of the run: `[draws, T]`, `[draws]`."""
     import jax.numpy as jnp
 
     import simulator as sim
+
+    horizon = np.log(1e6 * times[-1])
+    paths, ends = [], []
+    total = len(rates)
+    for chunk in np.array_split(rates, max(1, rates.size // CHUNK)):
+        problem = sim.Problem(
+            chunk,
+            logits=np.zeros_like(chunk),
+            answer_kernel=np.stack([chunk, 1 - chunk], axis=-1),
+        )
+        solution = sim.flow(
+            problem,
+            sim.SelfCertainty(),
+            save_log_times=np.log(times),
+            max_log_time=horizon,
+            tolerance=1e-4,
+            observe=jnp.exp,
+        )
+        paths.append(np.einsum("btk,bk->bt", solution.saved, chunk))
+        ends.append(np.einsum("bk,bk->b", np.exp(solution.log_probs), chunk))
+        progress(min(total, sum(map(len, ends))), total)
+    return np.concatenate(paths), np.concatenate(ends)
+
+
+def early_rise(rng, sizes, trials):
+    """Share of draws whose accuracy rises at first, by tilt and reading: `[rows, K]`.
+
+    Rows: each of `TILTS` unconditioned, then tilt 0 given that the mean exceeds 1/2.
+    """
     import theory
     from experiments.checks import initial_rise
 
-    data = {}
-    for K in (50, 100) if quick else SIZES:
-        draws = 40 if quick else 2_000_000 // max(K, 1000)
-        rates = theory.sample(rng, (draws, K), 0.0)
-        times = np.geomspace(10, 1e9, 10 if quick else 17)
-        solutions = []
-        for chunk in np.array_split(rates, max(1, draws * K // 2_000_000)):
-            kernel = np.stack([chunk, 1 - chunk], axis=-1)
-            problem = sim.Problem(
-                chunk, logits=np.zeros_like(chunk), answer_kernel=kernel
-            )
-            solution = sim.flow(
-                problem,
-                sim.SelfCertainty(),
-                save_log_times=np.log(times),
-                max_log_time=float(np.log(1e9)) + 1e-9,
-                tolerance=1e-4,
-                observe=jnp.exp,
-                progress=progress,
-            )
-            accuracy = jax.vmap(sim.accuracy)(solution.log_probs, jnp.asarray(chunk))
-            weights = jnp.asarray(solution.saved)
-            path = jnp.einsum("btk,bk->bt", weights, jnp.asarray(chunk))
-            solutions.append((np.asarray(path), np.asarray(accuracy)))
-        path = np.concatenate([p for p, _ in solutions])
-        change = np.concatenate([a for _, a in solutions]) - rates.mean(axis=1)
-        data[f"time_{K}"] = times
-        data[f"accuracy_{K}"] = np.quantile(path, QUANTILES, axis=0)
-        data[f"examples_{K}"] = path[:6]
-        data[f"improved_{K}"] = np.mean(change > 0)
-        data[f"draws_{K}"] = np.asarray(draws)
-    data["sizes"] = np.array((50, 100) if quick else SIZES)
-    K_axis = np.array([10, 30, 100, 300, 1000, 3000])
-    tilts = np.array([0.0, 0.1, 0.3])
-    trials = 200 if quick else 2000
-    data["K"], data["tilts"] = K_axis, tilts
-    data["rise"] = np.array(
-        [
-            [initial_rise(theory.sample(rng, (trials, K), c)).mean() for K in K_axis]
-            for c in tilts
-        ]
-    )
+    shares = np.zeros((len(TILTS) + 1, len(sizes)))
+    for j, K in enumerate(sizes):
+        for i, c in enumerate(TILTS):
+            rates = theory.sample(rng, (trials, K), c)
+            rise = initial_rise(rates)
+            shares[i, j] = rise.mean()
+            if c == 0:
+                shares[-1, j] = rise[rates.mean(axis=-1) > 0.5].mean()
+    return shares
+
+
+def compute(rng, quick, progress):
+    """Accuracy over time, shares that end improved, early rise, the (tilt, K) map."""
+    import theory
+
+    data = {"quantiles": QUANTILES, "tilts": TILTS}
+    for i, (K, c, draws) in enumerate(QUICK_CASES if quick else CASES):
+        rates = theory.sample(rng, (draws, K), c)
+        times = K * np.geomspace(0.05, 20, 9 if quick else 25)
+        path, end = accuracy_over_time(rates, times, progress)
+        base = rates.mean(axis=-1)
+        improved, above = end > base, base > 0.5
+        data[f"case_{i}"] = np.array([K, c, draws])
+        data[f"time_{i}"] = times / K
+        data[f"improved_path_{i}"] = np.quantile(path[improved], QUANTILES, axis=0)
+        data[f"degraded_path_{i}"] = np.quantile(path[~improved], QUANTILES, axis=0)
+        # First over all draws, then over those whose mean rate exceeds 1/2.
+        data[f"trials_{i}"] = np.array([draws, above.sum()])
+        data[f"improved_{i}"] = np.array([improved.mean(), improved[above].mean()])
+        peak = np.max(path, axis=-1)
+        data[f"rose_then_fell_{i}"] = np.mean((peak > base + 0.01) & ~improved)
+    sizes = np.array([10, 30, 100, 300, 1000, 3000])
+    data["K"] = sizes
+    data["rise"] = early_rise(rng, sizes, 400 if quick else 2000)
+    predict = theory.initial_rise_probability
     data["rise_predicted"] = np.array(
-        [
-            theory.initial_rise_probability(K_axis, c, theory.UNCONDITIONED)
-            for c in tilts
-        ]
+        [predict(sizes, c, theory.UNCONDITIONED) for c in TILTS]
+        + [predict(sizes, 0.0, theory.MEAN_ABOVE_HALF)]
     )
     map_K, map_c = np.geomspace(10, 1e6, 61), np.linspace(0, 0.5, 51)
+    grid_c, grid_K = np.meshgrid(map_c, np.round(map_K).astype(int), indexing="ij")
     data["map_K"], data["map_c"] = map_K, map_c
-    grid_c, grid_K = np.meshgrid(map_c, map_K, indexing="ij")
-    data["map_rise"] = theory.initial_rise_probability(
-        np.round(grid_K).astype(int), grid_c, theory.UNCONDITIONED
-    )
+    data["map_rise"] = predict(grid_K, grid_c, theory.UNCONDITIONED)
     data["map_winner"] = theory.winner_is_worst_probability(
-        np.round(grid_K).astype(int), grid_c, theory.UNCONDITIONED
+        grid_K, grid_c, theory.UNCONDITIONED
     )
     return data
 
 
-def draw(data):
-    """Two panels of accuracy, early rise against K, and the map."""
-    from cmcrameri import cm
+def _draw_paths(axis, data, i):
+    from experiments.style import BLUE, ORANGE
 
-    from experiments.style import BLACK, BLUE, CYCLE, GREY, grid
+    K, c, draws = data[f"case_{i}"]
+    share = 100 * float(data[f"improved_{i}"][0])
+    for name, color in (("improved", BLUE), ("degraded", ORANGE)):
+        bands(axis, data[f"time_{i}"], data[f"{name}_path_{i}"], color)
+    axis.text(0.06, 0.9, f"improved: {share:.1f} %", color=BLUE, fontsize=6.5)
+    axis.text(0.06, 0.04, f"degraded: {100 - share:.1f} %", color=ORANGE, fontsize=6.5)
+    axis.set(
+        xscale="log",
+        xlabel="flow time / K",
+        ylabel="accuracy",
+        ylim=(0, 1),
+        title=f"K = {K:,.0f}, tilt c = {c:g}\n{draws:,.0f} draws",
+    )
 
-    figure, axes = grid(2, 2)
-    axes = axes.reshape(1, 4)
-    for axis, K in zip(axes[0], data["sizes"], strict=False):
-        time = data[f"time_{K}"]
-        bands(axis, time, data[f"accuracy_{K}"], BLUE)
-        axis.plot(time, data[f"examples_{K}"].T, color=GREY, linewidth=0.5)
-        share = 100 * float(data[f"improved_{K}"])
-        axis.set(
-            xscale="log",
-            xlabel="flow time $t$",
-            ylabel="accuracy",
-            ylim=(0, 1),
-            title=f"K = {K:,}, {int(data[f'draws_{K}']):,} draws\n"
-            f"improved {share:.1f} : degraded {100 - share:.1f}",
+
+def _draw_shares(axis, data):
+    from experiments.style import BLUE, GREY, PURPLE
+
+    place = np.arange(3)
+    share = np.array([data[f"improved_{i}"] for i in place])
+    trials = np.array([data[f"trials_{i}"] for i in place])
+    error = 1.96 * np.sqrt(share * (1 - share) / trials)
+    looks = (("all draws", BLUE), ("given mean rate > 1/2", PURPLE))
+    for reading, (label, color) in enumerate(looks):
+        axis.errorbar(
+            place + 0.24 * reading - 0.12,
+            share[:, reading],
+            error[:, reading],
+            fmt="o",
+            color=color,
+            ms=3,
+            label=label,
         )
-    rise, chart = axes[0][2], axes[0][3]
-    for i, c in enumerate(data["tilts"]):
-        rise.plot(data["K"], data["rise"][i], "o", color=CYCLE[i], ms=3)
-        rise.plot(
-            data["K"], data["rise_predicted"][i], color=CYCLE[i], label=f"c = {c:g}"
-        )
-    rise.set(
+    axis.axhline(0.487, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
+    axis.text(2.45, 0.48, "0.487 as reported", ha="right", va="top", fontsize=6)
+    axis.set(
+        xticks=place,
+        xticklabels=[
+            "K = {:,.0f}\nc = {:g}".format(*data[f"case_{i}"][:2]) for i in place
+        ],
+        xlim=(-0.5, 2.5),
+        ylim=(0.4, 0.8),
+        ylabel="share that ends improved",
+        title="who wins (95 % intervals)",
+    )
+    axis.legend(loc="upper left")
+
+
+def _draw_rise(axis, data):
+    from experiments.style import BLACK, CYCLE
+
+    labels = [f"c = {c:g}" for c in data["tilts"]] + ["c = 0, mean > 1/2"]
+    for row, label in enumerate(labels):
+        color = CYCLE[row] if row < len(TILTS) else BLACK
+        axis.plot(data["K"], data["rise"][row], "o", color=color, ms=3)
+        axis.plot(data["K"], data["rise_predicted"][row], color=color, label=label)
+    axis.set(
         xscale="log",
         xlabel="number of patterns K",
         ylabel="P(dACC/dt(0) > 0)",
         ylim=(0.4, 1.02),
-        title="unconditioned reading\ndots: drawn; lines: theory",
+        title="early rise\ndots: drawn; lines: theory",
     )
-    rise.legend(title="tilt")
+    axis.legend(loc="upper left", bbox_to_anchor=(0, 0.92), labelspacing=0.2)
+
+
+def draw(data):
+    """Accuracy in three cases; who wins, early rise, and the map."""
+    from cmcrameri import cm
+
+    from experiments.style import BLACK, grid
+
+    figure, axes = grid(2, 3)
+    for i in range(3):
+        _draw_paths(axes[0][i], data, i)
+    _draw_shares(axes[1][0], data)
+    _draw_rise(axes[1][1], data)
+    chart = axes[1][2]
     image = chart.pcolormesh(
         data["map_K"],
         data["map_c"],
@@ -136,7 +203,7 @@ def draw(data):
         xscale="log",
         xlabel="number of patterns K",
         ylabel="tilt c",
-        title="colour: P(rise)\nlines: P(winner is worst)",
+        title="colour: P(early rise)\nlines: P(winner is worst)",
     )
     figure.colorbar(image)
     return figure

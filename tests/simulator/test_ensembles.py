@@ -1,0 +1,94 @@
+import jax
+import numpy as np
+import pytest
+
+import simulator as sim
+from simulator import ensembles
+
+LANES = 21
+
+
+@pytest.fixture
+def batch(rng):
+    rates = rng.uniform(size=(LANES, 4))
+    return sim.Problem(rates, logits=2 * rng.normal(size=(LANES, 4)))
+
+
+def solve(problem, **options):
+    options = {"until": sim.Gap(1e-3)} | options
+    return sim.flow(problem, sim.Verifiable(), **options)
+
+
+def assert_same(first, second, rtol=1e-12):
+    assert (sim.outcome_names(first.outcome) == sim.outcome_names(second.outcome)).all()
+    np.testing.assert_allclose(first.log_time, second.log_time, rtol=rtol)
+    np.testing.assert_allclose(first.log_probs, second.log_probs, rtol=1e-9)
+
+
+def test_results_do_not_depend_on_the_width_of_chunks(batch, monkeypatch):
+    whole = solve(batch)
+    for width in (1, 8):
+        monkeypatch.setattr(ensembles, "CHUNK_WIDTH", width)
+        assert_same(solve(batch), whole)
+
+
+def test_slow_lanes_gathered_into_narrow_chunks_change_nothing(batch, monkeypatch):
+    whole = solve(batch)
+    slow = np.asarray(whole.num_steps) > 16
+    assert 2 < slow.sum() < LANES
+    monkeypatch.setattr("simulator.ensembles.RETRY_WIDTH", 2)
+    monkeypatch.setattr(__import__("sys").modules["simulator.flow"], "PASSES", (16,))
+    assert_same(solve(batch), whole)
+
+
+def test_a_lane_that_exhausts_every_pass_says_so(batch):
+    run = solve(batch, max_steps=16)
+    late = sim.outcome_names(run.outcome) == "max_steps"
+    assert 2 < late.sum() < LANES
+    np.testing.assert_array_equal(np.asarray(run.num_steps)[late], 16)
+
+
+def test_batch_axes_come_back_and_order_is_kept(batch):
+    whole = solve(batch)
+    folded = jax.tree.map(lambda x: x.reshape(3, 7, *x.shape[1:]), batch)
+    solution = solve(folded)
+    assert solution.log_probs.shape == (3, 7, 4)
+    np.testing.assert_allclose(solution.log_time.ravel(), whole.log_time, rtol=1e-12)
+
+
+def test_parameters_with_a_lane_axis_go_lane_by_lane(batch):
+    levels = np.geomspace(1e-2, 1e-4, LANES)
+    betas = np.linspace(0.5, 3, LANES)
+    solution = solve(batch, until=sim.Gap(levels))
+    for lane in (0, 20):
+        alone = solve(batch[lane], until=sim.Gap(levels[lane]))
+        np.testing.assert_allclose(solution.log_time[lane], alone.log_time, rtol=1e-12)
+    update = sim.NaturalGradient(beta=betas)
+    solution = sim.flow(batch, sim.Verifiable(), update)
+    wanted = batch.log_policy + batch.success_rates / betas[:, None]
+    wanted = wanted - jax.nn.logsumexp(wanted, axis=-1, keepdims=True)
+    np.testing.assert_allclose(solution.log_probs, wanted, atol=1e-6)
+
+
+def test_lane_axes_follow_the_declared_number_of_axes():
+    one = sim.FixedConfidence([0.1, 0.2])
+    many = sim.FixedConfidence([[0.1, 0.2], [0.3, 0.4]])
+    assert ensembles.lane_axes(one).confidence is None
+    assert ensembles.lane_axes(many).confidence == 0
+    mixed = sim.Mixture([one, many], [0.5, 0.5])
+    axes = ensembles.lane_axes(mixed)
+    assert axes.weights is None
+    assert [part.confidence for part in axes.signals] == [None, 0]
+
+
+def test_progress_reaches_the_end(batch):
+    seen = []
+    solve(batch, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (LANES, LANES)
+
+
+@pytest.mark.parametrize(
+    "lanes, patterns, width", [(1, 3, 1), (21, 3, 32), (10**6, 3, 1024), (64, 10**5, 8)]
+)
+def test_chunks_are_powers_of_two_within_memory(lanes, patterns, width):
+    assert sim.chunk_width(lanes, patterns) == width

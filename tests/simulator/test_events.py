@@ -1,0 +1,90 @@
+"""Each event against its definition, at random policies and with random rewards."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simulator as sim
+
+K, DRAWS = 5, 200
+
+
+@pytest.fixture
+def points(rng):
+    """Problems, policies, and the numbers of the definitions, for many draws."""
+    rates = rng.uniform(size=(DRAWS, K))
+    base = np.log(rng.dirichlet(np.ones(K), size=DRAWS))
+    pi = rng.dirichlet(np.ones(K), size=DRAWS)
+    return rates, base, pi
+
+
+def signs(event, points):
+    def value(s, base, pi):
+        problem = sim.Problem(s, logits=base)
+        flow = sim.Flow(problem, sim.Verifiable(), sim.PolicyGradient(), 0.0)
+        return event.value(flow.point(sim.FlowState(jnp.log(pi), jnp.zeros(()))))
+
+    return np.asarray(jax.vmap(value)(*map(jnp.asarray, points))) > 0
+
+
+def drift(rates, pi):
+    """`d pi / dt` of the policy gradient."""
+    velocity = pi * (rates - np.sum(pi * rates, -1, keepdims=True))
+    return pi * (velocity - np.sum(pi * velocity, -1, keepdims=True))
+
+
+def definitions(rates, base, pi):
+    accuracy = np.sum(pi * rates, -1)
+    order = np.argsort(rates, -1)
+    lane = np.arange(DRAWS)
+    best, second = order[:, -1], order[:, -2]
+    others = pi.copy()
+    others[lane, best] = 0
+    moving = drift(rates, pi)
+    return [
+        (sim.Gap(0.3), rates.max(-1) - accuracy < 0.3),
+        (sim.Accuracy(0.6), accuracy > 0.6),
+        (sim.OptimalProbability(0.2), pi[lane, best] > 0.2),
+        (sim.SuboptimalMass(0.7), 1 - pi[lane, best] < 0.7),
+        (sim.T0(), accuracy > rates[lane, second]),
+        (sim.Crossing(), pi[lane, best] > others.max(-1)),
+        (sim.BelowBase(), accuracy < np.sum(np.exp(base) * rates, -1)),
+        (sim.PeakAccuracy(), np.sum(moving * rates, -1) < 0),
+        (sim.LowestOptimalProbability(), moving[lane, best] > 0),
+    ]
+
+
+def test_every_event_changes_sign_where_its_definition_says(points):
+    for event, wanted in definitions(*points):
+        np.testing.assert_array_equal(signs(event, points), wanted, str(event))
+        if not isinstance(event, sim.PeakAccuracy):  # under RLVR accuracy only rises
+            assert 0.02 < wanted.mean() < 0.98
+
+
+def test_scores_are_the_quantities_they_name(points):
+    rates, _, pi = points
+    s, p = jnp.asarray(rates[0]), jnp.asarray(pi[0])
+    problem = sim.Problem(s, p)
+    flow = sim.Flow(problem, sim.Verifiable(), sim.PolicyGradient(), 0.0)
+    point = flow.point(sim.FlowState(jnp.log(p), jnp.zeros(())))
+    np.testing.assert_allclose(sim.PeakAccuracy().score(point), p @ s, rtol=1e-14)
+    lowest = -sim.LowestOptimalProbability().score(point)
+    np.testing.assert_allclose(np.exp(lowest), p[np.argmax(s)], rtol=1e-14)
+
+
+def test_the_peak_of_accuracy_under_internal_reward(points, rng):
+    rates, base, pi = points
+    confidence = rng.normal(size=(DRAWS, K))
+
+    def value(s, base, pi, pay):
+        problem = sim.Problem(s, logits=base)
+        signal = sim.FixedConfidence(pay)
+        flow = sim.Flow(problem, signal, sim.PolicyGradient(), 0.0)
+        point = flow.point(sim.FlowState(jnp.log(pi), jnp.zeros(())))
+        return sim.PeakAccuracy().value(point)
+
+    falling = np.asarray(jax.vmap(value)(rates, base, pi, confidence)) > 0
+    wanted = np.sum(drift(confidence, pi) * rates, -1) < 0
+    np.testing.assert_array_equal(falling, wanted)
+    assert 0.2 < wanted.mean() < 0.8

@@ -1,0 +1,58 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import rel_entr
+from scipy.stats import entropy
+
+import simulator as sim
+
+
+@pytest.fixture
+def policy(rng):
+    pi = rng.dirichlet(np.ones(5))
+    pi[3] = 0.0
+    return pi / pi.sum()
+
+
+@pytest.fixture
+def rates(rng):
+    return rng.uniform(size=5)
+
+
+def log(pi):
+    with np.errstate(divide="ignore"):
+        return jnp.asarray(np.log(pi))
+
+
+def test_entropy_and_divergence_agree_with_scipy(policy, rng):
+    other = rng.dirichlet(np.ones(5))
+    np.testing.assert_allclose(sim.entropy(log(policy)), entropy(policy), rtol=1e-14)
+    wanted = rel_entr(policy, other).sum()
+    np.testing.assert_allclose(sim.kl(log(policy), log(other)), wanted, rtol=1e-13)
+
+
+def test_pass_at_n_is_one_minus_the_chance_of_n_misses(policy, rates):
+    accuracy = sim.accuracy(log(policy), rates)
+    np.testing.assert_allclose(accuracy, policy @ rates, rtol=1e-14)
+    for n in (1, 2, 7):
+        wanted = 1 - (1 - policy @ rates) ** n
+        got = sim.pass_at_n(log(policy), rates, n)
+        np.testing.assert_allclose(got, wanted, rtol=1e-13)
+    assert sim.pass_at_n(log(np.array([1.0, 0.0])), np.array([1.0, 0.2]), 3) == 1
+
+
+def test_best_patterns_are_those_of_the_support(rates):
+    rates[3] = 0.99
+    rates[0] = rates[1] = 0.97
+    log_pi = log(np.array([0.1, 0.2, 0.3, 0.0, 0.4]))
+    best = sim.best_patterns(log_pi, rates)
+    np.testing.assert_array_equal(best, [True, True, False, False, False])
+    mass = np.exp(sim.log_optimal_probability(log_pi, rates))
+    np.testing.assert_allclose(mass, 0.3, rtol=1e-14)
+
+
+def test_the_gap_keeps_its_digits_at_the_optimum():
+    log_pi = jnp.asarray([0.0, -300.0, -310.0])
+    rates = np.array([0.9, 0.6, 0.1])
+    wanted = -300 + np.log(0.3 + 0.8 * np.exp(-10))
+    np.testing.assert_allclose(sim.log_gap(log_pi, rates), wanted, rtol=1e-15)
