@@ -275,9 +275,8 @@ def initial_rise(rates: np.ndarray) -> np.ndarray:
         uniform = jnp.full(s.shape, -np.log(s.shape[0]))
         kernel = jnp.stack([s, 1 - s], axis=-1)
         problem = sim.Problem(s, logits=uniform, answer_kernel=kernel)
-        rule = sim.Flow(problem, sim.SelfCertainty(), sim.PolicyGradient(), 0.0)
-        point = rule.point(sim.FlowState(uniform, jnp.zeros(())))
-        return sim.PeakAccuracy().value(point) < 0
+        rule = sim.Dynamics(problem, sim.SelfCertainty(), sim.PolicyGradient())
+        return sim.PeakAccuracy().value(rule.point(uniform)) < 0
 
     return np.asarray(jax.jit(jax.vmap(one))(jnp.asarray(rates)))
 

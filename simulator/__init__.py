@@ -3,6 +3,7 @@
 `Problem -> signal, update -> engine -> Solution -> observables`.
 """
 
+from simulator.dynamics import Dynamics
 from simulator.ensembles import chunk_width, map_lanes
 from simulator.events import (
     T0,
@@ -17,7 +18,7 @@ from simulator.events import (
     Point,
     SuboptimalMass,
 )
-from simulator.flow import Flow, FlowState, flow
+from simulator.flow import flow
 from simulator.observables import (
     accuracy,
     best_patterns,
@@ -50,9 +51,8 @@ __all__ = [
     "Accuracy",
     "BelowBase",
     "Crossing",
+    "Dynamics",
     "FixedConfidence",
-    "Flow",
-    "FlowState",
     "Gap",
     "LowestOptimalProbability",
     "Mixture",

@@ -22,14 +22,15 @@ Scalar = Float[Array, ""]
 class Point(NamedTuple):
     """All an event may look at: one policy, its pay, and where it is heading.
 
-    `direction` is the velocity of the logits per unit of solver time: the right sign
-    and a bounded size, not per unit of `t`.
+    The velocity of the logits is `exp(log_speed) * direction`, `|direction| = 1` (0 at
+    rest).
     """
 
     problem: Problem
     log_probs: Float[Array, " K"]
     rewards: Float[Array, " K"]
     direction: Float[Array, " K"]
+    log_speed: Scalar
     advantage: Centred
 
 

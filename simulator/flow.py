@@ -22,13 +22,25 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator import observables
+from simulator.dynamics import Dynamics
 from simulator.ensembles import map_lanes
-from simulator.events import AbstractEvent, AbstractExtreme, Point
+from simulator.events import AbstractEvent
 from simulator.logspace import log_expm1
+from simulator.marching import (
+    RUNNING,
+    AbstractPath,
+    Bracket,
+    code,
+    empty_brackets,
+    report,
+    scores,
+    update_brackets,
+    values,
+)
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
-from simulator.solution import OUTCOME_NAMES, Outcome, Solution
-from simulator.stepping import Stepper, select
+from simulator.solution import Outcome, Solution
+from simulator.stepping import Step, Stepper, select
 from simulator.updates import AbstractUpdate, PolicyGradient
 
 MAX_STEPS = 20_000
@@ -36,8 +48,6 @@ MAX_STEPS = 20_000
 PASSES = (64, 1024)
 FIRST_STEP = 0.05
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
-RUNNING = -1
-LOCATE_ITERATIONS = 9
 
 
 class FlowState(NamedTuple):
@@ -47,51 +57,46 @@ class FlowState(NamedTuple):
     ell: Float[Array, ""]
 
 
-class Bracket(NamedTuple):
-    """A solver step inside which an event happens: its start and its size."""
+class FlowPath(AbstractPath):
+    """The numerical solution, in the clock of the module's docstring."""
 
-    start: FlowState
-    size: Float[Array, ""]
-    found: Array
-    score: Float[Array, ""]
-
-
-class Flow(eqx.Module):
-    """The equation of motion of one problem, in the clock of the module's docstring."""
-
-    problem: Problem
-    signal: AbstractSignal
-    update: AbstractUpdate
+    dynamics: Dynamics
     log_t_ref: Float[Array, ""]
+    stepper: Stepper
 
-    def log_probs(self, state: FlowState) -> Float[Array, " K"]:
-        inside = self.problem.log_policy > -jnp.inf
+    def log_probs(self, state):
+        inside = self.dynamics.problem.log_policy > -jnp.inf
         return jax.nn.log_softmax(jnp.where(inside, state.logits, -jnp.inf))
 
-    def point(self, state: FlowState) -> Point:
-        log_probs = self.log_probs(state)
-        rewards = self.signal(self.problem, log_probs)
-        rewards = jnp.where(log_probs > -jnp.inf, rewards, 0.0)
-        advantage = self.update.advantage(self.problem, rewards, log_probs)
-        mantissa, _ = self.update.velocity(advantage)
-        size = _norm(mantissa)
-        direction = mantissa / jnp.where(size > 0, size, 1.0)
-        return Point(self.problem, log_probs, rewards, direction, advantage)
-
-    def log_speed(self, state: FlowState) -> Float[Array, ""]:
-        mantissa, log_scale = self.update.velocity(self.point(state).advantage)
-        return jnp.log(_norm(mantissa)) + log_scale
+    def log_time(self, state):
+        return self.log_t_ref + log_expm1(state.ell)
 
     def field(self, state: FlowState) -> FlowState:
+        """`d state / d sigma`."""
         point = self.point(state)
-        mantissa, log_scale = self.update.velocity(point.advantage)
-        log_speed = jnp.log(_norm(mantissa)) + log_scale
-        log_ratio = log_speed + self.log_t_ref + state.ell
+        log_ratio = point.log_speed + self.log_t_ref + state.ell
         share = jax.nn.sigmoid(log_ratio)
         return FlowState(point.direction * share, jax.nn.sigmoid(-log_ratio))
 
-    def log_time(self, ell: Float[Array, ""]) -> Float[Array, ""]:
-        return self.log_t_ref + log_expm1(ell)
+    def step(self, start: FlowState, size, first: FlowState) -> Step:
+        """One solver step; `first = field(start)`. A negative size is one in `ell`.
+
+        With `ell` itself as the clock one step of known size lands on a given time.
+        """
+        in_ell = size < 0
+
+        def clocked(state):
+            return _rescale(self.field(state), in_ell)
+
+        return self.stepper.step(clocked, start, jnp.abs(size), _rescale(first, in_ell))
+
+    def look_ahead(self, start, size):
+        return self.step(start, size, self.field(start)).end
+
+
+def _rescale(field: FlowState, in_ell) -> FlowState:
+    scale = jnp.where(in_ell, 1 / field.ell, 1.0)
+    return jax.tree.map(lambda f: f * scale, field)
 
 
 def flow(
@@ -190,82 +195,44 @@ class _Loop(NamedTuple):
     steps: Array
 
 
-def _norm(x):
-    return jnp.sqrt(jnp.sum(jnp.square(x)))
-
-
-def _code(outcome) -> Array:
-    return outcome._value
-
-
 def _solve(run: _Run, problem: Problem, signal, update, until) -> Solution:
     inside = problem.log_policy > -jnp.inf
     zero = jnp.zeros((), problem.log_policy.dtype)
+    dynamics = Dynamics(problem, signal, update)
+    first = dynamics.point(problem.log_policy)
+    moving = first.log_speed > -jnp.inf
+    log_t_ref = jnp.where(moving, -first.log_speed, 0.0)
+    path = FlowPath(dynamics, log_t_ref, run.stepper)
     start = FlowState(jnp.where(inside, problem.log_policy, 0.0), zero)
-    eq = Flow(problem, signal, update, zero)
-    log_speed = eq.log_speed(start)
-    moving = log_speed > -jnp.inf
-    eq = Flow(problem, signal, update, jnp.where(moving, -log_speed, 0.0))
     events = (() if until is None else (until,)) + run.events
     observe = run.observe
 
-    def values_at(state):
-        point = eq.point(state)
-        return jnp.stack([e.value(point) for e in events]) if events else jnp.zeros(0)
-
-    def scores_at(state):
-        point = eq.point(state)
-        scores = [
-            e.score(point) if isinstance(e, AbstractExtreme) else zero for e in events
-        ]
-        return jnp.stack(scores) if events else jnp.zeros(0)
-
     targets = jnp.append(run.save_log_times, run.max_log_time)
     # ell of a log time, log(1 + t / t_ref), without overflow.
-    targets = jnp.logaddexp(0.0, targets - eq.log_t_ref)
+    targets = jnp.logaddexp(0.0, targets - log_t_ref)
 
     def at_rest(state):
         # First-order condition of the penalised objective: nobody has an advantage.
-        advantage = jnp.max(
-            jnp.where(inside, jnp.abs(eq.point(state).advantage.values()), 0)
-        )
-        return (update.beta > 0) & (advantage <= update.beta * run.tolerance)
+        advantage = jnp.abs(path.point(state).advantage.values())
+        most = jnp.max(jnp.where(inside, advantage, 0))
+        return (update.beta > 0) & (most <= update.beta * run.tolerance)
 
-    values = values_at(start)
+    start_values = values(path, events, start)
     status = jnp.asarray(RUNNING)
     if until is not None:
-        status = jnp.where(values[0] >= 0, _code(Outcome.reached), status)
-    status = jnp.where(at_rest(start), _code(Outcome.settled), status)
-    status = jnp.where(~moving, _code(Outcome.stationary), status)
-    rewards0 = jnp.where(inside, signal(problem, problem.log_policy), 0.0)
-    finite = jnp.isfinite(jnp.sum(jnp.where(inside, problem.log_policy, 0.0)))
-    finite &= jnp.all(jnp.isfinite(rewards0)) & ~jnp.isnan(log_speed)
-    status = jnp.where(finite, status, _code(Outcome.nonfinite))
-    n = len(events)
-
-    def repeat(x):
-        return jnp.broadcast_to(x, (n, *x.shape))
-
-    brackets = Bracket(
-        jax.tree.map(repeat, start), jnp.zeros(n), jnp.zeros(n, bool), scores_at(start)
-    )
+        status = jnp.where(start_values[0] >= 0, code(Outcome.reached), status)
+    status = jnp.where(at_rest(start), code(Outcome.settled), status)
+    status = jnp.where(~moving, code(Outcome.stationary), status)
+    finite = jnp.isfinite(jnp.sum(start.logits)) & jnp.all(jnp.isfinite(first.rewards))
+    finite &= ~jnp.isnan(first.log_speed)
+    status = jnp.where(finite, status, code(Outcome.nonfinite))
     shape = jax.eval_shape(observe, problem.log_policy).shape
     saved = jnp.zeros((len(run.save_log_times), *shape), problem.log_policy.dtype)
 
     def body(loop: _Loop) -> _Loop:
         target = targets[loop.next_save]
-
-        def clocked(state):
-            # While landing on a saved time the clock is ell itself, so that one step
-            # of the known size arrives there exactly.
-            field = eq.field(state)
-            scale = jnp.where(loop.landing, 1 / field.ell, 1.0)
-            return jax.tree.map(lambda f: f * scale, field)
-
-        first_scale = jnp.where(loop.landing, 1 / loop.field.ell, 1.0)
-        first = jax.tree.map(lambda f: f * first_scale, loop.field)
-        size = jnp.where(loop.landing, target - loop.state.ell, loop.size)
-        end, error, _ = run.stepper.step(clocked, loop.state, size, first)
+        size = jnp.where(loop.landing, loop.state.ell - target, loop.size)
+        end, error, _ = path.step(loop.state, size, loop.field)
         sum_squares = jnp.sum(error.logits**2) + error.ell**2
         scaled = jnp.sqrt(sum_squares / (problem.num_patterns + 1)) / run.tolerance
         # A NaN or infinite error fails the comparison and shrinks the step.
@@ -283,40 +250,37 @@ def _solve(run: _Run, problem: Problem, signal, update, until) -> Solution:
             jnp.where(good, loop.size, loop.size * 0.5),
             jnp.where(overshoot, loop.size, loop.size * factor),
         )
-        field, new = eq.field(end), values_at(end)
-        crossed = accept & (loop.values <= 0) & (new > 0)
-        # The step in sigma that was taken, also when it was measured in ell.
-        brackets = _update_brackets(
+        field, new = path.field(end), values(path, events, end)
+        brackets = update_brackets(
             events,
             loop.brackets,
-            crossed,
             loop.values,
             new,
-            scores_at(end),
+            scores(path, events, end),
             loop.state,
-            jnp.where(loop.landing, -size, size),
+            size,
             accept,
         )
         status = loop.status
         broken = ~jnp.isfinite(jnp.sum(end.logits) + end.ell)
         last = loop.next_save == len(run.save_log_times)
-        status = jnp.where(landed & last, _code(Outcome.horizon), status)
-        status = jnp.where(accept & at_rest(end), _code(Outcome.settled), status)
+        status = jnp.where(landed & last, code(Outcome.horizon), status)
+        status = jnp.where(accept & at_rest(end), code(Outcome.settled), status)
         if until is not None:
-            status = jnp.where(accept & (new[0] > 0), _code(Outcome.reached), status)
+            status = jnp.where(accept & (new[0] > 0), code(Outcome.reached), status)
         steps = loop.steps + 1
         running = status == RUNNING
         tiny = new_size < 1e-13
         status = jnp.where(
-            running & (steps >= run.max_steps), _code(Outcome.max_steps), status
+            running & (steps >= run.max_steps), code(Outcome.max_steps), status
         )
         status = jnp.where(
-            running & tiny & (broken | ~good), _code(Outcome.nonfinite), status
+            running & tiny & (broken | ~good), code(Outcome.nonfinite), status
         )
         saved = loop.saved
         if len(run.save_log_times):
             row = jnp.minimum(loop.next_save, len(run.save_log_times) - 1)
-            now = jnp.where(landed & ~last, observe(eq.log_probs(end)), saved[row])
+            now = jnp.where(landed & ~last, observe(path.log_probs(end)), saved[row])
             saved = saved.at[row].set(now)
         return _Loop(
             select(accept, end, loop.state),
@@ -333,163 +297,20 @@ def _solve(run: _Run, problem: Problem, signal, update, until) -> Solution:
 
     loop = _Loop(
         start,
-        eq.field(start),
+        path.field(start),
         zero + FIRST_STEP,
         jnp.asarray(False),
-        values,
-        brackets,
+        start_values,
+        empty_brackets(start, scores(path, events, start)),
         jnp.asarray(0),
         saved,
         status,
         jnp.asarray(0),
     )
     loop = jax.lax.while_loop(lambda c: c.status == RUNNING, body, loop)
-    located = _locate_all(run, eq, events, loop.brackets, values_at)
-    return _solution(run, eq, until, events, start, loop, located, values, moving)
-
-
-def _update_brackets(
-    events, brackets, crossed, old, new, scores, state, size, accept
-) -> Bracket:
-    """Remember, event by event, the step that has to be looked into."""
-    take, found, score = [], [], []
-    for i, event in enumerate(events):
-        if event.keep == "first":
-            take.append(crossed[i] & ~brackets.found[i])
-            found.append(brackets.found[i] | crossed[i])
-            score.append(brackets.score[i])
-        elif event.keep == "last":
-            take.append(crossed[i])
-            still = brackets.found[i] & ~(accept & (new[i] < 0))
-            found.append(crossed[i] | still)
-            score.append(brackets.score[i])
-        else:
-            # Top of the parabola with the slopes -old and -new at the step's ends.
-            span = jnp.where(crossed[i], new[i] - old[i], 1.0)
-            peak = scores[i] + 0.5 * jnp.abs(size) * (jnp.square(new[i]) / span)
-            better = crossed[i] & (peak > brackets.score[i])
-            take.append(better)
-            found.append(brackets.found[i] | better)
-            score.append(jnp.where(better, peak, brackets.score[i]))
-    if not events:
-        return brackets
-    take, found, score = jnp.stack(take), jnp.stack(found), jnp.stack(score)
-    start = jax.tree.map(
-        lambda s, b: jnp.where(take.reshape((-1,) + (1,) * s.ndim), s, b),
-        state,
-        brackets.start,
+    return report(
+        path, until, events, start, start_values, loop, run.save_log_times, observe
     )
-    return Bracket(start, jnp.where(take, size, brackets.size), found, score)
-
-
-def _locate_all(run, eq, events, brackets, values_at) -> FlowState:
-    """The states at the events, each by root finding on the size of one true step.
-
-    A step of the Runge-Kutta method itself is taken for every trial size (not an
-    interpolant), so events are as accurate as the solver. A negative recorded size is
-    a step in ell.
-    """
-    if not events:
-        return brackets.start
-
-    def locate(index, start, size):
-        in_ell = size < 0
-        first_field = eq.field(start)
-
-        def clocked(state):
-            field = eq.field(state)
-            scale = jnp.where(in_ell, 1 / field.ell, 1.0)
-            return jax.tree.map(lambda f: f * scale, field)
-
-        first_scale = jnp.where(in_ell, 1 / first_field.ell, 1.0)
-        first = jax.tree.map(lambda f: f * first_scale, first_field)
-
-        def illinois(_, carry):
-            (a, fa), (b, fb), h, _ = carry
-            end = run.stepper.step(clocked, start, h, first).end
-            f = values_at(end)[index]
-            crossed = f * fb < 0
-            # The end that stays twice has its value halved, to keep both moving.
-            a, fa = jnp.where(crossed, b, a), jnp.where(crossed, fb, 0.5 * fa)
-            next_h = jnp.where(f == fa, h, (a * f - h * fa) / (f - fa))
-            return (a, fa), (h, f), next_h, end
-
-        full = jnp.abs(size)
-        low = values_at(start)[index]
-        begin = ((full * 0, low), (full * 0, low), full, start)
-        return jax.lax.fori_loop(0, LOCATE_ITERATIONS, illinois, begin)[-1]
-
-    index = jnp.arange(len(events))
-    return jax.lax.map(lambda a: locate(*a), (index, brackets.start, brackets.size))
-
-
-def _solution(
-    run, eq, until, events, start, loop, located, first_values, moving
-) -> Solution:
-    status, final, found = loop.status, loop.state, loop.brackets.found
-    if events:
-        ended = jax.tree.map(lambda x: x, final)
-        if until is not None:
-            reached = (status == _code(Outcome.reached)) & found[0]
-            ended = select(reached, jax.tree.map(lambda x: x[0], located), final)
-        final_log_time = eq.log_time(ended.ell)
-        log_times, log_probs = [], []
-        for i, event in enumerate(events):
-            here = jax.tree.map(lambda x, i=i: x[i], located)
-            # Events beyond the located end of the run did not happen in it.
-            happened = found[i] & (here.ell <= ended.ell)
-            if event.keep == "first":
-                from_start = first_values[i] > 0
-                missing = ended
-            elif event.keep == "last":
-                from_start = jnp.asarray(False)
-                missing = ended
-            else:
-                # No interior extremum: one of the ends.
-                first = event.score(eq.point(start))
-                last = event.score(eq.point(ended))
-                inner = event.score(eq.point(here))
-                happened = happened & (inner >= jnp.maximum(first, last))
-                from_start = ~happened & (first >= last)
-                missing = select(first >= last, start, ended)
-            time = jnp.where(happened, eq.log_time(here.ell), jnp.inf)
-            if event.keep == "extreme":
-                time = jnp.where(happened, time, final_log_time)
-            time = jnp.where(from_start, -jnp.inf, time)
-            where = select(from_start, start, select(happened, here, missing))
-            log_times.append(time)
-            log_probs.append(eq.log_probs(where))
-        skip = 0 if until is None else 1
-        event_log_times = jnp.stack([*log_times, jnp.inf])[skip:-1]
-        event_log_probs = jnp.stack([*log_probs, eq.log_probs(ended)])[skip:-1]
-    else:
-        ended, final_log_time = final, eq.log_time(final.ell)
-        event_log_times = jnp.zeros(0)
-        event_log_probs = jnp.zeros((0, eq.problem.num_patterns))
-    log_probs = jnp.where(moving, eq.log_probs(ended), eq.problem.log_policy)
-    saved = loop.saved
-    if len(run.save_log_times):
-        after = run.save_log_times > final_log_time
-        rest = run.observe(log_probs)
-        after = after.reshape((-1,) + (1,) * rest.ndim)
-        saved = jnp.where(after, rest, saved)
-    return Solution(
-        outcome=_as_outcome(status),
-        log_time=final_log_time,
-        log_probs=log_probs,
-        event_log_times=event_log_times,
-        event_log_probs=event_log_probs,
-        saved=saved if len(run.save_log_times) else None,
-        num_steps=loop.steps,
-    )
-
-
-def _as_outcome(code):
-    outcome = Outcome.reached
-    for name in OUTCOME_NAMES:
-        member = getattr(Outcome, name)
-        outcome = Outcome.where(code == _code(member), member, outcome)
-    return outcome
 
 
 @eqx.filter_jit

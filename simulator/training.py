@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from simulator.flow import Flow, FlowState
+from simulator.dynamics import Dynamics
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Outcome
@@ -57,20 +57,22 @@ def train(
             f"{save_every}."
         )
     zero = jnp.zeros((), problem.log_policy.dtype)
-    rule = Flow(problem, signal, update, zero)
+    dynamics = Dynamics(problem, signal, update)
     inside = problem.log_policy > -jnp.inf
     logits = jnp.where(inside, problem.log_policy, zero)
+
+    def log_probs(logits):
+        return jax.nn.log_softmax(jnp.where(inside, logits, -jnp.inf))
 
     def holds(logits):
         if until is None:
             return jnp.asarray(False)
-        return until.value(rule.point(FlowState(logits, zero))) >= 0
+        return until.value(dynamics.point(log_probs(logits))) >= 0
 
     def one_step(carry, _):
         logits, opt_state, step, first = carry
-        advantage = rule.point(FlowState(logits, zero)).advantage
-        mantissa, log_scale = update.velocity(advantage)
-        velocity = mantissa * jnp.exp(log_scale)
+        point = dynamics.point(log_probs(logits))
+        velocity = point.direction * jnp.exp(point.log_speed)
         change, opt_state = optimizer.update(-velocity, opt_state, logits)
         logits = optax.apply_updates(logits, change)
         step = step + 1
@@ -79,7 +81,7 @@ def train(
 
     def block(carry, _):
         carry, _ = jax.lax.scan(one_step, carry, None, length=save_every)
-        return carry, rule.log_probs(FlowState(carry[0], zero))
+        return carry, log_probs(carry[0])
 
     first = jnp.where(holds(logits), 0, -1)
     carry = (logits, optimizer.init(logits), jnp.asarray(0), first)
@@ -90,5 +92,4 @@ def train(
     finite = jnp.all(jnp.isfinite(logits))
     outcome = Outcome.where(finite, outcome, Outcome.nonfinite)
     steps = save_every * (1 + jnp.arange(blocks))
-    log_probs = rule.log_probs(FlowState(logits, zero))
-    return Training(outcome, first, log_probs, steps, saved)
+    return Training(outcome, first, log_probs(logits), steps, saved)

@@ -22,8 +22,8 @@ def points(rng):
 def signs(event, points):
     def value(s, base, pi):
         problem = sim.Problem(s, logits=base)
-        flow = sim.Flow(problem, sim.Verifiable(), sim.PolicyGradient(), 0.0)
-        return event.value(flow.point(sim.FlowState(jnp.log(pi), jnp.zeros(()))))
+        rule = sim.Dynamics(problem, sim.Verifiable(), sim.PolicyGradient())
+        return event.value(rule.point(jnp.log(pi)))
 
     return np.asarray(jax.vmap(value)(*map(jnp.asarray, points))) > 0
 
@@ -66,8 +66,8 @@ def test_scores_are_the_quantities_they_name(points):
     rates, _, pi = points
     s, p = jnp.asarray(rates[0]), jnp.asarray(pi[0])
     problem = sim.Problem(s, p)
-    flow = sim.Flow(problem, sim.Verifiable(), sim.PolicyGradient(), 0.0)
-    point = flow.point(sim.FlowState(jnp.log(p), jnp.zeros(())))
+    rule = sim.Dynamics(problem, sim.Verifiable(), sim.PolicyGradient())
+    point = rule.point(jnp.log(p))
     np.testing.assert_allclose(sim.PeakAccuracy().score(point), p @ s, rtol=1e-14)
     lowest = -sim.LowestOptimalProbability().score(point)
     np.testing.assert_allclose(np.exp(lowest), p[np.argmax(s)], rtol=1e-14)
@@ -80,9 +80,8 @@ def test_the_peak_of_accuracy_under_internal_reward(points, rng):
     def value(s, base, pi, pay):
         problem = sim.Problem(s, logits=base)
         signal = sim.FixedConfidence(pay)
-        flow = sim.Flow(problem, signal, sim.PolicyGradient(), 0.0)
-        point = flow.point(sim.FlowState(jnp.log(pi), jnp.zeros(())))
-        return sim.PeakAccuracy().value(point)
+        rule = sim.Dynamics(problem, signal, sim.PolicyGradient())
+        return sim.PeakAccuracy().value(rule.point(jnp.log(pi)))
 
     falling = np.asarray(jax.vmap(value)(rates, base, pi, confidence)) > 0
     wanted = np.sum(drift(confidence, pi) * rates, -1) < 0
