@@ -123,7 +123,7 @@ def _spread(array):
 
 
 def _per_lane(function, member, axes):
-    if callable(axes):
+    if isinstance(member, Problem):
         return jax.tree.map(function, member)
     return jax.tree.map(
         lambda axis, leaf: leaf if axis is None else function(jnp.asarray(leaf)),

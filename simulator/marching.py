@@ -10,12 +10,12 @@ from jaxtyping import Array, Float
 
 from simulator.dynamics import Dynamics
 from simulator.events import AbstractExtreme, Point
+from simulator.rootfinding import find_root
 from simulator.solution import OUTCOME_NAMES, Outcome, Solution
 from simulator.stepping import select
 
 State = Any
 RUNNING = -1  # in place of an outcome, while a lane is not done
-LOCATE_ITERATIONS = 9
 
 
 class AbstractPath(eqx.Module):
@@ -129,20 +129,11 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
         return brackets.start
 
     def one(index, start, size):
-        def illinois(_, carry):
-            (a, fa), (b, fb), h, _ = carry
-            end = path.look_ahead(start, h)
-            f = values(path, events, end)[index]
-            crossed = f * fb < 0
-            # The end that stays twice has its value halved, to keep both moving.
-            a, fa = jnp.where(crossed, b, a), jnp.where(crossed, fb, 0.5 * fa)
-            next_h = jnp.where(f == fa, h, (a * f - h * fa) / (f - fa))
-            return (a, fa), (h, f), next_h, h
+        def value(h):
+            return values(path, events, path.look_ahead(start, h))[index]
 
-        low = values(path, events, start)[index]
-        begin = ((size * 0, low), (size * 0, low), size, size)
-        size = jax.lax.fori_loop(0, LOCATE_ITERATIONS, illinois, begin)[-1]
-        return path.settle(start, size, path.look_ahead(start, size))
+        h = find_root(value, jnp.zeros_like(size), size)
+        return path.settle(start, h, path.look_ahead(start, h))
 
     index = jnp.arange(len(events))
     return jax.lax.map(lambda a: one(*a), (index, brackets.start, brackets.size))

@@ -25,9 +25,9 @@ class Step(NamedTuple):
 
 
 class Stepper(eqx.Module):
-    """A first-same-as-last explicit method (default: Dormand-Prince 8(7))."""
+    """A first-same-as-last explicit method."""
 
-    solver: diffrax.AbstractERK = diffrax.Dopri8()
+    solver: diffrax.AbstractERK
 
     def order(self) -> int:
         return self.solver.order(diffrax.ODETerm(lambda t, y, args: y))

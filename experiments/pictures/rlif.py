@@ -34,7 +34,7 @@ def accuracy_over_time(rates, times, progress):
             sim.SelfCertainty(),
             save_log_times=np.log(times),
             max_log_time=horizon,
-            tolerance=1e-4,
+            tolerance=1e-5,
             observe=jnp.exp,
         )
         paths.append(np.einsum("btk,bk->bt", solution.saved, chunk))

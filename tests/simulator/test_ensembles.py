@@ -92,3 +92,11 @@ def test_progress_reaches_the_end(batch):
 )
 def test_chunks_are_powers_of_two_within_memory(lanes, patterns, width):
     assert sim.chunk_width(lanes, patterns) == width
+
+
+def test_a_confidence_shared_by_all_lanes_is_not_cut_into_lanes(batch):
+    confidence = np.array([0.2, 0.9, 0.4, 0.1])
+    shared = sim.flow(batch, sim.FixedConfidence(confidence), until=sim.Gap(1e-2))
+    each = np.tile(confidence, (LANES, 1))
+    own = sim.flow(batch, sim.FixedConfidence(each), until=sim.Gap(1e-2))
+    assert_same(shared, own)

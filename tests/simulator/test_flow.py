@@ -239,3 +239,32 @@ def test_the_flow_lowers_for_cpu_cuda_and_tpu(problems):
         jax.jit(hitting_time), platforms=["cpu", "cuda", "tpu"]
     )(rates, logits)
     assert exported.platforms == ("cpu", "cuda", "tpu")
+
+
+def test_first_and_last_crossings_of_an_accuracy_that_goes_up_and_down():
+    # Confidence visits patterns of accuracy 0.5, 0.8, 0.2, 0.9 in this order.
+    rates = np.array([0.5, 0.8, 0.2, 0.9])
+    confidence = np.array([0.1, 0.4, 0.7, 1.0])
+    logits = np.array([0.0, -3.0, -7.0, -12.0])
+    times = np.geomspace(1, 1e13, 600)
+    problem = sim.Problem(np.stack([rates] * 2), logits=np.stack([logits] * 2))
+    # The second lane ends on the plateau below the base.
+    horizons = [sim.Accuracy(0.89), sim.OptimalProbability(1e-4)]
+    for until, stays_below in zip(horizons, (False, True), strict=True):
+        solution = sim.flow(
+            problem,
+            sim.FixedConfidence(confidence),
+            until=until,
+            events=(sim.Accuracy(0.6), sim.BelowBase()),
+            save_log_times=np.log(times),
+        )
+        path = np.asarray(solution.saved[0]) @ rates
+        base = np.exp(problem.log_policy[0]) @ rates
+        first = times[np.flatnonzero(path > 0.6)[0]]
+        accuracy, below = np.exp(solution.event_log_times[0])
+        assert first / 1.1 < accuracy <= first
+        if stays_below:
+            gone = times[np.flatnonzero(path > base)[-1]]
+            assert gone <= below < gone * 1.1
+        else:
+            assert below == np.inf

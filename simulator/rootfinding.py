@@ -1,0 +1,65 @@
+"""A bracketed root of a scalar function, to the last digits."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Scalar = Float[Array, ""]
+
+
+class _Bracket(NamedTuple):
+    """The root lies between `a`, the newest point, and `b`; `c` was dropped last."""
+
+    a: Scalar
+    b: Scalar
+    c: Scalar
+    f_a: Scalar
+    f_b: Scalar
+    f_c: Scalar
+    fraction: Scalar
+    done: Array
+    count: Array
+
+
+def find_root(
+    function: Callable[[Scalar], Scalar], low: Scalar, high: Scalar, max_iterations=80
+) -> Scalar:
+    """Where `function` changes sign between `low` and `high`.
+
+    Chandrupatla, Adv. Eng. Software 28 (1997) 145: inverse quadratic interpolation where
+    three points promise that it is safe, bisection elsewhere. Stops when the bracket is
+    a few floats wide. If there is no change of sign the answer is one of the ends.
+    """
+    eps = jnp.finfo(low.dtype).eps
+
+    def body(s: _Bracket) -> _Bracket:
+        x = s.a + s.fraction * (s.b - s.a)
+        f = function(x)
+        same = (f >= 0) == (s.f_a >= 0)
+        c, f_c = jnp.where(same, s.a, s.b), jnp.where(same, s.f_a, s.f_b)
+        b, f_b = jnp.where(same, s.b, s.a), jnp.where(same, s.f_b, s.f_a)
+        a, f_a = x, f
+        narrow = 2 * eps * jnp.maximum(jnp.abs(a), jnp.abs(b))
+        limit = narrow / jnp.maximum(jnp.abs(b - a), narrow)
+        done = (limit >= 0.5) | (f == 0)
+        xi, phi = (a - b) / (c - b), (f_a - f_b) / (f_c - f_b)
+        safe = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
+        interpolated = f_a / (f_b - f_a) * f_c / (f_b - f_c)
+        interpolated += (c - a) / (b - a) * f_a / (f_c - f_a) * f_b / (f_c - f_b)
+        usable = safe & jnp.isfinite(interpolated)
+        fraction = jnp.where(usable, interpolated, 0.5)
+        fraction = jnp.clip(fraction, limit, 1 - limit)
+        return _Bracket(a, b, c, f_a, f_b, f_c, fraction, done, s.count + 1)
+
+    f_low, f_high = function(low), function(high)
+    same = (f_low >= 0) == (f_high >= 0)
+    begin = _Bracket(
+        high, low, low, f_high, f_low, f_low, high * 0 + 0.5, same, jnp.asarray(0)
+    )
+    end = jax.lax.while_loop(
+        lambda s: ~s.done & (s.count < max_iterations), body, begin
+    )
+    return jnp.where(jnp.abs(end.f_a) <= jnp.abs(end.f_b), end.a, end.b)
