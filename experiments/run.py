@@ -62,7 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-log10-time", type=float, default=800.0, help="time limit (default 800)"
     )
     parser.add_argument(
-        "--method", choices=["flow"], default="flow", help="engine (default flow)"
+        "--method",
+        choices=["auto", "exact", "flow"],
+        default="auto",
+        help="engine: closed form, numerical flow, or the first where it exists "
+        "(default auto)",
     )
 
 
@@ -161,13 +165,14 @@ def report(args: argparse.Namespace) -> dict:
         sim.PeakAccuracy(),
         sim.BelowBase(),
     )
-    solution = sim.flow(
+    solution = sim.solve(
         problem,
         signal,
         update,
         until=None if until is None else build_event(until),
         events=events,
         max_log_time=args.max_log10_time * math.log(10),
+        method=args.method,
     )
     rates = np.asarray(problem.success_rates)
     base = np.asarray(problem.log_policy)
@@ -176,6 +181,8 @@ def report(args: argparse.Namespace) -> dict:
     def moment(index):
         log_time = float(solution.event_log_times[index])
         return _time(log_time) if math.isfinite(log_time) else None
+
+    below_base = 0.0 if solution.event_log_times[4] == -math.inf else moment(4)
 
     def accuracy(log_probs):
         return float(sim.accuracy(log_probs, rates))
@@ -199,10 +206,10 @@ def report(args: argparse.Namespace) -> dict:
             np.exp(sim.log_optimal_probability(lowest, rates))
         ),
         "peak_accuracy": accuracy(solution.event_log_probs[3]),
-        "t_below_base": moment(4),
+        "t_below_base": below_base,
         "entropy": float(sim.entropy(final)),
         "kl_to_base": float(sim.kl(final, base)),
-        "method": args.method,
+        "method": solution.method,
         "num_steps": int(solution.num_steps),
     }
 

@@ -18,6 +18,7 @@ from simulator.events import (
     Point,
     SuboptimalMass,
 )
+from simulator.exact import closed_form, exact
 from simulator.flow import flow
 from simulator.observables import (
     accuracy,
@@ -39,6 +40,7 @@ from simulator.signals import (
     Verifiable,
 )
 from simulator.solution import Outcome, Solution, outcome_names
+from simulator.solve import solve
 from simulator.training import Training, train
 from simulator.updates import AbstractUpdate, NaturalGradient, PolicyGradient
 
@@ -71,7 +73,9 @@ __all__ = [
     "accuracy",
     "best_patterns",
     "chunk_width",
+    "closed_form",
     "entropy",
+    "exact",
     "flow",
     "kl",
     "log_gap",
@@ -80,6 +84,7 @@ __all__ = [
     "outcome_names",
     "pass_at_n",
     "probs",
+    "solve",
     "train",
     "two_answer_kernel",
 ]

@@ -49,7 +49,10 @@ class AbstractFirst(AbstractEvent):
 
 
 class AbstractLast(AbstractEvent):
-    """Recorded at its last change of sign, if the value is positive at the end."""
+    """Recorded at its last change of sign, if the value is positive at the end.
+
+    If the value is positive all along, that was from the start.
+    """
 
     keep: ClassVar[str] = "last"
 
@@ -143,7 +146,11 @@ class BelowBase(AbstractLast):
     def value(self, point):
         rates = point.problem.success_rates
         base = jnp.exp(point.problem.log_policy)
-        return sign_of_mean(point.log_probs, jnp.sum(base * rates) - rates)
+        lost = sign_of_mean(point.log_probs, jnp.sum(base * rates) - rates)
+        # At the start nothing is lost or won yet; what counts is where it is heading.
+        level = jnp.abs(lost) <= 16 * jnp.finfo(lost.dtype).eps
+        falling = jnp.sign(PeakAccuracy().value(point))
+        return jnp.where(level, falling * jnp.finfo(lost.dtype).tiny, lost)
 
 
 class PeakAccuracy(AbstractExtreme):

@@ -11,28 +11,23 @@ side is bounded by 1. The state is the logits and `ell = log(1 + t / t_ref)`; si
 logarithms throughout (`logspace`), so a plateau of `1e600` is a number like any other.
 """
 
-import dataclasses
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from diffrax import Dopri8, Tsit5
 from jaxtyping import Array, Float
 
-from simulator import observables
+from simulator import engine
 from simulator.dynamics import Dynamics
-from simulator.ensembles import map_lanes
-from simulator.events import AbstractEvent
+from simulator.engine import Settings
 from simulator.logspace import log_expm1
 from simulator.marching import (
     RUNNING,
     AbstractPath,
     Bracket,
     code,
-    empty_brackets,
+    first_brackets,
     report,
     scores,
     update_brackets,
@@ -42,9 +37,8 @@ from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Outcome, Solution
 from simulator.stepping import Step, Stepper, select
-from simulator.updates import AbstractUpdate, PolicyGradient
+from simulator.updates import AbstractUpdate
 
-MAX_STEPS = 20_000
 HIGH_ORDER_BELOW = 1e-6  # tolerance from which 12 stages of order 8 beat 6 of order 5
 # In a batch: most lanes are done after the first number of steps, few need the last.
 PASSES = (64, 1024)
@@ -106,21 +100,12 @@ def flow(
     signal: AbstractSignal,
     update: AbstractUpdate | None = None,
     *,
-    until: AbstractEvent | None = None,
-    events: Sequence[AbstractEvent] = (),
-    save_log_times=None,
-    max_log_time: float = 2000.0,
     tolerance: float | None = None,
-    max_steps: int = MAX_STEPS,
-    observe=observables.probs,
-    progress=None,
+    **options,
 ) -> Solution:
     """Integrate the flow of one problem, or of a batch, until an event or a time.
 
-    Stops at `until` (default: at rest, or at the time limit), at the time
-    `exp(max_log_time)`, or where the policy comes to rest. `events` are located on the
-    way; `save_log_times` (increasing) are times at which `observe(log_probs)` is saved.
-    `progress(done, total)` is called after every chunk of a batch.
+    The numerical engine, for any signal and update. Options as in `simulator.solve`.
 
     `tolerance` bounds the error of one solver step in any logit and in `log t`
     (default 1e-8, in float32 1e-5). Measured on 10,000 random problems, the relative
@@ -130,58 +115,23 @@ def flow(
     own rate `beta pi_k`; below about a tenth of the reward gaps, `beta` costs so many
     steps that lanes end as `max_steps`. The natural gradient has no such limit.
 
-    Leaves of `signal`, `update` and `until` with a leading batch axis go lane by lane.
-
     Raises `ValueError` if the signal does not fit the problem or a parameter is out of
     range. Never raises for what happens in a lane: see `Solution.outcome`.
     """
-    update = PolicyGradient() if update is None else update
-    signal.check(problem)
-    update.check()
     if tolerance is None:
         single = problem.log_policy.dtype == jnp.float32
         tolerance = 1e-5 if single else 1e-8
-    times = np.zeros(0) if save_log_times is None else np.asarray(save_log_times)
-    if times.ndim != 1 or not (np.diff(times) > 0).all():
-        raise ValueError("`save_log_times` must be one increasing list of numbers.")
-    if len(times) and not times[-1] <= max_log_time:
-        raise ValueError(
-            f"`save_log_times` goes to {times[-1]:g}, beyond `max_log_time` = "
-            f"{max_log_time:g}; raise the limit."
-        )
-    run = _Run(
-        stepper=Stepper(Dopri8() if tolerance <= HIGH_ORDER_BELOW else Tsit5()),
-        events=tuple(events),
-        save_log_times=jnp.asarray(times, dtype=problem.log_policy.dtype),
-        max_log_time=jnp.asarray(max_log_time, dtype=problem.log_policy.dtype),
-        tolerance=jnp.asarray(tolerance, dtype=problem.log_policy.dtype),
-        max_steps=jnp.asarray(max_steps),
-        observe=observe,
+    stepper = Stepper(Dopri8() if tolerance <= HIGH_ORDER_BELOW else Tsit5())
+    return engine.run(
+        _solve,
+        problem,
+        signal,
+        update,
+        tolerance=tolerance,
+        passes=PASSES,
+        options=stepper,
+        **options,
     )
-    lanes = (problem, signal, update, until)
-    if not problem.batch_shape:
-        return _run_one(run, *lanes)
-    budgets = [steps for steps in PASSES if steps < max_steps] + [max_steps]
-    passes = [
-        dataclasses.replace(run, max_steps=jnp.asarray(steps)) for steps in budgets
-    ]
-    return map_lanes(_run_many, passes, lanes, unfinished=_ran_out, progress=progress)
-
-
-def _ran_out(solution: Solution) -> np.ndarray:
-    return np.asarray(solution.outcome == Outcome.max_steps)
-
-
-class _Run(eqx.Module):
-    """The settings of a call, shared by all lanes."""
-
-    stepper: Stepper
-    events: tuple[AbstractEvent, ...]
-    save_log_times: Array
-    max_log_time: Array
-    tolerance: Array
-    max_steps: Array
-    observe: object = eqx.field(static=True)
 
 
 class _Loop(NamedTuple):
@@ -197,14 +147,14 @@ class _Loop(NamedTuple):
     steps: Array
 
 
-def _solve(run: _Run, problem: Problem, signal, update, until) -> Solution:
+def _solve(run: Settings, problem: Problem, signal, update, until) -> Solution:
     inside = problem.log_policy > -jnp.inf
     zero = jnp.zeros((), problem.log_policy.dtype)
     dynamics = Dynamics(problem, signal, update)
     first = dynamics.point(problem.log_policy)
     moving = first.log_speed > -jnp.inf
     log_t_ref = jnp.where(moving, -first.log_speed, 0.0)
-    path = FlowPath(dynamics, log_t_ref, run.stepper)
+    path = FlowPath(dynamics, log_t_ref, run.options)
     start = FlowState(jnp.where(inside, problem.log_policy, 0.0), zero)
     events = (() if until is None else (until,)) + run.events
     observe = run.observe
@@ -240,7 +190,7 @@ def _solve(run: _Run, problem: Problem, signal, update, until) -> Solution:
         scaled = jnp.sqrt(sum_squares / (problem.num_patterns + 1)) / run.tolerance
         # A NaN or infinite error fails the comparison and shrinks the step.
         good = scaled <= 1
-        exponent = -1 / (run.stepper.order() + 1.0)
+        exponent = -1 / (path.stepper.order() + 1.0)
         safe = jnp.where(jnp.isfinite(scaled), jnp.maximum(scaled, 1e-12), 1e12)
         factor = jnp.clip(SAFETY * safe**exponent, SHRINK, GROW)
         factor = jnp.where(good, factor, jnp.minimum(factor, SAFETY))
@@ -304,26 +254,11 @@ def _solve(run: _Run, problem: Problem, signal, update, until) -> Solution:
         zero + FIRST_STEP,
         jnp.asarray(False),
         start_values,
-        empty_brackets(start, scores(path, events, start)),
+        first_brackets(events, start, start_values, scores(path, events, start)),
         jnp.asarray(0),
         saved,
         status,
         jnp.asarray(0),
     )
     loop = jax.lax.while_loop(lambda c: c.status == RUNNING, body, loop)
-    return report(
-        path, until, events, start, start_values, loop, run.save_log_times, observe
-    )
-
-
-@eqx.filter_jit
-def _run_one(run, *lane):
-    return _solve(run, *lane)
-
-
-@eqx.filter_jit
-def _run_many(run, lanes, axes):
-    def solve(*lane):
-        return _solve(run, *lane)
-
-    return eqx.filter_vmap(solve, in_axes=axes)(*lanes)
+    return report("flow", path, until, run, start, start_values, loop)

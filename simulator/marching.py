@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.dynamics import Dynamics
+from simulator.engine import Settings
 from simulator.events import AbstractExtreme, Point
 from simulator.rootfinding import find_root
 from simulator.solution import OUTCOME_NAMES, Outcome, Solution
@@ -44,6 +46,40 @@ class AbstractPath(eqx.Module):
         return self.dynamics.point(self.log_probs(state))
 
 
+class Stretch(NamedTuple):
+    """The end of a stretch of a closed-form path, and how well its time is known.
+
+    `error`: estimated relative error of the time at the end. `log_rate`: log of `dt/dv`
+    there.
+    """
+
+    end: State
+    error: Float[Array, ""]
+    log_rate: Float[Array, ""]
+
+
+class AbstractExactPath(AbstractPath):
+    """A path known in closed form; a state has a place `v` that grows along it."""
+
+    largest_size: eqx.AbstractClassVar[float]
+
+    @abstractmethod
+    def start(self) -> State:
+        """The base policy."""
+
+    @abstractmethod
+    def border(self, state: State) -> Float[Array, ""]:
+        """The v at which the present piece ends, beyond which no stretch may go."""
+
+    @abstractmethod
+    def stretch(self, start: State, size: Float[Array, ""]) -> Stretch:
+        """From `start` over `size` in v."""
+
+    @abstractmethod
+    def hand_over(self, state: State) -> State:
+        """A state at the end of its piece, as the first of the next."""
+
+
 class Bracket(NamedTuple):
     """For each event, the step inside which it happens: its start and its size."""
 
@@ -53,12 +89,15 @@ class Bracket(NamedTuple):
     score: Float[Array, " E"]
 
 
-def empty_brackets(start: State, scores: Float[Array, " E"]) -> Bracket:
-    """Nothing found yet."""
+def first_brackets(
+    events, start: State, values: Float[Array, " E"], scores: Float[Array, " E"]
+) -> Bracket:
+    """Nothing found yet, except what holds from the start (a step of size 0)."""
     starts = jax.tree.map(
         lambda x: jnp.broadcast_to(x, (*scores.shape, *x.shape)), start
     )
-    return Bracket(starts, jnp.zeros_like(scores), scores < -jnp.inf, scores)
+    lasting = np.array([event.keep == "last" for event in events], bool)
+    return Bracket(starts, jnp.zeros_like(scores), lasting & (values > 0), scores)
 
 
 def values(path: AbstractPath, events, state: State) -> Float[Array, " E"]:
@@ -140,20 +179,14 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
 
 
 def report(
-    path: AbstractPath,
-    until,
-    events,
-    start,
-    first_values,
-    loop,
-    save_log_times,
-    observe,
+    method: str, path: AbstractPath, until, run: Settings, start, first_values, loop
 ) -> Solution:
     """The solution of one lane whose walk ended in `loop`.
 
     `loop` has `state`, `status`, `brackets`, `saved` and `steps`; if there is an
-    `until`, it is the first of `events`.
+    `until`, its bracket comes before those of `run.events`.
     """
+    events = (() if until is None else (until,)) + run.events
     status, ended, found = loop.status, loop.state, loop.brackets.found
     located = locate(path, events, loop.brackets)
     if until is not None:
@@ -164,18 +197,19 @@ def report(
     skip = 0 if until is None else 1
     for i, event in list(enumerate(events))[skip:]:
         here = jax.tree.map(lambda x, i=i: x[i], located)
-        time, where = _occurrence(
-            path, event, start, first_values[i], found[i], here, ended
-        )
+        from_start = first_values[i] > 0
+        if event.keep == "last":
+            from_start = found[i] & (loop.brackets.size[i] == 0)
+        time, where = _occurrence(path, event, start, from_start, found[i], here, ended)
         log_times.append(time[None])
         log_probs.append(path.log_probs(where)[None])
     base = path.dynamics.problem.log_policy
     still = status == code(Outcome.stationary)
     final_log_probs = jnp.where(still, base, path.log_probs(ended))
     saved = None
-    if len(save_log_times):
-        rest = observe(final_log_probs)
-        after = save_log_times > path.log_time(ended)
+    if len(run.save_log_times):
+        rest = run.observe(final_log_probs)
+        after = run.save_log_times > path.log_time(ended)
         saved = jnp.where(after.reshape((-1,) + (1,) * rest.ndim), rest, loop.saved)
     return Solution(
         outcome=as_outcome(status),
@@ -185,17 +219,16 @@ def report(
         event_log_probs=jnp.concatenate(log_probs),
         saved=saved,
         num_steps=loop.steps,
+        method=method,
     )
 
 
-def _occurrence(path, event, start, first_value, found, here, ended):
+def _occurrence(path, event, start, from_start, found, here, ended):
     """`(log_time, state)` of one event; see `Solution.event_log_times`."""
     # Events beyond the located end of the run did not happen in it.
     happened = found & (path.log_time(here) <= path.log_time(ended))
     time = jnp.where(happened, path.log_time(here), jnp.inf)
-    from_start, missing = jnp.asarray(False), ended
-    if event.keep == "first":
-        from_start = first_value > 0
+    missing = ended
     if event.keep == "extreme":
         # No interior extremum: one of the ends.
         first = event.score(path.point(start))

@@ -29,9 +29,9 @@ def find_root(
 ) -> Scalar:
     """Where `function` changes sign between `low` and `high`.
 
-    Chandrupatla, Adv. Eng. Software 28 (1997) 145: inverse quadratic interpolation where
-    three points promise that it is safe, bisection elsewhere. Stops when the bracket is
-    a few floats wide. If there is no change of sign the answer is one of the ends.
+    Chandrupatla, Adv. Eng. Software 28 (1997) 145: inverse quadratic interpolation
+    where three points promise that it is safe, bisection elsewhere. Stops when the
+    bracket is a few floats wide. If there is no change of sign, the answer is an end.
     """
     eps = jnp.finfo(low.dtype).eps
 

@@ -50,6 +50,7 @@ class Solution(eqx.Module):
     - `saved`: what was observed at the times asked for; rows after the end of the run
       repeat the final value; `None` if no times were given.
     - `num_steps`: solver steps taken.
+    - `method`: the engine, `exact` or `flow`.
     """
 
     outcome: Outcome
@@ -59,6 +60,7 @@ class Solution(eqx.Module):
     event_log_probs: Float[Array, "*B E K"]
     saved: Array | None
     num_steps: Int[Array, "*B"]
+    method: str = eqx.field(static=True)
 
 
 def outcome_names(outcome: Outcome) -> np.ndarray:

@@ -50,7 +50,9 @@ class AbstractUpdate(eqx.Module):
 
 
 def _as_weight(value):
-    return jnp.asarray(value, dtype=float)
+    # A number stays a known number inside jit, so that engines can look at it.
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(value, dtype=float)
 
 
 class PolicyGradient(AbstractUpdate):

@@ -11,12 +11,23 @@ REPORTED = "run --success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25".split()
 def test_run_prints_the_contract_as_json(capsys):
     assert cli.main([*REPORTED, "--until", "gap=1e-3", "--json", "-"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["outcome"] == "reached" and result["method"] == "flow"
+    assert result["outcome"] == "reached" and result["method"] == "exact"
     np.testing.assert_allclose(result["t0"], 42.683163, rtol=1e-7)
     np.testing.assert_allclose(result["t_cross"], 91.857068, rtol=1e-7)
     np.testing.assert_allclose(result["log10_time"], np.log10(result["time"]))
     np.testing.assert_allclose(0.9 - result["accuracy"], 1e-3, rtol=1e-6)
     assert result["min_optimal_probability"] < 0.0434
+
+
+def test_the_method_can_be_forced_and_does_not_matter(capsys):
+    results = {}
+    for method in ("exact", "flow"):
+        assert cli.main([*REPORTED, "--method", method, "--json", "-"]) == 0
+        results[method] = json.loads(capsys.readouterr().out)
+        assert results[method]["method"] == method
+    for key in ("time", "t0", "t_cross", "min_optimal_probability"):
+        first, second = results["exact"][key], results["flow"][key]
+        np.testing.assert_allclose(first, second, rtol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +45,10 @@ def test_run_prints_the_contract_as_json(capsys):
         ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --until gap=2", "gap=2"),
         ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --json /none/x", "/none/x"),
         ("run --success-rates x --policy 0.5 0.5", "invalid"),
+        (
+            "run --success-rates 0.9 0.6 --policy 0.5 0.5 --beta 1 --method exact",
+            "closed form",
+        ),
         ("run --policy 0.5 0.5 --answer-kernel 0.9,0.3 0.5,0.5", "sums to 1.2"),
         ("verify Z9", "Z9"),
         ("verify --problems 0", "0"),

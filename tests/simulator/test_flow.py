@@ -268,3 +268,13 @@ def test_first_and_last_crossings_of_an_accuracy_that_goes_up_and_down():
             assert gone <= below < gone * 1.1
         else:
             assert below == np.inf
+
+
+def test_accuracy_that_falls_at_once_is_below_base_from_the_start():
+    problem = sim.Problem([0.9, 0.2], [0.7, 0.3])
+    confidence = sim.FixedConfidence([0.1, 0.5])
+    for engine in (sim.flow, sim.exact):
+        solution = engine(
+            problem, confidence, until=sim.Gap(1e-3), events=(sim.BelowBase(),)
+        )
+        assert solution.event_log_times[0] == -np.inf

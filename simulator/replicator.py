@@ -1,0 +1,74 @@
+r"""The natural-gradient flow with fixed rewards, in closed form.
+
+Without KL `theta(t) = theta(0) + rho t`, so `pi(t)` is proportional to
+`pi(0) e^(rho t)`: the replicator equation. With KL of weight beta to a reference, up to
+a constant,
+
+    theta(t) = theta_ref + rho / beta + e^(-beta t) (theta(0) - theta_ref - rho / beta).
+
+Proof: with f_k = rho_k - beta (theta_k - theta_ref_k) the flow is `theta_k' = f_k` up
+to a shift common to all k, which softmax does not see; each coordinate is a linear
+equation.  []  Source: standard; this project's notation.
+
+A place on the path is named by `v = log(1 + t / t_ref)`, `1 / t_ref` the first speed.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulator.dynamics import Dynamics
+from simulator.logspace import log_expm1
+from simulator.marching import AbstractExactPath, Stretch
+
+
+class ReplicatorState(NamedTuple):
+    """A place: `v = log(1 + t / t_ref)`."""
+
+    v: Float[Array, ""]
+
+
+class ReplicatorPath(AbstractExactPath):
+    """The closed-form solution of one problem."""
+
+    dynamics: Dynamics
+    rewards: Float[Array, " K"]
+    log_t_ref: Float[Array, ""]
+
+    largest_size = 0.5
+
+    def start(self):
+        return ReplicatorState(jnp.zeros_like(self.log_t_ref))
+
+    def border(self, state):
+        return jnp.full_like(state.v, jnp.inf)
+
+    def hand_over(self, state):
+        return state
+
+    def log_time(self, state):
+        return self.log_t_ref + log_expm1(state.v)
+
+    def log_probs(self, state):
+        problem, beta = self.dynamics.problem, self.dynamics.update.beta
+        inside = problem.log_policy > -jnp.inf
+        base = jnp.where(inside, problem.log_policy, 0.0)
+        pull = jnp.where(inside, base - problem.log_reference, 0.0)
+        t = jnp.exp(self.log_time(state))
+        # (1 - exp(-beta t)) / beta, the time that counts.
+        decay = beta * t
+        counted = jnp.where(beta > 0, -jnp.expm1(-decay), t)
+        counted = counted / jnp.where(beta > 0, beta, 1.0)
+        forgotten = jnp.where(beta > 0, -jnp.expm1(-decay), 0.0)
+        shown = self.rewards - jnp.max(jnp.where(inside, self.rewards, -jnp.inf))
+        logits = base - forgotten * pull + counted * shown
+        return jax.nn.log_softmax(jnp.where(inside, logits, -jnp.inf))
+
+    def stretch(self, start, size):
+        end = ReplicatorState(start.v + size)
+        return Stretch(end, jnp.zeros_like(size), self.log_t_ref + end.v)
+
+    def look_ahead(self, start, size):
+        return ReplicatorState(start.v + size)

@@ -1,0 +1,229 @@
+"""The closed-form engine against 50 digits, against the flow, and in corners."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simulator as sim
+from tests.oracles import softmax
+from tests.precise import Precise
+
+EVENTS = (sim.T0(), sim.Crossing())
+WIDTH, K = 16, 5
+
+
+def run(rates, logits, **options):
+    """One compiled shape for all tests: `WIDTH` lanes of `K` patterns."""
+    rates, logits = np.atleast_2d(rates), np.atleast_2d(logits)
+    lanes, missing = len(rates), K - rates.shape[1]
+    rates = np.pad(rates, ((0, WIDTH - lanes), (0, missing)), mode="edge")
+    logits = np.pad(logits, ((0, 0), (0, missing)), constant_values=-np.inf)
+    logits = np.pad(logits, ((0, WIDTH - lanes), (0, 0)), mode="edge")
+    options = {"until": sim.Gap(1e-3), "events": EVENTS} | options
+    problem = sim.Problem(rates, logits=logits)
+    solution = sim.exact(problem, sim.Verifiable(), **options)
+    return jax.tree.map(lambda leaf: leaf[:lanes], solution)
+
+
+def log_normalised(logits):
+    return np.asarray(logits) - np.logaddexp.reduce(logits)
+
+
+CORNERS = {
+    "reported": ([0.9, 0.6, 0.1], np.log([0.05, 0.70, 0.25])),
+    "rare best": ([0.9, 0.55, 0.2], np.log([1e-9, 0.6, 0.4 - 1e-9])),
+    "deep": ([0.9, 0.7, 0.5, 0.3, 0.1], [-30.0, 0.0, -1.0, -2.0, -3.0]),
+    "near tie": ([0.9, 0.9 - 1e-9, 0.4, 0.4 - 1e-12], [-3.0, 0.0, -0.1, 0.2]),
+    "tie of the best": ([0.7, 0.7, 0.2], [-1.0, -3.0, 2.0]),
+    "tied twins": ([0.7, 0.7, 0.2], [-1.0, -1.0, 2.0]),
+    "four edges": ([0.1, 0.3, 0.5, 0.7, 0.9], [0.0, -3.0, -6.0, -9.0, -12.0]),
+    "collinear": ([0.2, 0.4, 0.6], -np.log([1.0, 2.0, 3.0])),
+    "uniform": ([0.1, 0.35, 0.6, 0.65, 0.9], [0.0] * 5),
+    "nearly won": ([0.9, 0.5, 0.2], [5.0, 0.0, 0.0]),
+    "late t0": ([0.9, 0.6, 0.1], np.log([0.01, 0.012, 0.978])),
+}
+
+
+def precise_log_time(problem, tau):
+    return float(problem.time(tau).log())
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_corners_agree_with_50_digits(name):
+    rates, logits = CORNERS[name]
+    rates, log_policy = np.asarray(rates), log_normalised(logits)
+    # Below any gap at which the crossing could still be to come.
+    lead = rates.max() - np.max(rates[rates < rates.max()])
+    level = min(1e-3, 0.3 * lead)
+    solution = run(rates, logits, until=sim.Gap(level))
+    reference = Precise(rates, log_policy)
+    end = reference.gap(level)
+    wanted = precise_log_time(reference, end)
+    np.testing.assert_allclose(solution.log_time[0], wanted, rtol=0, atol=1e-10)
+    log_probs = solution.log_probs[0, : len(rates)]
+    np.testing.assert_allclose(log_probs, reference.log_probs(end), atol=1e-10)
+    if len(reference.borders) > 1:
+        wanted = precise_log_time(reference, reference.borders[-1])
+        crossing = solution.event_log_times[0, 1]
+        np.testing.assert_allclose(crossing, wanted, rtol=0, atol=1e-10)
+
+
+def test_random_problems_agree_with_50_digits(rng):
+    rates = rng.uniform(size=(WIDTH, K))
+    logits = 3 * rng.normal(size=(WIDTH, K))
+    solution = run(rates, logits)
+    assert (sim.outcome_names(solution.outcome) == "reached").all()
+    for lane in range(WIDTH):
+        reference = Precise(rates[lane], log_normalised(logits[lane]))
+        end = reference.gap(1e-3)
+        wanted = precise_log_time(reference, end)
+        np.testing.assert_allclose(solution.log_time[lane], wanted, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(
+            solution.log_probs[lane], reference.log_probs(end), atol=1e-10
+        )
+
+
+def test_the_two_engines_agree_on_states_at_given_times(rng):
+    rates, logits = rng.uniform(size=(WIDTH, K)), 2 * rng.normal(size=(WIDTH, K))
+    times = np.log(np.geomspace(0.3, 1e5, 7))
+    problem = sim.Problem(rates, logits=logits)
+    options = {"save_log_times": times, "max_log_time": np.log(1e6)}
+    exact = sim.exact(problem, sim.Verifiable(), **options)
+    flow = sim.flow(problem, sim.Verifiable(), tolerance=1e-11, **options)
+    assert (sim.outcome_names(exact.outcome) == "horizon").all()
+    np.testing.assert_allclose(exact.saved, flow.saved, rtol=1e-7)
+    np.testing.assert_allclose(exact.log_probs, flow.log_probs, atol=1e-7)
+
+
+def test_all_events_agree_with_the_flow_under_misplaced_confidence(rng):
+    rates, logits = rng.uniform(size=(WIDTH, K)), 2 * rng.normal(size=(WIDTH, K))
+    signal = sim.FixedConfidence(rng.uniform(size=(WIDTH, K)))
+    problem = sim.Problem(rates, logits=logits)
+    events = (
+        sim.PeakAccuracy(),
+        sim.BelowBase(),
+        sim.LowestOptimalProbability(),
+        sim.Accuracy(0.5),
+        sim.SuboptimalMass(0.9),
+    )
+    options = {"until": sim.Gap(1e-4), "events": events}
+    exact = sim.exact(problem, signal, **options)
+    flow = sim.flow(problem, signal, tolerance=1e-11, **options)
+    assert np.isfinite(exact.event_log_times).sum() > 30
+    np.testing.assert_allclose(
+        exact.event_log_times, flow.event_log_times, rtol=1e-6, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        np.exp(exact.event_log_probs), np.exp(flow.event_log_probs), atol=1e-7
+    )
+
+
+def test_times_beyond_the_range_of_floats():
+    # K = 2: T_cross = (sinh(x) + x) / 0.5 with x the difference of logits.
+    solution = run([0.9, 0.4], [-700.0, 700.0])
+    expected = 1400 - np.log(2) - np.log(0.5)
+    np.testing.assert_allclose(solution.event_log_times[0, 1], expected, rtol=1e-12)
+
+
+def test_the_gap_times_time_tends_to_nm_over_n_plus_m():
+    # Two twins survive among three best patterns, two worse ones: 2*2/(2+2) = 1.
+    rates, logits = [0.8, 0.8, 0.8, 0.5, 0.2], [0.0, 0.0, -2.0, 1.0, 0.5]
+    levels = np.array([1e-4, 1e-8, 1e-12])
+    misses = []
+    for level in levels:
+        time = np.exp(run(rates, logits, until=sim.Gap(level)).log_time[0])
+        misses.append(abs(time * level - 1))
+    assert misses[0] > 3 * misses[1] > 9 * misses[2] and misses[2] < 1e-3
+
+
+def test_equal_rewards_are_stationary_and_padding_changes_nothing():
+    assert sim.outcome_names(run([0.4, 0.4], [0.0, 1.0]).outcome)[0] == "stationary"
+    plain = run([0.9, 0.6, 0.1], [-2.0, 1.0, 0.0])
+    padded = run([0.9, 0.6, 0.1, 0.99], [-2.0, 1.0, 0.0, -np.inf])
+    np.testing.assert_allclose(padded.log_time, plain.log_time, rtol=1e-14)
+    assert np.isneginf(padded.log_probs[0, 3])
+
+
+def test_a_lane_alone_equals_the_lane_in_its_batch(rng):
+    rates, logits = rng.uniform(size=(WIDTH, K)), 2 * rng.normal(size=(WIDTH, K))
+    together = run(rates, logits)
+    for lane in (0, 7):
+        problem = sim.Problem(rates[lane], logits=logits[lane])
+        alone = sim.solve(problem, sim.Verifiable(), until=sim.Gap(1e-3))
+        assert alone.method == "exact"
+        np.testing.assert_allclose(
+            alone.log_time, together.log_time[lane], rtol=0, atol=1e-13
+        )
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3])
+def test_the_natural_gradient_has_its_closed_form(beta):
+    rates, logits = np.array([0.9, 0.6, 0.1]), np.array([-2.0, 1.0, 0.0])
+    reference = np.array([0.2, 0.3, 0.5])
+    problem = sim.Problem(rates, logits=logits, reference_policy=reference)
+    times = np.array([0.1, 1.0, 7.0])
+    solution = sim.exact(
+        problem,
+        sim.Verifiable(),
+        sim.NaturalGradient(beta=beta),
+        save_log_times=np.log(times),
+        max_log_time=3.0,
+    )
+    for t, saved in zip(times, solution.saved, strict=True):
+        if beta:
+            target = np.log(reference) + rates / beta
+            wanted = softmax(target + np.exp(-beta * t) * (logits - target))
+        else:
+            wanted = softmax(logits + rates * t)
+        np.testing.assert_allclose(saved, wanted, rtol=1e-12)
+
+
+def test_the_natural_gradient_crosses_at_the_log_ratio_over_the_lead():
+    problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
+    update = sim.NaturalGradient()
+    events = (sim.Crossing(), sim.T0())
+    options = {"until": sim.Gap(1e-3), "events": events}
+    exact = sim.exact(problem, sim.Verifiable(), update, **options)
+    wanted = np.log(np.log(0.70 / 0.05) / 0.3)
+    np.testing.assert_allclose(exact.event_log_times[0], wanted, rtol=1e-13)
+    flow = sim.flow(problem, sim.Verifiable(), update, tolerance=1e-11, **options)
+    np.testing.assert_allclose(exact.event_log_times, flow.event_log_times, rtol=1e-9)
+    np.testing.assert_allclose(exact.log_time, flow.log_time, rtol=1e-9)
+
+
+def test_the_engine_is_chosen_by_what_is_known():
+    problem = sim.Problem([0.9, 0.1], [0.5, 0.5])
+    penalised = sim.PolicyGradient(beta=0.5)
+    assert sim.closed_form(sim.Verifiable(), sim.PolicyGradient())
+    assert sim.closed_form(sim.Verifiable(), sim.NaturalGradient(beta=0.5))
+    assert not sim.closed_form(sim.Verifiable(), penalised)
+    assert sim.solve(problem, sim.Verifiable(), penalised).method == "flow"
+    with pytest.raises(ValueError, match="closed form"):
+        sim.solve(problem, sim.Verifiable(), penalised, method="exact")
+    with pytest.raises(ValueError, match="magic"):
+        sim.solve(problem, sim.Verifiable(), method="magic")
+
+
+def test_float32_has_an_outcome_and_a_known_error(rng):
+    rates, logits = rng.uniform(size=(WIDTH, K)), 2 * rng.normal(size=(WIDTH, K))
+    double = run(rates, logits)
+    with jax.enable_x64(False):
+        problem = sim.Problem(
+            jnp.asarray(rates, jnp.float32), logits=jnp.asarray(logits, jnp.float32)
+        )
+        single = sim.exact(problem, sim.Verifiable(), until=sim.Gap(1e-3))
+    assert single.log_time.dtype == np.float32
+    assert (sim.outcome_names(single.outcome) == "reached").all()
+    np.testing.assert_allclose(single.log_time, double.log_time, atol=1e-3)
+
+
+def test_the_exact_engine_lowers_for_cpu_cuda_and_tpu():
+    def hitting_time(s, l0):
+        problem = sim.Problem(s, logits=l0)
+        return sim.exact(problem, sim.Verifiable(), until=sim.Gap(1e-2)).log_time
+
+    exported = jax.export.export(
+        jax.jit(hitting_time), platforms=["cpu", "cuda", "tpu"]
+    )(jnp.array([0.9, 0.6, 0.1]), jnp.array([0.0, 1.0, 0.5]))
+    assert exported.platforms == ("cpu", "cuda", "tpu")
