@@ -1,7 +1,8 @@
 """Which signals and updates exist, read from their source without importing JAX.
 
 `--help` has to be fast and complete: a class added to `simulator/signals.py` or
-`simulator/updates.py` is offered on the command line at once.
+`simulator/updates.py` is offered on the command line at once, with an option for each
+of its fields.
 """
 
 import ast
@@ -10,6 +11,19 @@ import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Field:
+    """A parameter: its name in Python, and the argparse settings of its option."""
+
+    name: str
+    settings: dict[str, Any]
+
+    @property
+    def option(self) -> str:
+        return "--" + self.name.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -19,15 +33,42 @@ class Entry:
     name: str
     class_name: str
     summary: str
-    fields: tuple[str, ...]
+    fields: tuple[Field, ...]
 
 
 def _kebab(class_name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", class_name).lower()
 
 
-def entries(module: str, base_prefix: str) -> dict[str, Entry]:
-    """The final classes of `simulator.<module>` whose base starts with the prefix."""
+def _settings(annotation: ast.expr) -> dict[str, Any]:
+    """How to read a field of this type from the command line."""
+    text = ast.unparse(annotation)
+    if text.startswith("Literal["):
+        return {"choices": [c.value for c in ast.walk(annotation) if _is_text(c)]}
+    if text == "bool":
+        return {"action": "store_true", "default": None}
+    if text == "int":
+        return {"type": int, "metavar": "N"}
+    many = {"nargs": "+"} if "K" in text.rpartition("'*B")[2] else {}
+    return {"type": float, "metavar": "X"} | many
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _fields(node: ast.ClassDef) -> tuple[Field, ...]:
+    return tuple(
+        Field(item.target.id, _settings(item.annotation))
+        for item in node.body
+        if isinstance(item, ast.AnnAssign)
+        and isinstance(item.target, ast.Name)
+        and not ast.unparse(item.annotation).startswith("ClassVar")
+    )
+
+
+def entries(module: str) -> dict[str, Entry]:
+    """The final classes of `simulator.<module>`, by command-line name."""
     root = importlib.util.find_spec("simulator").submodule_search_locations[0]
     tree = ast.parse((Path(root) / f"{module}.py").read_text(encoding="utf-8"))
     found = {}
@@ -35,37 +76,53 @@ def entries(module: str, base_prefix: str) -> dict[str, Entry]:
         if not isinstance(node, ast.ClassDef) or node.name.startswith("Abstract"):
             continue
         bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-        if not any(base.startswith(base_prefix) for base in bases):
+        if not any(base.startswith("Abstract") for base in bases):
             continue
-        fields = tuple(
-            item.target.id for item in node.body if isinstance(item, ast.AnnAssign)
-        )
         summary = (ast.get_docstring(node) or "").split("\n")[0]
-        found[_kebab(node.name)] = Entry(_kebab(node.name), node.name, summary, fields)
+        name = _kebab(node.name)
+        found[name] = Entry(name, node.name, summary, _fields(node))
     return found
 
 
 def signals() -> dict[str, Entry]:
     """Signals by command-line name; mixtures are written as weights instead."""
-    found = entries("signals", "Abstract")
+    found = entries("signals")
     del found["mixture"]
     return found
 
 
 def updates() -> dict[str, Entry]:
     """Updates by command-line name."""
-    return entries("updates", "AbstractUpdate")
+    return entries("updates")
 
 
-def build(entry: Entry, options: dict[str, object]):
+def options() -> dict[str, tuple[Field, list[str]]]:
+    """Every field of every signal and update, with the names of its owners."""
+    found: dict[str, tuple[Field, list[str]]] = {}
+    for entry in (*signals().values(), *updates().values()):
+        for field in entry.fields:
+            found.setdefault(field.name, (field, []))[1].append(entry.name)
+    return found
+
+
+def build(entry: Entry, given: dict[str, object]):
     """Make the object, giving each field the option of the same name, if given."""
     import simulator
 
-    given = {f: options[f] for f in entry.fields if options.get(f) is not None}
-    missing = [f for f in entry.fields if f not in given]
-    if missing and entry.class_name == "FixedConfidence":
+    own = {f.name: given[f.name] for f in entry.fields if given.get(f.name) is not None}
+    if entry.class_name == "FixedConfidence" and not own:
         raise ValueError(
-            f"--signal {entry.name} needs --{missing[0].replace('_', '-')}: one "
-            "number per pattern."
+            f"--signal {entry.name} needs --confidence: one number per pattern."
         )
-    return getattr(simulator, entry.class_name)(**given)
+    return getattr(simulator, entry.class_name)(**own)
+
+
+def check_used(chosen: list[Entry], given: dict[str, object]) -> None:
+    """Raise `ValueError` for an option that none of the chosen classes has."""
+    used = {field.name for entry in chosen for field in entry.fields}
+    for name, (field, owners) in options().items():
+        if given.get(name) is not None and name not in used:
+            raise ValueError(
+                f"{field.option} means nothing to {', '.join(e.name for e in chosen)}; "
+                f"it belongs to {', '.join(owners)}."
+            )

@@ -45,13 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--signal", nargs="+", default=["verifiable"], metavar="NAME[=WEIGHT]"
     )
-    parser.add_argument(
-        "--confidence", help="rewards for fixed-confidence, one per pattern", **number
-    )
     parser.add_argument("--update", default="policy-gradient", metavar="NAME")
-    parser.add_argument(
-        "--beta", type=float, help="weight of KL to the base model (default 0)"
-    )
+    for field, owners in catalogue.options().values():
+        help_ = f"of {', '.join(owners)}"
+        parser.add_argument(field.option, help=help_, **field.settings)
     parser.add_argument(
         "--until",
         metavar="EVENT=LEVEL",
@@ -89,15 +86,18 @@ def _choose(table, name: str, option: str):
     return table[name]
 
 
-def build_signal(items: list[str], options: dict[str, object]):
-    """One signal, or a mixture if weights or several names are given."""
+def build_signal(items: list[str], rule: catalogue.Entry, options: dict[str, object]):
+    """One signal, or a mixture if weights or several names are given.
+
+    `rule`, the update it will be used with, counts as an owner of options.
+    """
     import simulator
 
     parsed = [_parse_weight(item) for item in items]
     table = catalogue.signals()
-    parts = [
-        catalogue.build(_choose(table, name, "--signal"), options) for name, _ in parsed
-    ]
+    entries = [_choose(table, name, "--signal") for name, _ in parsed]
+    catalogue.check_used([*entries, rule], options)
+    parts = [catalogue.build(entry, options) for entry in entries]
     if len(parts) == 1 and parsed[0][1] is None:
         return parts[0]
     if any(weight is None for _, weight in parsed):
@@ -144,11 +144,10 @@ def report(args: argparse.Namespace) -> dict:
 
     if math.isnan(args.max_log10_time):
         raise UserError("--max-log10-time is NaN; give a number.")
-    options = {"confidence": args.confidence, "beta": args.beta}
-    signal = build_signal(args.signal, options)
-    update = catalogue.build(
-        _choose(catalogue.updates(), args.update, "--update"), options
-    )
+    options = {name: getattr(args, name) for name in catalogue.options()}
+    rule = _choose(catalogue.updates(), args.update, "--update")
+    signal = build_signal(args.signal, rule, options)
+    update = catalogue.build(rule, options)
     problem = sim.Problem(
         args.success_rates,
         args.policy,

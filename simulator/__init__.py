@@ -36,15 +36,27 @@ from simulator.signals import (
     AbstractSignal,
     FixedConfidence,
     Mixture,
+    NoisyVerifier,
     SelfCertainty,
     Verifiable,
 )
 from simulator.solution import Outcome, Solution, outcome_names
 from simulator.solve import solve
 from simulator.training import Training, train
-from simulator.updates import AbstractUpdate, NaturalGradient, PolicyGradient
+from simulator.updates import (
+    GRPO,
+    AbstractClock,
+    AbstractUpdate,
+    GroupMean,
+    NaturalGradient,
+    PassAtN,
+    PolicyGradient,
+    RejectionSampling,
+)
 
 __all__ = [
+    "GRPO",
+    "AbstractClock",
     "T0",
     "AbstractEvent",
     "AbstractFixedSignal",
@@ -56,15 +68,19 @@ __all__ = [
     "Dynamics",
     "FixedConfidence",
     "Gap",
+    "GroupMean",
     "LowestOptimalProbability",
     "Mixture",
     "NaturalGradient",
+    "NoisyVerifier",
     "OptimalProbability",
     "Outcome",
+    "PassAtN",
     "PeakAccuracy",
     "Point",
     "PolicyGradient",
     "Problem",
+    "RejectionSampling",
     "SelfCertainty",
     "Solution",
     "SuboptimalMass",

@@ -23,12 +23,16 @@ class Dynamics(eqx.Module):
         rewards = jnp.where(inside, self.signal(self.problem, log_probs), 0.0)
         advantage = self.update.advantage(self.problem, rewards, log_probs)
         mantissa, log_scale = self.update.velocity(advantage)
+        log_clock = self.update.log_clock(rewards, log_probs)
         size = jnp.sqrt(jnp.sum(jnp.square(mantissa)))
+        log_speed = jnp.log(size) + log_scale
+        # At rest no clock counts, not even one that runs infinitely fast there.
+        log_speed = jnp.where(size > 0, log_speed + log_clock, log_speed)
         return Point(
             problem=self.problem,
             log_probs=log_probs,
             rewards=rewards,
             direction=mantissa / jnp.where(size > 0, size, 1.0),
-            log_speed=jnp.log(size) + log_scale,
+            log_speed=log_speed,
             advantage=advantage,
         )

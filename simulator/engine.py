@@ -57,7 +57,7 @@ def run(
     """
     update = PolicyGradient() if update is None else update
     signal.check(problem)
-    update.check()
+    update.check(signal)
     times = np.zeros(0) if save_log_times is None else np.asarray(save_log_times)
     if times.ndim != 1 or not (np.diff(times) > 0).all():
         raise ValueError("`save_log_times` must be one increasing list of numbers.")

@@ -36,7 +36,12 @@ from simulator.replicator import ReplicatorPath
 from simulator.signals import AbstractFixedSignal, AbstractSignal
 from simulator.solution import Outcome, Solution
 from simulator.stepping import select
-from simulator.updates import AbstractUpdate, NaturalGradient, PolicyGradient
+from simulator.updates import (
+    AbstractClock,
+    AbstractUpdate,
+    NaturalGradient,
+    PolicyGradient,
+)
 
 PASSES = (32, 1024)
 FIRST_SIZE = 1.0
@@ -46,11 +51,12 @@ SHRINK, GROW, SAFETY = 0.25, 2.0, 0.9
 def closed_form(signal: AbstractSignal, update: AbstractUpdate) -> bool:
     """Whether the path of this recipe is known in closed form.
 
-    Fixed rewards, and either the natural gradient or the policy gradient without KL.
+    Fixed rewards, and either the natural gradient or the policy gradient without KL, in
+    any clock.
     """
     if not isinstance(signal, AbstractFixedSignal):
         return False
-    if type(update) is NaturalGradient:
+    if type(update) is NaturalGradient or isinstance(update, AbstractClock):
         return True
     beta = update.beta
     unpenalised = not isinstance(beta, jax.core.Tracer) and not np.any(np.asarray(beta))

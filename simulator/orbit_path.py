@@ -11,6 +11,7 @@ from simulator.kronrod import GAUSS_WEIGHTS, NODES, WEIGHTS
 from simulator.marching import AbstractExactPath, Stretch
 from simulator.orbit import Orbit, Piece
 from simulator.stepping import select
+from simulator.updates import PolicyGradient
 
 HALLEY = 3
 CONVERGED = 1e-6  # last cubic step that leaves no error
@@ -47,6 +48,12 @@ class OrbitPath(AbstractExactPath):
         zero = jnp.zeros_like(log_p)
         return OrbitState(piece, zero, log_p, zero - jnp.inf)
 
+    def _log_clock(self, log_a, log_p):
+        update = self.dynamics.update
+        if isinstance(update, PolicyGradient):
+            return 0.0
+        return update.log_clock(self.orbit.rewards, self.orbit.log_probs(log_a, log_p))
+
     def _drift(self, state: OrbitState):
         log_a, log_dtau = self.orbit.log_differences(state.piece, state.v)
         root = self.orbit.root(log_a, state.log_p, 1)
@@ -65,6 +72,7 @@ class OrbitPath(AbstractExactPath):
             moved = jnp.where(v > v_before, v - v_before, 1.0)
             drift = (root.log_p - log_p_before) / moved
             log_rate = jnp.log(root.slope) - root.log_p + log_dtau
+            log_rate = log_rate - self._log_clock(log_a, root.log_p)
             return (v, root.log_p, drift), (log_rate, root.last_step)
 
         fractions = jnp.append(jnp.asarray(NODES, start.v.dtype), 1.0)

@@ -9,7 +9,7 @@ Rewards are detached: the policy gradient treats them as constants.
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -20,6 +20,11 @@ from jaxtyping import Array, Float
 from simulator.problem import Problem
 
 
+def _as_rate(value):
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(value, dtype=float)
+
+
 def _check_finite(name: str, values: Array) -> None:
     if isinstance(values, jax.core.Tracer):
         return
@@ -28,7 +33,12 @@ def _check_finite(name: str, values: Array) -> None:
 
 
 class AbstractSignal(eqx.Module):
-    """One reward per pattern: `signal(problem, log_probs) -> rewards [K]`."""
+    """One reward per pattern: `signal(problem, log_probs) -> rewards [K]`.
+
+    `binary`: whether a single rollout is paid 0 or 1, so that `rewards` are chances.
+    """
+
+    binary: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(
@@ -58,8 +68,38 @@ class AbstractFixedSignal(AbstractSignal):
 class Verifiable(AbstractFixedSignal):
     """RLVR: 1 for a right answer, 0 for a wrong one, so a pattern expects s_k."""
 
+    binary: ClassVar[bool] = True
+
     def rewards(self, problem):
         return problem.success_rates
+
+
+class NoisyVerifier(AbstractFixedSignal):
+    """RLVR with errors: a pattern expects f_plus + (1 - f_plus - f_minus) s_k.
+
+    `false_positive` f_plus: chance that a wrong answer is paid; `false_negative`
+    f_minus: that a right one is not. If they add up to more than 1 the path is walked
+    backwards.
+    """
+
+    binary: ClassVar[bool] = True
+    false_positive: Float[Array, "*B"] = eqx.field(default=0.0, converter=_as_rate)
+    false_negative: Float[Array, "*B"] = eqx.field(default=0.0, converter=_as_rate)
+
+    def rewards(self, problem):
+        wrong, right = self.false_positive, 1 - self.false_negative
+        rates = problem.success_rates
+        return wrong * (1 - rates) + right * rates
+
+    def check(self, problem):
+        del problem
+        for name in ("false_positive", "false_negative"):
+            value = getattr(self, name)
+            if isinstance(value, jax.core.Tracer):
+                continue
+            given = np.asarray(value)
+            if not ((given >= 0) & (given <= 1)).all():
+                raise ValueError(f"`{name}` must lie between 0 and 1; got {given}.")
 
 
 class SelfCertainty(AbstractFixedSignal):

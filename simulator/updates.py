@@ -6,9 +6,16 @@ here; `pattern-selection run --help` finds it by itself.
 Both updates maximise `sum_k pi_k rho_k - beta KL(pi || pi_ref)`. The penalty enters as
 the effective reward `f_k = rho_k - beta log(pi_k / pi_ref_k)`, so that each rule below
 needs only the advantage `A_k = f_k - sum_j pi_j f_j`.
+
+Rules whose advantages depend only on the 0/1 rewards of a group move along the path of
+the plain policy gradient, in another clock: the mean update is `h pi_k (rho_k - p)` with
+p the chance of a reward, because given its reward a rollout's pattern is independent of
+the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by h only.
 """
 
+import math
 from abc import abstractmethod
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -16,8 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.logspace import Centred, ScaledVector, centre
+from simulator.logspace import Centred, ScaledVector, centre, log_sum
 from simulator.problem import Problem
+from simulator.signals import AbstractSignal
 
 
 class AbstractUpdate(eqx.Module):
@@ -27,7 +35,14 @@ class AbstractUpdate(eqx.Module):
 
     @abstractmethod
     def velocity(self, advantage: Centred) -> ScaledVector:
-        """`d logits / dt` `[K]`, as mantissa and log scale."""
+        """`d logits / dt` `[K]`, as mantissa and log scale, in the plain clock."""
+
+    def log_clock(
+        self, rewards: Float[Array, " K"], log_probs: Float[Array, " K"]
+    ) -> Float[Array, ""]:
+        """Log of the factor h by which this rule runs faster than the plain clock."""
+        del rewards
+        return jnp.zeros((), log_probs.dtype)
 
     def advantage(
         self,
@@ -40,8 +55,9 @@ class AbstractUpdate(eqx.Module):
         pull = jnp.where(inside, log_probs - problem.log_reference, 0.0)
         return centre(log_probs, jnp.where(inside, rewards - self.beta * pull, 0.0))
 
-    def check(self) -> None:
-        """Raise `ValueError` if a (concrete) parameter is out of range."""
+    def check(self, signal: AbstractSignal) -> None:
+        """Raise `ValueError` if a (concrete) parameter or the signal does not fit."""
+        del signal
         if isinstance(self.beta, jax.core.Tracer):
             return
         beta = np.asarray(self.beta)
@@ -71,3 +87,138 @@ class NaturalGradient(AbstractUpdate):
 
     def velocity(self, advantage):
         return ScaledVector(advantage.values(), jnp.zeros_like(advantage.log_scale))
+
+
+class AbstractClock(AbstractUpdate):
+    """The policy gradient on 0/1 rewards, with a speed h that depends on their mean."""
+
+    @property
+    def beta(self):
+        """No KL: it would move the path, not only the clock."""
+        return 0.0
+
+    @abstractmethod
+    def log_factor(
+        self, log_p: Float[Array, ""], log_q: Float[Array, ""]
+    ) -> Float[Array, ""]:
+        """`log h(p)`, from `log p` and `log q = log(1 - p)`."""
+
+    def velocity(self, advantage):
+        return advantage.weighted_by_policy()
+
+    def log_clock(self, rewards, log_probs):
+        inside = log_probs > -jnp.inf
+        log_p = log_sum(log_probs, jnp.where(inside, rewards, 0.0))
+        log_q = log_sum(log_probs, jnp.where(inside, 1 - rewards, 0.0))
+        return self.log_factor(log_p, log_q)
+
+    def check(self, signal):
+        if not signal.binary:
+            raise ValueError(
+                f"`{type(self).__name__}` needs rewards that are 0 or 1, and "
+                f"`{type(signal).__name__}` pays other amounts; use `Verifiable` or "
+                "`NoisyVerifier`."
+            )
+
+
+def _check_group(name: str, size: float) -> None:
+    if not size >= 2 or (math.isfinite(size) and size != int(size)):
+        raise ValueError(
+            f"`{name}` is {size:g}; a group has at least 2 rollouts (a whole number, "
+            "or inf)."
+        )
+
+
+def _log_binomials(n: int) -> np.ndarray:
+    """`log C(n, j)` for j = 1..n-1."""
+    return np.array(
+        [
+            math.lgamma(n + 1) - math.lgamma(j + 1) - math.lgamma(n - j + 1)
+            for j in range(1, n)
+        ]
+    )
+
+
+class GroupMean(AbstractClock):
+    """Group mean as baseline, no division by the spread (Dr. GRPO): h = (G - 1)/G."""
+
+    group_size: float = eqx.field(default=8, static=True)
+
+    def log_factor(self, log_p, log_q):
+        return jnp.full_like(log_p, math.log1p(-1 / self.group_size))
+
+    def check(self, signal):
+        super().check(signal)
+        _check_group("group_size", self.group_size)
+
+
+class GRPO(AbstractClock):
+    """Group mean and division by the group's standard deviation.
+
+    `h_G(p) = E[f(q)] / (p (1 - p))`, `q ~ Binomial(G, p)/G`, with
+    `f = q (1 - q) / (spread + epsilon)`; groups of equal rewards count as zero, or are
+    drawn again (`redraw`: dynamic sampling, as in DAPO), which divides h by
+    `1 - p^G - (1 - p)^G`. `spread` is the population's or the sample's. For infinite
+    groups `h = 1 / (sqrt(p (1 - p)) + epsilon)`.
+    """
+
+    group_size: float = eqx.field(default=8, static=True)
+    spread: Literal["population", "sample"] = eqx.field(
+        default="population", static=True
+    )
+    epsilon: float = eqx.field(default=0.0, static=True)
+    redraw: bool = eqx.field(default=False, static=True)
+
+    def log_factor(self, log_p, log_q):
+        G = self.group_size
+        if math.isinf(G):
+            return -jnp.logaddexp(0.5 * (log_p + log_q), _log(self.epsilon))
+        wins = np.arange(1, G)
+        product = wins * (G - wins) / G**2
+        ratio = G / (G - 1) if self.spread == "sample" else 1.0
+        log_f = np.log(product) - np.log(np.sqrt(product * ratio) + self.epsilon)
+        log_weight = _log_binomials(int(G))
+        log_weight = log_weight + (wins - 1) * log_p + (G - wins - 1) * log_q
+        log_h = jax.nn.logsumexp(log_weight + log_f)
+        if self.redraw:
+            log_h = log_h - jax.nn.logsumexp(log_weight) - log_p - log_q
+        return log_h
+
+    def check(self, signal):
+        super().check(signal)
+        _check_group("group_size", self.group_size)
+        if self.spread not in ("population", "sample"):
+            raise ValueError(
+                f"`spread` is {self.spread!r}; it must be 'population' or 'sample'."
+            )
+        if not (self.epsilon >= 0 and math.isfinite(self.epsilon)):
+            raise ValueError(
+                f"`epsilon` is {self.epsilon:g}; it must be 0 or positive."
+            )
+
+
+class PassAtN(AbstractClock):
+    """Maximise pass@n, `1 - (1 - p)^n`: h = n (1 - p)^(n - 1)."""
+
+    attempts: int = eqx.field(default=8, static=True)
+
+    def log_factor(self, log_p, log_q):
+        return math.log(self.attempts) + (self.attempts - 1) * log_q
+
+    def check(self, signal):
+        super().check(signal)
+        if self.attempts < 1 or self.attempts != int(self.attempts):
+            raise ValueError(
+                f"`attempts` is {self.attempts:g}; it must be a whole number from 1."
+            )
+
+
+class RejectionSampling(AbstractClock):
+    """Supervised training on the model's own right answers: h = 1/p."""
+
+    def log_factor(self, log_p, log_q):
+        return -log_p
+
+
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf

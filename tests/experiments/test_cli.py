@@ -50,6 +50,19 @@ def test_the_method_can_be_forced_and_does_not_matter(capsys):
             "closed form",
         ),
         ("run --policy 0.5 0.5 --answer-kernel 0.9,0.3 0.5,0.5", "sums to 1.2"),
+        (
+            "run --success-rates 0.9 0.6 --policy 0.5 0.5 --group-size 8",
+            "--group-size means nothing to verifiable, policy-gradient",
+        ),
+        (
+            "run --success-rates 0.9 0.6 --policy 0.5 0.5 --update grpo --group-size 1",
+            "at least 2",
+        ),
+        (
+            "run --success-rates 0.9 0.6 --policy 0.5 0.5 --update grpo "
+            "--signal fixed-confidence --confidence 1 2",
+            "0 or 1",
+        ),
         ("verify Z9", "Z9"),
         ("verify --problems 0", "0"),
         ("reproduce --out /proc/none", "/proc/none"),
@@ -70,11 +83,25 @@ def test_the_catalogue_lists_every_final_class():
     for entries in (catalogue.signals(), catalogue.updates()):
         for entry in entries.values():
             assert hasattr(simulator, entry.class_name) and entry.summary
-    assert set(catalogue.signals()) == {
-        "verifiable",
-        "self-certainty",
-        "fixed-confidence",
+    final = {
+        value
+        for value in vars(simulator).values()
+        if isinstance(value, type)
+        and issubclass(value, (simulator.AbstractSignal, simulator.AbstractUpdate))
+        and not value.__name__.startswith("Abstract")
     }
+    listed = [*catalogue.signals().values(), *catalogue.updates().values()]
+    names = {entry.class_name for entry in listed} | {"Mixture"}
+    assert names == {cls.__name__ for cls in final}
+
+
+def test_every_field_of_a_recipe_is_an_option(capsys):
+    fast = [*REPORTED, *"--update grpo --group-size 16 --spread sample".split()]
+    fast += "--signal noisy-verifier --false-positive 0.1 --json -".split()
+    assert cli.main(fast) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["outcome"] == "reached" and result["method"] == "exact"
+    assert result["time"] < 758
 
 
 def test_help_names_signals_and_updates(capsys):

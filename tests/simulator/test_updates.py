@@ -66,7 +66,7 @@ def test_velocity_keeps_its_digits_on_a_deep_plateau():
 
 def test_negative_beta_is_refused():
     with pytest.raises(ValueError, match="-0.1"):
-        sim.PolicyGradient(beta=-0.1).check()
+        sim.PolicyGradient(beta=-0.1).check(sim.Verifiable())
 
 
 def test_signals_pay_what_they_say(rng):

@@ -1,0 +1,208 @@
+"""Group rules move along the plain path in another clock: h by counting every group."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simulator as sim
+
+GROUP = 4
+RATES, LOGITS = np.array([0.8, 0.55, 0.1]), np.array([-1.2, 0.9, 0.1])
+POLICY = np.exp(LOGITS) / np.exp(LOGITS).sum()
+
+
+def standardised(rewards, epsilon=0.0, ddof=0):
+    spread = rewards.std(ddof=ddof)
+    if spread == 0:
+        return np.zeros_like(rewards)
+    return (rewards - rewards.mean()) / (spread + epsilon)
+
+
+def mean_update(advantages, pay=RATES, keep=lambda rewards: True):
+    """The expected update, by counting all groups of rollouts (pattern, reward)."""
+    rollouts = list(itertools.product(range(len(pay)), (0, 1)))
+    chance = [POLICY[k] * (pay[k] if r else 1 - pay[k]) for k, r in rollouts]
+    total, kept = np.zeros(len(pay)), 0.0
+    for group in itertools.product(range(len(rollouts)), repeat=GROUP):
+        weight = np.prod([chance[i] for i in group])
+        rewards = np.array([rollouts[i][1] for i in group], float)
+        if not keep(rewards):
+            continue
+        kept += weight
+        for i, a in zip(group, advantages(rewards), strict=True):
+            score = np.eye(len(pay))[rollouts[i][0]] - POLICY
+            total += weight * a * score / GROUP
+    return total / kept
+
+
+def velocity(update, signal=None, rates=RATES):
+    signal = sim.Verifiable() if signal is None else signal
+    problem = sim.Problem(rates, logits=LOGITS)
+    point = sim.Dynamics(problem, signal, update).point(problem.log_policy)
+    return np.asarray(point.direction * jnp.exp(point.log_speed))
+
+
+MIXED = {"keep": lambda rewards: 0 < rewards.sum() < GROUP}
+RULES = {
+    "group mean": (sim.GroupMean(GROUP), lambda r: r - r.mean(), {}),
+    "leave one out": (
+        sim.PolicyGradient(),
+        lambda r: r - (r.sum() - r) / (GROUP - 1),
+        {},
+    ),
+    "grpo": (sim.GRPO(GROUP), standardised, {}),
+    "sample spread": (
+        sim.GRPO(GROUP, spread="sample"),
+        lambda r: standardised(r, ddof=1),
+        {},
+    ),
+    "epsilon": (
+        sim.GRPO(GROUP, epsilon=0.3),
+        lambda r: standardised(r, epsilon=0.3),
+        {},
+    ),
+    "redraw": (sim.GRPO(GROUP, redraw=True), standardised, MIXED),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_mean_update_over_all_groups_is_the_rules_velocity(name):
+    update, advantages, options = RULES[name]
+    counted = mean_update(advantages, **options)
+    np.testing.assert_allclose(velocity(update), counted, rtol=1e-12)
+
+
+def test_a_noisy_verifier_pays_errors_too():
+    wrong, missed = 0.25, 0.1
+    pay = RATES * (1 - missed) + (1 - RATES) * wrong
+    counted = mean_update(standardised, pay=pay)
+    signal = sim.NoisyVerifier(wrong, missed)
+    got = velocity(sim.GRPO(GROUP), signal)
+    np.testing.assert_allclose(got, counted, rtol=1e-12)
+
+
+def test_pass_at_n_is_the_gradient_of_pass_at_n():
+    problem = sim.Problem(RATES, logits=LOGITS)
+
+    def objective(theta):
+        log_probs = jax.nn.log_softmax(theta)
+        return sim.pass_at_n(log_probs, jnp.asarray(RATES), 8)
+
+    expected = jax.grad(objective)(problem.log_policy)
+    np.testing.assert_allclose(velocity(sim.PassAtN(8)), expected, rtol=1e-12)
+
+
+def test_rejection_sampling_raises_the_likelihood_of_right_answers():
+    # E[grad log pi(k)] over rollouts that were right.
+    right = POLICY * RATES / (POLICY @ RATES)
+    expected = right @ (np.eye(3) - POLICY)
+    np.testing.assert_allclose(velocity(sim.RejectionSampling()), expected, rtol=1e-12)
+
+
+def test_infinite_groups_are_the_limit_of_large_ones():
+    limit = velocity(sim.GRPO(np.inf))
+    np.testing.assert_allclose(velocity(sim.GRPO(20_000)), limit, rtol=1e-4)
+    mean_p = POLICY @ RATES
+    plain = velocity(sim.PolicyGradient())
+    np.testing.assert_allclose(limit, plain / np.sqrt(mean_p * (1 - mean_p)))
+
+
+CLOCKS = {
+    "grpo": sim.GRPO(8),
+    "infinite": sim.GRPO(np.inf),
+    "group mean": sim.GroupMean(2),
+    "pass at 8": sim.PassAtN(8),
+    "rejection": sim.RejectionSampling(),
+}
+WIDTH, K = 16, 5
+
+
+@pytest.fixture(scope="module")
+def problems():
+    rng = np.random.default_rng(8)
+    rates, logits = rng.uniform(size=(WIDTH, K)), 2 * rng.normal(size=(WIDTH, K))
+    return sim.Problem(rates, logits=logits)
+
+
+@pytest.mark.parametrize("name", CLOCKS)
+def test_exact_and_flow_agree_in_every_clock(problems, name):
+    options = {"until": sim.Gap(1e-3), "events": (sim.T0(), sim.Crossing())}
+    exact = sim.solve(problems, sim.Verifiable(), CLOCKS[name], **options)
+    flow = sim.flow(problems, sim.Verifiable(), CLOCKS[name], **options)
+    assert exact.method == "exact"
+    assert (sim.outcome_names(exact.outcome) == "reached").all()
+    np.testing.assert_allclose(exact.log_time, flow.log_time, atol=1e-7)
+    np.testing.assert_allclose(
+        exact.event_log_times, flow.event_log_times, rtol=1e-7, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("name", CLOCKS)
+def test_every_clock_ends_at_the_same_policy(problems, name):
+    plain = sim.exact(problems, sim.Verifiable(), until=sim.Gap(1e-3))
+    other = sim.exact(problems, sim.Verifiable(), CLOCKS[name], until=sim.Gap(1e-3))
+    np.testing.assert_allclose(other.log_probs, plain.log_probs, atol=1e-9)
+    assert (np.abs(other.log_time - plain.log_time) > 1e-3).any()
+
+
+def test_a_verifier_wrong_more_often_than_right_walks_backwards(problems):
+    worst = sim.NoisyVerifier(0.7, 0.5)
+    ended = sim.solve(problems, worst, until=sim.Gap(1e-4))
+    assert (sim.outcome_names(ended.outcome) == "reached").all()
+    lowest = np.asarray(problems.success_rates).argmin(axis=-1)
+    assert (ended.log_probs.argmax(axis=-1) == lowest).all()
+
+
+def test_no_reward_at_all_is_stationary_in_every_clock():
+    for pay in (0.0, 1.0):
+        problem = sim.Problem([pay, pay], logits=[0.0, 1.0])
+        for update in CLOCKS.values():
+            solution = sim.solve(problem, sim.Verifiable(), update)
+            assert str(sim.outcome_names(solution.outcome)) == "stationary"
+
+
+def test_a_perfect_best_pattern_ends_by_the_clocks_own_power_law():
+    # s_* = 1, K = 2 so nm/(n+m) = 1/2: t gap -> 1/(2 sqrt(G-1)), and t^2 gap -> 1 for
+    # infinite groups.
+    problem = sim.Problem([1.0, 0.4], logits=[0.0, 0.0])
+
+    def time(update, level):
+        until = sim.Gap(level)
+        return np.exp(
+            sim.exact(problem, sim.Verifiable(), update, until=until).log_time
+        )
+
+    level = 1e-9
+    np.testing.assert_allclose(time(sim.GRPO(5), level) * level, 0.25, rtol=1e-3)
+    np.testing.assert_allclose(
+        time(sim.GRPO(np.inf), level) ** 2 * level, 1.0, rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    "update, said",
+    [
+        (sim.GRPO(1), "at least 2"),
+        (sim.GRPO(2.5), "2.5"),
+        (sim.GRPO(8, spread="mean"), "mean"),
+        (sim.GRPO(8, epsilon=-1.0), "-1"),
+        (sim.GroupMean(0), "at least 2"),
+        (sim.PassAtN(0), "0"),
+    ],
+)
+def test_impossible_groups_are_refused(update, said):
+    problem = sim.Problem([0.9, 0.1], [0.5, 0.5])
+    with pytest.raises(ValueError, match=said):
+        sim.solve(problem, sim.Verifiable(), update)
+
+
+def test_clocks_need_rewards_of_zero_or_one():
+    problem = sim.Problem([0.9, 0.1], [0.5, 0.5])
+    signal = sim.FixedConfidence([0.9, 0.1])
+    with pytest.raises(ValueError, match="0 or 1"):
+        sim.solve(problem, signal, sim.GRPO())
+    with pytest.raises(ValueError, match="false_negative"):
+        sim.solve(problem, sim.NoisyVerifier(0.1, 1.5))
