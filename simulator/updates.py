@@ -8,9 +8,9 @@ the effective reward `f_k = rho_k - beta log(pi_k / pi_ref_k)`, so that each rul
 needs only the advantage `A_k = f_k - sum_j pi_j f_j`.
 
 Rules whose advantages depend only on the 0/1 rewards of a group move along the path of
-the plain policy gradient, in another clock: the mean update is `h pi_k (rho_k - p)` with
-p the chance of a reward, because given its reward a rollout's pattern is independent of
-the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by h only.
+the plain policy gradient, in another clock: the mean update is `h pi_k (rho_k - p)`
+with p the chance of a reward, because given its reward a rollout's pattern is
+independent of the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by h only.
 """
 
 import math
