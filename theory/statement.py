@@ -22,8 +22,17 @@ Status = Literal["proved", "as reported", "formal", "refuted"]
 - `refuted`: there is a counterexample in this package.
 """
 
+Data = Literal["success rates", "answer kernel", "questions"]
+"""What a claim is about, besides the base policy.
+
+- `success rates` `[..., K]`.
+- `answer kernel` `[..., K, A]`: chance of each answer given the pattern; the correct
+  answer is column 0.
+- `questions` `[..., Q, K]`: success rates on Q questions that share one policy.
+"""
+
 Hypotheses = Callable[[ArrayLike, ArrayLike], Bools]
-"""`(success_rates [..., K], log_policy [..., K]) -> bool [...]`."""
+"""`(data, log_policy [..., K]) -> bool [...]`, with data as `Claim.data` says."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Claim:
     """One testable assertion of a statement.
 
     `id` is `<statement>.<name>`; `hypotheses` says, lane by lane of a batch, where the
-    claim has something to say.
+    claim has something to say, given the `data`.
     """
 
     id: str
@@ -39,11 +48,16 @@ class Claim:
     formula: str
     status: Status
     hypotheses: Hypotheses
+    data: Data = "success rates"
 
     def __post_init__(self) -> None:
         if self.status not in get_args(Status):
             raise ValueError(
                 f"`status` must be one of {get_args(Status)}; got {self.status!r}."
+            )
+        if self.data not in get_args(Data):
+            raise ValueError(
+                f"`data` must be one of {get_args(Data)}; got {self.data!r}."
             )
 
 

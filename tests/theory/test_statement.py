@@ -61,7 +61,17 @@ def test_hypotheses_decide_lane_by_lane(claim, rng):
     s, log_pi = map(np.stack, zip(*problems, strict=True))
     log_pi[0], s[0] = np.log(0.25), [0.61, 0.93, 0.55, 0.72]
     log_pi[1] = [-np.inf, np.log(0.4), -np.inf, np.log(0.6)]
-    together = claim.hypotheses(s, log_pi)
+    data = {
+        "success rates": s,
+        "answer kernel": rng.dirichlet(np.ones(3), size=(6, 4)),
+        "questions": rng.uniform(size=(6, 5, 4)),
+    }[claim.data]
+    together = claim.hypotheses(data, log_pi)
     assert together.shape == (6,) and together.dtype == bool
     for lane in range(6):
-        assert claim.hypotheses(s[lane], log_pi[lane]) == together[lane]
+        assert claim.hypotheses(data[lane], log_pi[lane]) == together[lane]
+
+
+def test_unknown_data_are_refused():
+    with pytest.raises(ValueError, match="data"):
+        _claim(data="kernel")
