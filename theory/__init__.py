@@ -6,6 +6,7 @@ that does: the two can be confronted. Arrays have any leading batch axes `...` a
 a pattern outside the support.
 """
 
+from theory.answers import answer_probabilities, row_entropy
 from theory.clock import Clock, time_of
 from theory.degradation import (
     EVERY_ABOVE_HALF,
@@ -38,6 +39,22 @@ from theory.entanglement import (
     transition_bounds,
 )
 from theory.entanglement import STATEMENT as _A3
+from theory.feedback_classes import (
+    FEEDBACK,
+    Feedback,
+    answer_entropy,
+    detached_velocity,
+    expected_feedback,
+    majority,
+    majority_vote,
+    self_certainty,
+    self_consistency,
+    sequence_log_probability,
+    through_velocity,
+    token_entropy,
+    trap_margin,
+)
+from theory.feedback_classes import STATEMENT as _C1
 from theory.hull import PADDING, Hull, dominance_hull
 from theory.intrinsic_time import (
     UNRESOLVED,
@@ -69,12 +86,35 @@ from theory.optimum import (
 )
 from theory.statement import Claim, Statement
 from theory.support import accuracy_excess, gap
+from theory.tail import STATEMENT as _B3
+from theory.tail import (
+    gap_lower,
+    gap_upper,
+    gap_upper_survivors,
+    has_losers,
+    in_monotone_region,
+    loser_exponent,
+    loser_mass,
+    tail_expansion,
+    tail_limit,
+    tail_variables,
+)
+from theory.tail_bounds import (
+    Bracket,
+    TailBounds,
+    in_tail,
+    survivors,
+    tail_bounds,
+    tail_bracket,
+    unevenness,
+)
 
-STATEMENTS: dict[str, Statement] = {s.id: s for s in (_A1, _A2, _A3, _A4)}
+STATEMENTS: dict[str, Statement] = {s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _C1)}
 
 __all__ = [
     "COUNTEREXAMPLE",
     "EVERY_ABOVE_HALF",
+    "FEEDBACK",
     "MEAN_ABOVE_HALF",
     "NO_RIVAL",
     "PADDING",
@@ -82,33 +122,46 @@ __all__ = [
     "STATEMENTS",
     "UNCONDITIONED",
     "UNRESOLVED",
+    "Bracket",
     "Claim",
     "Clock",
     "DegreeBound",
     "Event",
+    "Feedback",
     "Hull",
     "Path",
     "Statement",
+    "TailBounds",
     "TransitionBounds",
     "accuracy_excess",
+    "answer_entropy",
+    "answer_probabilities",
     "central_density",
     "confidence",
     "counterexample",
     "covariance_moments",
     "crossing_event",
     "degree_bound",
+    "detached_velocity",
     "dominance_hull",
     "event_at_slope",
+    "expected_feedback",
     "find_event",
     "gamma",
     "gap",
+    "gap_lower",
     "gap_time",
     "gap_time_lower",
     "gap_time_upper",
+    "gap_upper",
+    "gap_upper_survivors",
+    "has_losers",
     "has_one_edge",
     "has_t0",
+    "in_monotone_region",
     "in_regime_1",
     "in_regime_2",
+    "in_tail",
     "initial_rise_probability",
     "intrinsic_path",
     "kl_divergence",
@@ -116,6 +169,10 @@ __all__ = [
     "limit_distance_bound",
     "limit_policy",
     "log_probs_at",
+    "loser_exponent",
+    "loser_mass",
+    "majority",
+    "majority_vote",
     "mass_time_lower",
     "mass_time_upper",
     "objective",
@@ -123,9 +180,23 @@ __all__ = [
     "reported_case",
     "reported_form",
     "rival",
+    "row_entropy",
     "sample",
+    "self_certainty",
+    "self_consistency",
+    "sequence_log_probability",
+    "survivors",
+    "tail_bounds",
+    "tail_bracket",
+    "tail_expansion",
+    "tail_limit",
+    "tail_variables",
+    "through_velocity",
     "time_of",
+    "token_entropy",
     "total_variation",
     "transition_bounds",
+    "trap_margin",
+    "unevenness",
     "winner_is_worst_probability",
 ]
