@@ -38,3 +38,29 @@ def flow_at(rewards, log_policy, time):
         field, (0, time), log_policy, method="DOP853", rtol=1e-11, atol=1e-12
     )
     return softmax(run.y[:, -1])
+
+
+def flow_path(rewards, log_policy, times, integrands=(), clock=None):
+    """Policies `[T, K]` at `times`, and `int_0^t f(pi) dt` for each integrand `[T, F]`.
+
+    `clock` is a factor on the velocity, a function of the policy.
+    """
+    size = len(rewards)
+
+    def field(t, state):
+        pi = softmax(state[:size])
+        speed = 1.0 if clock is None else clock(pi)
+        velocity = speed * pi * (rewards - pi @ rewards)
+        return np.concatenate([velocity, [f(pi) for f in integrands]])
+
+    run = solve_ivp(
+        field,
+        (0, times[-1]),
+        np.concatenate([log_policy, np.zeros(len(integrands))]),
+        method="DOP853",
+        rtol=1e-11,
+        atol=1e-12,
+        t_eval=times,
+    )
+    policies = np.stack([softmax(theta) for theta in run.y[:size].T])
+    return policies, run.y[size:].T
