@@ -84,6 +84,20 @@ from theory.optimum import (
     optimal_policy,
     total_variation,
 )
+from theory.self_sharpening import STATEMENT as _C2
+from theory.self_sharpening import (
+    accuracy_trend,
+    different_winners,
+    flat_with_a_mode,
+    keeps_order,
+    late_trend,
+    sharpened_policy,
+    sharpening_limit_accuracy,
+    sharpening_score,
+    sharpening_winner,
+    shrinking_ratio,
+    trend_is_final,
+)
 from theory.statement import Claim, Statement
 from theory.support import accuracy_excess, gap
 from theory.tail import STATEMENT as _B3
@@ -109,7 +123,9 @@ from theory.tail_bounds import (
     unevenness,
 )
 
-STATEMENTS: dict[str, Statement] = {s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _C1)}
+STATEMENTS: dict[str, Statement] = {
+    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _C1, _C2)
+}
 
 __all__ = [
     "COUNTEREXAMPLE",
@@ -134,6 +150,7 @@ __all__ = [
     "TailBounds",
     "TransitionBounds",
     "accuracy_excess",
+    "accuracy_trend",
     "answer_entropy",
     "answer_probabilities",
     "central_density",
@@ -143,10 +160,12 @@ __all__ = [
     "crossing_event",
     "degree_bound",
     "detached_velocity",
+    "different_winners",
     "dominance_hull",
     "event_at_slope",
     "expected_feedback",
     "find_event",
+    "flat_with_a_mode",
     "gamma",
     "gap",
     "gap_lower",
@@ -164,7 +183,9 @@ __all__ = [
     "in_tail",
     "initial_rise_probability",
     "intrinsic_path",
+    "keeps_order",
     "kl_divergence",
+    "late_trend",
     "limit_accuracy",
     "limit_distance_bound",
     "limit_policy",
@@ -185,6 +206,11 @@ __all__ = [
     "self_certainty",
     "self_consistency",
     "sequence_log_probability",
+    "sharpened_policy",
+    "sharpening_limit_accuracy",
+    "sharpening_score",
+    "sharpening_winner",
+    "shrinking_ratio",
     "survivors",
     "tail_bounds",
     "tail_bracket",
@@ -197,6 +223,7 @@ __all__ = [
     "total_variation",
     "transition_bounds",
     "trap_margin",
+    "trend_is_final",
     "unevenness",
     "winner_is_worst_probability",
 ]
