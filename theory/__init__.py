@@ -66,6 +66,19 @@ from theory.intrinsic_time import (
     intrinsic_path,
     log_probs_at,
 )
+from theory.majority_vote import STATEMENT as _C3
+from theory.majority_vote import (
+    champions,
+    flip_instance,
+    flip_time_two_patterns,
+    lead_speeds,
+    majority_is_absolute,
+    majority_share,
+    majority_speed,
+    must_flip,
+    vote_limit_accuracy,
+    vote_rewards,
+)
 from theory.monotone_regime import STATEMENT as _A2
 from theory.monotone_regime import (
     gap_time,
@@ -124,7 +137,7 @@ from theory.tail_bounds import (
 )
 
 STATEMENTS: dict[str, Statement] = {
-    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _C1, _C2)
+    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _C1, _C2, _C3)
 }
 
 __all__ = [
@@ -154,6 +167,7 @@ __all__ = [
     "answer_entropy",
     "answer_probabilities",
     "central_density",
+    "champions",
     "confidence",
     "counterexample",
     "covariance_moments",
@@ -166,6 +180,8 @@ __all__ = [
     "expected_feedback",
     "find_event",
     "flat_with_a_mode",
+    "flip_instance",
+    "flip_time_two_patterns",
     "gamma",
     "gap",
     "gap_lower",
@@ -186,6 +202,7 @@ __all__ = [
     "keeps_order",
     "kl_divergence",
     "late_trend",
+    "lead_speeds",
     "limit_accuracy",
     "limit_distance_bound",
     "limit_policy",
@@ -193,9 +210,13 @@ __all__ = [
     "loser_exponent",
     "loser_mass",
     "majority",
+    "majority_is_absolute",
+    "majority_share",
+    "majority_speed",
     "majority_vote",
     "mass_time_lower",
     "mass_time_upper",
+    "must_flip",
     "objective",
     "optimal_policy",
     "reported_case",
@@ -225,5 +246,7 @@ __all__ = [
     "trap_margin",
     "trend_is_final",
     "unevenness",
+    "vote_limit_accuracy",
+    "vote_rewards",
     "winner_is_worst_probability",
 ]
