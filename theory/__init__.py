@@ -22,6 +22,15 @@ from theory.degradation import (
     winner_is_worst_probability,
 )
 from theory.degradation import STATEMENT as _A4
+from theory.degradation_law import STATEMENT as _B5
+from theory.degradation_law import (
+    degradation_bounds,
+    degradation_coefficient,
+    degradation_expansion,
+    initial_slope,
+    loser_excess,
+    rises_then_ends_below,
+)
 from theory.entanglement import (
     COUNTEREXAMPLE,
     NO_RIVAL,
@@ -137,7 +146,7 @@ from theory.tail_bounds import (
 )
 
 STATEMENTS: dict[str, Statement] = {
-    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _C1, _C2, _C3)
+    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _B5, _C1, _C2, _C3)
 }
 
 __all__ = [
@@ -172,6 +181,9 @@ __all__ = [
     "counterexample",
     "covariance_moments",
     "crossing_event",
+    "degradation_bounds",
+    "degradation_coefficient",
+    "degradation_expansion",
     "degree_bound",
     "detached_velocity",
     "different_winners",
@@ -198,6 +210,7 @@ __all__ = [
     "in_regime_2",
     "in_tail",
     "initial_rise_probability",
+    "initial_slope",
     "intrinsic_path",
     "keeps_order",
     "kl_divergence",
@@ -207,6 +220,7 @@ __all__ = [
     "limit_distance_bound",
     "limit_policy",
     "log_probs_at",
+    "loser_excess",
     "loser_exponent",
     "loser_mass",
     "majority",
@@ -221,6 +235,7 @@ __all__ = [
     "optimal_policy",
     "reported_case",
     "reported_form",
+    "rises_then_ends_below",
     "rival",
     "row_entropy",
     "sample",
