@@ -31,6 +31,17 @@ from theory.degradation_law import (
     loser_excess,
     rises_then_ends_below,
 )
+from theory.degradation_odds import STATEMENT as _C4
+from theory.degradation_odds import (
+    LawMoments,
+    covariance_variance,
+    family_moments,
+    first_slope,
+    law_moments,
+    sign_probability_bound,
+    worst_wins_limit,
+    worst_wins_probability,
+)
 from theory.entanglement import (
     COUNTEREXAMPLE,
     NO_RIVAL,
@@ -146,7 +157,7 @@ from theory.tail_bounds import (
 )
 
 STATEMENTS: dict[str, Statement] = {
-    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _B5, _C1, _C2, _C3)
+    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _B5, _C1, _C2, _C3, _C4)
 }
 
 __all__ = [
@@ -167,6 +178,7 @@ __all__ = [
     "Event",
     "Feedback",
     "Hull",
+    "LawMoments",
     "Path",
     "Statement",
     "TailBounds",
@@ -180,6 +192,7 @@ __all__ = [
     "confidence",
     "counterexample",
     "covariance_moments",
+    "covariance_variance",
     "crossing_event",
     "degradation_bounds",
     "degradation_coefficient",
@@ -190,7 +203,9 @@ __all__ = [
     "dominance_hull",
     "event_at_slope",
     "expected_feedback",
+    "family_moments",
     "find_event",
+    "first_slope",
     "flat_with_a_mode",
     "flip_instance",
     "flip_time_two_patterns",
@@ -215,6 +230,7 @@ __all__ = [
     "keeps_order",
     "kl_divergence",
     "late_trend",
+    "law_moments",
     "lead_speeds",
     "limit_accuracy",
     "limit_distance_bound",
@@ -247,6 +263,7 @@ __all__ = [
     "sharpening_score",
     "sharpening_winner",
     "shrinking_ratio",
+    "sign_probability_bound",
     "survivors",
     "tail_bounds",
     "tail_bracket",
@@ -264,4 +281,6 @@ __all__ = [
     "vote_limit_accuracy",
     "vote_rewards",
     "winner_is_worst_probability",
+    "worst_wins_limit",
+    "worst_wins_probability",
 ]

@@ -47,10 +47,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import log_expit, log_ndtr, ndtr, ndtri_exp
+from scipy.special import log_ndtr, ndtr, ndtri_exp
 
 from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, checked, support
+from theory.unit_interval import LOG_LEFT, LOG_RIGHT, POINTS, WEIGHTS
 
 UNCONDITIONED: Final = "unconditioned"
 MEAN_ABOVE_HALF: Final = "mean above one half"
@@ -60,13 +61,6 @@ READINGS: Final = (UNCONDITIONED, MEAN_ABOVE_HALF, EVERY_ABOVE_HALF)
 # Below this probability of the condition a central limit for the conditioned law is a
 # large-deviation statement, which the normal approximation does not support.
 _RAREST_CONDITION = 1e-3
-
-# Quadrature on (0, 1): trapezoidal rule in the log odds, exact to rounding for the
-# logarithmic end-point singularities that occur here.
-_LOG_ODDS = np.linspace(-45.0, 45.0, 1201)
-_LOG_LEFT, _LOG_RIGHT = log_expit(_LOG_ODDS), log_expit(-_LOG_ODDS)
-_POINTS = np.exp(_LOG_LEFT)
-_WEIGHTS = np.exp(_LOG_LEFT + _LOG_RIGHT) * (_LOG_ODDS[1] - _LOG_ODDS[0])
 
 
 def _checked(K: ArrayLike, c: ArrayLike, reading: str) -> tuple[Floats, Floats]:
@@ -105,9 +99,9 @@ def confidence(success_rates: ArrayLike) -> Floats:
 def covariance_moments(c: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """`Cov_f(s, R)`; sd of `(s - E s)(R - E R)`; its correlation with s: `[...]`."""
     tilt = np.asarray(c, dtype=np.float64)[..., None]
-    weights = _WEIGHTS * (1 + tilt * (2 * _POINTS - 1))
-    centred = _POINTS - (0.5 + tilt / 6)
-    product = centred * (-0.5 * (_LOG_LEFT + _LOG_RIGHT) - 1.0)
+    weights = WEIGHTS * (1 + tilt * (2 * POINTS - 1))
+    centred = POINTS - (0.5 + tilt / 6)
+    product = centred * (-0.5 * (LOG_LEFT + LOG_RIGHT) - 1.0)
     covariance = tilt[..., 0] / 18
     deviation = product - covariance[..., None]
     variance = np.sum(weights * deviation**2, axis=-1)
@@ -126,9 +120,9 @@ def _rise_given_mean(size: Floats, tilt: Floats) -> Floats:
     spread = 1 / 12 - tilt**2 / 36
     h = np.sqrt(size / spread) * tilt / 6
     k = np.sqrt(size) * covariance / sd
-    z = -ndtri_exp(_LOG_LEFT + log_ndtr(h)[..., None])
+    z = -ndtri_exp(LOG_LEFT + log_ndtr(h)[..., None])
     inner = ndtr((k[..., None] + r[..., None] * z) / np.sqrt(1 - r[..., None] ** 2))
-    probability = np.sum(_WEIGHTS * inner, axis=-1)
+    probability = np.sum(WEIGHTS * inner, axis=-1)
     return np.where(ndtr(h) >= _RAREST_CONDITION, probability, np.nan)
 
 
@@ -209,7 +203,8 @@ def limit_accuracy(
     return np.asarray(np.mean(s, axis=-1, where=survivors))
 
 
-def _uniform_base(success_rates: ArrayLike, log_policy: ArrayLike) -> Bools:
+def uniform_base(success_rates: ArrayLike, log_policy: ArrayLike) -> Bools:
+    """Whether the policy is the same on all patterns of its support: `[...]`."""
     _, log_pi = checked(success_rates, log_policy)
     inside = support(log_pi)
     spread = np.max(log_pi, axis=-1) - np.min(np.where(inside, log_pi, np.inf), axis=-1)
@@ -221,7 +216,7 @@ def _every_above_half(success_rates: ArrayLike, log_policy: ArrayLike) -> Bools:
     inside = support(log_pi)
     above = np.all((s > 0.5) & (s < 1) | ~inside, axis=-1)
     differ = np.max(s, axis=-1) > np.min(np.where(inside, s, np.inf), axis=-1)
-    return np.asarray(_uniform_base(s, log_pi) & above & differ)
+    return np.asarray(uniform_base(s, log_pi) & above & differ)
 
 
 STATEMENT = Statement(
@@ -246,28 +241,28 @@ STATEMENT = Statement(
             words="Accuracy rises at first with probability tending to one.",
             formula="P(dACC/dt(0) > 0) -> 1",
             status="as reported",
-            hypotheses=_uniform_base,
+            hypotheses=uniform_base,
         ),
         Claim(
             id="A4.winner",
             words="With probability one half the winner is the worst pattern.",
             formula="P(argmax R = argmin s) -> 1/2",
             status="as reported",
-            hypotheses=_uniform_base,
+            hypotheses=uniform_base,
         ),
         Claim(
             id="A4.rise-clt",
             words="For a tilted law the chance of early rise follows a normal curve.",
             formula="P(dACC/dt(0) > 0) ~ Phi(sqrt(K) (c/18) / sd(c))",
             status="formal",
-            hypotheses=_uniform_base,
+            hypotheses=uniform_base,
         ),
         Claim(
             id="A4.winner-exact",
             words="For a tilted law the chance that the winner is worst, at finite K.",
             formula="P(argmax R = argmin s) = (1 - c K/(K+1)) / 2",
             status="proved",
-            hypotheses=_uniform_base,
+            hypotheses=uniform_base,
         ),
         Claim(
             id="A4.every-above-half",
@@ -283,7 +278,7 @@ STATEMENT = Statement(
             "the family.",
             formula="P(1) -> 1 and P(2) -> 1/2 at fixed c",
             status="refuted",
-            hypotheses=_uniform_base,
+            hypotheses=uniform_base,
         ),
     ),
 )
