@@ -42,6 +42,9 @@ from theory.degradation_odds import (
     worst_wins_limit,
     worst_wins_probability,
 )
+from theory.delay import STATEMENT as _B4
+from theory.delay import delay_bounds, has_crossing, lost_time_bound
+from theory.dip import dip_ceiling, dip_margin, dip_three, edge_depth, lowest_best_mass
 from theory.entanglement import (
     COUNTEREXAMPLE,
     NO_RIVAL,
@@ -131,6 +134,21 @@ from theory.self_sharpening import (
     shrinking_ratio,
     trend_is_final,
 )
+from theory.several_questions import STATEMENT as _C5
+from theory.several_questions import (
+    crossing_n,
+    crossover_bound,
+    crossover_instance,
+    grpo_instance,
+    grpo_velocity,
+    has_one_crossing,
+    mean_rates,
+    pass_at,
+    pass_change,
+    question_accuracies,
+    sign_changes,
+    trained_accuracies,
+)
 from theory.statement import Claim, Statement
 from theory.support import accuracy_excess, gap
 from theory.tail import STATEMENT as _B3
@@ -157,7 +175,7 @@ from theory.tail_bounds import (
 )
 
 STATEMENTS: dict[str, Statement] = {
-    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _B5, _C1, _C2, _C3, _C4)
+    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _B4, _B5, _C1, _C2, _C3, _C4, _C5)
 }
 
 __all__ = [
@@ -194,13 +212,21 @@ __all__ = [
     "covariance_moments",
     "covariance_variance",
     "crossing_event",
+    "crossing_n",
+    "crossover_bound",
+    "crossover_instance",
     "degradation_bounds",
     "degradation_coefficient",
     "degradation_expansion",
     "degree_bound",
+    "delay_bounds",
     "detached_velocity",
     "different_winners",
+    "dip_ceiling",
+    "dip_margin",
+    "dip_three",
     "dominance_hull",
+    "edge_depth",
     "event_at_slope",
     "expected_feedback",
     "family_moments",
@@ -217,7 +243,11 @@ __all__ = [
     "gap_time_upper",
     "gap_upper",
     "gap_upper_survivors",
+    "grpo_instance",
+    "grpo_velocity",
+    "has_crossing",
     "has_losers",
+    "has_one_crossing",
     "has_one_edge",
     "has_t0",
     "in_monotone_region",
@@ -239,6 +269,8 @@ __all__ = [
     "loser_excess",
     "loser_exponent",
     "loser_mass",
+    "lost_time_bound",
+    "lowest_best_mass",
     "majority",
     "majority_is_absolute",
     "majority_share",
@@ -246,9 +278,13 @@ __all__ = [
     "majority_vote",
     "mass_time_lower",
     "mass_time_upper",
+    "mean_rates",
     "must_flip",
     "objective",
     "optimal_policy",
+    "pass_at",
+    "pass_change",
+    "question_accuracies",
     "reported_case",
     "reported_form",
     "rises_then_ends_below",
@@ -263,6 +299,7 @@ __all__ = [
     "sharpening_score",
     "sharpening_winner",
     "shrinking_ratio",
+    "sign_changes",
     "sign_probability_bound",
     "survivors",
     "tail_bounds",
@@ -274,6 +311,7 @@ __all__ = [
     "time_of",
     "token_entropy",
     "total_variation",
+    "trained_accuracies",
     "transition_bounds",
     "trap_margin",
     "trend_is_final",

@@ -57,6 +57,7 @@ def test_claims_have_distinct_names_and_only_the_known_ones_are_refuted():
         "A4.both",
         "C2.same-winner",
         "C2.ratio",
+        "C5.grpo",
     }
 
 
