@@ -89,7 +89,7 @@ def _integrate_piece(
     )
 
 
-def _piece_length(path: Path, event: Event, q: int) -> Floats:
+def log_piece_length(path: Path, event: Event, q: int) -> Floats:
     """Log of the extent in tau of piece q up to the event: `[...]`."""
     slopes = path.hull.slopes
     left = slopes[..., q - 1] if q > 0 else np.zeros(path.log_mean.shape)
@@ -115,7 +115,7 @@ def time_of(path: Path, event: Event) -> Clock:
     totals = np.full((3, last.size), -np.inf)
     for q in range(num_patterns):
         active = np.nonzero(last >= q)[0]
-        length = np.ravel(_piece_length(path, event, q))
+        length = np.ravel(log_piece_length(path, event, q))
         for first in range(0, active.size, lanes_at_once):
             lanes = active[first : first + lanes_at_once]
             stops_here = (last[lanes] == q)[:, None]
