@@ -78,6 +78,20 @@ from theory.feedback_classes import (
     trap_margin,
 )
 from theory.feedback_classes import STATEMENT as _C1
+from theory.group_clocks import STATEMENT as _B6
+from theory.group_clocks import (
+    clock_tail,
+    group_factor,
+    group_mean,
+    grpo,
+    grpo_bounds,
+    grpo_infinite,
+    leave_one_out,
+    noisy,
+    pass_at_n,
+    reinforce,
+    rejection_sampling,
+)
 from theory.hull import PADDING, Hull, dominance_hull
 from theory.intrinsic_time import (
     UNRESOLVED,
@@ -175,7 +189,7 @@ from theory.tail_bounds import (
 )
 
 STATEMENTS: dict[str, Statement] = {
-    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _B4, _B5, _C1, _C2, _C3, _C4, _C5)
+    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _B4, _B5, _B6, _C1, _C2, _C3, _C4, _C5)
 }
 
 __all__ = [
@@ -207,6 +221,7 @@ __all__ = [
     "answer_probabilities",
     "central_density",
     "champions",
+    "clock_tail",
     "confidence",
     "counterexample",
     "covariance_moments",
@@ -243,6 +258,11 @@ __all__ = [
     "gap_time_upper",
     "gap_upper",
     "gap_upper_survivors",
+    "group_factor",
+    "group_mean",
+    "grpo",
+    "grpo_bounds",
+    "grpo_infinite",
     "grpo_instance",
     "grpo_velocity",
     "has_crossing",
@@ -262,6 +282,7 @@ __all__ = [
     "late_trend",
     "law_moments",
     "lead_speeds",
+    "leave_one_out",
     "limit_accuracy",
     "limit_distance_bound",
     "limit_policy",
@@ -280,11 +301,15 @@ __all__ = [
     "mass_time_upper",
     "mean_rates",
     "must_flip",
+    "noisy",
     "objective",
     "optimal_policy",
     "pass_at",
+    "pass_at_n",
     "pass_change",
     "question_accuracies",
+    "reinforce",
+    "rejection_sampling",
     "reported_case",
     "reported_form",
     "rises_then_ends_below",
