@@ -1,9 +1,9 @@
 """Independent predictions: the statements, their hypotheses, their closed forms.
 
-Nothing here integrates an equation of motion, and nothing is shared with the package
-that does: the two can be confronted. Arrays have any leading batch axes `...` and the
-`K` patterns on the last axis; `log_policy` holds normalised log-probabilities, -inf for
-a pattern outside the support.
+Nothing here integrates the equation of motion (`theory.lock_in` integrates a limit of
+it), and nothing is shared with the package that does: the two can be confronted. Arrays
+have any leading batch axes `...` and the `K` patterns on the last axis; `log_policy`
+holds normalised log-probabilities, -inf for a pattern outside the support.
 """
 
 from theory.answers import answer_probabilities, row_entropy
@@ -103,6 +103,18 @@ from theory.intrinsic_time import (
     intrinsic_path,
     log_probs_at,
 )
+from theory.lock_in import STATEMENT as _C6
+from theory.lock_in import (
+    has_plateau,
+    is_locked,
+    lock_in_bounds,
+    lock_in_constant,
+    lock_in_constant_two,
+    lock_in_rate,
+    rate_after,
+    rate_clock,
+    safe_clock,
+)
 from theory.majority_vote import STATEMENT as _C3
 from theory.majority_vote import (
     champions,
@@ -189,7 +201,8 @@ from theory.tail_bounds import (
 )
 
 STATEMENTS: dict[str, Statement] = {
-    s.id: s for s in (_A1, _A2, _A3, _A4, _B3, _B4, _B5, _B6, _C1, _C2, _C3, _C4, _C5)
+    s.id: s
+    for s in (_A1, _A2, _A3, _A4, _B3, _B4, _B5, _B6, _C1, _C2, _C3, _C4, _C5, _C6)
 }
 
 __all__ = [
@@ -269,6 +282,7 @@ __all__ = [
     "has_losers",
     "has_one_crossing",
     "has_one_edge",
+    "has_plateau",
     "has_t0",
     "in_monotone_region",
     "in_regime_1",
@@ -277,6 +291,7 @@ __all__ = [
     "initial_rise_probability",
     "initial_slope",
     "intrinsic_path",
+    "is_locked",
     "keeps_order",
     "kl_divergence",
     "late_trend",
@@ -286,6 +301,10 @@ __all__ = [
     "limit_accuracy",
     "limit_distance_bound",
     "limit_policy",
+    "lock_in_bounds",
+    "lock_in_constant",
+    "lock_in_constant_two",
+    "lock_in_rate",
     "log_probs_at",
     "loser_excess",
     "loser_exponent",
@@ -308,6 +327,8 @@ __all__ = [
     "pass_at_n",
     "pass_change",
     "question_accuracies",
+    "rate_after",
+    "rate_clock",
     "reinforce",
     "rejection_sampling",
     "reported_case",
@@ -315,6 +336,7 @@ __all__ = [
     "rises_then_ends_below",
     "rival",
     "row_entropy",
+    "safe_clock",
     "sample",
     "self_certainty",
     "self_consistency",
