@@ -146,6 +146,12 @@ from theory.optimum import (
     optimal_policy,
     total_variation,
 )
+from theory.replicator import STATEMENT as _B7
+from theory.replicator import (
+    replicator_crossing_time,
+    replicator_kl_policy,
+    replicator_policy,
+)
 from theory.self_sharpening import STATEMENT as _C2
 from theory.self_sharpening import (
     accuracy_trend,
@@ -202,7 +208,7 @@ from theory.tail_bounds import (
 
 STATEMENTS: dict[str, Statement] = {
     s.id: s
-    for s in (_A1, _A2, _A3, _A4, _B3, _B4, _B5, _B6, _C1, _C2, _C3, _C4, _C5, _C6)
+    for s in (_A1, _A2, _A3, _A4, _B3, _B4, _B5, _B6, _B7, _C1, _C2, _C3, _C4, _C5, _C6)
 }
 
 __all__ = [
@@ -331,6 +337,9 @@ __all__ = [
     "rate_clock",
     "reinforce",
     "rejection_sampling",
+    "replicator_crossing_time",
+    "replicator_kl_policy",
+    "replicator_policy",
     "reported_case",
     "reported_form",
     "rises_then_ends_below",
