@@ -62,7 +62,7 @@ from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, checked, is_best, is_suboptimal, support
 
 _NEWTON_STEPS = 60
-_LEVELS = 400  # values of m in the lower bound
+_LEVELS = 200  # values of m in the lower bound
 _DEEPEST = 14.0  # how far below its upper bound log C is looked for
 
 
@@ -133,12 +133,13 @@ def lock_in_bounds(
 ) -> tuple[Floats, Floats]:
     """Explicit `lower < C < upper`: `[...]` each; `others` is `[..., K - 2]`."""
     b, r, low = _rates(best, rival, others)
-    fraction = np.arange(1, _LEVELS) / _LEVELS
-    m = r[..., None] + (b - r)[..., None] * fraction
-    shrink = (r[..., None] - low)[..., None, :] / (m[..., None] - low[..., None, :])
-    gain = rate_clock(m) - rate_clock(r)[..., None]
-    bound = gain * (1 - fraction) ** (low.shape[-1] + 1) * np.prod(shrink, axis=-1)
-    return np.asarray(np.max(bound, axis=-1)), rate_clock(b) - rate_clock(r)
+    lower = np.zeros(b.shape)
+    for fraction in np.arange(1, _LEVELS) / _LEVELS:
+        m = r + (b - r) * fraction
+        shrink = np.prod((r[..., None] - low) / (m[..., None] - low), axis=-1)
+        shrink = shrink * (1 - fraction) ** (low.shape[-1] + 1)
+        lower = np.maximum(lower, (rate_clock(m) - rate_clock(r)) * shrink)
+    return lower, rate_clock(b) - rate_clock(r)
 
 
 def lock_in_constant_two(best: ArrayLike, rival: ArrayLike) -> Floats:

@@ -40,10 +40,9 @@ two. So every ratio pi_i/pi_j rises (strictly: both signs vanish only if all are
 The flow climbs `-H(pi)`; its rest points are the uniform policies on subsets, and one
 with i and another pattern would need a ratio of 1.  []
 
-Two patterns: `(theta_1 - theta_2)' = 2 pi_1 pi_2 (r_1 - r_2)`, so both flows have the
-same winner. With three they need not: at `pi_i > pi_j` and scores almost tied a third
-pattern below lets i, the likelier one, move faster (`different_winners`).
-
+Two patterns: `(r_1 - r_2)' = (theta_1 - theta_2)' = 2 pi_1 pi_2 (r_1 - r_2)`: its sign
+is kept, and both flows have the same winner. With three they need not: if r_i, r_j are
+almost tied above a third, the likelier of i, j moves faster (`different_winners`).
 Source: this project. Limits: exact expectations, fixed kernel.
 """
 
@@ -181,9 +180,8 @@ def _has_late_trend(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
 
 
 def _some_pair_is_ordered(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
-    size = np.shape(log_policy)[-1]
-    pairs = keeps_order(kernel, log_policy) & ~np.eye(size, dtype=bool)
-    return np.asarray(np.any(pairs, axis=(-2, -1)))
+    kept = keeps_order(kernel, log_policy)
+    return np.asarray(kept.sum(axis=(-2, -1)) > np.trace(kept, axis1=-2, axis2=-1))
 
 
 def flat_with_a_mode(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:

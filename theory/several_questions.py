@@ -31,11 +31,12 @@ solve some question, and N is known from the base model.
 
 *Where.* D is a sum of exponentials in n. Order its terms by base and count the sign
 changes c of the coefficients (+1 for b, -1 for e, added where bases agree). D has at
-most c real zeros (Descartes' rule: divide by one of two terms where the sign changes
-and differentiate; this removes a sign change and, by Rolle, at most one zero). n = 0 is
-one of them. A base of 0 counts as one that tends to 0. Hence, if c = 2, pass@1 rose and
-the worst question got worse, there is exactly one crossing in (1, N].  []  For Q = 2,
-c = 2 follows from the other two conditions.
+most c real zeros (Descartes' rule: divide by `x^n`, x between two neighbours of
+opposite sign, and differentiate: this undoes one sign change and, by Rolle, loses at
+most one zero; without sign changes there is none). n = 0 is one of them. A base of 0
+counts as one that tends to 0. Hence, if c = 2, pass@1 rose and the worst question got
+worse, there is exactly one crossing in (1, N].  []  For Q = 2, c = 2 follows from the
+other two conditions.
 
 Source: this project. The effect was reported for trained models by Yue et al. 2025.
 Limits: the questions share pattern logits; attempts are independent.
