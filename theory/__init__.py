@@ -92,7 +92,10 @@ from theory.group_clocks import (
     reinforce,
     rejection_sampling,
 )
-from theory.hull import PADDING, Hull, dominance_hull
+from theory.hull import PADDING, Hull, dominance_hull, values_along
+from theory.hull import STATEMENT as _B2
+from theory.integrability import STATEMENT as _B1
+from theory.integrability import Elapsed, elapsed, inverse_weights, two_pattern_time
 from theory.intrinsic_time import (
     UNRESOLVED,
     Event,
@@ -208,7 +211,25 @@ from theory.tail_bounds import (
 
 STATEMENTS: dict[str, Statement] = {
     s.id: s
-    for s in (_A1, _A2, _A3, _A4, _B3, _B4, _B5, _B6, _B7, _C1, _C2, _C3, _C4, _C5, _C6)
+    for s in (
+        _A1,
+        _A2,
+        _A3,
+        _A4,
+        _B1,
+        _B2,
+        _B3,
+        _B4,
+        _B5,
+        _B6,
+        _B7,
+        _C1,
+        _C2,
+        _C3,
+        _C4,
+        _C5,
+        _C6,
+    )
 }
 
 __all__ = [
@@ -226,6 +247,7 @@ __all__ = [
     "Claim",
     "Clock",
     "DegreeBound",
+    "Elapsed",
     "Event",
     "Feedback",
     "Hull",
@@ -261,6 +283,7 @@ __all__ = [
     "dip_three",
     "dominance_hull",
     "edge_depth",
+    "elapsed",
     "event_at_slope",
     "expected_feedback",
     "family_moments",
@@ -297,6 +320,7 @@ __all__ = [
     "initial_rise_probability",
     "initial_slope",
     "intrinsic_path",
+    "inverse_weights",
     "is_locked",
     "keeps_order",
     "kl_divergence",
@@ -371,7 +395,9 @@ __all__ = [
     "transition_bounds",
     "trap_margin",
     "trend_is_final",
+    "two_pattern_time",
     "unevenness",
+    "values_along",
     "vote_limit_accuracy",
     "vote_rewards",
     "winner_is_worst_probability",

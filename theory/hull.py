@@ -18,8 +18,11 @@ reward wins. Source: this project.
 
 Ties. Start: among equally likely patterns the larger reward (it leads from the first
 instant on). Along the way: collinear points are skipped, the larger reward is taken.
-End: among best patterns the most likely one. Limit: rewards must stay fixed in time,
-and "dominant" means most likely, not "more than one half".
+End: among best patterns the most likely one. Of patterns with equal reward only the
+likeliest can be a vertex; equal in both, they keep equal mass for ever.
+
+Limit: rewards must stay fixed in time, and "dominant" means most likely, not "more than
+one half".
 """
 
 from typing import NamedTuple
@@ -27,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, Ints, checked, support
 
 
@@ -107,3 +111,65 @@ def dominance_hull(rewards: ArrayLike, log_policy: ArrayLike) -> Hull:
         edges += moved
         current = np.where(moved, following, current)
     return Hull(vertices, slopes, edges)
+
+
+def values_along(hull: Hull, values: ArrayLike) -> Floats:
+    """`values` `[..., K]` at the dominant patterns in order: `[..., K]`, nan after.
+
+    For a model paid by confidence, success rates along the hull of the confidences are
+    the staircase that its accuracy climbs and descends.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = np.broadcast_to(numbers, hull.vertices.shape)
+    read = np.take_along_axis(numbers, np.maximum(hull.vertices, 0), axis=-1)
+    return np.where(hull.vertices == PADDING, np.nan, read)
+
+
+def _any_problem(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
+    _, log_pi = checked(rewards, log_policy)
+    return np.asarray(np.any(support(log_pi), axis=-1))
+
+
+def _several_vertices(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
+    return np.asarray(dominance_hull(rewards, log_policy).edges > 0)
+
+
+STATEMENT = Statement(
+    id="B2",
+    title="Which patterns dominate, and in which order: a convex hull",
+    words=(
+        "The patterns that are ever the most likely are the vertices of a convex hull "
+        "in the plane of reward and inverse probability, visited in the order of their "
+        "rewards from the most likely to the best."
+    ),
+    formula="argmax pi at tau = argmin_k (c_k - rho_k tau);  "
+    "hand-over at the slope of the edge",
+    source="this project",
+    assumptions="exact softmax policy-gradient flow; fixed rewards",
+    proof="the lower envelope of lines; theory/hull.py",
+    claims=(
+        Claim(
+            id="B2.vertices",
+            words="A pattern is the only most likely one at some time only if it is a "
+            "vertex, and then during one interval.",
+            formula="argmax_k pi_k(t) is a vertex, at every t without a tie",
+            status="proved",
+            hypotheses=_any_problem,
+        ),
+        Claim(
+            id="B2.hand-over",
+            words="Neighbouring vertices hand over at the slope of their edge.",
+            formula="tau_ij = g (1/pi_0(j) - 1/pi_0(i))/(rho_j - rho_i)",
+            status="proved",
+            hypotheses=_several_vertices,
+        ),
+        Claim(
+            id="B2.ends",
+            words="The first is the most likely pattern (the better one in a tie), the "
+            "last the best one (the likelier one in a tie).",
+            formula="first: argmax (pi_0, rho);  last: argmax (rho, pi_0)",
+            status="proved",
+            hypotheses=_any_problem,
+        ),
+    ),
+)
