@@ -186,15 +186,13 @@ from theory.several_questions import (
 )
 from theory.statement import Claim, Statement
 from theory.support import accuracy_excess, gap
+from theory.survivors import has_losers, loser_exponent, loser_mass, survivors
 from theory.tail import STATEMENT as _B3
 from theory.tail import (
     gap_lower,
     gap_upper,
     gap_upper_survivors,
-    has_losers,
     in_monotone_region,
-    loser_exponent,
-    loser_mass,
     tail_expansion,
     tail_limit,
     tail_variables,
@@ -202,8 +200,8 @@ from theory.tail import (
 from theory.tail_bounds import (
     Bracket,
     TailBounds,
+    gap_rate_bounds,
     in_tail,
-    survivors,
     tail_bounds,
     tail_bracket,
     unevenness,
@@ -295,6 +293,7 @@ __all__ = [
     "gamma",
     "gap",
     "gap_lower",
+    "gap_rate_bounds",
     "gap_time",
     "gap_time_lower",
     "gap_time_upper",

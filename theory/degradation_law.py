@@ -28,7 +28,7 @@ s_bar. If no winner is lost (M = m), `t pi_j -> m/((n + m) delta_j)` in the same
     t (ACC - s_bar)  ->  (m/(n + m)) sum_j (s_j - s_bar)/delta_j.
 
 If some are lost, their mass falls only as `t^(-n/(n+m))` and dominates:
-`ACC - s_bar ~ sum_l (s_l - s_bar) pi_l`, pi_l from `theory.tail.loser_mass`.  []
+`ACC - s_bar ~ sum_l (s_l - s_bar) pi_l`, pi_l from `theory.survivors`.  []
 
 **Early improvement.** `ACC' = sum_k s_k pi_k (theta_k' - sum_j pi_j theta_j')`, hence
 exactly, at any state,
@@ -66,8 +66,9 @@ from theory.support import (
     is_suboptimal,
     support,
 )
-from theory.tail import has_losers, has_suboptimal, loser_mass, tail_variables
-from theory.tail_bounds import TailBounds, in_tail, survivors, tail_bracket
+from theory.survivors import has_losers, has_suboptimal, loser_mass, survivors
+from theory.tail import tail_variables
+from theory.tail_bounds import TailBounds, in_tail, tail_bracket
 
 
 def _merits(

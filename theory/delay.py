@@ -35,7 +35,7 @@ from theory.hull import dominance_hull
 from theory.intrinsic_time import UNRESOLVED, Event, Path, log_differences
 from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, checked
-from theory.tail import has_suboptimal
+from theory.survivors import has_suboptimal
 
 
 def lost_time_bound(path: Path, event: Event) -> Floats:

@@ -49,7 +49,7 @@ from theory.entanglement import has_one_edge
 from theory.hull import inverse_difference
 from theory.intrinsic_time import Event, Path, intrinsic_path, log_probs_at
 from theory.support import Bools, Floats, Ints, accuracy_excess, checked, support
-from theory.tail_bounds import survivors
+from theory.survivors import survivors
 
 _BISECTIONS = 64
 _WIDEST_LOG_ODDS = 700.0

@@ -64,7 +64,8 @@ from scipy.stats import binom
 
 from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, best_reward, checked, support
-from theory.tail import has_suboptimal, tail_limit
+from theory.survivors import has_suboptimal
+from theory.tail import tail_limit
 
 Advantages = Callable[[Floats], tuple[Floats, Floats]]
 """Number of right rollouts -> advantages of each right and of each wrong one."""

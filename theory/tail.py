@@ -12,13 +12,7 @@ losers, `u_k ~ delta_k tau` for the rest. `prod u = 1` reads `p^m A D tau^n -> 1
 `t = int Z dtau ~ m tau/(p (1 + n/m))`, while `gap = (1/Z) sum_k delta_k/u_k ~
 n p/(m tau)`. Multiply.  []
 
-**Survivors.** Between equal rewards `u_i - u_j` is conserved, so of several equally
-good patterns only the likeliest survive; a loser's mass is `1/(u_l Z) ~ p/(m a_l)`.
-Eliminating tau from the two relations above,
-
-    p ~ (A D)^(-1/(n+m)) (m^2/((n + m) t))^(n/(n+m)):
-
-diversity among equals dies as `t^(-n/(n+m))`, which is slow.  []
+**Survivors.** The losers' mass falls as `t^(-n/(n+m))`: `theory.survivors`.
 
 **Bounds from every start.** With `x_k = pi_k (rho_k - rho_bar)`, `sum_k x_k = 0` and
 `gap' = -sum_k x_k^2` (proved in `theory.monotone_regime`). The positive and the
@@ -43,7 +37,9 @@ intrinsic time `u_k' = rho_bar - rho_k`, and the products cancel in
 
 If `u_k > u_*` then `h_k > 0` outright (for rho_k above rho_bar because `rho_k <=
 rho_*`). So wherever `h_k < 0` we have `u_k <= u_*` and h_k does not fall: it cannot
-have become negative.  [] `pi_*(0) >= max_k pi_0(k)` suffices, by the same remark.
+have become negative.  [] `pi_*(0) >= max_k pi_0(k)` suffices, by the same remark. The
+argument holds for each k by itself, and `(pi_k/pi_*)' < 0` iff `h_k > 0`: a ratio
+`pi_k/pi_*` that has stopped rising never rises again.
 
 **Expansion** (formal). For a unique best pattern let `tau_k = -(c_k - c_*)/delta_k`,
 `tau_bar` their mean, `V = sum (tau_k - tau_bar)^2`, `y = (K t/D)^(1/K)`. Up to terms
@@ -52,8 +48,9 @@ that `theory.tail_bounds` controls, `t = L(tau)` with `L' = R = prod_k (a_k)` an
 
     t gap ~ L R'/R^2 = (n/(n+1)) [1 - V/(n (n-1) y^2) + ...],     n >= 2.
 
-The limit is approached from below and slowly, as `t^(-2/K)`: see `theory.tail_bounds`
-for bounds at finite t. Limits: exact flow, fixed rewards, one question.
+If V > 0 the limit is approached from below, and slowly, as `t^(-2/K)`: see
+`theory.tail_bounds` for bounds at finite t. Limits: exact flow, fixed rewards, one
+question.
 """
 
 import numpy as np
@@ -72,7 +69,8 @@ from theory.support import (
     is_suboptimal,
     support,
 )
-from theory.tail_bounds import in_tail, survivors
+from theory.survivors import has_losers, has_suboptimal, survivors
+from theory.tail_bounds import in_tail
 
 
 def tail_limit(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
@@ -81,36 +79,6 @@ def tail_limit(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
     n = np.sum(is_suboptimal(rho, log_pi), axis=-1)
     m = np.sum(survivors(rho, log_pi), axis=-1)
     return np.asarray(n * m / (n + m))
-
-
-def loser_exponent(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
-    """`n/(n + m)`: the mass of a losing best pattern falls as `t^-exponent`: `[...]`.
-
-    nan where there is no such pattern, or nothing is suboptimal (then nothing moves).
-    """
-    rho, log_pi = checked(rewards, log_policy)
-    n = np.sum(is_suboptimal(rho, log_pi), axis=-1)
-    m = np.sum(survivors(rho, log_pi), axis=-1)
-    return np.where(has_losers(rho, log_pi), n / (n + m), np.nan)
-
-
-def loser_mass(rewards: ArrayLike, log_policy: ArrayLike, time: ArrayLike) -> Floats:
-    """Leading term of a losing best pattern's log-probability at `time`: `[..., K]`.
-
-    `p/(m a_l)` in the notation of the module; nan for all other patterns.
-    """
-    rho, log_pi = checked(rewards, log_policy)
-    others, kept = is_suboptimal(rho, log_pi), survivors(rho, log_pi)
-    losers = is_best(rho, log_pi) & ~kept & has_losers(rho, log_pi)[..., None]
-    n, m = np.sum(others, axis=-1), np.sum(kept, axis=-1)
-    log_mean = np.mean(log_pi, axis=-1, where=support(log_pi))[..., None]
-    height = inverse_difference(log_pi, np.argmax(kept, axis=-1))
-    log_a = np.log(np.where(losers, height, 1.0)) + log_mean
-    delta = np.where(others, best_reward(rho, log_pi)[..., None] - rho, 1.0)
-    log_ad = np.sum(log_a, axis=-1, where=losers) + np.sum(np.log(delta), axis=-1)
-    front = n * (2 * np.log(m) - np.log(n + m) - np.log(time)) - log_ad
-    log_p = (front / (n + m) - np.log(m))[..., None]
-    return np.where(losers, log_p - log_a, np.nan)
 
 
 def gap_lower(rewards: ArrayLike, log_policy: ArrayLike, time: ArrayLike) -> Floats:
@@ -201,19 +169,6 @@ def leads_from_the_start(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
     return np.asarray(np.any(top & is_best(rho, log_pi), axis=-1))
 
 
-def has_suboptimal(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
-    """Whether something is left to learn, n >= 1: `[...]`."""
-    rho, log_pi = checked(rewards, log_policy)
-    return np.asarray(np.any(is_suboptimal(rho, log_pi), axis=-1))
-
-
-def has_losers(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
-    """Whether a best pattern will die out (m < M, n >= 1): `[...]`."""
-    rho, log_pi = checked(rewards, log_policy)
-    losers = is_best(rho, log_pi) & ~survivors(rho, log_pi)
-    return np.asarray(np.any(losers, axis=-1) & has_suboptimal(rho, log_pi))
-
-
 def has_expansion(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
     """Unique best pattern and n >= 2: `[...]`."""
     rho, log_pi = checked(rewards, log_policy)
@@ -247,6 +202,14 @@ STATEMENT = Statement(
             id="B3.bounds",
             words="At a finite time t gap lies between two values that close up on it.",
             formula="t gap(late) <= t gap(t) <= t gap(early)",
+            status="proved",
+            hypotheses=in_tail,
+        ),
+        Claim(
+            id="B3.rate",
+            words="The inverse gap grows at the limiting rate, less twice the time off "
+            "the survivors, plus the time spent unevenly.",
+            formula="(t - 2 I)/c <= 1/gap(t) - 1/gap(0) <= t/c + (1/n) int kappa",
             status="proved",
             hypotheses=in_tail,
         ),
@@ -288,6 +251,14 @@ STATEMENT = Statement(
             hypotheses=in_monotone_region,
         ),
         Claim(
+            id="B3.ratios",
+            words="The ratio of any pattern to the best one rises for a first while at "
+            "most, and then falls for ever.",
+            formula="pi_k/pi_* has no local minimum in time",
+            status="proved",
+            hypotheses=has_suboptimal,
+        ),
+        Claim(
             id="B3.leader",
             words="A best pattern that is the most likely one never falls.",
             formula="pi_*(0) >= max_k pi_0(k)  =>  pi_* never falls",
@@ -296,7 +267,7 @@ STATEMENT = Statement(
         ),
         Claim(
             id="B3.expansion",
-            words="The limit is approached from below, as slowly as t^(-2/K).",
+            words="The limit is approached as slowly as t^(-2/K), from below.",
             formula="t gap = (n/(n+1)) [1 - V/(n (n-1) y^2) + ...]",
             status="formal",
             hypotheses=has_expansion,

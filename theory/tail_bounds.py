@@ -83,6 +83,7 @@ from theory.support import (
     log_sum,
     support,
 )
+from theory.survivors import survivors
 
 # Trapezoidal rule in the log odds of the fraction covered (see `theory.clock`); its
 # relative error is about e^(-2 pi^2 / step) (2 pi / step)^n / n!.
@@ -103,17 +104,6 @@ class TailBounds(NamedTuple):
 
     lower: Floats
     upper: Floats
-
-
-def survivors(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
-    """The best patterns that share the largest probability among the best: `[..., K]`.
-
-    Probabilities count as equal if their logarithms are, in floating point.
-    """
-    rho, log_pi = checked(rewards, log_policy)
-    best = is_best(rho, log_pi)
-    top = np.max(np.where(best, log_pi, -np.inf), axis=-1, keepdims=True)
-    return np.asarray(best & (log_pi == top))
 
 
 def in_tail(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
@@ -279,3 +269,26 @@ def tail_bounds(
     short = np.where(inside, best_reward(rho, _)[..., None] - rho, 0.0)
     early, late = (np.sum(np.exp(x) * short, axis=-1) for x in bracket)
     return TailBounds(time * late, time * early)
+
+
+def gap_rate_bounds(
+    rewards: ArrayLike,
+    log_policy: ArrayLike,
+    time: ArrayLike,
+    time_off: ArrayLike,
+    uneven_time: ArrayLike,
+) -> TailBounds:
+    """(3) and (4) as bounds on `gap(t)`, given two integrals along the run: `[...]`.
+
+    `time_off` is `I = int_0^t (1 - P_m)`, `uneven_time` is `int_0^t kappa`. nan outside
+    `in_tail`.
+    """
+    rho, log_pi = checked(rewards, log_policy)
+    known = in_tail(rho, log_pi)
+    n = np.maximum(np.sum(is_suboptimal(rho, log_pi), axis=-1), 1)
+    rate = 1 / n + 1 / np.sum(survivors(rho, log_pi), axis=-1)
+    start = 1 / np.where(known, gap(rho, log_pi), np.nan)
+    clock = np.asarray(time, dtype=np.float64)
+    least = np.maximum(clock - 2 * np.asarray(time_off), 0.0)
+    lower = 1 / (start + rate * clock + np.asarray(uneven_time) / n)
+    return TailBounds(lower, 1 / (start + rate * least))

@@ -7,7 +7,7 @@ from tests.theory.problems import padded_batch
 
 
 def test_the_elementary_bounds_hold_at_any_place_of_any_hull(rng):
-    s, log_pi = padded_batch(rng, lambda *x: True, 200, spread=2.5)
+    s, log_pi = padded_batch(rng, lambda *x: True, 100, spread=2.5)
     path = theory.intrinsic_path(s, log_pi)
     for sigma in (0.2, 3.0, 50.0, 2000.0):
         event = theory.event_at_slope(path, sigma)

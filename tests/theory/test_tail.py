@@ -99,9 +99,7 @@ def test_the_lower_bound_is_reached_by_two_patterns():
     np.testing.assert_allclose(theory.gap_upper(s, log_pi, square[:, 0]), gap)
 
 
-def test_the_expansion_gives_the_printed_shares_for_eight_patterns():
-    # K = 8: 0.977, 0.984, 0.993 of the limit are claimed at some base model of
-    # moderate spread; here the expansion is compared with the exact value.
+def test_the_expansion_approaches_the_exact_value_for_eight_patterns():
     rng = np.random.default_rng(2)
     s, log_pi = random_problem(rng, 8, 0.4)
     path = theory.intrinsic_path(s, log_pi)
@@ -197,3 +195,16 @@ def test_a_pattern_without_mass_does_not_count(rng):
         assert function(*masked) == function(s, log_pi)
     for function in (theory.gap_lower, theory.gap_upper, theory.tail_expansion):
         np.testing.assert_allclose(function(*masked, 1e3), function(s, log_pi, 1e3))
+
+
+def test_a_ratio_to_the_best_pattern_that_stopped_rising_never_rises_again(rng):
+    rising_first = 0
+    for _ in range(40):
+        s, log_pi = best_first(rng, 4, 1.5)
+        pi, _ = flow_path(s, log_pi, np.geomspace(0.02, 1e3, 120))
+        states = np.vstack([np.exp(log_pi), pi])
+        steps = np.diff(np.log(states[:, 1:] / states[:, :1]), axis=0)
+        rises = steps > 1e-9
+        assert np.all(rises[:-1] >= rises[1:])
+        rising_first += np.sum(rises[0] & ~rises[-1])
+    assert rising_first > 5

@@ -100,6 +100,11 @@ def test_the_rate_of_the_inverse_gap_is_known_from_two_sides(rng, case):
     assert np.all((times - 2 * off) / c <= square / c)
     assert np.all(square / c <= rise + slack)
     assert np.all(rise <= times / c + kappa / n + slack)
+    gap = pi @ (s[0] - s)
+    bounds = theory.gap_rate_bounds(s, log_pi, times, off, kappa)
+    assert np.all(bounds.lower <= gap * (1 + 1e-8))
+    assert np.all(gap <= bounds.upper * (1 + 1e-8))
+    assert bounds.upper[-1] < 1.2 * bounds.lower[-1]
     # Both become sharp.
     assert times[-1] / c < 1.12 * rise[-1] and square[-1] / c > 0.9 * rise[-1]
 
@@ -149,6 +154,7 @@ def test_outside_the_tail_there_are_no_bounds(rng):
     assert not theory.in_tail(s, log_pi)
     assert np.all(np.isnan(theory.tail_bounds(s, log_pi, 5.0)))
     assert np.isnan(theory.unevenness(s, log_pi))
+    assert np.all(np.isnan(theory.gap_rate_bounds(s, log_pi, 5.0, 1.0, 0.1)))
     assert not theory.in_tail([0.9, 0.9], np.log([0.5, 0.5]))
     # The best pattern leads, but a second one is above average.
     assert not theory.in_tail([0.9, 0.8, 0.1], np.log([0.4, 0.2, 0.4]))
