@@ -155,6 +155,7 @@ from theory.replicator import (
     replicator_kl_policy,
     replicator_policy,
 )
+from theory.rise_then_worst import rise_and_worst_probability
 from theory.self_sharpening import STATEMENT as _C2
 from theory.self_sharpening import (
     accuracy_trend,
@@ -365,6 +366,7 @@ __all__ = [
     "replicator_policy",
     "reported_case",
     "reported_form",
+    "rise_and_worst_probability",
     "rises_then_ends_below",
     "rival",
     "row_entropy",

@@ -216,6 +216,14 @@ STATEMENT = Statement(
             hypotheses=_uniform_base_inside,
         ),
         Claim(
+            id="C4.jointly",
+            words="That accuracy rises at first and the worst pattern wins: rarer than "
+            "the product of the two chances, by much at moderate K.",
+            formula="P(1 and 2) ~ K int f(x) (1-2x)^(K-1) Phi(M(x)/sqrt((K-1) v)) dx",
+            status="formal",
+            hypotheses=_uniform_base_inside,
+        ),
+        Claim(
             id="C4.mean-above-half",
             words="Given only that the mean rate exceeds one half, accuracy rises at "
             "first with probability 0.677 in the limit.",
