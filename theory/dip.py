@@ -124,6 +124,8 @@ def dip_three(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
     """
     rho, log_pi = checked(rewards, log_policy)
     known = has_single_dip_form(rho, log_pi)
+    if rho.shape[-1] < 3:
+        return np.full(known.shape, np.nan)
     order = np.argsort(np.where(support(log_pi), rho, -np.inf), axis=-1)
     low, middle, high = (order[..., -3 + j, None] for j in range(3))
 

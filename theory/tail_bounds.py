@@ -180,9 +180,11 @@ def _clock(rho: Floats, log_pi: Floats, path: Path, kept: Bools, y: Floats) -> _
     now = gap(rho, log_probs_at(path, event))[..., None]
 
     grown = np.maximum(np.where(others, log_u - log_c, 0.0), 0.0)
-    held, held_long = np.exp(log_tau - log_c), np.exp(log_tau - log_u)
-    lost = np.where(losers, held, grown / delta).sum(axis=-1, where=others | losers)
-    most = np.where(losers, held_long, grown / slack).sum(-1, where=others | losers)
+    moving = others | losers
+    held = np.exp(np.where(moving, log_tau - log_c, 0.0))
+    held_long = np.exp(np.where(moving, log_tau - log_u, 0.0))
+    lost = np.where(losers, held, grown / delta).sum(axis=-1, where=moving)
+    most = np.where(losers, held_long, grown / slack).sum(-1, where=moving)
     speed = held_long * np.where(others, delta - now, 0.0)
     lost_growth = np.where(losers, held, speed / delta)
     most_growth = np.where(losers, held_long * (1 + held_long * now), speed / slack)
@@ -196,8 +198,8 @@ def _clock(rho: Floats, log_pi: Floats, path: Path, kept: Bools, y: Floats) -> _
     return _Clock(
         plus(log_time, lost),
         plus(log_time, (m + 1) * most),
-        plus(log_growth, lost_growth.sum(axis=-1, where=others | losers)),
-        plus(log_growth, (m + 1) * most_growth.sum(axis=-1, where=others | losers)),
+        plus(log_growth, lost_growth.sum(axis=-1, where=moving)),
+        plus(log_growth, (m + 1) * most_growth.sum(axis=-1, where=moving)),
     )
 
 
@@ -218,7 +220,7 @@ def _invert(
         )
         low, high = np.where(value < 0, y, low), np.where(value < 0, high, y)
         newton = y + step
-        inside = (newton > low) & (newton < high)
+        inside = (newton >= low) & (newton <= high)
         following = np.where(inside, newton, 0.5 * (low + high))
         # Each lane stops by itself and never depends on its neighbours.
         y, moved = np.where(moving, following, y), np.abs(following - y)

@@ -167,6 +167,7 @@ def test_the_sign_at_the_start_does_not_tell_whether_a_dip_comes(rng):
         ([0.9, 0.6, 0.1], [0.8, 0.15, 0.05]),  # the best one leads
         ([0.9, 0.6, 0.1], [0.1, 0.09, 0.81]),  # the worst one leads
         ([0.9, 0.8, 0.6, 0.1], [0.05, 0.05, 0.7, 0.2]),  # four patterns
+        ([0.9, 0.6], [0.05, 0.95]),  # two
     ],
 )
 def test_the_form_for_three_patterns_abstains(s, policy):

@@ -31,6 +31,16 @@ def test_the_gap_at_any_time_lies_between_its_bounds(rng):
     assert np.all(width < cost * np.log(time) / time + 1e-12)
 
 
+def test_a_root_hit_exactly_by_newton_is_kept():
+    # Once the search left an exact root again and answered with the start.
+    s, log_pi = np.array([0.40122575, 0.55325004]), np.log([0.49895017, 0.50104983])
+    (pi,), _ = flow_path(s, log_pi, [0.01])
+    early, late = theory.tail_bracket(s, log_pi, np.linspace(0.009, 0.011, 41))
+    assert np.all(np.diff(early[:, 0]) < 0) and np.all(np.diff(late[:, 0]) < 0)
+    low, high = theory.tail_bounds(s, log_pi, 0.01)
+    assert low < 0.01 * pi[0] * (s[1] - s[0]) < high
+
+
 def test_the_bounds_close_up_on_the_limit(rng):
     s, log_pi = padded_batch(rng, theory.in_tail, 60)
     bounds = theory.tail_bounds(s, log_pi, 1e60)
