@@ -4,7 +4,7 @@
 """
 
 from simulator.dynamics import Dynamics
-from simulator.ensembles import chunk_width, map_lanes
+from simulator.ensembles import block_shape, map_lanes
 from simulator.events import (
     T0,
     AbstractEvent,
@@ -88,7 +88,7 @@ __all__ = [
     "Verifiable",
     "accuracy",
     "best_patterns",
-    "chunk_width",
+    "block_shape",
     "closed_form",
     "entropy",
     "exact",

@@ -1,46 +1,33 @@
-"""What the engines have in common: settings, checks, and lanes in batches."""
+"""What the engines have in common: settings, checks, and one lane or many."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from simulator import observables
+from simulator.dynamics import Dynamics
 from simulator.ensembles import map_lanes
 from simulator.events import AbstractEvent
+from simulator.marching import AbstractPath, Settings, advance, begin, report
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
-from simulator.solution import Outcome, Solution
+from simulator.solution import Solution
 from simulator.updates import AbstractUpdate, PolicyGradient
 
-
-class Settings(eqx.Module):
-    """The settings of a call, shared by all lanes."""
-
-    events: tuple[AbstractEvent, ...]
-    save_log_times: Array
-    max_log_time: Array
-    tolerance: Array
-    max_steps: Array
-    observe: Any = eqx.field(static=True)
-    options: Any = eqx.field(static=True)
-
-
-Solver = Callable[..., Solution]
+PathMaker = Callable[[Any, Dynamics], AbstractPath]
 
 
 def run(
-    solver: Solver,
+    make_path: PathMaker,
     problem: Problem,
     signal: AbstractSignal,
     update: AbstractUpdate | None,
     *,
     tolerance: float,
-    passes: Sequence[int],
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
     save_log_times: Any = None,
@@ -50,10 +37,9 @@ def run(
     options: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
-    """Call `solver(settings, problem, signal, update, until)` for every lane.
+    """Walk along `make_path(options, dynamics)` for every lane.
 
-    In a batch, `passes` are the numbers of steps after which unfinished lanes are
-    gathered. Raises `ValueError` for anything that cannot be run.
+    Raises `ValueError` for anything that cannot be run.
     """
     update = PolicyGradient() if update is None else update
     signal.check(problem)
@@ -61,6 +47,8 @@ def run(
     times = np.zeros(0) if save_log_times is None else np.asarray(save_log_times)
     if times.ndim != 1 or not (np.diff(times) > 0).all():
         raise ValueError("`save_log_times` must be one increasing list of numbers.")
+    if 0 in problem.batch_shape:
+        raise ValueError("the batch of problems is empty; give at least one.")
     if len(times) and not times[-1] <= max_log_time:
         raise ValueError(
             f"`save_log_times` goes to {times[-1]:g}, beyond `max_log_time` = "
@@ -74,32 +62,41 @@ def run(
         tolerance=jnp.asarray(tolerance, dtype=dtype),
         max_steps=jnp.asarray(max_steps),
         observe=observe,
-        options=options,
     )
+    walk = _Walk(settings, options, make_path)
     lanes = (problem, signal, update, until)
-    if not problem.batch_shape:
-        return _run_one(solver, settings, *lanes)
-    budgets = [steps for steps in passes if steps < max_steps] + [max_steps]
-
-    def run_many(steps, chunk, axes):
-        patience = dataclasses.replace(settings, max_steps=jnp.asarray(steps))
-        return _run_many(solver, patience, chunk, axes)
-
-    return map_lanes(run_many, budgets, lanes, unfinished=_ran_out, progress=progress)
+    if problem.batch_shape:
+        return map_lanes(walk, lanes, progress=progress)
+    return _run_one(walk, lanes)
 
 
-def _ran_out(solution: Solution) -> np.ndarray:
-    return np.asarray(solution.outcome == Outcome.max_steps)
+class _Walk(eqx.Module):
+    """How one lane is begun, carried on and ended; see `ensembles.Walk`."""
+
+    settings: Settings
+    options: Any
+    make_path: PathMaker = eqx.field(static=True)
+
+    def begin(self, lane):
+        problem, signal, update, until = lane
+        path = self.make_path(self.options, Dynamics(problem, signal, update))
+        return begin(self.settings, path, until)
+
+    def advance(self, walker):
+        return advance(self.settings, walker)
+
+    def end(self, walker):
+        return report(self.settings, walker)
 
 
 @eqx.filter_jit
-def _run_one(solver, settings, *lane):
-    return solver(settings, *lane)
-
-
-@eqx.filter_jit
-def _run_many(solver, settings, lanes, axes):
-    def solve(*lane):
-        return solver(settings, *lane)
-
-    return eqx.filter_vmap(solve, in_axes=axes)(*lanes)
+def _run_one(walk, lane):
+    walker = walk.begin(lane)
+    # The loop carries arrays only.
+    arrays, rest = eqx.partition(walker, eqx.is_array)
+    arrays = jax.lax.while_loop(
+        lambda a: a.running,
+        lambda a: eqx.filter(walk.advance(eqx.combine(a, rest)), eqx.is_array),
+        arrays,
+    )
+    return walk.end(eqx.combine(arrays, rest))

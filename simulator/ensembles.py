@@ -1,24 +1,43 @@
-"""Many problems at once: chunks of one width, and all local devices.
+"""Many problems at once: blocks of chunks, and all local devices.
 
-A batch is cut into chunks of a fixed width (the last one padded with copies of its last
+A batch is cut into blocks of one shape (the last one padded with copies of its last
 lane), so that one compiled program serves any batch size, memory is bounded, and a
-lane's result does not depend on how many others there are.
+lane's result does not depend on how many others there are. A block keeps one
+chunk of lanes on their way: a lane that is done makes room for the next one, so that
+nobody waits for the slowest.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh, PartitionSpec
 
 from simulator.problem import Problem
+from simulator.stepping import select
 
-CHUNK_WIDTH = 1024
-RETRY_WIDTH = 128
-CHUNK_ELEMENTS = 2**20  # at most this many logits in a chunk
+CPU_WIDTH, ACCELERATOR_WIDTH = 256, 2**15  # lanes on their way at once
+BLOCK_CHUNKS = 64
+CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once
+BLOCK_ELEMENTS = 2**25  # and this many kept
+REFILL = 2  # steps between looking who is done
+
+
+class Walk(Protocol):
+    """How one lane is begun, carried on and ended; `walker.running` until it is done.
+
+    All three are for one lane; `advance` leaves a lane that is done as it is.
+    """
+
+    def begin(self, lane: Any) -> Any: ...
+
+    def advance(self, walker: Any) -> Any: ...
+
+    def end(self, walker: Any) -> Any: ...
 
 
 def lane_axes(module: Any) -> Any:
@@ -30,7 +49,7 @@ def lane_axes(module: Any) -> Any:
     if module is None:
         return None
     if isinstance(module, Problem):
-        return eqx.if_array(0)
+        return jax.tree.map(lambda leaf: 0, module)
     axes = jax.tree.map(lambda leaf: None, module)
     for name, field in module.__dataclass_fields__.items():
         value = getattr(module, name)
@@ -49,85 +68,166 @@ def lane_axes(module: Any) -> Any:
     return axes
 
 
-def chunk_width(num_lanes: int, num_patterns: int) -> int:
-    """A power of two: no wider than needed, than memory allows, or than caches like."""
-    widest = min(CHUNK_WIDTH, max(1, CHUNK_ELEMENTS // num_patterns))
-    needed = 1 << (num_lanes - 1).bit_length()
-    return min(needed, 1 << (widest.bit_length() - 1))
+def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
+    """`(chunks, width)` of a block, powers of two: no larger than needed or allowed.
+
+    `elements` is how many numbers one lane on its way consists of.
+    """
+    on_cpu = jax.default_backend() == "cpu"
+    widest = CPU_WIDTH if on_cpu else ACCELERATOR_WIDTH
+    width = _power_of_two(num_lanes, min(widest, CHUNK_ELEMENTS // elements))
+    needed = -(-num_lanes // width)
+    allowed = min(BLOCK_CHUNKS, BLOCK_ELEMENTS // (elements * width))
+    return _power_of_two(needed, allowed), width
+
+
+def _power_of_two(needed: int, allowed: int) -> int:
+    """The smallest that is enough, or the largest that is allowed; at least 1."""
+    up = 1 << (needed - 1).bit_length()
+    return up if up <= allowed else 1 << (max(allowed, 1).bit_length() - 1)
 
 
 def map_lanes(
-    run_many: Callable[..., Any],
-    passes: Sequence[Any],
+    walk: Walk,
     lanes: tuple[Any, ...],
     *,
-    unfinished: Callable[[Any], np.ndarray],
     progress: Callable[[int, int], None] | None = None,
 ) -> Any:
-    """`run_many(settings, chunk, axes)` over all lanes, chunk by chunk.
-
-    `passes` are settings of growing patience: a chunk lasts as long as its slowest
-    lane, so the few lanes that `unfinished(result)` names after one pass are gathered
-    into narrower chunks for the next (they start again; a lane's result depends on the
-    settings of its last pass only).
+    """`walk` every lane to its end; results as NumPy arrays.
 
     `lanes[0]` is a `Problem` batch; its batch axes are restored in the result. Arrays
-    of the other members follow `lane_axes`. Results come back as NumPy arrays.
+    of the other members follow `lane_axes`.
     """
     problem = lanes[0]
     shape, total = problem.batch_shape, int(np.prod(problem.batch_shape))
     axes = tuple(lane_axes(member) for member in lanes)
-    flat = tuple(
-        _per_lane(lambda x: x.reshape((total, *x.shape[len(shape) :])), member, axis)
-        for member, axis in zip(lanes, axes, strict=True)
-    )
-    width = chunk_width(total, problem.num_patterns)
-    left, answer = np.arange(total), None
-    for settings in passes:
-        parts = []
-        for start in range(0, len(left), width):
-            index = left[np.minimum(np.arange(start, start + width), len(left) - 1)]
-            chunk = tuple(
-                _per_lane(lambda x, index=index: _spread(x[index]), member, axis)
-                for member, axis in zip(flat, axes, strict=True)
-            )
-            parts.append(jax.device_get(run_many(settings, chunk, axes)))
-            if progress is not None:
-                progress(total - len(left) + min(start + width, len(left)), total)
-        result = jax.tree.map(
-            lambda *rows, n=len(left): np.concatenate(rows)[:n], *parts
-        )
-        answer = result if answer is None else _put(left, result, answer)
-        left = left[unfinished(result)]
-        if not len(left):
-            break
-        width = min(width, RETRY_WIDTH)
-    return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), answer)
-
-
-def _put(index, rows, into):
-    def put(new, old):
-        old[index] = new
-        return old
-
-    return jax.tree.map(put, rows, into)
-
-
-def _spread(array):
-    """Lay a chunk out over all local devices, if there are several."""
+    flat = _per_lane(lambda x: x.reshape((total, *x.shape[len(shape) :])), lanes, axes)
     devices = jax.local_devices()
-    if len(devices) == 1 or array.shape[0] % len(devices):
-        return array
+    one = _per_lane(lambda x: x[0], flat, axes)
+    elements = _count(eqx.filter_eval_shape(walk.begin, one))
+    chunks, width = block_shape(-(-total // len(devices)), elements)
+    size = chunks * width * len(devices)
+    parts = []
+    for start in range(0, total, size):
+        index = np.minimum(np.arange(start, start + size), total - 1)
+        block = _per_lane(lambda x, index=index: x[index], flat, axes)
+        per_device = np.full(len(devices), chunks * width)
+        wanted = np.clip(total - start - np.arange(len(devices)) * per_device, 0, None)
+        wanted = np.minimum(wanted, per_device)
+        parts.append(jax.device_get(_run_block(walk, block, axes, wanted, chunks)))
+        if progress is not None:
+            progress(min(start + size, total), total)
+    result = jax.tree.map(lambda *rows: np.concatenate(rows)[:total], *parts)
+    return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), result)
+
+
+@eqx.filter_jit
+def _run_block(walk, lanes, axes, wanted, chunks):
+    devices = jax.local_devices()
+    if len(devices) == 1:
+        return _walk_block(walk, lanes, axes, wanted, chunks)
     mesh = Mesh(np.asarray(devices), ("lanes",))
-    return jax.device_put(array, NamedSharding(mesh, PartitionSpec("lanes")))
+    along = PartitionSpec("lanes")
+    specs = _per_lane(lambda leaf: along, lanes, axes, other=PartitionSpec())
+    return jax.shard_map(
+        lambda block, wanted: _walk_block(walk, block, axes, wanted, chunks),
+        mesh=mesh,
+        in_specs=(specs, along),
+        out_specs=along,
+        check_vma=False,
+    )(lanes, wanted)
 
 
-def _per_lane(function, member, axes):
-    if isinstance(member, Problem):
-        return jax.tree.map(function, member)
-    return jax.tree.map(
-        lambda axis, leaf: leaf if axis is None else function(jnp.asarray(leaf)),
-        axes,
-        member,
-        is_leaf=lambda x: x is None,
+def _walk_block(walk, lanes, axes, wanted, chunks):
+    """The results of one block on one device; only the first `wanted` lanes count."""
+
+    def fold(leaf):
+        return leaf.reshape(chunks, len(leaf) // chunks, *leaf.shape[1:])
+
+    def flatten(leaf):
+        size = leaf.shape[0] * leaf.shape[1]
+        return leaf.reshape(size, *leaf.shape[2:])
+
+    rows, shared = eqx.partition(lanes, _per_lane(lambda x: True, lanes, axes, False))
+
+    def begin(row):
+        return walk.begin(eqx.combine(row, shared))
+
+    # The walkers of a block are rows of one table: cheap to fetch and to put away.
+    example = eqx.filter_eval_shape(begin, jax.tree.map(lambda x: x[0], rows))
+    arrays, rest = eqx.partition(example, _is_array)
+    unpack = ravel_pytree(jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), arrays))[
+        1
+    ]
+
+    def pack(walker):
+        return ravel_pytree(_arrays(walker))[0]
+
+    def restore(row):
+        return eqx.combine(unpack(row), rest)
+
+    table = jax.lax.map(
+        jax.vmap(lambda row: pack(begin(row))), jax.tree.map(fold, rows)
     )
+    width = table.shape[1]
+    table = _walk_all(
+        advance=lambda arrays: _arrays(walk.advance(eqx.combine(arrays, rest))),
+        pack=lambda arrays: ravel_pytree(arrays)[0],
+        unpack=unpack,
+        table=flatten(table),
+        width=width,
+        wanted=wanted[0],
+    )
+    ends = jax.lax.map(jax.vmap(lambda row: walk.end(restore(row))), fold(table))
+    return jax.tree.map(flatten, ends)
+
+
+def _walk_all(advance, pack, unpack, table, width, wanted):
+    """The rows of the table once `advance` has left none of the walkers running.
+
+    `width` of them are on their way at a time; one that is done is put away, and the
+    next one takes its place.
+    """
+    advance, pack, unpack = jax.vmap(advance), jax.vmap(pack), jax.vmap(unpack)
+    end = len(table)
+
+    def refill(carry):
+        table, chunk, place, following = carry
+        chunk = jax.lax.fori_loop(0, REFILL, lambda _, c: advance(c), chunk)
+        done = ~chunk.running
+        table = table.at[place].set(pack(chunk), mode="drop")
+        fresh = following + jnp.cumsum(done) - 1
+        fresh = jnp.where(fresh < wanted, fresh, end)
+        place = jnp.where(done, fresh, place)
+        new = unpack(table.at[place].get(mode="clip"))
+        take = done & (place < end)
+        chunk = jax.vmap(select)(take, new, chunk)
+        return table, chunk, place, following + jnp.sum(done)
+
+    first = jnp.arange(width)
+    place = jnp.where(first < wanted, first, end)
+    carry = (table, unpack(table[:width]), place, jnp.asarray(width))
+    return jax.lax.while_loop(lambda c: jnp.any(c[1].running), refill, carry)[0]
+
+
+def _arrays(walker):
+    return eqx.filter(walker, eqx.is_array)
+
+
+def _is_array(leaf) -> bool:
+    return eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
+
+
+def _count(tree) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree) if _is_array(leaf))
+
+
+def _per_lane(function, lanes, axes, other=None):
+    """`function` of the arrays with a lane axis; the others stay, or become `other`."""
+
+    def leaf(axis, value):
+        if axis is not None:
+            return function(value)
+        return value if other is None else jax.tree.map(lambda _: other, value)
+
+    return jax.tree.map(leaf, axes, lanes, is_leaf=lambda x: x is None)

@@ -6,6 +6,7 @@ digit: measure values from the most likely pattern's, whose difference with itse
 exactly 0, and carry the size of what is left as a logarithm.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -77,3 +78,28 @@ def log_sum(
 def log_expm1(x: Float[Array, ""]) -> Float[Array, ""]:
     """`log(exp(x) - 1)` for `x >= 0`, without overflow; `-inf` at 0."""
     return x + jnp.log(-jnp.expm1(-x))
+
+
+def _by_halves(combine: Callable[[Array, Array], Array], table: Array) -> Array:
+    """Combine along the first axis. XLA turns this into vector code, unlike a sum."""
+    while len(table) > 1:
+        half = len(table) // 2
+        rest = table[2 * half :]
+        table = combine(table[:half], table[half : 2 * half])
+        table = jnp.concatenate([table, rest]) if len(rest) else table
+    return table[0]
+
+
+def total(table: Float[Array, "K N"]) -> Float[Array, " N"]:
+    """`sum_k table[k]`."""
+    return _by_halves(jnp.add, table)
+
+
+def log_product(table: Float[Array, "K N"]) -> Float[Array, " N"]:
+    """`sum_k log table[k]` for numbers of order 1: one logarithm for eight of them."""
+    missing = -len(table) % 8
+    if missing:
+        ones = jnp.ones((missing, *table.shape[1:]), table.dtype)
+        table = jnp.concatenate([table, ones])
+    groups = table.reshape(8, -1, *table.shape[1:])
+    return total(jnp.log(_by_halves(jnp.multiply, groups)))

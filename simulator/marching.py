@@ -1,4 +1,8 @@
-"""What every engine does while it walks along a solution: watch events, and report."""
+"""What every engine does while it walks along a solution: watch events, and report.
+
+A `Walker` is one lane on its way. An engine supplies the path, that is how to move;
+`begin`, `advance` and `report` are the same for all.
+"""
 
 from abc import abstractmethod
 from typing import Any, NamedTuple
@@ -10,8 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.dynamics import Dynamics
-from simulator.engine import Settings
-from simulator.events import AbstractExtreme, Point
+from simulator.events import AbstractEvent, AbstractExtreme, Point
 from simulator.rootfinding import find_root
 from simulator.solution import OUTCOME_NAMES, Outcome, Solution
 from simulator.stepping import select
@@ -20,10 +23,45 @@ State = Any
 RUNNING = -1  # in place of an outcome, while a lane is not done
 
 
+class Settings(eqx.Module):
+    """The settings of a call, shared by all lanes."""
+
+    events: tuple[AbstractEvent, ...]
+    save_log_times: Array
+    max_log_time: Array
+    tolerance: Array
+    max_steps: Array
+    observe: Any = eqx.field(static=True)
+
+
+class Move(NamedTuple):
+    """One attempt to go on.
+
+    `end` is used only if `accepted`; `landed`: it is at the time asked for. `hopeless`:
+    no further attempt makes sense. `following`: the state to go on from (`end`, perhaps
+    by another name).
+    """
+
+    end: State
+    following: State
+    size: Float[Array, ""]
+    next_size: Float[Array, ""]
+    accepted: Array
+    landed: Array
+    landing: Array
+    hopeless: Array
+
+
 class AbstractPath(eqx.Module):
     """A solution that is walked along; its states are the engine's own business."""
 
     dynamics: eqx.AbstractVar[Dynamics]
+    method: eqx.AbstractClassVar[str]
+    first_size: eqx.AbstractClassVar[float]
+
+    @abstractmethod
+    def start(self) -> State:
+        """The base policy."""
 
     @abstractmethod
     def log_probs(self, state: State) -> Float[Array, " K"]:
@@ -34,50 +72,31 @@ class AbstractPath(eqx.Module):
         """Log of the physical time at a state."""
 
     @abstractmethod
-    def look_ahead(self, start: State, size: Float[Array, ""]) -> State:
-        """The state one step of `size` further; its time need not be known yet."""
+    def move(self, walker: "Walker", log_target: Float[Array, ""], tolerance) -> Move:
+        """Try a step of `walker.size`; land on a time that is reached or passed."""
+
+    @abstractmethod
+    def view(self, start: State, size: Float[Array, ""]) -> Any:
+        """What is needed to look into the step from `start`, of `size`."""
+
+    @abstractmethod
+    def inside(self, view: Any, size: Float[Array, ""]) -> State:
+        """The state a smaller step away from the start; its time need not be known."""
 
     def settle(self, start: State, size: Float[Array, ""], end: State) -> State:
-        """`end = look_ahead(start, size)`, with its time."""
+        """`end`, the state a step of `size` away, with its time."""
         del start, size
         return end
 
+    def at_rest(self, state: State, tolerance) -> Array:
+        """First-order condition of the penalised objective: nobody has an advantage."""
+        log_policy, beta = self.dynamics.problem.log_policy, self.dynamics.update.beta
+        advantage = jnp.abs(self.point(state).advantage.values())
+        most = jnp.max(jnp.where(log_policy > -jnp.inf, advantage, 0))
+        return (beta > 0) & (most <= beta * tolerance)
+
     def point(self, state: State) -> Point:
         return self.dynamics.point(self.log_probs(state))
-
-
-class Stretch(NamedTuple):
-    """The end of a stretch of a closed-form path, and how well its time is known.
-
-    `error`: estimated relative error of the time at the end. `log_rate`: log of `dt/dv`
-    there.
-    """
-
-    end: State
-    error: Float[Array, ""]
-    log_rate: Float[Array, ""]
-
-
-class AbstractExactPath(AbstractPath):
-    """A path known in closed form; a state has a place `v` that grows along it."""
-
-    largest_size: eqx.AbstractClassVar[float]
-
-    @abstractmethod
-    def start(self) -> State:
-        """The base policy."""
-
-    @abstractmethod
-    def border(self, state: State) -> Float[Array, ""]:
-        """The v at which the present piece ends, beyond which no stretch may go."""
-
-    @abstractmethod
-    def stretch(self, start: State, size: Float[Array, ""]) -> Stretch:
-        """From `start` over `size` in v."""
-
-    @abstractmethod
-    def hand_over(self, state: State) -> State:
-        """A state at the end of its piece, as the first of the next."""
 
 
 class Bracket(NamedTuple):
@@ -168,27 +187,126 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
         return brackets.start
 
     def one(index, start, size):
+        view = path.view(start, size)
+
         def value(h):
-            return values(path, events, path.look_ahead(start, h))[index]
+            return values(path, events, path.inside(view, h))[index]
 
         h = find_root(value, jnp.zeros_like(size), size)
-        return path.settle(start, h, path.look_ahead(start, h))
+        return path.settle(start, h, path.inside(view, h))
 
     index = jnp.arange(len(events))
     return jax.lax.map(lambda a: one(*a), (index, brackets.start, brackets.size))
 
 
-def report(
-    method: str, path: AbstractPath, until, run: Settings, start, first_values, loop
-) -> Solution:
-    """The solution of one lane whose walk ended in `loop`.
+class Walker(NamedTuple):
+    """One lane on its way: where it is, what it has seen, and whether it is done."""
 
-    `loop` has `state`, `status`, `brackets`, `saved` and `steps`; if there is an
-    `until`, its bracket comes before those of `run.events`.
-    """
-    events = (() if until is None else (until,)) + run.events
-    status, ended, found = loop.status, loop.state, loop.brackets.found
-    located = locate(path, events, loop.brackets)
+    path: AbstractPath
+    until: AbstractEvent | None
+    state: State
+    size: Float[Array, ""]
+    landing: Array
+    values: Float[Array, " E"]
+    brackets: Bracket
+    next_save: Array
+    saved: Array
+    status: Array
+    steps: Array
+
+    @property
+    def running(self) -> Array:
+        return self.status == RUNNING
+
+
+def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Walker:
+    """A walker at the base policy."""
+    events = _watched(run, until)
+    start = path.start()
+    log_policy = path.dynamics.problem.log_policy
+    first = path.dynamics.point(log_policy)
+    first_values = values(path, events, start)
+    status = jnp.asarray(RUNNING)
+    status = jnp.where(
+        path.at_rest(start, run.tolerance), code(Outcome.settled), status
+    )
+    if until is not None:
+        status = jnp.where(first_values[0] >= 0, code(Outcome.reached), status)
+    status = jnp.where(first.log_speed > -jnp.inf, status, code(Outcome.stationary))
+    finite = jnp.all(jnp.isfinite(first.rewards)) & ~jnp.isnan(first.log_speed)
+    status = jnp.where(finite, status, code(Outcome.nonfinite))
+    shape = jax.eval_shape(run.observe, log_policy).shape
+    return Walker(
+        path=path,
+        until=until,
+        state=start,
+        size=jnp.asarray(path.first_size, log_policy.dtype),
+        landing=jnp.asarray(False),
+        values=first_values,
+        brackets=first_brackets(
+            events, start, first_values, scores(path, events, start)
+        ),
+        next_save=jnp.asarray(0),
+        saved=jnp.zeros((len(run.save_log_times), *shape), log_policy.dtype),
+        status=status,
+        steps=jnp.asarray(0),
+    )
+
+
+def advance(run: Settings, walker: Walker) -> Walker:
+    """The walker after one attempt to move; unchanged if it is done."""
+    path, events = walker.path, _watched(run, walker.until)
+    targets = jnp.append(run.save_log_times, run.max_log_time)
+    move = path.move(walker, targets[walker.next_save], run.tolerance)
+    accepted = move.accepted
+    new = values(path, events, move.end)
+    brackets = update_brackets(
+        events,
+        walker.brackets,
+        walker.values,
+        new,
+        scores(path, events, move.end),
+        walker.state,
+        move.size,
+        accepted,
+    )
+    status, steps = walker.status, walker.steps + 1
+    last = walker.next_save == len(run.save_log_times)
+    status = jnp.where(move.landed & last, code(Outcome.horizon), status)
+    resting = accepted & path.at_rest(move.end, run.tolerance)
+    status = jnp.where(resting, code(Outcome.settled), status)
+    if walker.until is not None:
+        status = jnp.where(accepted & (new[0] > 0), code(Outcome.reached), status)
+    running = status == RUNNING
+    late = running & (steps >= run.max_steps)
+    status = jnp.where(late, code(Outcome.max_steps), status)
+    status = jnp.where(running & move.hopeless, code(Outcome.nonfinite), status)
+    saved = walker.saved
+    if len(run.save_log_times):
+        row = jnp.minimum(walker.next_save, len(run.save_log_times) - 1)
+        now = run.observe(path.log_probs(move.end))
+        saved = saved.at[row].set(jnp.where(move.landed & ~last, now, saved[row]))
+    moved = walker._replace(
+        state=select(accepted, move.following, walker.state),
+        size=move.next_size,
+        landing=move.landing,
+        values=jnp.where(accepted, new, walker.values),
+        brackets=brackets,
+        next_save=jnp.where(move.landed, walker.next_save + 1, walker.next_save),
+        saved=saved,
+        status=status,
+        steps=steps,
+    )
+    return select(walker.running, moved, walker)
+
+
+def report(run: Settings, walker: Walker) -> Solution:
+    """The solution of a lane that is done."""
+    path, until = walker.path, walker.until
+    events, start = _watched(run, until), path.start()
+    first_values = values(path, events, start)
+    status, ended, found = walker.status, walker.state, walker.brackets.found
+    located = locate(path, events, walker.brackets)
     if until is not None:
         reached = (status == code(Outcome.reached)) & found[0]
         ended = select(reached, jax.tree.map(lambda x: x[0], located), ended)
@@ -199,7 +317,7 @@ def report(
         here = jax.tree.map(lambda x, i=i: x[i], located)
         from_start = first_values[i] > 0
         if event.keep == "last":
-            from_start = found[i] & (loop.brackets.size[i] == 0)
+            from_start = found[i] & (walker.brackets.size[i] == 0)
         time, where = _occurrence(path, event, start, from_start, found[i], here, ended)
         log_times.append(time[None])
         log_probs.append(path.log_probs(where)[None])
@@ -210,7 +328,7 @@ def report(
     if len(run.save_log_times):
         rest = run.observe(final_log_probs)
         after = run.save_log_times > path.log_time(ended)
-        saved = jnp.where(after.reshape((-1,) + (1,) * rest.ndim), rest, loop.saved)
+        saved = jnp.where(after.reshape((-1,) + (1,) * rest.ndim), rest, walker.saved)
     return Solution(
         outcome=as_outcome(status),
         log_time=path.log_time(ended),
@@ -218,9 +336,13 @@ def report(
         event_log_times=jnp.concatenate(log_times),
         event_log_probs=jnp.concatenate(log_probs),
         saved=saved,
-        num_steps=loop.steps,
-        method=method,
+        num_steps=walker.steps,
+        method=path.method,
     )
+
+
+def _watched(run: Settings, until: AbstractEvent | None) -> tuple[AbstractEvent, ...]:
+    return (() if until is None else (until,)) + run.events
 
 
 def _occurrence(path, event, start, from_start, found, here, ended):

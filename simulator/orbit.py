@@ -7,16 +7,20 @@ of `dt = Z dtau`, `Z = sum_k 1/u_k`, all differences of u are linear in tau:
 
 and `prod_k u_k = 1` supplies the common shift. (Proof: `theory/intrinsic_time.py`.)
 So with i the most likely pattern, `a_k = u_k - u_i >= 0` is known, and `p = u_i` is the
-root of `sum_k log(p + a_k) = 0`. Here are the states; `orbit_path` walks along.
+root of `sum_k log(p + a_k) = 0`. Here are the pieces of the path; `panel` computes
+states on a stretch of one, `orbit_path` walks along.
 
-Pieces. Between two hand-overs i is fixed and a_k is linear, from `a` at the left end to
-`b` at the right end, `a_k = (1 - x) a_k + x b_k`: no cancellation, if x and 1 - x are
+Pieces. Between two hand-overs i is fixed and a_k is linear, from A_k at the left end to
+B_k at the right end: `a_k = (1 - x) A_k + x B_k`. No cancellation, if x and 1 - x are
 both known to full relative accuracy. After the last hand-over a_k grows for ever.
 
 Places. A hand-over is a layer of a width w that may be 1e-300 of the piece. So a place
-is named by `v`, with `tau = w sinh v` from the left end and, past the middle, the same
-from the right end, where w is the scale on which the logits move at that end. In v
-everything is smooth on the scale 1. All sizes are logarithms.
+is named by v, in which everything is smooth on the scale 1: on a piece of length l,
+
+    x / (1 - x) = tilt sinh(v) / sinh(reach - v),       0 <= v <= reach,
+
+with tilt and reach such that `l x ~ w sinh(v)` at the left end and likewise at the
+right one; and `tau = w sinh(v)` on the last piece. All sizes are logarithms.
 """
 
 from typing import NamedTuple
@@ -26,15 +30,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from simulator.logspace import centre, log_expm1
+from simulator.logspace import log_expm1
 
 Scalar = Float[Array, ""]
 Values = Float[Array, " K"]
 
-# Patterns up to which `prod_k (1 + z_k)`, z_k <= 1, cannot overflow.
-_SAFE_PRODUCT = 120
 _TINY = 1e-30
-_ROUGH_NEWTON = 6
+_ROUGH_NEWTON = 2
 
 
 class Piece(NamedTuple):
@@ -43,9 +45,8 @@ class Piece(NamedTuple):
     - `leader`: the most likely pattern i. `heir`: the next one.
     - `log_a`, `log_b`: log of `a_k` at the left and at the right end; on the last piece
       (`bounded` false) `log_b` is the growth of a_k per unit of tau.
-    - `log_length`: log of its extent in tau.
-    - `log_left`, `log_right`: log of the layers' widths w.
-    - `middle`, `reach`: v in the middle, and at the right end.
+    - `log_length`: log of its extent in tau (0 on the last piece).
+    - `log_tilt`, `reach`: see the module's docstring (on the last piece log w, inf).
     """
 
     leader: Int[Array, ""]
@@ -54,18 +55,8 @@ class Piece(NamedTuple):
     log_b: Values
     bounded: Bool[Array, ""]
     log_length: Scalar
-    log_left: Scalar
-    log_right: Scalar
-    middle: Scalar
+    log_tilt: Scalar
     reach: Scalar
-
-
-class Root(NamedTuple):
-    """`log p`, the slope `sum_k p/u_k` there, and the size of the last Newton step."""
-
-    log_p: Scalar
-    slope: Scalar
-    last_step: Scalar
 
 
 class Orbit(eqx.Module):
@@ -76,6 +67,7 @@ class Orbit(eqx.Module):
 
     @property
     def inside(self) -> Bool[Array, " K"]:
+        """The support."""
         return self.log_policy > -jnp.inf
 
     def first_piece(self) -> tuple[Piece, Scalar]:
@@ -102,18 +94,21 @@ class Orbit(eqx.Module):
         shift = log_rise + jnp.where(bounded, log_length, 0.0)
         # Rounding must not make a pattern level that is not.
         short = jnp.where(better, jnp.minimum(shift - log_a, -_TINY), -1.0)
-        closer = log_a + jnp.log(-jnp.expm1(short))
-        log_b = jnp.where(better, closer, jnp.logaddexp(log_a, shift))
+        # log(a_k - or + |rise_k| length), whichever it is, in one logarithm.
+        top = jnp.maximum(log_a, shift)
+        added = jnp.exp(jnp.minimum(log_a, shift) - jnp.where(top > -jnp.inf, top, 0.0))
+        turned = jnp.where(better, log_a, top)
+        amount = jnp.where(better, -jnp.expm1(short), 1 + added)
+        log_b = turned + jnp.log(amount)
         level = better & (log_meeting == log_length)
         log_b = jnp.where(level, -jnp.inf, log_b)
         heir = jnp.argmax(jnp.where(level, self.rewards, -jnp.inf))
         log_b = jnp.where(bounded, log_b, log_rise)
-        log_left = -self._log_rate(log_a, log_p)
-        rough = self.root(log_b, jnp.zeros_like(log_p), _ROUGH_NEWTON).log_p
-        log_right = -self._log_rate(log_b, rough)
-        half = log_length - jnp.log(2.0)
-        middle = jnp.where(bounded, _asinh_exp(half - log_left), jnp.inf)
-        reach = middle + jnp.where(bounded, _asinh_exp(half - log_right), 0.0)
+        log_left = self._log_width(log_rise, log_a, log_p)
+        log_right = self._log_width(log_rise, log_b, self._rough_root(log_b))
+        log_length = jnp.where(bounded, log_length, 0.0)
+        log_left, log_right = log_left - log_length, log_right - log_length
+        reach = _asinh_exp(-0.5 * (log_left + log_right))
         return Piece(
             leader=leader,
             heir=jnp.where(bounded, heir, leader),
@@ -121,74 +116,29 @@ class Orbit(eqx.Module):
             log_b=log_b,
             bounded=bounded,
             log_length=log_length,
-            log_left=log_left,
-            log_right=log_right,
-            middle=middle,
-            reach=reach,
+            log_tilt=jnp.where(bounded, 0.5 * (log_left - log_right), log_left),
+            reach=jnp.where(bounded, reach, jnp.inf),
         )
 
-    def _log_rate(self, log_a: Values, log_p: Scalar) -> Scalar:
-        """Log of the largest `|d theta_k / d tau| = |rho_k - rho_bar| / u_k`."""
-        log_u = jnp.where(self.inside, jnp.logaddexp(log_p, log_a), jnp.inf)
-        advantage = centre(jax.nn.log_softmax(-log_u), self.rewards).values()
-        rates = jnp.log(jnp.abs(advantage)) - log_u
-        return jnp.max(jnp.where(self.inside, rates, -jnp.inf))
+    def _log_width(self, log_rise: Values, log_a: Values, log_p: Scalar) -> Scalar:
+        """Log of the smallest `u_k / |rho_k - rho_i|`, but for a factor up to 2."""
+        return jnp.min(jnp.maximum(log_a, log_p) - log_rise)
 
-    def log_differences(self, piece: Piece, v: Scalar) -> tuple[Values, Scalar]:
-        """`log a_k` at the place v, and `log dtau/dv`."""
-        right = v > piece.middle
-        w = jnp.where(right, piece.log_right, piece.log_left)
-        y = jnp.maximum(jnp.where(right, piece.reach - v, v), 0.0)
-        log_sinh = y + jnp.log(-jnp.expm1(-2 * y)) - jnp.log(2.0)
-        log_cosh = y + jnp.log1p(jnp.exp(-2 * y)) - jnp.log(2.0)
-        log_tau = w + log_sinh
-        log_near = jnp.minimum(log_tau - piece.log_length, -jnp.log(2.0))
-        log_far = jnp.log1p(-jnp.exp(log_near))
-        log_x = jnp.where(right, log_far, log_near)
-        log_rest = jnp.where(right, log_near, log_far)
-        from_left = piece.log_a + jnp.where(piece.bounded, log_rest, 0.0)
-        from_right = piece.log_b + jnp.where(piece.bounded, log_x, log_tau)
-        return jnp.logaddexp(from_left, from_right), w + log_cosh
+    def _rough_root(self, log_a: Values) -> Scalar:
+        """`log p`, to a few digits: the width of a layer need not be exact.
 
-    def root(self, log_a: Values, guess: Scalar, iterations: int) -> Root:
-        """`p` with `sum_k log(p + a_k) = 0`, by Halley's iteration on log p."""
-        log_p = guess
-        for _ in range(iterations):
-            value, slope, curvature = self._shift_equation(log_a, log_p)
-            newton = value / slope
-            # Convex and increasing: far on the right Newton's step is the safe one.
-            bend = jnp.where(newton > 0.8, 0.0, 0.5 * newton * curvature / slope)
-            halley = newton / (1 - bend)
-            log_p = log_p - halley
-        return Root(log_p, slope - curvature * halley, jnp.abs(halley))
-
-    def _shift_equation(self, log_a: Values, log_p: Scalar):
-        """`F = sum_k log(p + a_k)`, `F'` and `F''` in log p."""
-        inside = self.inside
-        apart = jnp.where(inside, log_a - log_p, 0.0)
-        z = jnp.exp(-jnp.abs(apart))
-        larger = jnp.where(inside, jnp.maximum(log_a, log_p), 0.0)
-        if log_a.shape[0] <= _SAFE_PRODUCT:
-            rest = jnp.log(jnp.prod(jnp.where(inside, 1 + z, 1.0)))
-        else:
-            rest = jnp.sum(jnp.where(inside, jnp.log1p(z), 0.0))
-        share = jnp.where(inside, jnp.where(apart > 0, z, 1.0) / (1 + z), 0.0)
-        value = jnp.sum(larger) + rest
-        return value, jnp.sum(share), jnp.sum(share * (1 - share))
-
-    def log_probs(self, log_a: Values, log_p: Scalar) -> Values:
-        """The policy: `pi_k` is proportional to `1/u_k = 1/(p + a_k)`."""
-        log_u = jnp.logaddexp(log_p, log_a)
-        return jax.nn.log_softmax(jnp.where(self.inside, -log_u, -jnp.inf))
-
-    def drift(
-        self, piece: Piece, log_a: Values, log_dtau: Scalar, root: Root
-    ) -> Scalar:
-        """`d log p / dv`."""
-        fall = self.rewards[piece.leader] - self.rewards
-        moves = self.inside & (fall != 0)
-        log_u = jnp.where(moves, jnp.logaddexp(root.log_p, log_a), jnp.inf)
-        return -jnp.sum(fall * jnp.exp(log_dtau - log_u)) / root.slope
+        Newton's method on a convex increasing function, from a lower bound: with m
+        levels at 0, `p^m prod (1 + a_k) >= 1`.
+        """
+        log_a = jnp.where(self.inside, log_a, jnp.inf)
+        zeros = jnp.sum(log_a == -jnp.inf)
+        apart = jnp.where(self.inside, log_a, -jnp.inf)
+        log_p = -jnp.sum(jax.nn.softplus(apart)) / jnp.maximum(zeros, 1)
+        for _ in range(_ROUGH_NEWTON):
+            log_u = jnp.where(self.inside, jnp.logaddexp(log_p, log_a), 0.0)
+            slope = jnp.sum(jnp.where(self.inside, jnp.exp(log_p - log_u), 0.0))
+            log_p = jnp.minimum(log_p - jnp.sum(log_u) / slope, 0.0)
+        return log_p
 
 
 def _asinh_exp(x: Scalar) -> Scalar:

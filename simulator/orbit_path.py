@@ -6,25 +6,35 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.exact_path import AbstractExactPath, Stretch
 from simulator.dynamics import Dynamics
 from simulator.kronrod import GAUSS_WEIGHTS, NODES, WEIGHTS
-from simulator.marching import AbstractExactPath, Stretch
 from simulator.orbit import Orbit, Piece
+from simulator.panel import Panel, Root, log_u, panel, solve
 from simulator.stepping import select
 from simulator.updates import PolicyGradient
 
-HALLEY = 3
-CONVERGED = 1e-6  # last cubic step that leaves no error
-LOCATING_HALLEY = 10
+AT_END, AT_NODES = 4, 2  # iterations, from a guess and from an interpolated one
+_TINY = 1e-20
 
 
 class OrbitState(NamedTuple):
-    """A place on the orbit: the piece, `v` on it, `log p` there, and the time."""
+    """A place on the orbit: the piece, `v` on it, the state there, and the time."""
 
     piece: Piece
     v: Float[Array, ""]
     log_p: Float[Array, ""]
+    log_u: Float[Array, " K"]
     log_t: Float[Array, ""]
+
+
+class View(NamedTuple):
+    """A stretch that is looked into: its panel, and the states at its ends."""
+
+    start: OrbitState
+    panel: Panel
+    here: Root
+    end: Root
 
 
 class OrbitPath(AbstractExactPath):
@@ -36,76 +46,106 @@ class OrbitPath(AbstractExactPath):
     largest_size = 4.0
 
     def log_probs(self, state):
-        log_a, _ = self.orbit.log_differences(state.piece, state.v)
-        return self.orbit.log_probs(log_a, state.log_p)
+        return self._log_probs(state.log_u)
 
     def log_time(self, state):
         return state.log_t
+
+    def at_rest(self, state, tolerance):
+        # The speed falls like a power of the time, but never to 0.
+        del state, tolerance
+        return jnp.asarray(False)
 
     def start(self) -> OrbitState:
         """The base policy."""
         piece, log_p = self.orbit.first_piece()
         zero = jnp.zeros_like(log_p)
-        return OrbitState(piece, zero, log_p, zero - jnp.inf)
+        log_u = jnp.logaddexp(log_p, piece.log_a)
+        return OrbitState(piece, zero, log_p, log_u, zero - jnp.inf)
 
-    def _log_clock(self, log_a, log_p):
-        update = self.dynamics.update
-        if isinstance(update, PolicyGradient):
-            return 0.0
-        return update.log_clock(self.orbit.rewards, self.orbit.log_probs(log_a, log_p))
+    def _log_probs(self, log_u):
+        return jax.nn.log_softmax(jnp.where(self.orbit.inside, -log_u, -jnp.inf))
 
-    def _drift(self, state: OrbitState):
-        log_a, log_dtau = self.orbit.log_differences(state.piece, state.v)
-        root = self.orbit.root(log_a, state.log_p, 1)
-        return self.orbit.drift(state.piece, log_a, log_dtau, root)
+    def view(self, start: OrbitState, size) -> View:
+        """The panel of a stretch and its two ends."""
+        table = panel(self.orbit, start.piece, start.v, size, start.log_p)
+        zero = jnp.zeros((1,), size.dtype)
+        here = solve(table, zero, zero, 1)
+        end = solve(table, size[None], here.drift * size, AT_END)
+        return View(start, table, here, end)
 
-    def stretch(self, start: OrbitState, size) -> Stretch:
-        """From `start` over `size` in v, on one piece and one side of its middle."""
-        piece = start.piece
+    def _between(self, view: View, f) -> Root:
+        """The states at the fractions f of a stretch."""
+        size = view.panel.size
+        guess = _hermite(
+            f, view.here.drift * size, view.end.log_q, view.end.drift * size
+        )
+        return solve(view.panel, size * f, guess, AT_NODES)
 
-        def visit(carry, fraction):
-            v_before, log_p_before, drift = carry
-            v = start.v + size * fraction
-            log_a, log_dtau = self.orbit.log_differences(piece, v)
-            guess = log_p_before + drift * (v - v_before)
-            root = self.orbit.root(log_a, guess, HALLEY)
-            moved = jnp.where(v > v_before, v - v_before, 1.0)
-            drift = (root.log_p - log_p_before) / moved
-            log_rate = jnp.log(root.slope) - root.log_p + log_dtau
-            log_rate = log_rate - self._log_clock(log_a, root.log_p)
-            return (v, root.log_p, drift), (log_rate, root.last_step)
+    def _state(self, view: View, size, root: Root, log_t) -> OrbitState:
+        """The state at one place, `size` after the start."""
+        return OrbitState(
+            piece=view.start.piece,
+            v=view.start.v + size,
+            log_p=view.panel.log_p + root.log_q[0],
+            log_u=log_u(view.panel, view.start.piece, root)[:, 0],
+            log_t=log_t,
+        )
 
-        fractions = jnp.append(jnp.asarray(NODES, start.v.dtype), 1.0)
-        carry = (start.v, start.log_p, self._drift(start))
-        (v, log_p, _), (log_rates, last_steps) = jax.lax.scan(visit, carry, fractions)
-        top = jnp.max(log_rates)
-        rates = jnp.exp(log_rates[:-1] - top)
-        fine = jnp.sum(jnp.asarray(WEIGHTS, v.dtype) * rates)
-        coarse = jnp.sum(jnp.asarray(GAUSS_WEIGHTS, v.dtype) * rates)
-        log_size = jnp.log(size) + top
-        log_t = jnp.logaddexp(start.log_t, log_size + jnp.log(fine))
-        # QUADPACK's rule of thumb for the error of the finer of the two rules.
-        coarse_error = jnp.abs(fine - coarse) * jnp.exp(log_size - log_t)
-        error = jnp.where(jnp.max(last_steps) < CONVERGED, coarse_error**1.5, jnp.inf)
-        return Stretch(OrbitState(piece, v, log_p, log_t), error, log_rates[-1])
-
-    def look_ahead(self, start, size):
-        v = start.v + size
-        log_a, _ = self.orbit.log_differences(start.piece, v)
-        guess = start.log_p + self._drift(start) * size
-        root = self.orbit.root(log_a, guess, LOCATING_HALLEY)
-        return OrbitState(start.piece, v, root.log_p, start.log_t)
+    def inside(self, view: View, size):
+        fraction = size / jnp.maximum(view.panel.size, _TINY)
+        root = self._between(view, fraction[None])
+        return self._state(view, size, root, view.start.log_t)
 
     def settle(self, start, size, end):
         del end
         return self.stretch(start, size).end
 
+    def _log_clock(self, view: View, nodes: Root):
+        update = self.dynamics.update
+        if isinstance(update, PolicyGradient):
+            return 0.0
+
+        def log_clock(log_u):
+            return update.log_clock(self.orbit.rewards, self._log_probs(log_u))
+
+        table = log_u(view.panel, view.start.piece, nodes)
+        return jax.vmap(log_clock, in_axes=1)(table)
+
+    def stretch(self, start: OrbitState, size) -> Stretch:
+        """From `start` over `size` in v, on one piece."""
+        view = self.view(start, size)
+        # All nodes, and the end once more.
+        nodes = self._between(view, jnp.append(jnp.asarray(NODES, size.dtype), 1.0))
+        log_rates = jnp.log(nodes.share) - nodes.log_q + nodes.log_dtau
+        log_rates = log_rates - self._log_clock(view, nodes)
+        top = jnp.max(log_rates)
+        rates = jnp.exp(log_rates[:-1] - top)
+        fine = jnp.sum(jnp.asarray(WEIGHTS, size.dtype) * rates)
+        coarse = jnp.sum(jnp.asarray(GAUSS_WEIGHTS, size.dtype) * rates)
+        log_size = jnp.log(size) + top - start.log_p
+        log_t = jnp.logaddexp(start.log_t, log_size + jnp.log(fine))
+        # QUADPACK's rule of thumb for the error of the finer of the two rules.
+        coarse_error = jnp.abs(fine - coarse) * jnp.exp(log_size - log_t)
+        # A cubic iteration: after a step of eps^(1/3) no error is left.
+        converged = jnp.max(nodes.last_step) < jnp.finfo(size.dtype).eps ** (1 / 3)
+        error = jnp.where(converged, coarse_error**1.5, jnp.inf)
+        end = jax.tree.map(lambda x: x[..., -1:], nodes)
+        state = self._state(view, size, end, log_t)
+        return Stretch(state, error, log_rates[-1] - start.log_p)
+
     def border(self, state):
-        piece = state.piece
-        return jnp.where(state.v < piece.middle, piece.middle, piece.reach)
+        return state.piece.reach
 
     def hand_over(self, state: OrbitState) -> OrbitState:
         old = state.piece
         piece = self.orbit.piece(old.heir, old.log_b, state.log_p)
-        following = OrbitState(piece, jnp.zeros_like(state.v), state.log_p, state.log_t)
+        following = state._replace(piece=piece, v=jnp.zeros_like(state.v))
         return select(old.bounded & (state.v >= old.reach), following, state)
+
+
+def _hermite(f, slope_0, value_1, slope_1):
+    """The cubic on [0, 1] with value 0 at 0, and the given values and slopes."""
+    return f * (
+        slope_0 * (1 - f) ** 2 + f * (value_1 * (3 - 2 * f) - slope_1 * (1 - f))
+    )

@@ -19,9 +19,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.exact_path import AbstractExactPath, Stretch
 from simulator.dynamics import Dynamics
 from simulator.logspace import log_expm1
-from simulator.marching import AbstractExactPath, Stretch
 
 
 class ReplicatorState(NamedTuple):
@@ -70,5 +70,9 @@ class ReplicatorPath(AbstractExactPath):
         end = ReplicatorState(start.v + size)
         return Stretch(end, jnp.zeros_like(size), self.log_t_ref + end.v)
 
-    def look_ahead(self, start, size):
-        return ReplicatorState(start.v + size)
+    def view(self, start, size):
+        del size
+        return start
+
+    def inside(self, view, size):
+        return ReplicatorState(view.v + size)

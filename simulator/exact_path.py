@@ -1,0 +1,82 @@
+"""Paths whose states are known in closed form, and how one moves along them."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulator.marching import AbstractPath, Move, Walker
+
+State = Any
+SHRINK, GROW, SAFETY = 0.25, 1.6, 0.8
+ORDER = 21  # by which the estimated error of a stretch falls with its size
+
+
+class Stretch(NamedTuple):
+    """The end of a stretch of a closed-form path, and how well its time is known.
+
+    `error`: estimated relative error of the time at the end. `log_rate`: log of `dt/dv`
+    there.
+    """
+
+    end: State
+    error: Float[Array, ""]
+    log_rate: Float[Array, ""]
+
+
+class AbstractExactPath(AbstractPath):
+    """A path known in closed form; a state has a place `v` that grows along it."""
+
+    method: ClassVar[str] = "exact"
+    first_size: ClassVar[float] = 1.0
+    largest_size: eqx.AbstractClassVar[float]
+
+    @abstractmethod
+    def border(self, state: State) -> Float[Array, ""]:
+        """The v at which the present piece ends, beyond which no stretch may go."""
+
+    @abstractmethod
+    def stretch(self, start: State, size: Float[Array, ""]) -> Stretch:
+        """From `start` over `size` in v."""
+
+    @abstractmethod
+    def hand_over(self, state: State) -> State:
+        """A state at the end of its piece, as the first of the next."""
+
+    def move(self, walker: Walker, log_target, tolerance) -> Move:
+        """A stretch, cut short at borders; its time is accepted to `tolerance`."""
+        state = walker.state
+        room = self.border(state) - state.v
+        size = jnp.minimum(walker.size, room)
+        end, error, log_rate = self.stretch(state, size)
+        log_t = self.log_time(end)
+        good = error <= tolerance
+        # Land on a time asked for by Newton's method, from either side.
+        early = log_target - log_t
+        landed_within = 4 * jnp.finfo(size.dtype).eps
+        landed = good & (jnp.abs(early) <= landed_within * (1 + jnp.abs(log_target)))
+        overshoot = good & ~landed & (early < 0)
+        landing = (overshoot | walker.landing) & ~landed
+        newton = early * jnp.exp(log_t - log_rate)
+        correction = jnp.where(overshoot, size + newton, newton)
+        correction = jnp.where(correction > 0, correction, 0.5 * size)
+        safe = jnp.where(jnp.isfinite(error), error / tolerance, 1e30)
+        factor = SAFETY * jnp.maximum(safe, 1e-30) ** (-1 / ORDER)
+        factor = jnp.clip(factor, SHRINK, jnp.where(good, GROW, SAFETY))
+        free = jnp.minimum(size * factor, self.largest_size)
+        # A step cut short at a border says nothing against longer ones.
+        free = jnp.where(good, jnp.maximum(free, walker.size), free)
+        next_size = jnp.where(good & landing, jnp.minimum(correction, free), free)
+        end = end._replace(v=jnp.where(size == room, self.border(state), end.v))
+        return Move(
+            end=end,
+            following=self.hand_over(end),
+            size=size,
+            next_size=next_size,
+            accepted=good & ~overshoot,
+            landed=landed,
+            landing=landing,
+            hopeless=~good & (next_size < 1e-12 * (1 + state.v)),
+        )
