@@ -90,6 +90,7 @@ from theory.survivors import survivors
 _LOG_ODDS = np.linspace(-42.0, 42.0, 241)
 _STEPS = 100
 _WIDEST = 700.0
+_ROUNDING = 1e-15
 
 
 class Bracket(NamedTuple):
@@ -179,15 +180,25 @@ def _clock(rho: Floats, log_pi: Floats, path: Path, kept: Bools, y: Floats) -> _
     log_u = np.logaddexp(log_smallest(log_a, path.inside)[..., None], log_a)
     now = gap(rho, log_probs_at(path, event))[..., None]
 
-    grown = np.maximum(np.where(others, log_u - log_c, 0.0), 0.0)
     moving = others | losers
     held = np.exp(np.where(moving, log_tau - log_c, 0.0))
     held_long = np.exp(np.where(moving, log_tau - log_u, 0.0))
-    lost = np.where(losers, held, grown / delta).sum(axis=-1, where=moving)
-    most = np.where(losers, held_long, grown / slack).sum(-1, where=moving)
+    # log(u/c), also where it is below rounding: delta - gap(0) <= u' <= delta.
+    least, largest = np.log1p(slack * held), np.log1p(delta * held)
+    grown = np.clip(np.where(others, log_u - log_c, 0.0), least, largest)
+    rounding = _ROUNDING * (1 + np.abs(log_c))
+    shortest = np.maximum(grown - rounding, least)
+    longest = np.minimum(grown + rounding, largest)
     speed = held_long * np.where(others, delta - now, 0.0)
-    lost_growth = np.where(losers, held, speed / delta)
-    most_growth = np.where(losers, held_long * (1 + held_long * now), speed / slack)
+    faster = np.where(longest < largest, speed, delta * held / (1 + delta * held))
+
+    def total(of_losers: Floats, of_others: Floats) -> Floats:
+        terms = np.where(losers, of_losers, of_others)
+        return np.asarray(np.sum(terms, axis=-1, where=moving))
+
+    lost, lost_growth = total(held, shortest / delta), total(held, speed / delta)
+    most = total(held_long, longest / slack)
+    most_growth = total(held_long * (1 + held_long * now), faster / slack)
     log_time, log_growth = _leading_time(path, kept, y)
     m = np.sum(kept, axis=-1)
 
@@ -198,8 +209,8 @@ def _clock(rho: Floats, log_pi: Floats, path: Path, kept: Bools, y: Floats) -> _
     return _Clock(
         plus(log_time, lost),
         plus(log_time, (m + 1) * most),
-        plus(log_growth, lost_growth.sum(axis=-1, where=moving)),
-        plus(log_growth, (m + 1) * most_growth.sum(axis=-1, where=moving)),
+        plus(log_growth, lost_growth),
+        plus(log_growth, (m + 1) * most_growth),
     )
 
 

@@ -6,6 +6,7 @@ import sympy as sp
 
 import theory
 from tests.theory.problems import flow_path, padded_batch, random_problem
+from theory.tail_bounds import _clock
 
 TIED = (
     np.array([0.9, 0.9, 0.9, 0.5, 0.2]),
@@ -31,14 +32,34 @@ def test_the_gap_at_any_time_lies_between_its_bounds(rng):
     assert np.all(width < cost * np.log(time) / time + 1e-12)
 
 
-def test_a_root_hit_exactly_by_newton_is_kept():
-    # Once the search left an exact root again and answered with the start.
+def test_the_bounds_on_time_hold_from_the_first_moment_on(rng):
+    # By the private function, since early states agree to all digits.
+    s, log_pi = padded_batch(rng, theory.in_tail, 40)
+    s, path = np.where(log_pi > -np.inf, s, 0.0), theory.intrinsic_path(s, log_pi)
+    kept = theory.survivors(s, log_pi)
+    for slope in 10.0 ** np.arange(-18, 6):
+        y = np.full(40, np.log(slope))
+        clock = _clock(s, log_pi, path, kept, y)
+        time = theory.time_of(path, theory.Event(np.zeros(40, dtype=int), y)).time
+        assert np.all(clock.lower <= np.log(time) + 1e-12)
+        assert np.all(np.log(time) <= clock.upper + 1e-12)
+        assert np.all(clock.upper < clock.lower + np.log(1e4))
+        if 1e-17 < slope < 1e-5:  # differences drown in rounding
+            continue
+        # The slopes that the search uses are those of the bounds (but at a kink, where
+        # a bound changes from one form to the other).
+        later = _clock(s, log_pi, path, kept, y + 1e-4)
+        for which in ("lower", "upper"):
+            change = (getattr(later, which) - getattr(clock, which)) / 1e-4
+            growth = getattr(clock, which + "_growth") - getattr(clock, which)
+            assert np.mean(np.isclose(change, np.exp(growth), rtol=2e-3)) >= 0.95
+
+
+def test_the_search_returns_no_start_for_a_root_hit_exactly():
     s, log_pi = np.array([0.40122575, 0.55325004]), np.log([0.49895017, 0.50104983])
-    (pi,), _ = flow_path(s, log_pi, [0.01])
-    early, late = theory.tail_bracket(s, log_pi, np.linspace(0.009, 0.011, 41))
+    early, late = theory.tail_bracket(s, log_pi, np.geomspace(1e-3, 1.0, 3000))
     assert np.all(np.diff(early[:, 0]) < 0) and np.all(np.diff(late[:, 0]) < 0)
-    low, high = theory.tail_bounds(s, log_pi, 0.01)
-    assert low < 0.01 * pi[0] * (s[1] - s[0]) < high
+    assert np.all(late[:, 0] < early[:, 0])
 
 
 def test_the_bounds_close_up_on_the_limit(rng):
