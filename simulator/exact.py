@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulator import engine
-from simulator.exact_path import AbstractExactPath
 from simulator.dynamics import Dynamics
+from simulator.exact_path import AbstractExactPath
 from simulator.orbit import Orbit
 from simulator.orbit_path import OrbitPath
 from simulator.problem import Problem

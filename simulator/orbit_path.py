@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.exact_path import AbstractExactPath, Stretch
 from simulator.dynamics import Dynamics
+from simulator.exact_path import AbstractExactPath, Stretch
 from simulator.kronrod import GAUSS_WEIGHTS, NODES, WEIGHTS
 from simulator.orbit import Orbit, Piece
 from simulator.panel import Panel, Root, log_u, panel, solve

@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.exact_path import AbstractExactPath, Stretch
 from simulator.dynamics import Dynamics
+from simulator.exact_path import AbstractExactPath, Stretch
 from simulator.logspace import log_expm1
 
 
