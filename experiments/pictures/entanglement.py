@@ -11,7 +11,7 @@ def compute(rng, quick, progress):
     del rng, progress
     rates, policy = theory.reported_case()
     times = np.geomspace(0.1, 1e4, 40 if quick else 241)
-    solution = sim.flow(
+    solution = sim.solve(
         sim.Problem(rates, policy),
         sim.Verifiable(),
         until=sim.Gap(1e-4),
@@ -48,7 +48,7 @@ def draw(data):
         axis.axvline(crossing, color=GREY, linestyle=":", linewidth=0.8)
         axis.set(xscale="log", xlabel="flow time $t$")
     left.text(t0 * 0.92, 1.0, f"$T_0$ = {t0:.2f}", ha="right", va="top", fontsize=6.5)
-    left.text(crossing * 1.1, 1.0, f"crossing = {crossing:.2f}", va="top", fontsize=6.5)
+    left.text(crossing * 1.2, 0.5, f"crossing = {crossing:.2f}", fontsize=6.5)
     left.set(
         ylabel=r"probability $\pi_k$",
         ylim=(0, 1.05),
@@ -59,9 +59,10 @@ def draw(data):
     right.plot(data["time"], data["policy"][:, 0], color=BLUE)
     right.plot([dip], [lowest], "o", color=BLUE, ms=4)
     right.annotate(
-        f"lowest {lowest:.5f}\nat t = {dip:.1f}",
+        f"lowest {lowest:.5f} at t = {dip:.1f}",
         (dip, lowest),
-        xytext=(0.15, 0.0525),
+        xytext=(0.13, lowest),
+        va="center",
         fontsize=6.5,
         arrowprops={"arrowstyle": "-", "lw": 0.5},
     )

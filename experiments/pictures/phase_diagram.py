@@ -12,7 +12,7 @@ def compute(rng, quick, progress):
 
     del rng
     n = 24 if quick else 200
-    rare = np.geomspace(1e-6, 0.9, n)
+    rare = np.geomspace(1e-6, 0.95, n)
     lead = np.geomspace(0.01, 0.5, n)
     grid_rare, grid_lead = np.meshgrid(rare, lead)
     rest = 1 - grid_rare
@@ -20,7 +20,7 @@ def compute(rng, quick, progress):
     rates = np.stack(
         [RIVAL + grid_lead, np.full_like(rest, RIVAL), np.full_like(rest, THIRD)], -1
     )
-    solution = sim.flow(
+    solution = sim.solve(
         sim.Problem(rates, policy),
         sim.Verifiable(),
         until=sim.T0(),
@@ -49,9 +49,7 @@ def draw(data):
     )
     axis.plot(data["boundary"], data["lead"], color=BLACK, label=r"$ACC_0 = s_{r'}$")
     axis.set_xlim(data["rare"][0], 1)
-    axis.text(
-        0.995, 0.9, "regime\n1", ha="right", transform=axis.transAxes, fontsize=6.5
-    )
+    axis.text(0.7, 0.46, "regime 1", rotation=90, ha="center", va="top", fontsize=6.5)
     axis.set(
         xscale="log",
         yscale="log",
