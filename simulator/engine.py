@@ -12,7 +12,18 @@ from simulator import observables
 from simulator.dynamics import Dynamics
 from simulator.ensembles import map_lanes
 from simulator.events import AbstractEvent
-from simulator.marching import AbstractPath, Settings, advance, begin, report
+from simulator.exact_path import AbstractSmoothPath
+from simulator.gradients import tangent
+from simulator.marching import (
+    AbstractPath,
+    Settings,
+    Walker,
+    advance,
+    begin,
+    ends,
+    report,
+    solution,
+)
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
@@ -35,9 +46,12 @@ def run(
     max_steps: int = 20_000,
     observe: Callable = observables.probs,
     options: Any = None,
+    follow: Callable[[AbstractPath], AbstractSmoothPath] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """Walk along `make_path(options, dynamics)` for every lane.
+
+    `follow` makes of such a path one from which derivatives can be told, if it can.
 
     Raises `ValueError` for anything that cannot be run.
     """
@@ -63,11 +77,11 @@ def run(
         max_steps=jnp.asarray(max_steps),
         observe=observe,
     )
-    walk = _Walk(settings, options, make_path)
+    walk = _Walk(settings, options, make_path, follow)
     lanes = (problem, signal, update, until)
     if problem.batch_shape:
         return map_lanes(walk, lanes, progress=progress)
-    return _run_one(walk, lanes)
+    return _run_one(lanes, walk)
 
 
 class _Walk(eqx.Module):
@@ -76,6 +90,7 @@ class _Walk(eqx.Module):
     settings: Settings
     options: Any
     make_path: PathMaker = eqx.field(static=True)
+    follow: Callable | None = eqx.field(static=True)
 
     def begin(self, lane):
         problem, signal, update, until = lane
@@ -89,9 +104,7 @@ class _Walk(eqx.Module):
         return report(self.settings, walker)
 
 
-@eqx.filter_jit
-def _run_one(walk, lane):
-    walker = walk.begin(lane)
+def _to_the_end(walk: _Walk, walker: Walker) -> Walker:
     # The loop carries arrays only.
     arrays, rest = eqx.partition(walker, eqx.is_array)
     arrays = jax.lax.while_loop(
@@ -99,4 +112,35 @@ def _run_one(walk, lane):
         lambda a: eqx.filter(walk.advance(eqx.combine(a, rest)), eqx.is_array),
         arrays,
     )
-    return walk.end(eqx.combine(arrays, rest))
+    return eqx.combine(arrays, rest)
+
+
+@eqx.filter_jit
+def _run_one(lane, walk):
+    return _solution(lane, walk=walk)
+
+
+@eqx.filter_custom_jvp
+def _solution(lane, *, walk):
+    return walk.end(_to_the_end(walk, walk.begin(lane)))
+
+
+@_solution.def_jvp
+def _solution_jvp(primals, tangents, *, walk):
+    if walk.follow is None:
+        raise ValueError(
+            "the numerical flow has no derivatives; use the method `exact`, where the "
+            "signal pays fixed rewards."
+        )
+    if len(walk.settings.save_log_times):
+        raise ValueError(
+            "saved states have no derivatives; ask for events instead of "
+            "`save_log_times`."
+        )
+    (lane,), (change,) = primals, tangents
+    walker = walk.begin(lane)
+    path = walk.follow(walker.path)
+    walker = _to_the_end(walk, begin(walk.settings, path, walker.until))
+    found = ends(walk.settings, walker)
+    solved = solution(walk.settings, walker, found)
+    return solved, tangent(walk.settings, walker, found, solved, lane, change)

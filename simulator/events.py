@@ -9,6 +9,7 @@ from abc import abstractmethod
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -150,7 +151,9 @@ class BelowBase(AbstractLast):
         # At the start nothing is lost or won yet; what counts is where it is heading.
         level = jnp.abs(lost) <= 16 * jnp.finfo(lost.dtype).eps
         falling = jnp.sign(PeakAccuracy().value(point))
-        return jnp.where(level, falling * jnp.finfo(lost.dtype).tiny, lost)
+        shown = jnp.where(level, falling * jnp.finfo(lost.dtype).tiny, lost)
+        # The slope is that of what is lost.
+        return lost + jax.lax.stop_gradient(shown - lost)
 
 
 class PeakAccuracy(AbstractExtreme):

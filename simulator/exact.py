@@ -14,12 +14,13 @@ import numpy as np
 
 from simulator import engine
 from simulator.dynamics import Dynamics
-from simulator.exact_path import AbstractExactPath
+from simulator.exact_path import AbstractExactPath, AbstractSmoothPath
 from simulator.orbit import Orbit
 from simulator.orbit_path import OrbitPath
 from simulator.problem import Problem
 from simulator.replicator import ReplicatorPath
 from simulator.signals import AbstractFixedSignal, AbstractSignal
+from simulator.slopes import SlopePath
 from simulator.solution import Solution
 from simulator.updates import (
     AbstractClock,
@@ -55,6 +56,11 @@ def _path(options: None, dynamics: Dynamics) -> AbstractExactPath:
     return OrbitPath(dynamics, Orbit(first.rewards, problem.log_policy))
 
 
+def _follow(path: AbstractExactPath) -> AbstractSmoothPath:
+    """The same path, with what derivatives need."""
+    return SlopePath(path) if isinstance(path, OrbitPath) else path
+
+
 def exact(
     problem: Problem,
     signal: AbstractSignal,
@@ -79,4 +85,12 @@ def exact(
         )
     if tolerance is None:
         tolerance = 1e-6 if problem.log_policy.dtype == jnp.float32 else 1e-11
-    return engine.run(_path, problem, signal, update, tolerance=tolerance, **options)
+    return engine.run(
+        _path,
+        problem,
+        signal,
+        update,
+        tolerance=tolerance,
+        follow=_follow,
+        **options,
+    )

@@ -26,12 +26,23 @@ class Stretch(NamedTuple):
     log_rate: Float[Array, ""]
 
 
+class Shift(NamedTuple):
+    """A small change of the policy and of the time."""
+
+    log_probs: Float[Array, " K"]
+    log_time: Float[Array, ""]
+
+
 class AbstractExactPath(AbstractPath):
-    """A path known in closed form; a state has a place `v` that grows along it."""
+    """A path known in closed form; a state has a place v that grows along it."""
 
     method: ClassVar[str] = "exact"
     first_size: ClassVar[float] = 1.0
     largest_size: eqx.AbstractClassVar[float]
+
+    @abstractmethod
+    def place(self, state: State) -> Float[Array, ""]:
+        """The v of a state."""
 
     @abstractmethod
     def border(self, state: State) -> Float[Array, ""]:
@@ -42,13 +53,14 @@ class AbstractExactPath(AbstractPath):
         """From `start` over `size` in v."""
 
     @abstractmethod
-    def hand_over(self, state: State) -> State:
-        """A state at the end of its piece, as the first of the next."""
+    def hand_over(self, state: State, arrived: Array) -> State:
+        """If it has arrived at the border, a state as the first of the next piece."""
 
     def move(self, walker: Walker, log_target, tolerance) -> Move:
         """A stretch, cut short at borders; its time is accepted to `tolerance`."""
         state = walker.state
-        room = self.border(state) - state.v
+        v = self.place(state)
+        room = self.border(state) - v
         size = jnp.minimum(walker.size, room)
         end, error, log_rate = self.stretch(state, size)
         log_t = self.log_time(end)
@@ -69,14 +81,25 @@ class AbstractExactPath(AbstractPath):
         # A step cut short at a border says nothing against longer ones.
         free = jnp.where(good, jnp.maximum(free, walker.size), free)
         next_size = jnp.where(good & landing, jnp.minimum(correction, free), free)
-        end = end._replace(v=jnp.where(size == room, self.border(state), end.v))
         return Move(
             end=end,
-            following=self.hand_over(end),
+            following=self.hand_over(end, size == room),
             size=size,
             next_size=next_size,
             accepted=good & ~overshoot,
             landed=landed,
             landing=landing,
-            hopeless=~good & (next_size < 1e-12 * (1 + state.v)),
+            hopeless=~good & (next_size < 1e-12 * (1 + v)),
         )
+
+
+class AbstractSmoothPath(AbstractExactPath):
+    """A path that knows how it changes with the problem; see `simulator.gradients`."""
+
+    @abstractmethod
+    def shift(self, state: State, d_dynamics: Any, d_rewards: Any) -> Shift:
+        """The change at a fixed place, when dynamics and rewards change by a little."""
+
+    @abstractmethod
+    def along(self, state: State) -> Shift:
+        """The change along the path, per unit of some parameter."""

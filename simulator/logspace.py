@@ -9,6 +9,7 @@ exactly 0, and carry the size of what is left as a logarithm.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -62,17 +63,24 @@ def sign_of_mean(
     counts = (values != 0) & (log_probs > -jnp.inf)
     log_scale = jnp.max(jnp.where(counts, log_probs, -jnp.inf))
     log_scale = jnp.where(log_scale == -jnp.inf, 0.0, log_scale)
-    return jnp.sum(jnp.where(counts, jnp.exp(log_probs - log_scale) * values, 0.0))
+    return jnp.sum(_exp(log_probs - log_scale) * values)
 
 
 def log_sum(
     log_probs: Float[Array, " K"], values: Float[Array, " K"]
 ) -> Float[Array, ""]:
     """`log sum_k pi_k values[k]` for values >= 0; `-inf` where the sum is 0."""
-    log_terms = log_probs + jnp.log(values)
-    top = jnp.max(log_terms)
+    top = jnp.max(log_probs + jnp.log(jax.lax.stop_gradient(values)))
     shift = jnp.where(top == -jnp.inf, 0.0, top)
-    return jnp.log(jnp.sum(jnp.exp(log_terms - shift))) + shift
+    return jnp.log(jnp.sum(_exp(log_probs - shift) * values)) + shift
+
+
+def _exp(x: Array) -> Array:
+    """`exp(x)`, large but finite where it overflows: times 0 that is 0.
+
+    So sums of `exp(x) * values` have a right derivative also where a value is 0.
+    """
+    return jnp.exp(jnp.minimum(x, jnp.log(jnp.finfo(x.dtype).max) - 1))
 
 
 def log_expm1(x: Float[Array, ""]) -> Float[Array, ""]:

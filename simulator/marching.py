@@ -221,7 +221,7 @@ class Walker(NamedTuple):
 
 def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Walker:
     """A walker at the base policy."""
-    events = _watched(run, until)
+    events = watched(run, until)
     start = path.start()
     log_policy = path.dynamics.problem.log_policy
     first = path.dynamics.point(log_policy)
@@ -255,7 +255,7 @@ def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Wal
 
 def advance(run: Settings, walker: Walker) -> Walker:
     """The walker after one attempt to move; unchanged if it is done."""
-    path, events = walker.path, _watched(run, walker.until)
+    path, events = walker.path, watched(run, walker.until)
     targets = jnp.append(run.save_log_times, run.max_log_time)
     move = path.move(walker, targets[walker.next_save], run.tolerance)
     accepted = move.accepted
@@ -300,27 +300,53 @@ def advance(run: Settings, walker: Walker) -> Walker:
     return select(walker.running, moved, walker)
 
 
-def report(run: Settings, walker: Walker) -> Solution:
-    """The solution of a lane that is done."""
+class Ends(NamedTuple):
+    """Where a walk that is done ended, and where its events are.
+
+    For each event: its log time (see `Solution`), the state there, and whether that is
+    a place on the way (not an end of the walk).
+    """
+
+    ended: State
+    log_times: list[Float[Array, ""]]
+    states: list[State]
+    on_the_way: list[Array]
+
+
+def ends(run: Settings, walker: Walker) -> Ends:
+    """Locate everything that the walk has seen."""
     path, until = walker.path, walker.until
-    events, start = _watched(run, until), path.start()
+    events, start = watched(run, until), path.start()
     first_values = values(path, events, start)
-    status, ended, found = walker.status, walker.state, walker.brackets.found
+    ended, found = walker.state, walker.brackets.found
     located = locate(path, events, walker.brackets)
     if until is not None:
-        reached = (status == code(Outcome.reached)) & found[0]
+        reached = (walker.status == code(Outcome.reached)) & found[0]
         ended = select(reached, jax.tree.map(lambda x: x[0], located), ended)
-    log_times = [jnp.zeros(0)]
-    log_probs = [jnp.zeros((0, path.dynamics.problem.num_patterns))]
+    result = Ends(ended, [], [], [])
     skip = 0 if until is None else 1
     for i, event in list(enumerate(events))[skip:]:
         here = jax.tree.map(lambda x, i=i: x[i], located)
         from_start = first_values[i] > 0
         if event.keep == "last":
             from_start = found[i] & (walker.brackets.size[i] == 0)
-        time, where = _occurrence(path, event, start, from_start, found[i], here, ended)
-        log_times.append(time[None])
-        log_probs.append(path.log_probs(where)[None])
+        log_time, state, on_the_way = _occurrence(
+            path, event, start, from_start, found[i], here, ended
+        )
+        result.log_times.append(log_time)
+        result.states.append(state)
+        result.on_the_way.append(on_the_way)
+    return result
+
+
+def report(run: Settings, walker: Walker) -> Solution:
+    """The solution of a lane that is done."""
+    return solution(run, walker, ends(run, walker))
+
+
+def solution(run: Settings, walker: Walker, found: Ends) -> Solution:
+    """What is reported of a walk and its ends."""
+    path, ended, status = walker.path, found.ended, walker.status
     base = path.dynamics.problem.log_policy
     still = status == code(Outcome.stationary)
     final_log_probs = jnp.where(still, base, path.log_probs(ended))
@@ -329,24 +355,27 @@ def report(run: Settings, walker: Walker) -> Solution:
         rest = run.observe(final_log_probs)
         after = run.save_log_times > path.log_time(ended)
         saved = jnp.where(after.reshape((-1,) + (1,) * rest.ndim), rest, walker.saved)
+    nothing = jnp.zeros((0, *base.shape), base.dtype)
+    log_probs = [path.log_probs(state) for state in found.states]
     return Solution(
         outcome=as_outcome(status),
         log_time=path.log_time(ended),
         log_probs=final_log_probs,
-        event_log_times=jnp.concatenate(log_times),
-        event_log_probs=jnp.concatenate(log_probs),
+        event_log_times=jnp.stack(found.log_times) if log_probs else nothing[:, 0],
+        event_log_probs=jnp.stack(log_probs) if log_probs else nothing,
         saved=saved,
         num_steps=walker.steps,
         method=path.method,
     )
 
 
-def _watched(run: Settings, until: AbstractEvent | None) -> tuple[AbstractEvent, ...]:
+def watched(run: Settings, until: AbstractEvent | None) -> tuple[AbstractEvent, ...]:
+    """The events of a walk; the one to stop at, if any, comes first."""
     return (() if until is None else (until,)) + run.events
 
 
 def _occurrence(path, event, start, from_start, found, here, ended):
-    """`(log_time, state)` of one event; see `Solution.event_log_times`."""
+    """`(log_time, state, on_the_way)` of one event; see `Ends`."""
     # Events beyond the located end of the run did not happen in it.
     happened = found & (path.log_time(here) <= path.log_time(ended))
     time = jnp.where(happened, path.log_time(here), jnp.inf)
@@ -360,7 +389,8 @@ def _occurrence(path, event, start, from_start, found, here, ended):
         missing = select(first >= last, start, ended)
         time = path.log_time(select(happened, here, ended))
     time = jnp.where(from_start, -jnp.inf, time)
-    return time, select(from_start, start, select(happened, here, missing))
+    state = select(from_start, start, select(happened, here, missing))
+    return time, state, happened & ~from_start
 
 
 def code(outcome: Outcome) -> Array:

@@ -70,6 +70,12 @@ class Orbit(eqx.Module):
         """The support."""
         return self.log_policy > -jnp.inf
 
+    def log_start(self) -> Values:
+        """`log c_k`; 0 outside the support."""
+        inside = self.inside
+        log_pi = jnp.where(inside, self.log_policy, 0.0)
+        return jnp.where(inside, jnp.sum(log_pi) / jnp.sum(inside) - log_pi, 0.0)
+
     def first_piece(self) -> tuple[Piece, Scalar]:
         """The piece that starts at the base policy, and `log p` there."""
         inside, log_pi = self.inside, self.log_policy
@@ -139,6 +145,17 @@ class Orbit(eqx.Module):
             slope = jnp.sum(jnp.where(self.inside, jnp.exp(log_p - log_u), 0.0))
             log_p = jnp.minimum(log_p - jnp.sum(log_u) / slope, 0.0)
         return log_p
+
+
+def log_tau(piece: Piece, v: Scalar) -> Scalar:
+    """Log of tau at the place v, from the start of the piece."""
+    log_odds = piece.log_tilt + _log_sinh(v) - _log_sinh(piece.reach - v)
+    inside = piece.log_length - jax.nn.softplus(-log_odds)
+    return jnp.where(piece.bounded, inside, piece.log_tilt + _log_sinh(v))
+
+
+def _log_sinh(x: Scalar) -> Scalar:
+    return x + jnp.log(-jnp.expm1(-2 * x)) - jnp.log(2.0)
 
 
 def _asinh_exp(x: Scalar) -> Scalar:

@@ -37,6 +37,15 @@ class View(NamedTuple):
     end: Root
 
 
+class Quadrature(NamedTuple):
+    """A stretch with its nodes, the last of which is the end; `log dt/dv` at each."""
+
+    stretch: Stretch
+    view: View
+    nodes: Root
+    log_rates: Float[Array, " N"]
+
+
 class OrbitPath(AbstractExactPath):
     """The closed-form solution of one problem."""
 
@@ -46,7 +55,7 @@ class OrbitPath(AbstractExactPath):
     largest_size = 4.0
 
     def log_probs(self, state):
-        return self._log_probs(state.log_u)
+        return self.policy_of(state.log_u)
 
     def log_time(self, state):
         return state.log_t
@@ -63,7 +72,8 @@ class OrbitPath(AbstractExactPath):
         log_u = jnp.logaddexp(log_p, piece.log_a)
         return OrbitState(piece, zero, log_p, log_u, zero - jnp.inf)
 
-    def _log_probs(self, log_u):
+    def policy_of(self, log_u):
+        """Log-probabilities: `pi_k` is proportional to `1/u_k`."""
         return jax.nn.log_softmax(jnp.where(self.orbit.inside, -log_u, -jnp.inf))
 
     def view(self, start: OrbitState, size) -> View:
@@ -102,18 +112,25 @@ class OrbitPath(AbstractExactPath):
         return self.stretch(start, size).end
 
     def _log_clock(self, view: View, nodes: Root):
-        update = self.dynamics.update
-        if isinstance(update, PolicyGradient):
+        if isinstance(self.dynamics.update, PolicyGradient):
             return 0.0
+        clock = jax.vmap(self.log_clock, in_axes=(None, 1))
+        return clock(self.orbit.rewards, self.log_u(view, nodes))
 
-        def log_clock(log_u):
-            return update.log_clock(self.orbit.rewards, self._log_probs(log_u))
+    def log_clock(self, rewards, log_u):
+        """Log of the factor by which this update is faster than the plain one."""
+        return self.dynamics.update.log_clock(rewards, self.policy_of(log_u))
 
-        table = log_u(view.panel, view.start.piece, nodes)
-        return jax.vmap(log_clock, in_axes=1)(table)
+    def log_u(self, view: View, nodes: Root) -> Float[Array, "K N"]:
+        """`log u_k` at places of a stretch; 0 outside the support."""
+        return log_u(view.panel, view.start.piece, nodes)
 
     def stretch(self, start: OrbitState, size) -> Stretch:
         """From `start` over `size` in v, on one piece."""
+        return self.quadrature(start, size).stretch
+
+    def quadrature(self, start: OrbitState, size) -> Quadrature:
+        """A stretch, and the nodes at which it was looked at."""
         view = self.view(start, size)
         # All nodes, and the end once more.
         nodes = self._between(view, jnp.append(jnp.asarray(NODES, size.dtype), 1.0))
@@ -132,16 +149,21 @@ class OrbitPath(AbstractExactPath):
         error = jnp.where(converged, coarse_error**1.5, jnp.inf)
         end = jax.tree.map(lambda x: x[..., -1:], nodes)
         state = self._state(view, size, end, log_t)
-        return Stretch(state, error, log_rates[-1] - start.log_p)
+        log_rates = log_rates - start.log_p
+        stretch = Stretch(state, error, log_rates[-1])
+        return Quadrature(stretch, view, nodes, log_rates)
+
+    def place(self, state):
+        return state.v
 
     def border(self, state):
         return state.piece.reach
 
-    def hand_over(self, state: OrbitState) -> OrbitState:
+    def hand_over(self, state, arrived):
         old = state.piece
         piece = self.orbit.piece(old.heir, old.log_b, state.log_p)
         following = state._replace(piece=piece, v=jnp.zeros_like(state.v))
-        return select(old.bounded & (state.v >= old.reach), following, state)
+        return select(arrived, following, state)
 
 
 def _hermite(f, slope_0, value_1, slope_1):

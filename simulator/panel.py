@@ -57,7 +57,7 @@ class Root(NamedTuple):
 
     - `log_q`, `drift`: the root and its slope in v.
     - `m`: see the module's docstring. `share`: `sum_k p / u_k = p Z`.
-    - `log_dtau`: log of `dtau/dv`.
+    - `log_tau`, `log_dtau`: log of tau from the start of the piece, and of `dtau/dv`.
     - `last_step`: the last step of the cubic iteration.
     """
 
@@ -65,6 +65,7 @@ class Root(NamedTuple):
     drift: Places
     m: Table
     share: Places
+    log_tau: Places
     log_dtau: Places
     last_step: Places
 
@@ -149,6 +150,7 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
         drift=-speed * total(panel.slope[:, None] / m) / share,
         m=m,
         share=share,
+        log_tau=panel.log_length + panel.log_right + jnp.log(right),
         log_dtau=log_units + panel.log_right + jnp.log(speed),
         last_step=jnp.abs(step),
     )

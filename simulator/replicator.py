@@ -15,12 +15,13 @@ A place on the path is named by `v = log(1 + t / t_ref)`, `1 / t_ref` the first 
 
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from simulator.dynamics import Dynamics
-from simulator.exact_path import AbstractExactPath, Stretch
+from simulator.exact_path import AbstractSmoothPath, Shift, Stretch
 from simulator.logspace import log_expm1
 
 
@@ -30,7 +31,7 @@ class ReplicatorState(NamedTuple):
     v: Float[Array, ""]
 
 
-class ReplicatorPath(AbstractExactPath):
+class ReplicatorPath(AbstractSmoothPath):
     """The closed-form solution of one problem."""
 
     dynamics: Dynamics
@@ -42,29 +43,39 @@ class ReplicatorPath(AbstractExactPath):
     def start(self):
         return ReplicatorState(jnp.zeros_like(self.log_t_ref))
 
+    def place(self, state):
+        return state.v
+
     def border(self, state):
         return jnp.full_like(state.v, jnp.inf)
 
-    def hand_over(self, state):
+    def hand_over(self, state, arrived):
+        del arrived
         return state
 
     def log_time(self, state):
         return self.log_t_ref + log_expm1(state.v)
 
     def log_probs(self, state):
-        problem, beta = self.dynamics.problem, self.dynamics.update.beta
-        inside = problem.log_policy > -jnp.inf
-        base = jnp.where(inside, problem.log_policy, 0.0)
-        pull = jnp.where(inside, base - problem.log_reference, 0.0)
-        t = jnp.exp(self.log_time(state))
-        # (1 - exp(-beta t)) / beta, the time that counts.
-        decay = beta * t
-        counted = jnp.where(beta > 0, -jnp.expm1(-decay), t)
-        counted = counted / jnp.where(beta > 0, beta, 1.0)
-        forgotten = jnp.where(beta > 0, -jnp.expm1(-decay), 0.0)
-        shown = self.rewards - jnp.max(jnp.where(inside, self.rewards, -jnp.inf))
-        logits = base - forgotten * pull + counted * shown
-        return jax.nn.log_softmax(jnp.where(inside, logits, -jnp.inf))
+        return _log_probs(self.dynamics, self.rewards, self.log_time(state))
+
+    def shift(self, state, d_dynamics, d_rewards):
+        log_t = self.log_time(state)
+        _, moved = eqx.filter_jvp(
+            lambda dynamics, rewards: _log_probs(dynamics, rewards, log_t),
+            (self.dynamics, self.rewards),
+            (d_dynamics, d_rewards),
+        )
+        return Shift(moved, jnp.zeros_like(log_t))
+
+    def along(self, state):
+        log_t = self.log_time(state)
+        _, moved = jax.jvp(
+            lambda x: _log_probs(self.dynamics, self.rewards, x),
+            (log_t,),
+            (jnp.ones_like(log_t),),
+        )
+        return Shift(moved, jnp.ones_like(log_t))
 
     def stretch(self, start, size):
         end = ReplicatorState(start.v + size)
@@ -76,3 +87,20 @@ class ReplicatorPath(AbstractExactPath):
 
     def inside(self, view, size):
         return ReplicatorState(view.v + size)
+
+
+def _log_probs(dynamics: Dynamics, rewards, log_t):
+    """The closed form of the module's docstring."""
+    problem, beta = dynamics.problem, dynamics.update.beta
+    inside = problem.log_policy > -jnp.inf
+    base = jnp.where(inside, problem.log_policy, 0.0)
+    pull = jnp.where(inside, base - problem.log_reference, 0.0)
+    t = jnp.exp(log_t)
+    # (1 - exp(-beta t)) / beta, the time that counts.
+    penalised = beta > 0
+    some_beta = jnp.where(penalised, beta, 1.0)
+    forgotten = jnp.where(penalised, -jnp.expm1(-some_beta * t), 0.0)
+    counted = jnp.where(penalised, forgotten / some_beta, t)
+    shown = rewards - jnp.max(jnp.where(inside, rewards, -jnp.inf))
+    logits = base - forgotten * pull + counted * shown
+    return jax.nn.log_softmax(jnp.where(inside, logits, -jnp.inf))

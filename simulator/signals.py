@@ -112,11 +112,7 @@ class SelfCertainty(AbstractFixedSignal):
         return -jnp.mean(jnp.log(problem.answer_kernel), axis=-1)
 
     def check(self, problem):
-        if problem.answer_kernel is None:
-            raise ValueError(
-                "`SelfCertainty` needs an answer kernel and the problem has none; "
-                "give one row of answer probabilities per pattern."
-            )
+        _check_kernel(self, problem)
         if isinstance(problem.answer_kernel, jax.core.Tracer):
             return
         inside = np.asarray(problem.log_policy) > -np.inf
@@ -125,6 +121,91 @@ class SelfCertainty(AbstractFixedSignal):
                 "`SelfCertainty` is infinite where an answer has probability 0; give "
                 "every answer a positive probability."
             )
+
+
+def _check_kernel(signal: AbstractSignal, problem: Problem) -> None:
+    if problem.answer_kernel is None:
+        raise ValueError(
+            f"`{type(signal).__name__}` needs an answer kernel and the problem has "
+            "none; give one row of answer probabilities per pattern."
+        )
+
+
+def _entropies(kernel: Float[Array, "K A"]) -> Float[Array, " K"]:
+    """`H(P_k)`, in nats, with 0 log 0 = 0."""
+    return jnp.sum(jax.scipy.special.entr(kernel), axis=-1)
+
+
+def _log_answers(problem: Problem, log_probs: Float[Array, " K"]) -> Float[Array, " A"]:
+    """`log P_pi(a) = log sum_k pi_k P[k, a]`; -inf for an answer nobody gives."""
+    kernel = jnp.log(problem.answer_kernel)
+    return jax.nn.logsumexp(log_probs[:, None] + kernel, axis=0)
+
+
+class TokenEntropy(AbstractFixedSignal):
+    """RLIF: minus the entropy of the answer given the pattern, -H(P_k)."""
+
+    def rewards(self, problem):
+        return -_entropies(problem.answer_kernel)
+
+    def check(self, problem):
+        _check_kernel(self, problem)
+
+
+class SequenceLogProbability(AbstractSignal):
+    """RLIF: mean log-probability of the whole rollout, log pi_k - H(P_k).
+
+    Its mean is minus the entropy of rollouts, so that the model sharpens itself.
+    """
+
+    def __call__(self, problem, log_probs):
+        return log_probs - _entropies(problem.answer_kernel)
+
+    def check(self, problem):
+        _check_kernel(self, problem)
+
+
+class MajorityVote(AbstractSignal):
+    """TTRL: 1 for agreeing with the majority of many votes, so P[k, a_maj].
+
+    The majority is the most likely answer under the present policy, the lowest index
+    in a tie (the right answer, if it is among the tied).
+    """
+
+    def __call__(self, problem, log_probs):
+        majority = jnp.argmax(_log_answers(problem, log_probs))
+        return problem.answer_kernel[:, majority]
+
+    def check(self, problem):
+        _check_kernel(self, problem)
+
+
+class SelfConsistency(AbstractSignal):
+    """RLSC: the chance that another rollout agrees, sum_a P[k, a] P_pi(a)."""
+
+    def __call__(self, problem, log_probs):
+        return problem.answer_kernel @ jnp.exp(_log_answers(problem, log_probs))
+
+    def check(self, problem):
+        _check_kernel(self, problem)
+
+
+class AnswerEntropy(AbstractSignal):
+    """RENT, EMPO: mean log-probability of the answer, sum_a P[k, a] log P_pi(a).
+
+    Its mean is minus the entropy of the answers.
+    """
+
+    def __call__(self, problem, log_probs):
+        kernel, log_answers = problem.answer_kernel, _log_answers(problem, log_probs)
+        # A pattern that never gives an answer is not paid for it: 0 * -inf = 0.
+        given = kernel > 0
+        terms = jnp.where(given, kernel, 0.0) * jnp.where(given, log_answers, 0.0)
+        # Outside the support a pattern may know answers that nobody gives.
+        return jnp.where(log_probs > -jnp.inf, jnp.sum(terms, axis=-1), 0.0)
+
+    def check(self, problem):
+        _check_kernel(self, problem)
 
 
 class FixedConfidence(AbstractFixedSignal):

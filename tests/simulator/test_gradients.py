@@ -1,0 +1,120 @@
+"""Derivatives of event times against differences of the times themselves."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simulator as sim
+
+K, LANES, STEP = 4, 6, 1e-5
+EVENTS = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability())
+
+
+def moments(update, rates, logits):
+    """Log times of four events, and the final log-probabilities."""
+    problem = sim.Problem(rates, logits=logits)
+    solution = sim.solve(
+        problem, sim.Verifiable(), update, until=sim.Gap(1e-3), events=EVENTS
+    )
+    times = jnp.append(solution.log_time, solution.event_log_times)
+    return jnp.concatenate([times, solution.log_probs])
+
+
+def differences(function, rates, logits):
+    """Central differences, `[lanes, moments, 2 K]`."""
+    columns = []
+    for argument in range(2):
+        for k in range(K):
+            h = STEP * np.eye(K)[k]
+            ahead = function(
+                *(x + h * (i == argument) for i, x in enumerate((rates, logits)))
+            )
+            behind = function(
+                *(x - h * (i == argument) for i, x in enumerate((rates, logits)))
+            )
+            with np.errstate(invalid="ignore"):
+                columns.append((np.asarray(ahead) - np.asarray(behind)) / (2 * STEP))
+    return np.stack(columns, axis=-1)
+
+
+@pytest.fixture(scope="module")
+def problems():
+    rng = np.random.default_rng(77)
+    # The best pattern is rare: plateaus, dips and hand-overs are on the way.
+    rates = np.sort(rng.uniform(size=(LANES, K)))[:, ::-1].copy()
+    logits = rng.normal(size=(LANES, K))
+    logits[:, 0] -= 4
+    return jnp.asarray(rates), jnp.asarray(logits)
+
+
+@pytest.mark.parametrize(
+    "update", [sim.PolicyGradient(), sim.GRPO(8), sim.NaturalGradient()]
+)
+def test_slopes_equal_differences_in_a_batch_and_alone(problems, update):
+    def one(rates, logits):
+        return moments(update, rates, logits)
+
+    many = jax.jit(jax.vmap(one))
+    wanted = differences(many, *problems)
+    slopes = jax.jit(jax.vmap(jax.jacrev(one, argnums=(0, 1))))(*problems)
+    got = np.concatenate(slopes, axis=-1)
+    known = np.isfinite(wanted)
+    assert known.mean() > 0.7 and np.isfinite(got).all()
+    scale = np.abs(wanted[known]).max()
+    assert scale > 5
+    np.testing.assert_allclose(got[known], wanted[known], rtol=1e-5, atol=1e-7 * scale)
+    # Events that hold from the start have no time, and no slope.
+    assert (got[~known] == 0).all()
+    if type(update) is sim.PolicyGradient:
+        alone = jax.jit(jax.jacfwd(one, argnums=(0, 1)))(*(x[2] for x in problems))
+        np.testing.assert_allclose(
+            np.concatenate(alone, axis=-1), got[2], rtol=1e-9, atol=1e-9
+        )
+
+
+def test_the_slope_of_a_delay_is_its_degree():
+    # Deep in regime 2, T is a power of pi_0(*): the degree is K - 1 here (K = 3).
+    def log_crossing(log_rare):
+        policy = jnp.stack([log_rare, jnp.log(0.75), jnp.log(0.25)])
+        problem = sim.Problem(jnp.array([0.9, 0.6, 0.1]), logits=policy)
+        events = (sim.Crossing(),)
+        solution = sim.solve(
+            problem, sim.Verifiable(), until=sim.Gap(1e-1), events=events
+        )
+        return solution.event_log_times[0]
+
+    slope = jax.grad(log_crossing)(jnp.log(1e-7))
+    np.testing.assert_allclose(slope, -2, atol=1e-3)
+
+
+def test_a_level_and_a_confidence_have_slopes_too():
+    def log_time(level, confidence):
+        problem = sim.Problem(jnp.array([0.2, 0.8, 0.5]), logits=jnp.zeros(3))
+        signal = sim.FixedConfidence(confidence)
+        return sim.solve(problem, signal, until=sim.Gap(level)).log_time
+
+    confidence = jnp.array([0.9, 0.3, 0.7])
+    by_level, by_confidence = jax.grad(log_time, argnums=(0, 1))(0.01, confidence)
+    h = 1e-6
+    rise = log_time(0.01 + h, confidence) - log_time(0.01 - h, confidence)
+    np.testing.assert_allclose(by_level, rise / (2 * h), rtol=1e-5)
+    # A common shift of the rewards changes nothing.
+    np.testing.assert_allclose(by_confidence.sum(), 0, atol=1e-9)
+    assert by_confidence[0] < -0.5 and by_confidence[2] > 0.5
+
+
+def test_what_has_no_slopes_says_so():
+    def by(method, **options):
+        def log_time(rates):
+            problem = sim.Problem(rates, logits=jnp.zeros(2))
+            return sim.solve(
+                problem, sim.Verifiable(), method=method, **options
+            ).log_time
+
+        return jax.grad(log_time)(jnp.array([0.9, 0.1]))
+
+    with pytest.raises(ValueError, match="numerical flow has no derivatives"):
+        by("flow", until=sim.Gap(0.1))
+    with pytest.raises(ValueError, match="saved states have no derivatives"):
+        by("exact", save_log_times=[0.0])
