@@ -1,0 +1,203 @@
+"""B5: where accuracy goes when a fixed confidence is paid."""
+
+import numpy as np
+
+import simulator as sim
+import theory
+from experiments.checks.result import CheckResult, Job, scored
+from experiments.checks.running import decay, levels, run
+from experiments.checks.tail_late import counts, gap_exponent
+from experiments.families import SMALL, SMALLEST, groups, kernels
+
+SLOW = 1000
+ANSWERS = 3
+GAPS = (1e-60, 1e-120)  # where limits are looked at
+EVENTS = (sim.PeakAccuracy(),)
+
+
+def _drawn(job: Job, number, sizes):
+    """Success rates, confidences, log-policies; ties in a fifth of the lanes."""
+    for rates, log_policy in groups(job.rng, number, None, sizes):
+        kernel = kernels(job.rng, rates, ANSWERS)
+        confidence = theory.self_certainty(kernel, log_policy)
+        # Rows with the same entries are equally certain, whatever the order of a sum.
+        confidence = np.round(confidence, 12)
+        inside = log_policy > -np.inf
+        top = np.where(inside, confidence, -1.0).max(axis=-1)
+        low = np.where(inside, confidence, np.inf).min(axis=-1)
+        tied = (top == low) & (job.rng.uniform(size=len(rates)) < 0.9)
+        # Some patterns are made less certain, so that something moves.
+        less = job.rng.uniform(size=rates.shape) < 0.5
+        less[:, 0] = False
+        confidence -= np.where(tied[:, None] & less, 0.3, 0.0)
+        yield kernel[..., 0], confidence, log_policy
+
+
+def _moving(confidence, log_policy):
+    return theory.gap(confidence, log_policy) > 0
+
+
+def _run(rates, confidence, log_policy, level, job):
+    return run(
+        rates,
+        log_policy,
+        sim.FixedConfidence(confidence),
+        level=level,
+        events=EVENTS,
+        progress=job.progress,
+    )
+
+
+def _excess(log_probs, merit):
+    """`t`-free part of `ACC - s_bar`, as a log-scale-free sum."""
+    return np.sum(np.exp(log_probs) * merit, axis=-1)
+
+
+def check(job: Job) -> list[CheckResult]:
+    """Limits as rates over 60 decades; bounds on a part; the first move; the end."""
+    results = []
+    for rates, confidence, log_policy in _drawn(job, job.number, SMALL):
+        moving = _moving(confidence, log_policy)
+        results += _late(job, moving, rates, confidence, log_policy)
+        results += _early(job, moving, rates, confidence, log_policy)
+    for rates, confidence, log_policy in _drawn(job, job.at_most(SLOW), SMALLEST):
+        results.append(_bounds(job, rates, confidence, log_policy))
+    return results
+
+
+def _merit(rates, confidence, log_policy):
+    end = theory.limit_accuracy(rates, confidence, log_policy)
+    return np.where(log_policy > -np.inf, rates - end[:, None], 0.0)
+
+
+def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
+    merit = _merit(rates, confidence, log_policy)
+    n, m, losers = counts(confidence, log_policy)
+    law = theory.degradation_coefficient(rates, confidence, log_policy)
+    size = np.sum(np.abs(merit), axis=-1) + 1e-300
+    first, second, tied, times, ok = [], [], [], [], moving
+    for gap in GAPS:
+        level = np.full(len(rates), gap)
+        runs = _run(rates, confidence, log_policy, level, job)
+        ok = ok & runs.reached
+        log_t = np.where(runs.reached, runs.log_time, 0.0)
+        scaled = np.sum(np.exp(runs.log_probs + log_t[:, None]) * merit, axis=-1)
+        time = np.exp(log_t)
+        expansion = theory.degradation_expansion(rates, confidence, log_policy, time)
+        first.append(np.abs(scaled - law) / (np.abs(law) + size))
+        second.append(np.abs(scaled - expansion) / (np.abs(law) + size))
+        slow = theory.loser_excess(rates, confidence, log_policy, time)
+        excess = _excess(runs.log_probs, merit)
+        tied.append(np.abs(excess / np.where(slow == 0, 1.0, slow) - 1))
+        times.append(log_t)
+    K = n + m
+    unique = (m == 1) & ~losers & moving
+    # By order of the next term: t^(-1/K), one more for the expansion.
+    exponents = {"law": 1 / K, "expansion": np.minimum(2 / K, 1.0)}
+    inputs = {
+        "success_rates": rates,
+        "confidence": confidence,
+        "log_policy": log_policy,
+    }
+    results = []
+    for name, (early, late) in {"law": first, "expansion": second}.items():
+        e = exponents[name]
+        margin, judged = decay(times[0], early, times[1], late, e)
+        results.append(
+            scored(
+                f"B5.{name}",
+                "measured exponent of the residual / claimed one - 1/2, 60 decades",
+                margin,
+                ok & judged,
+                where=unique,
+                **inputs,
+            )
+        )
+    several = ((m > 1) | losers) & moving
+    with np.errstate(invalid="ignore"):
+        early, late = (np.where(losers, a, b) for a, b in zip(tied, first, strict=True))
+    visible = ~losers | (np.abs(slow) > 0)
+    exponent = 0.5 * np.minimum(m, n) / K
+    exponent = np.where(losers, exponent, gap_exponent(n, m, losers) * 0.5)
+    margin, judged = decay(times[0], early, times[1], late, exponent)
+    results.append(
+        scored(
+            "B5.ties",
+            "as B5.law; where winners are lost, for the ratio to the leading term",
+            margin,
+            ok & judged & visible,
+            where=several,
+            **inputs,
+        )
+    )
+    return results
+
+
+def _early(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
+    """The first slope by a difference quotient; peak and end."""
+    gap = np.where(moving, theory.gap(confidence, log_policy), 1.0)
+    base = np.where(log_policy > -np.inf, rates, 0.0)
+    slopes, ok = [], moving
+    for shrink in (1e-4, 2e-4):
+        runs = _run(rates, confidence, log_policy, gap * (1 - shrink), job)
+        change = np.exp(runs.log_probs) - np.exp(log_policy)
+        time = np.where(runs.reached & moving, runs.time, 1.0)
+        slopes.append(np.sum(change * base, axis=-1) / time)
+        ok = ok & runs.reached
+    slope = 2 * slopes[0] - slopes[1]
+    expected = theory.initial_slope(rates, confidence, log_policy)
+    scale = 1e-6 + 1e-13 / time + 1e-2 * np.abs(slopes[0] - slopes[1])
+    inputs = {
+        "success_rates": rates,
+        "confidence": confidence,
+        "log_policy": log_policy,
+    }
+    late = _run(rates, confidence, log_policy, np.full(len(rates), 1e-9), job)
+    at_peak = np.sum(np.exp(late.at_moments[:, 0]) * base, axis=-1)
+    start = np.sum(np.exp(log_policy) * base, axis=-1)
+    end = np.sum(np.exp(late.log_probs) * base, axis=-1)
+    falls = theory.rises_then_ends_below(rates, confidence, log_policy) & moving
+    # A winner among near ties may not have won when the gap is 1e-9.
+    limit = theory.limit_accuracy(rates, confidence, log_policy)
+    done = np.abs(end - limit) < 0.5 * np.abs(start - limit)
+    return [
+        scored(
+            "B5.early",
+            "1 - |measured slope of accuracy - theory's| / allowance",
+            1 - np.abs(slope - expected) / scale,
+            ok,
+            where=moving,
+            **inputs,
+        ),
+        scored(
+            "B5.rise-and-fall",
+            "smaller of peak - start and start - end of accuracy",
+            np.minimum(at_peak - start, start - end),
+            late.reached & (done | (end < start)),
+            where=falls,
+            **inputs,
+        ),
+    ]
+
+
+def _bounds(job, rates, confidence, log_policy) -> CheckResult:
+    known = theory.in_tail(confidence, log_policy)
+    gap = np.where(known, levels(job.rng, confidence, log_policy, (0.3, 8.0)), 1.0)
+    runs = _run(rates, confidence, log_policy, gap, job)
+    ok = runs.reached & (runs.time > 0) & np.isfinite(runs.time)
+    time = np.where(ok, runs.time, 1.0)
+    bounds = theory.degradation_bounds(rates, confidence, log_policy, time)
+    value = time * _excess(runs.log_probs, _merit(rates, confidence, log_policy))
+    size = np.abs(bounds.lower) + np.abs(bounds.upper) + 1e-300
+    _, m, losers = counts(confidence, log_policy)
+    return scored(
+        "B5.bounds",
+        "distance of t (ACC - s_w) to the nearer bound, over the bounds' size",
+        np.minimum(value - bounds.lower, bounds.upper - value) / size,
+        ok,
+        where=known & (m == 1) & ~losers,
+        note="a part: slow predictions",
+        success_rates=rates,
+        confidence=confidence,
+        log_policy=log_policy,
+    )

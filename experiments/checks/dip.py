@@ -1,0 +1,144 @@
+"""B4: when the best pattern loses mass, how deep it falls, and how often."""
+
+import numpy as np
+
+import theory
+from experiments.checks.result import CheckResult, Job, scored
+from experiments.checks.running import MOMENTS, past_transition, run
+from experiments.families import SMALLEST, groups, log_normalised
+
+CEILINGS = 10_000  # problems for the largest product, a search per piece
+DIPS = 2000  # problems watched at many states
+STATES = 12
+
+
+def _best(rates, log_policy):
+    chosen = np.argmax(theory.survivors(rates, log_policy), axis=-1)
+    return np.arange(rates.shape[1]) == chosen[:, None]
+
+
+def _log_best(log_probs, best):
+    return np.where(best, log_probs, 0.0).sum(axis=-1)
+
+
+def results(job: Job, rates, log_policy) -> list[CheckResult]:
+    """The criterion at the start, by difference quotients of simulated states."""
+    gap = theory.gap(rates, log_policy)
+    best = _best(rates, log_policy)
+    start = _log_best(log_policy, best)
+    slopes, ok = [], True
+    # (t, 2 t): the error of the first order cancels.
+    for shrink in (1e-4, 2e-4):
+        runs = run(rates, log_policy, level=gap * (1 - shrink), progress=job.progress)
+        slopes.append((_log_best(runs.log_probs, best) - start) / runs.time)
+        ok = ok & runs.reached
+        time = runs.time
+    slope = 2 * slopes[0] - slopes[1]
+    # What rounding of the states and the curvature may do.
+    scale = 1e-6 + 1e-13 / time + 1e-2 * np.abs(slopes[0] - slopes[1])
+    return [
+        scored(
+            "B4.dip",
+            "1 - |measured slope of log pi_* + theory's margin| / allowance",
+            1 - np.abs(slope + theory.dip_margin(rates, log_policy)) / scale,
+            ok,
+            success_rates=rates,
+            log_policy=log_policy,
+        )
+    ]
+
+
+def _alone(rates, log_policy):
+    """The best pattern is unique and not the most likely one."""
+    inside = log_policy > -np.inf
+    rate = np.where(inside, rates, -1.0)
+    unique = (rate == rate.max(axis=-1, keepdims=True)).sum(axis=-1) == 1
+    return unique & theory.has_crossing(rates, log_policy)
+
+
+def deep(job: Job) -> list[CheckResult]:
+    """Ceiling, number of dips, and how the depth comes to its leading term."""
+    found = []
+    number = job.at_most(CEILINGS)
+    for rates, log_policy in groups(job.rng, number, _alone, SMALLEST):
+        level = past_transition(rates, log_policy)
+        runs = run(rates, log_policy, level=level, events=MOMENTS)
+        lowest = _log_best(runs.at_moments[:, 2], _best(rates, log_policy))
+        found.append(
+            scored(
+                "B4.dip-ceiling",
+                "log of (ceiling / lowest pi_*)",
+                theory.dip_ceiling(rates, log_policy) - lowest,
+                runs.reached,
+                success_rates=rates,
+                log_policy=log_policy,
+            )
+        )
+    for rates, log_policy in groups(job.rng, job.at_most(DIPS), _alone, SMALLEST):
+        found.append(_dips(rates, log_policy))
+    return [*found, *_depths(job)]
+
+
+def _dips(rates, log_policy) -> CheckResult:
+    """Local minima of pi_* among states in order of time."""
+    best = _best(rates, log_policy)
+    first, last = theory.gap(rates, log_policy), past_transition(rates, log_policy)
+    last = np.minimum(last, 0.5 * first)
+    path, ok = [_log_best(log_policy, best)], True
+    for share in np.linspace(0, 1, STATES + 1)[1:]:
+        runs = run(rates, log_policy, level=first * (last / first) ** share)
+        path.append(_log_best(runs.log_probs, best))
+        ok = ok & runs.reached
+    path = np.stack(path, axis=-1)
+    rising = np.diff(path, axis=-1) > 0
+    minima = np.sum(~rising[:, :-1] & rising[:, 1:], axis=-1)
+    edges = theory.dominance_hull(rates, log_policy).edges
+    return scored(
+        "B4.dips",
+        f"hull edges less local minima of pi_* among {STATES} states",
+        edges - minima,
+        ok,
+        success_rates=rates,
+        log_policy=log_policy,
+    )
+
+
+def _depths(job: Job) -> list[CheckResult]:
+    """Three patterns, the best one rarer and rarer: the residual of the depth falls."""
+    number = job.at_most(1000)
+    rates = np.sort(job.rng.uniform(0.05, 0.95, size=(number, 3)), axis=-1)[:, ::-1]
+    rates = np.stack([rates[:, 0], rates[:, 1], rates[:, 2], 0 * rates[:, 0]], axis=-1)
+    spaced = (np.diff(rates[:, :3], axis=-1) < -0.05).all(axis=-1)
+    share = job.rng.uniform(0.2, 0.8, size=number)
+    residuals, ok = {"dip-depth": [], "dip-three": []}, spaced
+    for rare in (1e-3, 1e-5):
+        policy = [np.full(number, rare), (1 - rare) * share, (1 - rare) * (1 - share)]
+        logits = np.full((number, 4), -np.inf)
+        logits[:, :3] = np.log(np.stack(policy, axis=-1))
+        log_policy = log_normalised(logits)
+        form = theory.has_one_edge(rates, log_policy)
+        form &= np.isfinite(theory.dip_three(rates, log_policy))
+        runs = run(
+            rates,
+            log_policy,
+            level=past_transition(rates, log_policy),
+            events=MOMENTS,
+        )
+        lowest = runs.at_moments[:, 2, 0]
+        ceiling = theory.dip_ceiling(rates, log_policy)
+        three = theory.dip_three(rates, log_policy)
+        residuals["dip-depth"].append(np.abs(ceiling - lowest))
+        residuals["dip-three"].append(np.abs(np.log(three) - lowest))
+        ok = ok & runs.reached & form
+    return [
+        scored(
+            f"B4.{name}",
+            "share of the residual that is gone as pi_0(*) falls from 1e-3 to 1e-5, "
+            "less 1/2",
+            0.5 - late / early,
+            where=ok,
+            success_rates=rates,
+            log_policy=log_policy,
+        )
+        for name, (early, late) in residuals.items()
+    ]

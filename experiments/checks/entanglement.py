@@ -1,0 +1,114 @@
+"""A3: the law of the transition time, the reported trend, the counterexample."""
+
+import numpy as np
+
+import theory
+from experiments.checks.result import CheckResult, Job, scored
+from experiments.checks.running import MOMENTS, past_transition, run
+from experiments.families import groups
+
+SLOW = 1000  # problems for predictions that cost milliseconds
+TREND_STEPS = 20
+
+
+def _unique(rates, log_policy):
+    """A rival, and a unique best pattern."""
+    best = np.where(log_policy > -np.inf, rates, -1.0)
+    alone = (best == best.max(axis=-1, keepdims=True)).sum(axis=-1) == 1
+    return theory.has_t0(rates, log_policy) & alone
+
+
+def _moments(rates, log_policy, progress=None):
+    """`log T0`, `log T_cross`, and which runs got past both."""
+    level = past_transition(rates, log_policy)
+    runs = run(rates, log_policy, level=level, events=MOMENTS, progress=progress)
+    return runs.log_moments[:, 0], runs.log_moments[:, 1], runs.reached
+
+
+def check(job: Job) -> list[CheckResult]:
+    """The law on a part of the problems, its explicit consequence on all."""
+    results = []
+    parts = groups(job.rng, job.number, _unique)
+    slow = groups(job.rng, job.at_most(SLOW), theory.in_regime_2)
+    for rates, log_policy in slow:
+        log_t0, _, reached = _moments(rates, log_policy)
+        t0 = np.exp(log_t0)
+        law = theory.transition_bounds(rates, log_policy, event="t0")
+        margin = np.minimum(1 - law.lower / t0, 1 - t0 / law.upper)
+        inputs = {"success_rates": rates, "log_policy": log_policy}
+        results.append(
+            scored(
+                "A3.law",
+                "smaller distance of T0 to its two bounds, relative",
+                margin,
+                reached & np.isfinite(law.exact) & np.isfinite(t0),
+                note="a part: each prediction is a slow quadrature",
+                **inputs,
+            )
+        )
+    for rates, log_policy in parts:
+        _, log_crossing, reached = _moments(rates, log_policy, job.progress)
+        path = theory.intrinsic_path(rates, log_policy)
+        slack = theory.lost_time_bound(path, theory.crossing_event(path))
+        bound = theory.degree_bound(rates, log_policy).product
+        crossing = np.exp(log_crossing)
+        single = theory.has_one_edge(rates, log_policy)
+        results.append(
+            scored(
+                "A3.degree",
+                "1 - (T_cross - 2 I) / bound, I replaced by its own bound",
+                1 - (crossing - 2 * slack) / bound,
+                reached & np.isfinite(crossing) & np.isfinite(slack),
+                where=single,
+                success_rates=rates,
+                log_policy=log_policy,
+            )
+        )
+    results.append(_trend(job))
+    if job.first:
+        results.append(_gamma_alone())
+    return results
+
+
+def _trend(job: Job) -> CheckResult:
+    """The best pattern gets rarer, all else in proportion: gamma and T0 grow."""
+    families = job.at_most(200)
+    top = np.sort(job.rng.uniform(size=(families, 1, 3)), axis=-1)[..., ::-1]
+    share = job.rng.uniform(0.6, 0.95, size=(families, 1))
+    rare = np.geomspace(0.02, 1e-5, TREND_STEPS)
+    columns = (rare, (1 - rare) * share, (1 - rare) * (1 - share), 0 * rare)
+    policy = np.stack(np.broadcast_arrays(*columns), axis=-1).reshape(-1, 4)
+    rates = np.repeat(top[:, 0], TREND_STEPS, axis=0)
+    rates = np.concatenate([rates, 0 * rates[:, :1]], axis=-1)
+    with np.errstate(divide="ignore"):
+        log_policy = np.log(policy)
+    log_t0, _, reached = _moments(rates, log_policy)
+    inside = theory.has_t0(rates, log_policy) & reached & np.isfinite(log_t0)
+    inside, log_t0 = (a.reshape(families, TREND_STEPS) for a in (inside, log_t0))
+    with np.errstate(invalid="ignore"):
+        growth = np.diff(log_t0, axis=1) / np.diff(-np.log(rare))
+    first = np.arange(len(rates)).reshape(families, -1)[:, :-1].ravel()
+    return scored(
+        "A3.trend",
+        "local degree d log T0 / d log(1/pi_0(*))",
+        growth.ravel(),
+        where=(inside[:, 1:] & inside[:, :-1]).ravel(),
+        success_rates=rates[first],
+        log_policy=log_policy[first],
+    )
+
+
+def _gamma_alone() -> CheckResult:
+    """The same gamma = 6, and T0 ten times longer each time: no bound in gamma."""
+    rates, policy = theory.counterexample(np.array([1e-2, 1e-3, 1e-4]))
+    rates, policy = (np.pad(a, ((0, 0), (0, 1))) for a in (rates, policy))
+    with np.errstate(divide="ignore"):
+        t0 = np.exp(_moments(rates, np.log(policy))[0])
+    return scored(
+        "A3.gamma-alone",
+        "growth of T0 at equal gamma / 5, less 1 (the claim is refuted by growth)",
+        t0[1:] / t0[:-1] / 5 - 1,
+        note="T0 = " + ", ".join(f"{t:.0f}" for t in t0) + " at gamma = 6",
+        success_rates=rates[1:],
+        policy=policy[1:],
+    )

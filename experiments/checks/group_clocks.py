@@ -1,0 +1,227 @@
+"""B6: group-normalised rules walk the plain path in another clock."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import simulator as sim
+import theory
+from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
+from experiments.checks.running import decay, levels, run
+from experiments.families import SMALLEST, groups
+
+GROUP, ATTEMPTS = 8, 4
+FLOW = 5000
+METERED = 20_000
+# Clock, its `h ~ A gap^a` at a perfect best pattern, and gaps to look at.
+TAILS = {
+    "tail-infinite": (sim.GRPO(np.inf), 1.0, -0.5, (1e-20, 1e-40)),
+    "tail-finite": (sim.GRPO(GROUP), np.sqrt(GROUP - 1), 0.0, (1e-20, 1e-40)),
+    "tail-pass": (sim.PassAtN(ATTEMPTS), ATTEMPTS, ATTEMPTS - 1, (1e-20, 1e-40)),
+    "tail-redraw": (
+        sim.GRPO(GROUP, redraw=True),
+        np.sqrt(GROUP - 1) / GROUP,
+        -1.0,
+        (1e-50, 1e-200),
+    ),
+}
+
+
+def _mixed(rates, log_policy):
+    return theory.gap(rates, log_policy) > 0
+
+
+def _perfect(rng, number):
+    """Problems whose best patterns are always right."""
+    for rates, log_policy in groups(rng, number, _mixed, SMALLEST):
+        inside = log_policy > -np.inf
+        top = np.where(inside, rates, -1.0).max(axis=-1, keepdims=True)
+        # Others stay below 0.95, but for near ties.
+        yield np.where(inside & (rates == top), 1.0, 0.95 * rates), log_policy
+
+
+@jax.jit
+def _factors(rates, log_policy):
+    """`log h` of GRPO at every policy, `[B]`."""
+    rule = sim.GRPO(GROUP)
+    return jax.vmap(rule.log_clock)(rates, log_policy)
+
+
+@jax.jit
+def _noisy_velocity(rates, log_policy, false_yes, false_no):
+    """`theta'` of GRPO under a noisy verifier, from the simulator: `[B, K]`."""
+
+    def one(s, log_pi, yes, no):
+        problem = sim.Problem(s, logits=log_pi)
+        rule = sim.Dynamics(problem, sim.NoisyVerifier(yes, no), sim.GRPO(GROUP))
+        point = rule.point(problem.log_policy)
+        return point.direction * jnp.exp(point.log_speed)
+
+    return jax.vmap(one)(rates, log_policy, false_yes, false_no)
+
+
+def check(job: Job) -> list[CheckResult]:
+    """The factor h at every start, times along the path, tails over tens of decades."""
+    results = []
+    for rates, log_policy in groups(job.rng, job.number, _mixed, SMALLEST):
+        results += _pointwise(job, rates, log_policy)
+    for rates, log_policy in groups(job.rng, job.at_most(METERED), _mixed, SMALLEST):
+        results.append(_delays(job, rates, log_policy))
+    for rates, log_policy in groups(job.rng, job.at_most(FLOW), _mixed, SMALLEST):
+        results.append(_path(job, rates, log_policy))
+    for rates, log_policy in _perfect(job.rng, job.at_most(METERED)):
+        results += [_tail(job, name, rates, log_policy) for name in TAILS]
+    if job.first:
+        results.append(_rare())
+    return results
+
+
+def _chance(rates, log_policy):
+    """`p`, kept off 0 and 1 as the formulas want it."""
+    p = np.sum(np.exp(log_policy) * np.where(log_policy > -np.inf, rates, 0), axis=-1)
+    return np.clip(p, 1e-12, 1 - 1e-12), (p > 1e-9) & (p < 1 - 1e-9)
+
+
+def _pointwise(job, rates, log_policy) -> list[CheckResult]:
+    p, proper = _chance(rates, log_policy)
+    inputs = {"success_rates": rates, "log_policy": log_policy}
+    h = theory.grpo(p, GROUP)
+    measured = np.exp(np.asarray(_factors(rates, log_policy)))
+    false_yes = job.rng.uniform(0, 0.9, size=len(p))
+    false_no = job.rng.uniform(0, 0.9, size=len(p))
+    velocity = np.asarray(_noisy_velocity(rates, log_policy, false_yes, false_no))
+    J = 1 - false_yes - false_no
+    noisy_h = J * theory.grpo(np.clip(false_yes + J * p, 1e-12, 1), GROUP)
+    inside = log_policy > -np.inf
+    plain = np.exp(log_policy) * np.where(inside, rates - p[:, None], 0.0)
+    error = np.abs(velocity - noisy_h[:, None] * plain).max(axis=-1)
+    return [
+        scored(
+            "B6.path",
+            "1 - |h of the simulator / sum over groups - 1| / 1e-9",
+            1 - np.abs(measured / h - 1) / 1e-9,
+            where=proper,
+            note="also, by flow: GRPO's states are the plain path's",
+            **inputs,
+        ),
+        scored(
+            "B6.noise",
+            "1 - |velocity - J h(f+ + J p) pi (s - p)| / 1e-9",
+            1 - error / 1e-9,
+            where=proper,
+            **inputs,
+            false_yes=false_yes,
+            false_no=false_no,
+        ),
+    ]
+
+
+def _delays(job, rates, log_policy) -> CheckResult:
+    """Time of the plain gradient over that of GRPO, to the same state."""
+    level = levels(job.rng, rates, log_policy)
+    plain = run(rates, log_policy, level=level, progress=job.progress)
+    group = run(
+        rates,
+        log_policy,
+        update=sim.GRPO(GROUP),
+        level=level,
+        progress=job.progress,
+    )
+    ratio = np.exp(plain.log_time - group.log_time)
+    p, proper = _chance(rates, log_policy)
+    later, _ = _chance(rates, plain.log_probs)
+    # p only rises, so the bounds at p (1 - p) smallest on the way hold.
+    ends = [theory.grpo_bounds(np.where(proper, x, 0.5), GROUP) for x in (p, later)]
+    lower, upper = ends[0][0], np.maximum(ends[0][1], ends[1][1])
+    return scored(
+        "B6.grpo-bounds",
+        "smaller distance of T_plain/T_GRPO to its two bounds, relative",
+        np.minimum(ratio / lower, upper / ratio) - 1,
+        plain.reached & group.reached,
+        where=proper & (later < 1 - 1e-9),
+        success_rates=rates,
+        log_policy=log_policy,
+        gap=level,
+    )
+
+
+def _path(job, rates, log_policy) -> CheckResult:
+    level = levels(job.rng, rates, log_policy, (0.1, 4.0))
+    plain = run(rates, log_policy, level=level)
+    group = run(
+        rates,
+        log_policy,
+        update=sim.GRPO(GROUP),
+        level=level,
+        method="flow",
+        progress=job.progress,
+    )
+    with np.errstate(invalid="ignore"):
+        error = np.abs(plain.log_probs - group.log_probs)
+    error = np.where(log_policy > -np.inf, error, 0.0).max(axis=-1)
+    return scored(
+        "B6.path",
+        "",
+        1 - error / (10 * NUMERICAL),
+        plain.reached & group.reached,
+        success_rates=rates,
+        log_policy=log_policy,
+        gap=level,
+    )
+
+
+def _tail(job, name, rates, log_policy) -> CheckResult:
+    """The residual of the limit falls, or is below rounding."""
+    update, scale, power, gaps = TAILS[name]
+    limit = theory.clock_tail(rates, log_policy, scale, power)
+    residuals, times, ok = [], [], True
+    for gap in gaps:
+        runs = run(
+            rates,
+            log_policy,
+            update=update,
+            level=np.full(len(rates), gap),
+            progress=job.progress,
+        )
+        if power == -1:
+            value = -np.log(gap) / runs.time
+        else:
+            value = np.exp(runs.log_time + (1 + power) * np.log(gap))
+        residuals.append(np.abs(value / limit - 1))
+        times.append(np.log(-np.log(gap)) if power == -1 else -np.log(gap))
+        ok = ok & runs.reached
+    # In the plain clock log t is -log gap; the residual's exponent is B3's there.
+    n = np.sum((log_policy > -np.inf) & (rates < 1), axis=-1)
+    m = np.sum(theory.survivors(rates, log_policy), axis=-1)
+    losers = theory.has_losers(rates, log_policy)
+    exponent = np.minimum(1.0, 2 * m / (n + m))
+    exponent = np.where(losers, np.minimum(exponent, n / (n + m)), exponent)
+    # At infinite groups the clock's own correction is sqrt(gap).
+    exponent = np.minimum(exponent, 1.0 if power == -1 else 0.5)
+    margin, judged = decay(times[0], residuals[0], times[1], residuals[1], exponent)
+    return scored(
+        f"B6.{name}",
+        "measured exponent of the residual / claimed one - 1/2, over the gaps",
+        margin,
+        ok & judged,
+        success_rates=rates,
+        log_policy=log_policy,
+    )
+
+
+def _rare() -> CheckResult:
+    """h/sqrt(G - 1) - 1 falls in proportion to p."""
+    p = np.geomspace(1e-2, 1e-6, 5)
+    rates, policy = np.tile([1.0, 0.0], (5, 1)), np.stack([p, 1 - p], axis=-1)
+    h = np.exp(np.asarray(_factors(rates, np.log(policy))))
+    # The limit as `theory` has it: its h at the rarest p.
+    limit = theory.grpo(1e-12, GROUP)
+    residual = np.abs(h / limit - 1)
+    measured = np.log10(residual[:-1] / residual[1:])
+    return scored(
+        "B6.grpo-rare",
+        "measured exponent of |h/sqrt(G-1) - 1| in p, less 1/2",
+        np.minimum(measured - 0.5, 1 - np.abs(limit / np.sqrt(GROUP - 1) - 1) / 1e-9),
+        success_rates=rates[1:],
+        policy=policy[1:],
+    )

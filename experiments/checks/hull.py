@@ -1,0 +1,119 @@
+"""B2: who is the most likely pattern, and when it hands over."""
+
+import numpy as np
+
+import theory
+from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
+from experiments.checks.running import (
+    MOMENTS,
+    lane_values,
+    levels,
+    past_transition,
+    run,
+)
+from experiments.families import SIZES, SMALL, groups
+
+FLOW = 10_000  # problems solved by the numerical flow as well
+
+
+def _moving(rates, log_policy):
+    return theory.gap(rates, log_policy) > 0
+
+
+def _slope(rates, log_policy, log_probs):
+    """`tau / g` read off two states, and how far rounding may have moved it."""
+    tau = theory.elapsed(rates, log_policy, log_probs).tau
+    inside = log_policy > -np.inf
+    log_mean = np.mean(log_policy, axis=-1, where=inside)
+    slope = tau / np.exp(log_mean)
+    spread = np.where(inside, rates, -np.inf).max(axis=-1)
+    spread = spread - np.where(inside, rates, np.inf).min(axis=-1)
+    drift = np.mean(log_probs, axis=-1, where=inside) - log_mean
+    log_u = np.maximum(-log_policy, drift[:, None] - log_probs)
+    return slope, np.exp(np.where(inside, log_u, -np.inf).max(axis=-1)) / spread
+
+
+def _vertices(engine, tolerance, runs, rates, log_policy) -> CheckResult:
+    """How far the vertex that should lead is behind the leader, in log-probability."""
+    hull = theory.dominance_hull(rates, log_policy)
+    slope, scale = _slope(rates, log_policy, runs.log_probs)
+    shortfall = np.full(len(rates), -np.inf)
+    # A hand-over may be narrower than the slope is known.
+    for moved in (-1, 0, 1):
+        at = slope + moved * tolerance * (slope + scale)
+        piece = np.sum(hull.slopes <= at[:, None], axis=-1)
+        leader = lane_values(runs.log_probs, lane_values(hull.vertices, piece))
+        shortfall = np.maximum(shortfall, leader - runs.log_probs.max(axis=-1))
+    return scored(
+        "B2.vertices",
+        "log of (vertex that should lead / most likely pattern)",
+        shortfall,
+        runs.reached,
+        note=engine,
+        success_rates=rates,
+        log_policy=log_policy,
+    )
+
+
+def check(job: Job) -> list[CheckResult]:
+    """At a random state, at the last hand-over, and at both ends."""
+    results = []
+    for rates, log_policy in groups(job.rng, job.number, _moving, SIZES):
+        level = levels(job.rng, rates, log_policy, (0.01, 4.0))
+        runs = run(rates, log_policy, level=level, progress=job.progress)
+        results.append(_vertices("exact and flow", 1e-9, runs, rates, log_policy))
+        results += [
+            _hand_over(rates, log_policy, job.progress),
+            _ends(rates, log_policy, job.progress),
+        ]
+    for rates, log_policy in groups(job.rng, job.at_most(FLOW), _moving, SMALL):
+        level = levels(job.rng, rates, log_policy, (0.01, 4.0))
+        runs = run(rates, log_policy, level=level, method="flow")
+        results.append(_vertices("", 10 * NUMERICAL, runs, rates, log_policy))
+    return results
+
+
+def _hand_over(rates, log_policy, progress) -> CheckResult:
+    hull = theory.dominance_hull(rates, log_policy)
+    several = hull.edges > 0
+    level = past_transition(rates, log_policy)
+    runs = run(rates, log_policy, level=level, events=MOMENTS, progress=progress)
+    slope, scale = _slope(rates, log_policy, runs.at_moments[:, 1])
+    last = lane_values(hull.slopes, np.maximum(hull.edges - 1, 0))
+    return scored(
+        "B2.hand-over",
+        "1 - |slope at the last hand-over - edge| / (1e-9 of both and of 1/pi)",
+        1 - np.abs(slope - last) / (1e-9 * (last + scale)),
+        runs.reached & np.isfinite(runs.log_moments[:, 1]),
+        where=several,
+        success_rates=rates,
+        log_policy=log_policy,
+    )
+
+
+def _ends(rates, log_policy, progress) -> CheckResult:
+    """A moment after the start, and after the transition."""
+    inside = log_policy > -np.inf
+    top = log_policy.max(axis=-1, keepdims=True)
+    first = np.argmax(np.where(log_policy == top, rates, -1.0), axis=-1)
+    best = np.where(inside, rates, -1.0).max(axis=-1, keepdims=True)
+    last = np.argmax(np.where(inside & (rates == best), log_policy, -np.inf), axis=-1)
+    start = theory.gap(rates, log_policy) * (1 - 1e-4)
+    early = run(rates, log_policy, level=start, progress=progress)
+    # All best patterns together hold half the mass only when the gap is this small.
+    late_gap = 0.5 * past_transition(rates, log_policy) / rates.shape[1]
+    late = run(rates, log_policy, level=late_gap, progress=progress)
+    hull = theory.dominance_hull(rates, log_policy)
+    slope, scale = _slope(rates, log_policy, early.log_probs)
+    before = np.where(hull.edges > 0, hull.slopes[:, 0], np.inf)
+    still = slope + 1e-9 * (slope + scale) < before
+    lead = lane_values(early.log_probs, first) - early.log_probs.max(axis=-1)
+    end = lane_values(late.log_probs, last) - late.log_probs.max(axis=-1)
+    return scored(
+        "B2.ends",
+        "log of (pattern that should lead / leader), a moment after the start and late",
+        np.minimum(np.where(still, lead, 0.0), end),
+        early.reached & late.reached,
+        success_rates=rates,
+        log_policy=log_policy,
+    )

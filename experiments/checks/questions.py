@@ -1,0 +1,135 @@
+"""C5: several questions that share one policy; pass@n of exact final policies."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import simulator as sim
+import theory
+from experiments.checks.result import CheckResult, Job, scored
+from experiments.checks.running import run
+from experiments.families import SMALLEST, groups
+
+QUESTIONS = 4
+BEYOND = (1 + 1e-6, 1.5, 10.0)  # attempts, in units of the crossover bound
+
+
+def _questions(rng, rates):
+    """Success rates `[B, Q, K]`; two questions of four are hard for most patterns."""
+    s = rng.uniform(size=(len(rates), QUESTIONS, rates.shape[1]))
+    s[:, 0] = rates
+    hard = rng.uniform(size=s[:, 2:].shape) < 0.5
+    s[:, 2:] = np.where(hard, s[:, 2:] * 10.0 ** -rng.uniform(1, 3), s[:, 2:])
+    return s
+
+
+@jax.jit
+def _velocities(questions, log_policy):
+    """Gradient of `mean_q pi . s_q` by autodiff, and the simulator's on mean rates."""
+
+    def one(s, log_pi):
+        inside = log_pi > -jnp.inf
+
+        def objective(theta):
+            return jnp.mean(s @ jax.nn.softmax(jnp.where(inside, theta, -jnp.inf)))
+
+        problem = sim.Problem(jnp.mean(s, axis=0), logits=log_pi)
+        rule = sim.Dynamics(problem, sim.Verifiable(), sim.PolicyGradient())
+        point = rule.point(problem.log_policy)
+        by_hand = jax.grad(objective)(jnp.where(inside, log_pi, 0.0))
+        return by_hand, point.direction * jnp.exp(point.log_speed)
+
+    return jax.vmap(one)(questions, log_policy)
+
+
+def check(job: Job) -> list[CheckResult]:
+    """Velocities; trained policies at the end of training and on the way."""
+    results = []
+    for rates, log_policy in groups(job.rng, job.number, None, SMALLEST):
+        questions = _questions(job.rng, rates)
+        results += _claims(job, questions, log_policy)
+    if job.first:
+        results.append(_grpo())
+    return results
+
+
+def _claims(job, questions, log_policy) -> list[CheckResult]:
+    inputs = {"questions": questions, "log_policy": log_policy}
+    by_hand, single = (np.asarray(v) for v in _velocities(questions, log_policy))
+    before = theory.question_accuracies(questions, log_policy)
+    mean = theory.mean_rates(questions)
+    start = theory.gap(mean, log_policy)
+    # Half of the runs stop early, the others when training is over.
+    level = start * 10.0 ** -job.rng.choice([0.3, 6.0], size=len(start))
+    runs = run(mean, log_policy, level=level, progress=job.progress)
+    after = np.sum(np.exp(runs.log_probs)[:, None] * questions, axis=-1)
+    rise = (after.mean(axis=-1) - before.mean(axis=-1)) / start
+    bound = theory.crossover_bound(before, after)
+    crosses = np.isfinite(bound)
+    attempts = np.where(crosses, bound, 1.0)
+    below = np.min(
+        [
+            -theory.pass_change(before, after, np.maximum(x * attempts, 1e-9))
+            for x in BEYOND
+        ],
+        axis=0,
+    )
+    return [
+        scored(
+            "C5.mean",
+            "1 - |gradient by autodiff - velocity on mean rates| / 1e-12; rise of "
+            "pass@1",
+            np.minimum(1 - np.abs(by_hand - single).max(axis=-1) / 1e-12, rise),
+            runs.reached,
+            **inputs,
+        ),
+        scored(
+            "C5.crossover",
+            "pass@n lost beyond the bound, over the largest term",
+            below,
+            runs.reached,
+            where=crosses,
+            **inputs,
+        ),
+        _one_crossing(before, after, runs.reached, inputs),
+    ]
+
+
+def _one_crossing(before, after, reached, inputs) -> CheckResult:
+    """Signs of the change of pass@n on either side of the crossing."""
+    one = theory.has_one_crossing(before, after)
+    crossing = np.where(one, theory.crossing_n(before, after), 2.0)
+    margin = np.full(len(one), np.inf)
+    for share in (0.01, 0.5, 0.99):
+        n = 1 + share * (crossing - 1)
+        margin = np.minimum(margin, theory.pass_change(before, after, n))
+    for factor in (1.01, 2.0, 20.0):
+        n = factor * crossing
+        margin = np.minimum(margin, -theory.pass_change(before, after, n))
+    return scored(
+        "C5.one-crossing",
+        "change of pass@n with the claimed sign, at 6 numbers of attempts",
+        margin,
+        reached,
+        where=one,
+        **inputs,
+    )
+
+
+def _grpo() -> CheckResult:
+    """The instance: pass@1 falls under GRPO on two questions."""
+    questions, policy = theory.grpo_instance()
+    log_policy = np.log(policy)
+    theta, start = log_policy.copy(), np.mean(questions @ policy)
+    for _ in range(2000):
+        log_pi = theta - np.log(np.sum(np.exp(theta)))
+        theta = theta + 0.01 * theory.grpo_velocity(questions, log_pi)
+    end = np.mean(questions @ np.exp(theta) / np.sum(np.exp(theta)))
+    return scored(
+        "C5.grpo",
+        "pass@1 lost under GRPO in the instance, relative",
+        [1 - end / start],
+        note="2000 Euler steps",
+        questions=questions[None],
+        policy=policy[None],
+    )

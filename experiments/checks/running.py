@@ -1,0 +1,208 @@
+"""Simulated runs for the checks: few compiled programs, shared by all statements.
+
+Batches have one fixed size per number of patterns (the last one is padded), and a run
+ends at a gap that is given lane by lane: that serves every claim about a state, a time
+or a moment on the way.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import simulator as sim
+import theory
+
+# Lanes per batch.
+BATCH = {2: 4096, 3: 4096, 4: 4096, 16: 2048, 64: 256}
+MOMENTS = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability())
+
+
+class Runs(NamedTuple):
+    """Ends of runs `[B]`, `[B, K]`; moments on the way `[B, E]`, `[B, E, K]`.
+
+    `reached`: whether the run ended as asked. `saved`: log-probabilities `[B, T, K]`.
+    """
+
+    reached: np.ndarray
+    log_time: np.ndarray
+    log_probs: np.ndarray
+    log_moments: np.ndarray
+    at_moments: np.ndarray
+    saved: np.ndarray | None
+
+    @property
+    def time(self) -> np.ndarray:
+        """May be inf."""
+        with np.errstate(over="ignore"):
+            return np.exp(self.log_time)
+
+
+def _itself(log_probs):
+    return log_probs
+
+
+def run(
+    rates: np.ndarray,
+    log_policy: np.ndarray,
+    signal: Any = None,
+    update: Any = None,
+    *,
+    level: Any = None,
+    until: Any = None,
+    times: Any = None,
+    method: str = "exact",
+    events: tuple = (),
+    kernel: np.ndarray | None = None,
+    reference: np.ndarray | None = None,
+    progress: Any = None,
+    **options: Any,
+) -> Runs:
+    """Run every lane until its gap is `level` (or `until`), or through `times`.
+
+    Arrays of the signal and the update with one row per lane are cut up with the lanes.
+    """
+    signal = sim.Verifiable() if signal is None else signal
+    update = sim.PolicyGradient() if update is None else update
+    if level is not None:
+        until = sim.Gap(np.asarray(level, dtype=float))
+    if times is not None:
+        options |= {
+            "save_log_times": np.log(times),
+            "max_log_time": float(np.log(times[-1])),
+            "observe": _itself,
+        }
+    solver = sim.exact if method == "exact" else sim.flow
+    total, size = len(rates), BATCH[rates.shape[1]]
+    parts = []
+    for start in range(0, total, size):
+        lanes = np.minimum(np.arange(start, start + size), total - 1)
+        given = {"answer_kernel": kernel, "reference_policy": reference}
+        problem = sim.Problem(
+            rates[lanes],
+            logits=log_policy[lanes],
+            **{k: None if v is None else v[lanes] for k, v in given.items()},
+        )
+        solution = solver(
+            problem,
+            _take(signal, lanes, total),
+            _take(update, lanes, total),
+            until=_take(until, lanes, total),
+            events=events,
+            **options,
+        )
+        wanted = min(size, total - start)
+        parts.append(jax.tree.map(lambda x, n=wanted: x[:n], solution))
+        if progress is not None:
+            progress(min(start + size, total), total)
+    whole = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
+    goal = "reached" if until is not None else "horizon"
+    names = sim.outcome_names(whole.outcome)
+    return Runs(
+        (names == goal) | ((names == "settled") & (until is None)),
+        whole.log_time,
+        whole.log_probs,
+        whole.event_log_times,
+        whole.event_log_probs,
+        whole.saved,
+    )
+
+
+def _take(module, lanes, total):
+    """The rows of a signal, update or event that belong to these lanes."""
+    return jax.tree.map(
+        lambda leaf: leaf[lanes] if leaf.ndim and len(leaf) == total else leaf,
+        module,
+        is_leaf=eqx.is_array,
+    )
+
+
+class Meter(sim.AbstractClock):
+    """The plain path in the clock `int f dt`: its "times" are integrals along the run.
+
+    `kind` 0: `f = P^2`, P the mass on `mask`; 1: `1 - P`; 2: the unevenness of
+    `theory.unevenness`; 3: `1 - max pi`.
+    """
+
+    kind: jax.Array = eqx.field(converter=jnp.asarray)
+    mask: jax.Array = eqx.field(converter=jnp.asarray, metadata={"ndim": 1})
+
+    def log_factor(self, log_p, log_q):
+        """Not used: the speed depends on the whole policy."""
+        return jnp.zeros_like(log_p + log_q)
+
+    def log_clock(self, rewards, log_probs):
+        inside = log_probs > -jnp.inf
+        best = jnp.max(jnp.where(inside, rewards, -jnp.inf))
+        short = jnp.where(inside, best - rewards, 0.0)
+        gap = jnp.sum(jnp.exp(log_probs) * short)
+        speed = log_probs + jnp.log(jnp.where(short > gap, short - gap, 1.0))
+        fast = jnp.max(jnp.where(short > 0, speed, -jnp.inf))
+        slow = jnp.min(jnp.where(short > 0, speed, jnp.inf))
+        ratio = jnp.maximum(fast - slow, 1e-30)
+        uneven = 2 * (ratio / 2 + jnp.log(-jnp.expm1(-ratio) / 2))
+        behind = jnp.arange(len(log_probs)) != jnp.argmax(log_probs)
+        choices = (
+            2 * _log_mass(log_probs, self.mask > 0),
+            _log_mass(log_probs, self.mask == 0),
+            uneven,
+            _log_mass(log_probs, behind),
+        )
+        log_f = jnp.select([self.kind == i for i in range(4)], choices)
+        return -jnp.maximum(log_f, -700.0)
+
+
+def _log_mass(log_probs, which):
+    return jax.nn.logsumexp(jnp.where(which, log_probs, -jnp.inf))
+
+
+def integral(kind, mask, rates, log_policy, level) -> tuple[np.ndarray, np.ndarray]:
+    """`int f dt` of `Meter` until the gap is `level`, and whether it is known."""
+    meter = Meter(
+        np.full(len(rates), float(kind)), np.broadcast_to(mask, rates.shape) * 1.0
+    )
+    runs = run(rates, log_policy, update=meter, level=level)
+    return runs.time, runs.reached & np.isfinite(runs.time)
+
+
+def levels(rng, rates, log_policy, decades=(0.1, 6.0)) -> np.ndarray:
+    """A gap to reach, log-uniformly below the initial one."""
+    first = theory.gap(rates, log_policy)
+    return first * 10.0 ** -rng.uniform(*decades, size=len(rates))
+
+
+def past_transition(rates, log_policy) -> np.ndarray:
+    """A gap that is reached only after T0 and the crossing, lane by lane.
+
+    With `Delta = s_* - s_r'` the gap is Delta at T0, and at the crossing, where
+    `1 - pi_* >= 1/2`, at least Delta/2.
+    """
+    inside = log_policy > -np.inf
+    best = np.max(np.where(inside, rates, -np.inf), axis=-1, keepdims=True)
+    worse = np.where(inside & (rates < best), rates, -np.inf)
+    return 0.4 * (best[..., 0] - worse.max(axis=-1))
+
+
+def decay(
+    log_t1, residual_1, log_t2, residual_2, exponent, floor=1e-8
+) -> tuple[np.ndarray, np.ndarray]:
+    """A margin for `residual -> 0` as a power of t, and whether it could be judged.
+
+    Measured exponent over the claimed one, less one half: a limit that is wrong leaves
+    a residual that does not fall. Below `floor` rounding is all that is left: there the
+    margin is `1 - residual / floor`. Not judged where the residual is still above one
+    half but falling.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        measured = np.log(residual_1 / residual_2) / (log_t2 - log_t1)
+    small = residual_2 <= floor
+    margin = np.where(small, 1 - residual_2 / floor, measured / exponent - 0.5)
+    early = (residual_1 > 0.5) & (residual_2 < 0.9 * residual_1) & (margin < 0)
+    return margin, small | ~early
+
+
+def lane_values(values, index) -> np.ndarray:
+    """`values[b, index[b]]`."""
+    return np.take_along_axis(values, np.asarray(index)[:, None], axis=-1)[:, 0]

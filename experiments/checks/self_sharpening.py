@@ -1,0 +1,210 @@
+"""C2: paid for its own log-probability, by the numerical flow."""
+
+import numpy as np
+
+import simulator as sim
+import theory
+from experiments.checks.result import CheckResult, Job, scored
+from experiments.checks.running import run
+from experiments.families import SMALLEST, groups, kernels
+
+LIMIT = 4000  # problems for the numerical flow
+ANSWERS = 3
+EARLY = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])  # natural gradient, e^3 = 20
+LATE = np.geomspace(0.1, 1e4, 8)  # policy gradient
+
+
+def check(job: Job) -> list[CheckResult]:
+    """Natural and plain gradient on the same problems, and two instances."""
+    results = []
+    number = job.at_most(LIMIT)
+    for rates, log_policy in groups(job.rng, number, None, SMALLEST, spread=1.5):
+        kernel = kernels(job.rng, rates, ANSWERS)
+        results += _natural(job, kernel, log_policy)
+        results += _plain(job, kernel, log_policy)
+    if job.first:
+        results += _instances()
+    return results
+
+
+def _follow(kernel, log_policy, times, update, job=None):
+    return run(
+        kernel[..., 0],
+        log_policy,
+        sim.SequenceLogProbability(),
+        update,
+        kernel=kernel,
+        times=times,
+        method="flow",
+        progress=None if job is None else job.progress,
+    )
+
+
+def _natural(job, kernel, log_policy) -> list[CheckResult]:
+    runs = _follow(kernel, log_policy, EARLY, sim.NaturalGradient(), job)
+    inside = log_policy > -np.inf
+    worst = np.zeros(len(kernel))
+    for i, time in enumerate(EARLY):
+        expected = theory.sharpened_policy(
+            kernel, log_policy, np.full(len(kernel), time)
+        )
+        with np.errstate(invalid="ignore"):
+            error = np.abs(runs.saved[:, i] - expected) / (1 + np.abs(expected))
+        worst = np.maximum(worst, np.where(inside, error, 0.0).max(axis=-1))
+    inputs = {"kernel": kernel, "log_policy": log_policy}
+    winner = theory.sharpening_winner(kernel, log_policy)
+    known = winner != theory.UNRESOLVED
+    final = runs.saved[:, -1]
+    lead = _lead(final, np.maximum(winner, 0), inside)
+    return [
+        scored(
+            "C2.path",
+            "1 - (relative error of a log-probability) / 1e-6",
+            1 - worst / 1e-6,
+            runs.reached,
+            note="flow",
+            **inputs,
+        ),
+        scored(
+            "C2.winner",
+            "log of (winner / next) at the last time; unresolved within e^-1 of a tie",
+            lead,
+            runs.reached & (np.abs(lead) > 1),
+            where=known,
+            note="flow",
+            **inputs,
+        ),
+        _late_trend(runs, kernel, log_policy),
+    ]
+
+
+def _lead(log_probs, chosen, inside):
+    """Log-probability of the chosen pattern less the largest other one: `[B]`."""
+    own = np.take_along_axis(log_probs, chosen[:, None], axis=-1)
+    others = inside & (np.arange(log_probs.shape[1]) != chosen[:, None])
+    rest = np.where(others, log_probs, -np.inf).max(axis=-1)
+    return own[:, 0] - np.where(rest == -np.inf, own[:, 0] - 1, rest)
+
+
+def _late_trend(runs, kernel, log_policy) -> CheckResult:
+    """Sign of the accuracy's change, once `theory` says that it is final."""
+    trend = theory.late_trend(kernel, log_policy)
+    winner = np.maximum(theory.sharpening_winner(kernel, log_policy), 0)
+    s = kernel[..., 0]
+    merit = s - np.take_along_axis(s, winner[:, None], axis=-1)
+    merit = np.where(log_policy > -np.inf, merit, 0.0)
+    margin, seen = np.full(len(s), np.inf), np.zeros(len(s), bool)
+    for i, time in enumerate(EARLY[:-1]):
+        final = theory.trend_is_final(kernel, log_policy, np.full(len(s), time))
+        now, later = (np.exp(runs.saved[:, j]) @ np.eye(s.shape[1]) for j in (i, i + 1))
+        change = np.sum((later - now) * merit, axis=-1)
+        size = np.sum((later + now) * np.abs(merit), axis=-1)
+        visible = final & (np.abs(change) > 1e-6 * size) & (size > 1e-300)
+        relative = change / np.where(visible, size, 1.0)
+        margin = np.where(visible, np.minimum(margin, trend * relative), margin)
+        seen |= visible
+    return scored(
+        "C2.late-trend",
+        "change of accuracy in the claimed direction, relative; unresolved where the "
+        "trend is not yet final",
+        np.where(seen, margin, 0.0),
+        runs.reached & seen,
+        where=trend != 0,
+        note="flow",
+        kernel=kernel,
+        log_policy=log_policy,
+    )
+
+
+def _plain(job, kernel, log_policy) -> list[CheckResult]:
+    runs = _follow(kernel, log_policy, LATE, sim.PolicyGradient(), job)
+    inside = log_policy > -np.inf
+    path = np.where(inside[:, None], runs.saved, 0.0)
+    kept = theory.keeps_order(kernel, log_policy)
+    ahead = path[..., :, None] - path[..., None, :]
+    order = np.where(kept[:, None], ahead, np.inf).min(axis=(1, 2, 3))
+    pairs = kept.sum(axis=(1, 2)) > np.trace(kept, axis1=1, axis2=2)
+    modes = np.argmax(log_policy, axis=-1)
+    lead = np.take_along_axis(path, modes[:, None, None], axis=-1) - path
+    start = np.where(inside, log_policy, 0.0)
+    start = np.take_along_axis(start, modes[:, None], axis=-1) - start
+    rise = np.diff(np.concatenate([start[:, None], lead], axis=1), axis=1)
+    rise = np.where(inside[:, None], rise, np.inf).min(axis=(1, 2))
+    winner = np.maximum(theory.sharpening_winner(kernel, log_policy), 0)
+    final = _lead(runs.saved[:, -1], winner, inside)
+    two = (inside.sum(axis=-1) == 2) & (
+        theory.sharpening_winner(kernel, log_policy) != theory.UNRESOLVED
+    )
+    inputs = {"kernel": kernel, "log_policy": log_policy}
+    return [
+        scored(
+            "C2.order",
+            "smallest log pi_i/pi_j over ordered pairs and 8 times",
+            order,
+            runs.reached,
+            where=pairs,
+            allowance=1e-6,
+            note="flow",
+            **inputs,
+        ),
+        scored(
+            "C2.mode",
+            "smallest rise of log pi_mode/pi_k between 8 times",
+            rise,
+            runs.reached,
+            where=theory.flat_with_a_mode(kernel, log_policy),
+            allowance=1e-6,
+            note="flow",
+            **inputs,
+        ),
+        scored(
+            "C2.two-patterns",
+            "log of (winner / other) at t = 1e4; unresolved within e^-1 of a tie",
+            final,
+            runs.reached & (np.abs(final) > 1),
+            where=two,
+            note="flow",
+            **inputs,
+        ),
+    ]
+
+
+def _instance(kernel, policy):
+    kernel = np.concatenate([kernel, np.zeros((len(kernel), 1))], axis=-1)
+    kernel = np.concatenate([kernel, np.full((1, 3), 1 / 3)])
+    with np.errstate(divide="ignore"):
+        return kernel[None], np.log(np.append(policy, 0.0))[None]
+
+
+def _instances() -> list[CheckResult]:
+    """The two counterexamples of `theory`, followed."""
+    kernel, log_policy = _instance(*theory.different_winners())
+    inside = log_policy > -np.inf
+    plain = _follow(kernel, log_policy, LATE, sim.PolicyGradient())
+    natural = _follow(kernel, log_policy, EARLY, sim.NaturalGradient())
+    apart = np.minimum(
+        _lead(plain.saved[:, -1], np.array([1]), inside),
+        _lead(natural.saved[:, -1], np.array([0]), inside),
+    )
+    ratio_kernel, ratio_policy = _instance(*theory.shrinking_ratio())
+    runs = _follow(ratio_kernel, ratio_policy, LATE, sim.PolicyGradient())
+    ratio = runs.saved[:, :, 0] - runs.saved[:, :, 1]
+    start = ratio_policy[:, 0] - ratio_policy[:, 1]
+    return [
+        scored(
+            "C2.same-winner",
+            "smaller lead of the two different winners",
+            apart,
+            plain.reached & natural.reached,
+            kernel=kernel,
+            log_policy=log_policy,
+        ),
+        scored(
+            "C2.ratio",
+            "fall of log pi_0/pi_1 on the way",
+            start - ratio.min(axis=1),
+            runs.reached,
+            kernel=ratio_kernel,
+            log_policy=ratio_policy,
+        ),
+    ]

@@ -1,0 +1,111 @@
+"""B3, late: limits are checked as rates, over tens of decades of time.
+
+Runs end at gaps of 1e-30, 1e-60 and 1e-120. The residual of a limit has to fall at
+least half as fast as claimed, or to be below rounding.
+"""
+
+import numpy as np
+
+import theory
+from experiments.checks.result import CheckResult, Job, scored
+from experiments.checks.running import decay, run
+
+GAPS = (1e-30, 1e-60, 1e-120)
+
+
+def counts(rewards, log_policy):
+    """Suboptimal patterns n, survivors m, and whether best patterns are lost."""
+    inside = log_policy > -np.inf
+    best = np.where(inside, rewards, -np.inf).max(axis=-1, keepdims=True)
+    n = np.sum(inside & (rewards < best), axis=-1)
+    m = np.sum(theory.survivors(rewards, log_policy), axis=-1)
+    return n, m, theory.has_losers(rewards, log_policy)
+
+
+def gap_exponent(n, m, losers):
+    """The power of 1/t with which t gap comes to its limit, at least."""
+    below = np.where(n > 1, np.minimum(1.0, 2 * m / (n + m)), 1.0)
+    return np.where(losers, np.minimum(below, n / (n + m)), below)
+
+
+def results(job: Job, rates, log_policy) -> list[CheckResult]:
+    """Limit, survivors and expansion."""
+    runs = [
+        run(rates, log_policy, level=np.full(len(rates), g), progress=job.progress)
+        for g in GAPS
+    ]
+    ok = np.all([r.reached for r in runs], axis=0)
+    n, m, losers = counts(rates, log_policy)
+    limit = theory.tail_limit(rates, log_policy)
+    scaled = [np.exp(r.log_time + np.log(g)) for r, g in zip(runs, GAPS, strict=True)]
+    residuals = [np.abs(value / limit - 1) for value in scaled]
+    times = [r.log_time for r in runs]
+    margin, judged = decay(
+        times[1],
+        residuals[1],
+        times[2],
+        residuals[2],
+        gap_exponent(n, m, losers),
+    )
+    inputs = {"success_rates": rates, "log_policy": log_policy}
+    parts = [
+        scored(
+            "B3.limit",
+            "measured exponent of the residual / claimed one - 1/2, over 60 decades",
+            margin,
+            ok & judged,
+            **inputs,
+        ),
+        _survivors(runs, ok, n, m, losers, **inputs),
+    ]
+    alone = (n >= 2) & (m == 1) & ~losers
+    return [*parts, _expansion(scaled, times, limit, ok, alone, n, **inputs)]
+
+
+def _survivors(runs, ok, n, m, losers, success_rates, log_policy) -> CheckResult:
+    """The losers' log-probabilities less their leading term."""
+    residuals = []
+    for r in runs[1:]:
+        time = np.exp(np.where(ok, r.log_time, 0.0))
+        expected = theory.loser_mass(success_rates, log_policy, time)
+        with np.errstate(invalid="ignore"):
+            error = np.abs(r.log_probs - expected)
+        residuals.append(np.where(np.isnan(expected), 0.0, error).max(axis=-1))
+    exponent = np.minimum(m, n) / (n + m)
+    margin, judged = decay(
+        runs[1].log_time, residuals[0], runs[2].log_time, residuals[1], exponent
+    )
+    return scored(
+        "B3.survivors",
+        "as B3.limit, for the losers' log-probabilities less their leading term",
+        margin,
+        ok & judged,
+        where=losers,
+        success_rates=success_rates,
+        log_policy=log_policy,
+    )
+
+
+def _expansion(
+    scaled, times, limit, ok, alone, n, success_rates, log_policy
+) -> CheckResult:
+    """The expansion's error is of higher order: t^(-3/K) instead of t^(-2/K)."""
+    errors = []
+    for value, log_t in zip(scaled[1:], times[1:], strict=True):
+        time = np.exp(np.where(ok, log_t, 0.0))
+        expected = theory.tail_expansion(success_rates, log_policy, time)
+        errors.append(np.abs(value - expected) / limit)
+    K = n + 1
+    with np.errstate(invalid="ignore"):
+        margin, judged = decay(
+            times[1], errors[0], times[2], errors[1], np.minimum(3 / K, 1.0)
+        )
+    return scored(
+        "B3.expansion",
+        "the same, for t gap less its expansion, exponent 3/K",
+        margin + 0.5 - 0.8 * (errors[1] > 1e-8),
+        ok & judged,
+        where=alone,
+        success_rates=success_rates,
+        log_policy=log_policy,
+    )
