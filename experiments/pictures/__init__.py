@@ -10,4 +10,9 @@ NAMES = (
     "transition_time",
     "phase_diagram",
     "rlif",
+    "hull",
+    "universal_tail",
+    "delay_law",
+    "degradation_law",
+    "clocks",
 )

@@ -11,7 +11,7 @@ def compute(rng, quick, progress):
     import simulator as sim
     import theory
 
-    del rng, quick, progress
+    del rng, progress
     betas = np.geomspace(0.1, 10, 20)
     data = {"beta": betas, "success_rates": RATES, "base": BASE}
     shape = (len(betas), len(RATES))
@@ -22,13 +22,16 @@ def compute(rng, quick, progress):
         answer_kernel=np.broadcast_to(kernel, (*shape, 2)),
     )
     rewards = {"rlvr": RATES, "rlif": theory.confidence(RATES)}
+    rules = {"pg": sim.PolicyGradient, "npg": sim.NaturalGradient}
+    if quick:
+        del rules["npg"]
     signals = {"rlvr": sim.Verifiable(), "rlif": sim.SelfCertainty()}
     for name, signal in signals.items():
         predicted = theory.optimal_policy(
             np.broadcast_to(rewards[name], shape), np.log(BASE), betas
         )
         data[f"{name}_predicted"] = np.exp(predicted)
-        for label, rule in (("pg", sim.PolicyGradient), ("npg", sim.NaturalGradient)):
+        for label, rule in rules.items():
             solution = sim.flow(problem, signal, rule(beta=betas))
             settled = sim.outcome_names(solution.outcome) == "settled"
             if not settled.all():
@@ -57,13 +60,13 @@ def draw(data):
                 label=f"pattern {k + 1}: s = {data['success_rates'][k]:g}",
             )
             axis.axhline(data["base"][k], color=color, linewidth=0.5, linestyle=":")
-        worst = max(data[f"{name}_{u}_error"] for u in ("pg", "npg"))
+        errors = [data.get(f"{name}_{rule}_error", 0.0) for rule in ("pg", "npg")]
         axis.set(
             xscale="log",
             xlabel=r"weight of KL to the base model, $\beta$",
             ylabel=r"probability at rest, $\pi_k$",
             ylim=(-0.02, 1.02),
-            title=f"{title}: largest error in log π = {worst:.0e}",
+            title=f"{title}: largest error in log π = {max(errors):.0e}",
         )
     axes[0][0].legend(title="lines: closed form; dots: flow; dotted: base")
     return figure

@@ -103,8 +103,7 @@ def draw(data):
         xlabel=r"$\epsilon$",
         ylabel=r"time until $1-\pi_* \leq \epsilon$",
         title=f"{int(data['outside']):,} that start outside all $\\epsilon$\n"
-        f"slope at the end -{data['slope']:.3f}; "
-        f"T / bound $\\leq$ {data['ratio_max'].max():.4f}",
+        f"slope -{data['slope']:.3f}, T / bound $\\leq$ {data['ratio_max'].max():.4f}",
     )
     third.legend()
     return figure

@@ -14,41 +14,47 @@ def _starts(K, rare):
     return np.stack([rare, 0.75 * rest, *worse], axis=-1)
 
 
+def _padded(rates, policy):
+    """Problems of fewer patterns among those of the most: `[points, 5]` each."""
+    spare = max(RATES) - policy.shape[-1]
+    rates = np.broadcast_to(rates, policy.shape)
+    return [np.pad(part, ((0, 0), (0, spare))) for part in (rates, policy)]
+
+
 def compute(rng, quick, progress):
     """Measured T0 with its bounds for K = 3, 4, 5, and two families in gamma."""
     import simulator as sim
     import theory
 
-    del rng, progress
+    del rng
     points = 8 if quick else 33
-    data = {}
-
-    def measure(rates, policy):
-        solution = sim.solve(
-            sim.Problem(np.broadcast_to(rates, policy.shape), policy),
-            sim.Verifiable(),
-            until=sim.T0(),
-            max_log_time=500.0,
-        )
-        return solution.log_time / np.log(10)
-
+    data, problems = {}, {}
     for K, rates in RATES.items():
         data[f"rare_{K}"] = rare = np.geomspace(COMMON[K], 1e-8, points)
         policy = _starts(K, rare)
         law = theory.transition_bounds(
             np.broadcast_to(rates, policy.shape), np.log(policy), event="t0"
         )
-        data[f"log10_t0_{K}"] = measure(rates, policy)
         data[f"lower_{K}"], data[f"upper_{K}"] = law.lower, law.upper
+        problems[f"log10_t0_{K}"] = _padded(rates, policy)
     e = np.geomspace(0.1, 1e-8, points)
     rates, policy = theory.counterexample(e)
     data["fixed_e"], data["fixed_gamma"] = e, theory.gamma(rates, np.log(policy))
-    data["fixed_log10_t0"] = measure(rates, policy)
-    grow = np.geomspace(COMMON[3], 1e-5, points)
-    policy = _starts(3, grow)
+    problems["fixed_log10_t0"] = _padded(rates, policy)
+    policy = _starts(3, np.geomspace(COMMON[3], 1e-5, points))
     growing = theory.gamma(np.broadcast_to(RATES[3], policy.shape), np.log(policy))
-    data["growing_gamma"], data["growing_log10_t0"] = growing, measure(RATES[3], policy)
-    return data
+    data["growing_gamma"] = growing
+    problems["growing_log10_t0"] = _padded(RATES[3], policy)
+    rates, policy = np.stack(list(problems.values()), axis=1)
+    solution = sim.solve(
+        sim.Problem(rates, policy),
+        sim.Verifiable(),
+        until=sim.T0(),
+        max_log_time=500.0,
+        progress=progress,
+    )
+    measured = solution.log_time / np.log(10)
+    return data | dict(zip(problems, measured, strict=True))
 
 
 def draw(data):

@@ -1,0 +1,163 @@
+"""Every picture from small data: it is drawn, and what it shows is true."""
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import figures
+from experiments.pictures import NAMES
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compiler():
+    """Nearly all the time here goes into compiling, not running."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("figures")
+    (folder / "data").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(folder):
+    """Saved data of a picture by name, computed on first demand."""
+    known = {}
+
+    def get(name):
+        if name not in known:
+            rng = np.random.default_rng(NAMES.index(name))
+            made = figures.picture(name).compute(rng, True, lambda done, total: None)
+            figures.save_data(made, {"figure": name}, folder, name)
+            with np.load(folder / "data" / f"{name}.npz") as saved:
+                known[name] = dict(saved)
+        return known[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_is_drawn_from_its_saved_data_alone(name, data, folder):
+    data(name)
+    figures.draw(name, folder)
+    assert (folder / f"{name}.svg").stat().st_size > 10_000
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "data" / f"{name}.json").is_file()
+
+
+def test_a_picture_is_the_same_bytes_twice(data, folder):
+    data("clocks")
+    figures.draw("clocks", folder)
+    first = (folder / "clocks.svg").read_bytes()
+    figures.draw("clocks", folder)
+    assert (folder / "clocks.svg").read_bytes() == first
+
+
+def test_the_flow_rests_at_the_closed_form(data):
+    assert max(data("optimum")[f"{n}_pg_error"] for n in ("rlvr", "rlif")) < 1e-5
+
+
+def test_the_best_pattern_only_rises_in_regime_1(data):
+    saved = data("regime_1")
+    assert (np.diff(saved["optimal_examples"], axis=1) > -1e-12).all()
+    assert saved["ratio_max"].max() <= 1 + 1e-9
+    assert (saved["hitting"] > 0).all()
+
+
+def test_the_reported_case_dips_before_it_crosses(data):
+    saved = data("entanglement")
+    t0, crossing, dip = saved["event_times"]
+    assert dip < t0 < crossing
+    assert saved["event_policy"][2, 0] < 0.05
+
+
+def test_transition_times_span_many_decades_within_their_bounds(data):
+    saved = data("transition_time")
+    for K in (3, 4, 5):
+        log10_t0 = saved[f"log10_t0_{K}"]
+        assert abs(log10_t0[0]) < 0.05 and log10_t0[-1] > 8
+        slack = 1e-9
+        assert (np.log10(saved[f"lower_{K}"]) <= log10_t0 + slack).all()
+        assert (log10_t0 <= np.log10(saved[f"upper_{K}"]) + slack).all()
+    np.testing.assert_allclose(saved["fixed_gamma"], 6)
+    assert np.ptp(saved["fixed_log10_t0"]) > 6
+
+
+def test_no_transition_exactly_beyond_the_boundary(data):
+    saved = data("phase_diagram")
+    rare, boundary = saved["rare"], saved["boundary"]
+    starts_above = rare[None, :] > boundary[:, None]
+    np.testing.assert_array_equal(np.isneginf(saved["log10_t0"]), starts_above)
+    assert saved["unresolved"] == 0
+
+
+def test_certain_draws_end_right_or_wrong(data):
+    saved = data("rlif")
+    for case in range(3):
+        base = saved[f"improved_path_{case}"][2, 0]
+        assert saved[f"improved_path_{case}"][2, -1] > base + 0.1
+        assert saved[f"degraded_path_{case}"][2, -1] < base - 0.1
+
+
+@pytest.mark.parametrize("name", ["rlvr", "rlif"])
+def test_the_lead_changes_hands_when_the_hull_says(name, data):
+    saved = data("hull")
+    predicted, measured = saved[f"predicted_{name}"], saved[f"measured_{name}"]
+    assert predicted.size == 4
+    np.testing.assert_allclose(measured, predicted, rtol=1e-8)
+
+
+def test_accuracy_stands_on_the_stairs_of_the_hull(data):
+    saved = data("hull")
+    accuracy = saved["policy"][1] @ saved["rates"][1]
+    stairs, ends = saved["staircase"][1], saved["predicted_rlif"]
+    middle = np.sqrt(ends[2:-1] * ends[3:])
+    at_middle = np.interp(middle, saved["time"], accuracy)
+    np.testing.assert_allclose(at_middle, stairs[3:4], atol=1e-3)
+    assert accuracy[-1] == pytest.approx(stairs[4], abs=1e-6)
+
+
+def test_time_times_gap_reaches_its_limit(data):
+    saved = data("universal_tail")
+    unique = [saved[f"limit_{i}"] for i in range(len(saved["sizes"]))]
+    np.testing.assert_allclose(unique, 1 - 1 / saved["sizes"])
+    for i in range(len(saved["sizes"]) + len(saved["ties"])):
+        assert np.median(np.abs(saved[f"last_{i}"] - 1)) < 0.02
+    few = np.concatenate([saved["last_0"], saved["last_1"]])
+    np.testing.assert_allclose(few, 1, atol=1e-3)
+
+
+def test_the_delay_obeys_its_law_and_the_dip_its_ceiling(data):
+    saved = data("delay_law")
+    assert (saved["lower"] <= 1 + 1e-9).all() and (saved["upper"] >= 1 - 1e-9).all()
+    degree = (
+        np.diff(saved["log10_time"][:, -2:]) / -np.diff(np.log10(saved["rare"]))[-1]
+    )
+    np.testing.assert_allclose(degree[:, 0], [1, 2, 3, 4, 5], atol=1e-3)
+    assert (saved["lowest"] <= saved["ceiling"] + 1e-9).all()
+    np.testing.assert_allclose(saved["lowest"][1, -1], saved["dip_three"][1, -1], 1e-6)
+    assert (saved["crowd_log10_time"] < saved["crowd_exponential"]).all()
+
+
+def test_late_accuracy_approaches_the_degradation_law(data):
+    saved = data("degradation_law")
+    error = np.abs(saved["measured"] / saved["predicted"][:, None] - 1)
+    medians = np.median(error, axis=0)
+    assert (np.diff(medians) < 0).all() and medians[-1] < 0.02
+    assert (saved["predicted"] > 0).any() and (saved["predicted"] < 0).any()
+
+
+def test_clocks_share_one_path_and_others_leave_it(data):
+    saved = data("clocks")
+    spread = np.abs(saved["at_level"] - saved["at_level"][0])
+    assert spread.max() < 1e-6
+    outside = np.abs(saved["outside_at_level"] - saved["at_level"][0])
+    assert (outside.max(axis=(1, 2)) > 0.02).all()
+    # pass@8 is the slowest by far in the end, and starts among the fastest.
+    times = saved["time_at_level"]
+    assert times[-1].argmax() == 4 and times[-1, 0] < times[0, 0]
+    assert times[-1, -1] > 5 * times[0, -1]
