@@ -76,7 +76,8 @@ def draw(data):
             ylim=(-400, 400),
             xlabel=r"predicted $\frac{1}{K}\sum_j \frac{s_j-s_w}{c_w-c_j}$",
             title=rf"$t = 10^{{{np.log10(time):.0f}}}$: "
-            f"median error {100 * error:.2g} %\nwrong sign: {wrong} of {predicted.size:,}",
+            f"median error {100 * error:.2g} %\n"
+            f"wrong sign: {wrong} of {predicted.size:,}",
         )
         axis.set_box_aspect(1)
         axis.minorticks_off()

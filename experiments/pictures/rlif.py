@@ -131,7 +131,7 @@ def _draw_paths(axis, data, i):
         bands(axis, data[f"time_{i}"], data[f"{name}_path_{i}"], color)
         examples = data[f"{name}_examples_{i}"].T
         axis.plot(data[f"time_{i}"], examples, color=color, linewidth=0.4)
-    place = {"x": 0.01, "fontsize": 6.5}
+    place = {"x": 0.01, "fontsize": 6}
     axis.text(y=0.97, s=f"improved\n{share:.1f} %", va="top", color=BLUE, **place)
     axis.text(y=0.03, s=f"degraded\n{100 - share:.1f} %", color=ORANGE, **place)
     rise = float(data[f"first_rise_{i}"])
@@ -141,7 +141,9 @@ def _draw_paths(axis, data, i):
         xlim=(0, 0.7),
         ylim=(0, 1),
         title=f"K = {K:,.0f}, tilt c = {c:g}; {draws:,.0f} draws\n"
-        "degraded: median early rise " + (f"{rise:.4f}" if rise >= 5e-5 else "none"),
+        "degraded: "
+        + (f"first rise {rise:.4f}" if rise >= 5e-5 else "no first rise")
+        + " (median)",
     )
 
 
