@@ -58,12 +58,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
     try:
         args = build_parser().parse_args(argv)
         if args.seed < 0:
             raise UserError(f"--seed {args.seed} is negative; give 0 or more.")
+        # XLA runs a program on one core: as many devices as cores share the lanes.
+        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(_cores()))
         import jax
 
         jax.config.update("jax_enable_x64", args.precision == "float64")

@@ -27,6 +27,11 @@ BLOCK_ELEMENTS = 2**25  # and this many kept
 REFILL = 2  # steps between looking who is done
 
 
+def local_devices() -> list[jax.Device]:
+    """The devices that share the lanes of a batch."""
+    return jax.local_devices()
+
+
 class Walk(Protocol):
     """How one lane is begun, carried on and ended; `walker.running` until it is done.
 
@@ -102,7 +107,7 @@ def map_lanes(
     shape, total = problem.batch_shape, int(np.prod(problem.batch_shape))
     axes = tuple(lane_axes(member) for member in lanes)
     flat = _per_lane(lambda x: x.reshape((total, *x.shape[len(shape) :])), lanes, axes)
-    devices = jax.local_devices()
+    devices = tuple(local_devices())
     one = _per_lane(lambda x: x[0], flat, axes)
     elements = _count(eqx.filter_eval_shape(walk.begin, one))
     chunks, width = block_shape(-(-total // len(devices)), elements)
@@ -114,7 +119,9 @@ def map_lanes(
         per_device = np.full(len(devices), chunks * width)
         wanted = np.clip(total - start - np.arange(len(devices)) * per_device, 0, None)
         wanted = np.minimum(wanted, per_device)
-        parts.append(jax.device_get(_run_block(walk, block, axes, wanted, chunks)))
+        parts.append(
+            jax.device_get(_run_block(walk, block, axes, wanted, chunks, devices))
+        )
         if progress is not None:
             progress(min(start + size, total), total)
     result = jax.tree.map(lambda *rows: np.concatenate(rows)[:total], *parts)
@@ -122,8 +129,7 @@ def map_lanes(
 
 
 @eqx.filter_jit
-def _run_block(walk, lanes, axes, wanted, chunks):
-    devices = jax.local_devices()
+def _run_block(walk, lanes, axes, wanted, chunks, devices):
     if len(devices) == 1:
         return _walk_block(walk, lanes, axes, wanted, chunks)
     mesh = Mesh(np.asarray(devices), ("lanes",))

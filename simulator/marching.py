@@ -100,23 +100,38 @@ class AbstractPath(eqx.Module):
 
 
 class Bracket(NamedTuple):
-    """For each event, the step inside which it happens: its start and its size."""
+    """For each slot, a step inside which an event happens: its start and its size.
+
+    An extreme event has several slots, for the steps around its most promising local
+    extrema; `score` is the larger of the scores at the ends of the step. The others
+    have one slot.
+    """
 
     start: State
-    size: Float[Array, " E"]
+    size: Float[Array, " S"]
     found: Array
-    score: Float[Array, " E"]
+    score: Float[Array, " S"]
 
 
-def first_brackets(
-    events, start: State, values: Float[Array, " E"], scores: Float[Array, " E"]
-) -> Bracket:
+EXTREMA = 3  # local extrema that are located, and compared by their true scores
+
+
+def slots(events) -> list[int]:
+    """The event that each slot belongs to."""
+    return [
+        i
+        for i, event in enumerate(events)
+        for _ in range(EXTREMA if event.keep == "extreme" else 1)
+    ]
+
+
+def first_brackets(events, start: State, values: Float[Array, " E"]) -> Bracket:
     """Nothing found yet, except what holds from the start (a step of size 0)."""
-    starts = jax.tree.map(
-        lambda x: jnp.broadcast_to(x, (*scores.shape, *x.shape)), start
-    )
-    lasting = np.array([event.keep == "last" for event in events], bool)
-    return Bracket(starts, jnp.zeros_like(scores), lasting & (values > 0), scores)
+    owners = np.array(slots(events), int)
+    starts = jax.tree.map(lambda x: jnp.broadcast_to(x, (len(owners), *x.shape)), start)
+    lasting = np.array([events[i].keep == "last" for i in owners], bool)
+    zeros = jnp.zeros(len(owners), values.dtype)
+    return Bracket(starts, zeros, lasting & (values[owners] > 0), zeros - jnp.inf)
 
 
 def values(path: AbstractPath, events, state: State) -> Float[Array, " E"]:
@@ -141,46 +156,50 @@ def scores(path: AbstractPath, events, state: State) -> Float[Array, " E"]:
 def update_brackets(
     events, brackets: Bracket, old, new, scores, state: State, size, accept
 ) -> Bracket:
-    """Remember, event by event, the step that has to be looked into.
+    """Remember, slot by slot, the step that has to be looked into.
 
     `old` and `new` are the events' values at the ends of the step that starts in
-    `state`; nothing changes unless it is accepted.
+    `state`, `scores` the larger of their scores there; nothing changes unless the step
+    is accepted.
     """
+    if not events:
+        return brackets
+    owners = np.array(slots(events))
     crossed = accept & (old <= 0) & (new > 0)
     take, found, score = [], [], []
     for i, event in enumerate(events):
+        (mine,) = np.nonzero(owners == i)
+        had = brackets.found[mine]
+        taken = jnp.broadcast_to(crossed[i], mine.shape)
         if event.keep == "first":
-            take.append(crossed[i] & ~brackets.found[i])
-            found.append(brackets.found[i] | crossed[i])
-            score.append(brackets.score[i])
+            taken = taken & ~had
         elif event.keep == "last":
-            take.append(crossed[i])
-            still = brackets.found[i] & ~(accept & (new[i] < 0))
-            found.append(crossed[i] | still)
-            score.append(brackets.score[i])
+            had = had & ~(accept & (new[i] < 0))
         else:
-            # Top of the parabola with the slopes -old and -new at the step's ends.
-            span = jnp.where(crossed[i], new[i] - old[i], 1.0)
-            peak = scores[i] + 0.5 * jnp.abs(size) * (jnp.square(new[i]) / span)
-            better = crossed[i] & (peak > brackets.score[i])
-            take.append(better)
-            found.append(brackets.found[i] | better)
-            score.append(jnp.where(better, peak, brackets.score[i]))
-    if not events:
-        return brackets
-    take, found, score = jnp.stack(take), jnp.stack(found), jnp.stack(score)
+            # The least promising makes room.
+            weakest = jnp.arange(len(mine)) == jnp.argmin(brackets.score[mine])
+            taken = taken & weakest & (scores[i] > brackets.score[mine])
+        take.append(taken)
+        found.append(had | taken)
+        score.append(jnp.where(taken, scores[i], brackets.score[mine]))
+    take = jnp.concatenate(take)
     start = jax.tree.map(
         lambda s, b: jnp.where(take.reshape((-1,) + (1,) * s.ndim), s, b),
         state,
         brackets.start,
     )
-    return Bracket(start, jnp.where(take, size, brackets.size), found, score)
+    return Bracket(
+        start=start,
+        size=jnp.where(take, size, brackets.size),
+        found=jnp.concatenate(found),
+        score=jnp.concatenate(score),
+    )
 
 
 def locate(path: AbstractPath, events, brackets: Bracket) -> State:
-    """The states at the events, by root finding on the size of a true step.
+    """The states at the events, slot by slot, by root finding inside a step.
 
-    A step of the engine itself is taken for every trial size (not an interpolant), so
+    A true state of the engine is computed for every trial (not an interpolant), so
     events are as accurate as the engine.
     """
     if not events:
@@ -195,8 +214,8 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
         h = find_root(value, jnp.zeros_like(size), size)
         return path.settle(start, h, path.inside(view, h))
 
-    index = jnp.arange(len(events))
-    return jax.lax.map(lambda a: one(*a), (index, brackets.start, brackets.size))
+    owners = jnp.asarray(slots(events))
+    return jax.lax.map(lambda a: one(*a), (owners, brackets.start, brackets.size))
 
 
 class Walker(NamedTuple):
@@ -208,6 +227,7 @@ class Walker(NamedTuple):
     size: Float[Array, ""]
     landing: Array
     values: Float[Array, " E"]
+    scores: Float[Array, " E"]
     brackets: Bracket
     next_save: Array
     saved: Array
@@ -243,9 +263,8 @@ def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Wal
         size=jnp.asarray(path.first_size, log_policy.dtype),
         landing=jnp.asarray(False),
         values=first_values,
-        brackets=first_brackets(
-            events, start, first_values, scores(path, events, start)
-        ),
+        scores=scores(path, events, start),
+        brackets=first_brackets(events, start, first_values),
         next_save=jnp.asarray(0),
         saved=jnp.zeros((len(run.save_log_times), *shape), log_policy.dtype),
         status=status,
@@ -260,12 +279,13 @@ def advance(run: Settings, walker: Walker) -> Walker:
     move = path.move(walker, targets[walker.next_save], run.tolerance)
     accepted = move.accepted
     new = values(path, events, move.end)
+    new_scores = scores(path, events, move.end)
     brackets = update_brackets(
         events,
         walker.brackets,
         walker.values,
         new,
-        scores(path, events, move.end),
+        jnp.maximum(walker.scores, new_scores),
         walker.state,
         move.size,
         accepted,
@@ -291,6 +311,7 @@ def advance(run: Settings, walker: Walker) -> Walker:
         size=move.next_size,
         landing=move.landing,
         values=jnp.where(accepted, new, walker.values),
+        scores=jnp.where(accepted, new_scores, walker.scores),
         brackets=brackets,
         next_save=jnp.where(move.landed, walker.next_save + 1, walker.next_save),
         saved=saved,
@@ -320,23 +341,39 @@ def ends(run: Settings, walker: Walker) -> Ends:
     first_values = values(path, events, start)
     ended, found = walker.state, walker.brackets.found
     located = locate(path, events, walker.brackets)
+    owners = np.array(slots(events), int)
+
+    def at(slot):
+        return jax.tree.map(lambda x: x[slot], located)
+
     if until is not None:
         reached = (walker.status == code(Outcome.reached)) & found[0]
-        ended = select(reached, jax.tree.map(lambda x: x[0], located), ended)
+        ended = select(reached, at(0), ended)
     result = Ends(ended, [], [], [])
     skip = 0 if until is None else 1
     for i, event in list(enumerate(events))[skip:]:
-        here = jax.tree.map(lambda x, i=i: x[i], located)
+        (mine,) = np.nonzero(owners == i)
+        slot = mine[0]
         from_start = first_values[i] > 0
         if event.keep == "last":
-            from_start = found[i] & (walker.brackets.size[i] == 0)
+            from_start = found[slot] & (walker.brackets.size[slot] == 0)
+        elif event.keep == "extreme":
+            slot = mine[0] + jnp.argmax(
+                jnp.stack([_score(path, event, at(j), found[j], ended) for j in mine])
+            )
         log_time, state, on_the_way = _occurrence(
-            path, event, start, from_start, found[i], here, ended
+            path, event, start, from_start, found[slot], at(slot), ended
         )
         result.log_times.append(log_time)
         result.states.append(state)
         result.on_the_way.append(on_the_way)
     return result
+
+
+def _score(path, event, state, found, ended):
+    """The score of a located extremum; -inf if it is not on the way."""
+    counts = found & (path.log_time(state) <= path.log_time(ended))
+    return jnp.where(counts, event.score(path.point(state)), -jnp.inf)
 
 
 def report(run: Settings, walker: Walker) -> Solution:

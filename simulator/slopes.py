@@ -6,10 +6,9 @@ At a fixed intrinsic time tau, with `v_k = c_k - rho_k tau` and f = log of `dt/d
     df = sum_k g_k (d v_k - d v_i) / u_k,         g_k = f_k - sum_j pi_j f_j,
 
 so the derivatives of t are quadratures on the nodes that the time itself uses. (Proof:
-differentiate `prod_k u_k = 1`, and f in log u; a common shift of all v is undone by the
-product, so differences from the leader i serve: they do not cancel.)
-
-Here `f_k = df / d log u_k` (`-pi_k` for the plain clock, f = log Z), and the second line
+differentiate `prod_k u_k = 1`, and f in log u. A common shift of all v is undone by
+the product, so differences from the leader i serve, and they do not cancel.)
+Here `f_k = df / d log u_k` (`-pi_k` for the plain clock, f = log Z); the second line
 follows from `d log u_k = e_k - pi_k sum_j e_j` with `e_k = (dv_k - dv_i) / u_k`. The
 hand-overs move with the problem too, but f is continuous there: no terms arise.
 """
@@ -166,7 +165,7 @@ class SlopePath(AbstractSmoothPath):
         e = fall * jnp.exp(jnp.where(inside, log_scale - log_u, -jnp.inf))
         log_z = jax.nn.logsumexp(jnp.where(inside, -log_u, -jnp.inf))
         log_clock = self.inner.log_clock(rewards, log_u)
-        # At the start, where there is no time yet, nobody asks; but it has to be finite.
+        # Nobody asks at the start, where there is no time yet; but it must be finite.
         log_t = jnp.where(state.orbit.log_t > -jnp.inf, state.orbit.log_t, 0.0)
         log_rate = log_z - log_clock + log_scale - log_t
         return Shift(self._change(state, e), jnp.exp(log_rate))

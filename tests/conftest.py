@@ -1,3 +1,8 @@
+import os
+
+# Two devices, so that batches are always cut in two as they are on several.
+os.environ["JAX_NUM_CPU_DEVICES"] = "2"
+
 import jax
 import numpy as np
 import pytest

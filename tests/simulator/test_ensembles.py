@@ -1,4 +1,8 @@
+from typing import NamedTuple
+
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -79,6 +83,63 @@ def test_progress_reaches_the_end(batch):
     seen = []
     solve(batch, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (LANES, LANES)
+
+
+class Countdown(eqx.Module):
+    """A walk of which everything is known: as many steps as the lane's first rate."""
+
+    class Walker(NamedTuple):
+        left: jax.Array
+        steps: jax.Array
+
+        @property
+        def running(self):
+            return self.left > 0
+
+    def begin(self, lane):
+        (problem,) = lane
+        return self.Walker(problem.success_rates[0] * 1000, jnp.asarray(0))
+
+    def advance(self, walker):
+        moved = self.Walker(walker.left - 1, walker.steps + 1)
+        return jax.tree.map(lambda a, b: jnp.where(walker.running, a, b), moved, walker)
+
+    def end(self, walker):
+        return walker.steps
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("lanes", [1, 5, 64, 333])
+def test_every_lane_is_walked_to_its_end_whatever_the_devices(
+    rng, monkeypatch, devices, lanes
+):
+    here = jax.local_devices()
+    assert len(here) == 2
+    monkeypatch.setattr(ensembles, "local_devices", lambda: here[:devices])
+    monkeypatch.setattr(ensembles, "CPU_WIDTH", 8)
+    monkeypatch.setattr(ensembles, "BLOCK_CHUNKS", 4)
+    steps = rng.integers(0, 60, size=lanes)
+    steps[0] = 900
+    rates = np.stack([steps / 1000, np.zeros(lanes)], axis=-1)
+    problem = sim.Problem(rates, logits=np.zeros((lanes, 2)))
+    # Steps of 0.001 with a rounding error: a lane may take one more.
+    walked = ensembles.map_lanes(Countdown(), (problem,))
+    assert walked.shape == (lanes,) and (np.abs(walked - steps) <= 1).all()
+
+
+def test_a_batch_lowers_for_cpu_cuda_and_tpu(batch, monkeypatch):
+    # The program of a block is private; it is caught on its way.
+    calls = []
+    monkeypatch.setattr(ensembles, "_run_block", lambda *given: calls.append(given))
+    sim.exact(batch, sim.Verifiable(), until=sim.Gap(1e-2))
+    ((walk, block, axes, wanted, chunks, _),) = calls
+
+    def program(block):
+        return ensembles._walk_block(walk, block, axes, jnp.asarray(wanted), chunks)
+
+    platforms = ["cpu", "cuda", "tpu"]
+    exported = jax.export.export(jax.jit(program), platforms=platforms)(block)
+    assert exported.platforms == tuple(platforms)
 
 
 @pytest.mark.parametrize(

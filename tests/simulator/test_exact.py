@@ -119,6 +119,28 @@ def test_all_events_agree_with_the_flow_under_misplaced_confidence(rng):
     )
 
 
+def test_the_deepest_of_several_dips_is_found(rng):
+    # Every hand-over on the way to the best pattern makes it dip once more.
+    rates = np.tile([0.1, 0.3, 0.5, 0.7, 0.9], (WIDTH, 1))
+    logits = np.cumsum(-rng.uniform(0.5, 4, size=(WIDTH, K)), axis=1)
+    times = np.linspace(-3, 25, 1500)
+    problem = sim.Problem(rates, logits=logits)
+    solution = sim.exact(
+        problem,
+        sim.Verifiable(),
+        events=(sim.LowestOptimalProbability(),),
+        save_log_times=times,
+        max_log_time=30.0,
+        observe=lambda log_probs: log_probs[4],
+    )
+    path = np.asarray(solution.saved)
+    dips = (path[:, 1:-1] < path[:, :-2]) & (path[:, 1:-1] < path[:, 2:])
+    assert (dips.sum(axis=1) > 1).any()
+    lowest = np.asarray(solution.event_log_probs[:, 0, 4])
+    assert (lowest <= path.min(axis=1) + 1e-12).all()
+    np.testing.assert_allclose(lowest, path.min(axis=1), atol=1e-3)
+
+
 def test_times_beyond_the_range_of_floats():
     # K = 2: T_cross = (sinh(x) + x) / 0.5 with x the difference of logits.
     solution = run([0.9, 0.4], [-700.0, 700.0])
