@@ -4,6 +4,7 @@ import numpy as np
 
 TIMES = 10.0 ** np.array([4, 8, 12])
 ANSWERS, MOST_PATTERNS = 3, 8
+EDGE = 400.0  # of the panels
 
 
 def compute(rng, quick, progress):
@@ -53,14 +54,16 @@ def draw(data):
             of_sign = np.sign(predicted) == sign
             axis.plot(
                 predicted[of_sign],
-                measured[of_sign],
+                np.clip(measured[of_sign], -EDGE, EDGE),
                 "o",
                 ms=1.6,
                 color=color,
                 label=f"{label}: {of_sign.sum()}",
                 rasterized=True,
+                clip_on=False,
             )
-        ends = np.array([-1e3, 1e3])
+        beyond = np.sum(np.abs(measured) > EDGE)
+        ends = np.array([-EDGE, EDGE])
         axis.plot(ends, ends, color=BLACK, linewidth=0.6, zorder=0)
         error = np.median(np.abs(measured / predicted - 1))
         wrong = np.sum(np.sign(measured) != np.sign(predicted))
@@ -72,12 +75,12 @@ def draw(data):
             yticks=ticks,
             xticklabels=[f"{tick:g}" for tick in ticks],
             yticklabels=[f"{tick:g}" for tick in ticks],
-            xlim=(-400, 400),
-            ylim=(-400, 400),
+            xlim=(-EDGE, EDGE),
+            ylim=(-EDGE, EDGE),
             xlabel=r"predicted $\frac{1}{K}\sum_j \frac{s_j-s_w}{c_w-c_j}$",
             title=rf"$t = 10^{{{np.log10(time):.0f}}}$: "
             f"median error {100 * error:.2g} %\n"
-            f"wrong sign: {wrong} of {predicted.size:,}",
+            f"wrong sign: {wrong}, off the frame: {beyond}",
         )
         axis.set_box_aspect(1)
         axis.minorticks_off()

@@ -145,7 +145,8 @@ def draw(data):
     _draw_hull(axes[1][0], data, 1, colors, "confidence $c_k$, which is paid [nats]")
     axes[0][0].set_title("RLVR: the lower hull of the patterns")
     axes[1][0].set_title("RLIF: the same with confidence")
-    axes[0][0].text(0.13, 230, "crosses: never lead", color=GREY, fontsize=6.5)
+    note = "crosses: never lead\nedges: straight in $1/\\pi_0$"
+    axes[0][0].text(0.11, 420, note, va="top", color=GREY, fontsize=6.5)
     for k in data["vertices"][1][data["vertices"][1] >= 0]:
         axes[1][0].annotate(
             f"s = {data['rates'][1][k]:g}",
