@@ -5,7 +5,7 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import decay, levels, run
+from experiments.checks.running import decay, levels, run, slope_at_start
 from experiments.checks.tail_late import counts, gap_exponent
 from experiments.families import SMALL, SMALLEST, groups, kernels
 
@@ -137,16 +137,15 @@ def _early(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
     """The first slope by a difference quotient; peak and end."""
     gap = np.where(moving, theory.gap(confidence, log_policy), 1.0)
     base = np.where(log_policy > -np.inf, rates, 0.0)
-    slopes, ok = [], moving
-    for shrink in (1e-4, 2e-4):
+    times, changes, ok = [], [], moving
+    for shrink in (1e-4, 2e-4, 3e-4):
         runs = _run(rates, confidence, log_policy, gap * (1 - shrink), job)
         change = np.exp(runs.log_probs) - np.exp(log_policy)
-        time = np.where(runs.reached & moving, runs.time, 1.0)
-        slopes.append(np.sum(change * base, axis=-1) / time)
+        times.append(np.where(runs.reached & moving, runs.time, shrink))
+        changes.append(np.sum(change * base, axis=-1))
         ok = ok & runs.reached
-    slope = 2 * slopes[0] - slopes[1]
+    slope, allowed = slope_at_start(np.stack(times), np.stack(changes))
     expected = theory.initial_slope(rates, confidence, log_policy)
-    scale = 1e-6 + 1e-13 / time + 1e-2 * np.abs(slopes[0] - slopes[1])
     inputs = {
         "success_rates": rates,
         "confidence": confidence,
@@ -164,7 +163,7 @@ def _early(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
         scored(
             "B5.early",
             "1 - |measured slope of accuracy - theory's| / allowance",
-            1 - np.abs(slope - expected) / scale,
+            1 - np.abs(slope - expected) / allowed,
             ok,
             where=moving,
             **inputs,

@@ -4,7 +4,7 @@ import numpy as np
 
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import MOMENTS, past_transition, run
+from experiments.checks.running import MOMENTS, past_transition, run, slope_at_start
 from experiments.families import SMALLEST, groups, log_normalised
 
 CEILINGS = 10_000  # problems for the largest product, a search per piece
@@ -26,21 +26,18 @@ def results(job: Job, rates, log_policy) -> list[CheckResult]:
     gap = theory.gap(rates, log_policy)
     best = _best(rates, log_policy)
     start = _log_best(log_policy, best)
-    slopes, ok = [], True
-    # (t, 2 t): the error of the first order cancels.
-    for shrink in (1e-4, 2e-4):
+    times, changes, ok = [], [], True
+    for shrink in (1e-4, 2e-4, 3e-4):
         runs = run(rates, log_policy, level=gap * (1 - shrink), progress=job.progress)
-        slopes.append((_log_best(runs.log_probs, best) - start) / runs.time)
+        times.append(runs.time)
+        changes.append(_log_best(runs.log_probs, best) - start)
         ok = ok & runs.reached
-        time = runs.time
-    slope = 2 * slopes[0] - slopes[1]
-    # What rounding of the states and the curvature may do.
-    scale = 1e-6 + 1e-13 / time + 1e-2 * np.abs(slopes[0] - slopes[1])
+    slope, allowed = slope_at_start(np.stack(times), np.stack(changes))
     return [
         scored(
             "B4.dip",
             "1 - |measured slope of log pi_* + theory's margin| / allowance",
-            1 - np.abs(slope + theory.dip_margin(rates, log_policy)) / scale,
+            1 - np.abs(slope + theory.dip_margin(rates, log_policy)) / allowed,
             ok,
             success_rates=rates,
             log_policy=log_policy,
@@ -135,7 +132,7 @@ def _depths(job: Job) -> list[CheckResult]:
             f"B4.{name}",
             "share of the residual that is gone as pi_0(*) falls from 1e-3 to 1e-5, "
             "less 1/2",
-            0.5 - late / early,
+            0.5 - late / np.maximum(early, 1e-300),
             where=ok,
             success_rates=rates,
             log_policy=log_policy,

@@ -118,7 +118,11 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
     champions = theory.champions(kernel, log_policy)
     end = np.where(inside, runs.saved[:, -1], -np.inf)
     best = np.where(champions, end, -np.inf).max(axis=-1)
-    settled = end.max(axis=-1) > np.log(0.9)
+    # On a plateau a pattern may hold nearly all the mass without being paid best.
+    paid = np.take_along_axis(kernel, leaders[:, -1, None, None], axis=-1)[..., 0]
+    paid = np.where(inside, paid, -1.0)
+    top = np.take_along_axis(paid, end.argmax(axis=-1)[:, None], axis=-1)[:, 0]
+    settled = (end.max(axis=-1) > np.log(0.999)) & (top == paid.max(axis=-1))
     rows = np.where(inside[..., None], kernel, np.nan)
     with np.errstate(invalid="ignore"):
         apart = np.abs(rows[:, :, None] - rows[:, None, :])
@@ -146,7 +150,7 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
             "C3.must-flip",
             "1 where the leader was overtaken; unresolved where not yet at t = 1e6",
             np.where(flipped, 1.0, -1.0),
-            runs.reached & (flipped | ~settled),
+            runs.reached & (flipped | settled),
             where=theory.must_flip(kernel, log_policy),
             note="flow",
             **inputs,

@@ -203,6 +203,19 @@ def decay(
     return margin, small | ~early
 
 
+def slope_at_start(times, changes) -> tuple[np.ndarray, np.ndarray]:
+    """`(f/t)(0)` from `f` at three short times, `[3, B]` each, and its uncertainty.
+
+    Extrapolated by the parabola; uncertain by the difference to the straight line
+    through the first two, and by rounding.
+    """
+    t, g = times, changes / times
+    line = (g[0] * t[1] - g[1] * t[0]) / (t[1] - t[0])
+    bend = (g[2] - g[1]) / (t[2] - t[1]) - (g[1] - g[0]) / (t[1] - t[0])
+    slope = line + bend / (t[2] - t[0]) * t[0] * t[1]
+    return slope, 1e-6 * np.abs(slope) + 1e-12 / t[0] + np.abs(slope - line) + 1e-12
+
+
 def lane_values(values, index) -> np.ndarray:
     """`values[b, index[b]]`."""
     return np.take_along_axis(values, np.asarray(index)[:, None], axis=-1)[:, 0]
