@@ -1,18 +1,27 @@
-"""Hitting time of gap 1e-2 on 10,000 random problems: this flow against peers.
+"""Hitting time of gap 1e-2 on random problems: both engines against peers, in one run.
 
 Peers: plain `vmap` of Diffrax's Tsit5 and a loop of SciPy's RK45, both in physical time
 with rtol = atol = 1e-8. Prints one JSON object. Times are of warm calls, the best of
-the repeats; compile time is apart. SciPy runs on the first `--scipy-problems` lanes and
-is compared per problem; lanes that pass `--scipy-seconds` are cut and counted as that
-long, which favours SciPy.
+the repeats; compile time is apart; ratios are per problem. SciPy runs on the first
+`--scipy-problems` lanes; lanes that pass `--scipy-seconds` are cut and counted as that
+long, and Diffrax is cut at `--max-steps`: both favour the peer.
+
+The floor is the time that the arithmetic which the exact engine cannot do without takes
+at the rates of this machine, measured in the same run: per stretch two iterations at 16
+nodes, each one division per pattern, one exponential and one logarithm; and per pattern
+four exponentials and a logarithm to set it up and to look at its end.
 
     python benchmarks/hitting_time.py
 """
 
 import argparse
 import json
+import os
 import platform
+import resource
 import time
+
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(os.cpu_count()))
 
 import diffrax
 import jax
@@ -23,19 +32,64 @@ from scipy.integrate import solve_ivp
 
 import simulator as sim
 
-LEVEL, HORIZON = 1e-2, 1e30
+LEVEL, HORIZON, PATTERNS = 1e-2, 1e30, 8
 
 
-def problems(number, K=8, seed=0):
+def problems(number, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.uniform(size=(number, K)), 2 * rng.normal(size=(number, K))
+    shape = (number, PATTERNS)
+    return rng.uniform(size=shape), 2 * rng.normal(size=shape)
 
 
-def flow(rates, logits, tolerance=None):
+def solve(method, rates, logits, tolerance=None):
     problem = sim.Problem(rates, logits=logits)
-    return sim.flow(
-        problem, sim.Verifiable(), until=sim.Gap(LEVEL), tolerance=tolerance
+    return sim.solve(
+        problem,
+        sim.Verifiable(),
+        method=method,
+        until=sim.Gap(LEVEL),
+        tolerance=tolerance,
     )
+
+
+def seconds_per_operation():
+    """Of division, exponential and logarithm, all devices busy."""
+    devices, size, repeats = jax.local_devices(), 2**13, 200
+    rates = {}
+    for name, function in (
+        ("divide", lambda y: 1 / (1 + y)),
+        ("exp", lambda y: jnp.exp(-y)),
+        ("log", lambda y: jnp.log(1.5 + y)),
+    ):
+
+        def many(y, function=function):
+            return jax.lax.fori_loop(0, repeats, lambda _, y: function(y), y)
+
+        run = jax.pmap(many)
+        start = jnp.ones((len(devices), size))
+        _, _, best = warm(lambda run=run, start=start: run(start), 5)
+        rates[name] = best / (repeats * size * len(devices))
+    return rates
+
+
+def floor(steps, rate):
+    """Seconds per problem; see the module's docstring."""
+    nodes, iterations = 16, 2
+    visits = steps * nodes * iterations
+    return visits * (
+        PATTERNS * rate["divide"] + rate["exp"] + rate["log"]
+    ) + steps * PATTERNS * (4 * rate["exp"] + rate["log"])
+
+
+def unresolved(solution):
+    return int((sim.outcome_names(solution.outcome) != "reached").sum())
+
+
+def worst_error(solution, reference):
+    """Of the hitting times, relative; a start within the level has no time."""
+    moved = np.isfinite(reference.log_time)
+    difference = solution.log_time[moved] - reference.log_time[moved]
+    return float(np.abs(np.expm1(difference)).max())
 
 
 def diffrax_peer(max_steps):
@@ -117,54 +171,75 @@ def warm(function, repeats):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--problems", type=int, default=10_000)
+    parser.add_argument("--exact-problems", type=int, default=1_000_000)
     parser.add_argument("--scipy-problems", type=int, default=60)
     parser.add_argument("--scipy-seconds", type=float, default=2.0)
     parser.add_argument("--max-steps", type=int, default=4096)
     args = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    rates, logits = problems(args.problems)
 
-    ours, compile_ours, time_ours = warm(lambda: flow(rates, logits), 3)
-    reference = flow(rates, logits, tolerance=1e-11)
-    moved = np.isfinite(reference.log_time)
-    error = np.abs(np.expm1(ours.log_time[moved] - reference.log_time[moved]))
+    many = problems(args.exact_problems)
+    exact, compile_exact, time_exact = warm(lambda: solve("exact", *many), 3)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    part = tuple(array[: args.problems] for array in many)
+    finest = solve("exact", *part, tolerance=1e-15)
+    first = jax.tree.map(lambda leaf: leaf[: args.problems], exact)
+    flow, compile_flow, time_flow = warm(lambda: solve("flow", *part), 3)
+    rate = seconds_per_operation()
+    least = floor(float(exact.num_steps.mean()), rate)
+
     peer = diffrax_peer(args.max_steps)
-    (times, hit), compile_peer, time_peer = warm(lambda: peer(rates, logits), 1)
+    (_, hit), compile_peer, time_peer = warm(lambda: peer(*part), 1)
     slow = [
-        scipy_peer(rates[i], logits[i], args.scipy_seconds)
+        scipy_peer(*(array[i] for array in part), args.scipy_seconds)
         for i in range(args.scipy_problems)
     ]
-    seconds = np.array([s for _, s in slow])
-    print(
-        json.dumps(
-            {
-                "machine": platform.machine(),
-                "device": jax.devices()[0].device_kind,
-                "versions": {"jax": jax.__version__, "diffrax": diffrax.__version__},
-                "problems": args.problems,
-                "ours_s": time_ours,
-                "ours_compile_s": compile_ours,
-                "ours_unresolved": int(
-                    (sim.outcome_names(ours.outcome) != "reached").sum()
-                ),
-                "ours_worst_relative_error": float(error.max()),
-                "ours_longest_log10_time": float(ours.log_time.max() / np.log(10)),
-                "diffrax_max_steps": args.max_steps,
-                "diffrax_s": time_peer,
-                "diffrax_compile_s": compile_peer,
-                "diffrax_unresolved": int((~np.asarray(hit)).sum()),
-                "scipy_problems": args.scipy_problems,
-                "scipy_seconds_allowed": args.scipy_seconds,
-                "scipy_ms_per_problem": float(1e3 * seconds.mean()),
-                "scipy_cut": int((seconds >= args.scipy_seconds).sum()),
-                "times_faster_than_diffrax": time_peer / time_ours,
-                "times_faster_than_scipy": float(
-                    seconds.mean() * args.problems / time_ours
-                ),
-            },
-            indent=2,
-        )
-    )
+    scipy_each = float(np.mean([s for _, s in slow]))
+    exact_each = time_exact / args.exact_problems
+    flow_each, peer_each = time_flow / args.problems, time_peer / args.problems
+    report = {
+        "machine": platform.machine(),
+        "devices": [device.device_kind for device in jax.local_devices()],
+        "versions": {"jax": jax.__version__, "diffrax": diffrax.__version__},
+        "exact": {
+            "problems": args.exact_problems,
+            "microseconds_per_problem": 1e6 * exact_each,
+            "compile_s": compile_exact,
+            "unresolved": unresolved(exact),
+            "worst_relative_error": worst_error(first, finest),
+            "longest_log10_time": float(exact.log_time.max() / np.log(10)),
+            "mean_steps": float(exact.num_steps.mean()),
+            "most_steps": int(exact.num_steps.max()),
+            "peak_memory_gib": memory,
+            "floor_microseconds": 1e6 * least,
+            "times_the_floor": exact_each / least,
+            "times_faster_than_diffrax": peer_each / exact_each,
+            "times_faster_than_scipy": scipy_each / exact_each,
+        },
+        "flow": {
+            "problems": args.problems,
+            "microseconds_per_problem": 1e6 * flow_each,
+            "compile_s": compile_flow,
+            "unresolved": unresolved(flow),
+            "worst_relative_error": worst_error(flow, finest),
+            "times_faster_than_diffrax": peer_each / flow_each,
+            "times_faster_than_scipy": scipy_each / flow_each,
+        },
+        "diffrax": {
+            "problems": args.problems,
+            "microseconds_per_problem": 1e6 * peer_each,
+            "compile_s": compile_peer,
+            "max_steps": args.max_steps,
+            "unresolved": int((~np.asarray(hit)).sum()),
+        },
+        "scipy": {
+            "problems": args.scipy_problems,
+            "microseconds_per_problem": 1e6 * scipy_each,
+            "cut": sum(s >= args.scipy_seconds for _, s in slow),
+        },
+        "nanoseconds_per_operation": {name: 1e9 * r for name, r in rate.items()},
+    }
+    print(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":
