@@ -127,7 +127,7 @@ def _draw_gamma(axis, data, colors):
             axis.plot(data["gamma"][i], data["log10_time"][i], color=color)
     for height, text in (
         (14.9, r"$\gamma^{C\gamma}$ as reported, at $C = 1$"),
-        (10.0, "exponential bound"),
+        (10.0, "exponential bound on $L$"),
         (6.9, r"$K = \gamma + 1$ patterns"),
         (1.6, r"$K = 3$ to $6$ patterns"),
     ):
