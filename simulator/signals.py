@@ -173,7 +173,10 @@ class MajorityVote(AbstractSignal):
     """
 
     def __call__(self, problem, log_probs):
-        majority = jnp.argmax(_log_answers(problem, log_probs))
+        log_answers = _log_answers(problem, log_probs)
+        # Shares that differ by rounding only count as tied: the first True.
+        rounding = 16 * jnp.finfo(log_answers.dtype).eps
+        majority = jnp.argmax(log_answers >= jnp.max(log_answers) - rounding)
         return problem.answer_kernel[:, majority]
 
     def check(self, problem):

@@ -48,9 +48,16 @@ def _run(rates, confidence, log_policy, level, job):
     )
 
 
-def _excess(log_probs, merit):
-    """`t`-free part of `ACC - s_bar`, as a log-scale-free sum."""
-    return np.sum(np.exp(log_probs) * merit, axis=-1)
+def _excess(log_probs, merit, kept, log_t=0.0):
+    """`t (ACC - s_bar)`: `[B]`.
+
+    Survivors keep equal shares, and their merits add up to 0: what rounding makes of
+    that would drown the rest.
+    """
+    weight = np.exp(log_probs + np.asarray(log_t)[..., None])
+    mean = np.mean(weight, axis=-1, where=kept, keepdims=True)
+    equal = kept & (np.abs(weight - mean) <= 1e-12 * mean)
+    return np.sum(np.where(equal, 0.0, weight) * merit, axis=-1)
 
 
 def check(job: Job) -> list[CheckResult]:
@@ -73,6 +80,7 @@ def _merit(rates, confidence, log_policy):
 def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
     merit = _merit(rates, confidence, log_policy)
     n, m, losers = counts(confidence, log_policy)
+    kept = theory.survivors(confidence, log_policy)
     law = theory.degradation_coefficient(rates, confidence, log_policy)
     size = np.sum(np.abs(merit), axis=-1) + 1e-300
     first, second, tied, times, ok = [], [], [], [], moving
@@ -81,13 +89,13 @@ def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
         runs = _run(rates, confidence, log_policy, level, job)
         ok = ok & runs.reached
         log_t = np.where(runs.reached, runs.log_time, 0.0)
-        scaled = np.sum(np.exp(runs.log_probs + log_t[:, None]) * merit, axis=-1)
+        scaled = _excess(runs.log_probs, merit, kept, log_t)
         time = np.exp(log_t)
         expansion = theory.degradation_expansion(rates, confidence, log_policy, time)
         first.append(np.abs(scaled - law) / (np.abs(law) + size))
         second.append(np.abs(scaled - expansion) / (np.abs(law) + size))
         slow = theory.loser_excess(rates, confidence, log_policy, time)
-        excess = _excess(runs.log_probs, merit)
+        excess = _excess(runs.log_probs, merit, kept)
         tied.append(np.abs(excess / np.where(slow == 0, 1.0, slow) - 1))
         times.append(log_t)
     K = n + m
@@ -186,7 +194,9 @@ def _bounds(job, rates, confidence, log_policy) -> CheckResult:
     ok = runs.reached & (runs.time > 0) & np.isfinite(runs.time)
     time = np.where(ok, runs.time, 1.0)
     bounds = theory.degradation_bounds(rates, confidence, log_policy, time)
-    value = time * _excess(runs.log_probs, _merit(rates, confidence, log_policy))
+    kept = theory.survivors(confidence, log_policy)
+    merit = _merit(rates, confidence, log_policy)
+    value = _excess(runs.log_probs, merit, kept, np.log(time))
     size = np.abs(bounds.lower) + np.abs(bounds.upper) + 1e-300
     _, m, losers = counts(confidence, log_policy)
     return scored(
