@@ -14,13 +14,15 @@ Family = Callable[[np.random.Generator, np.ndarray, float], tuple[np.ndarray, ..
 
 MAX_PATTERNS = 8
 BULK = 50_000
+BULK_PAIRS = 2**23
 MAX_BULKS = 400
-FAMILY_BULKS = 8
+FAMILY_BULKS = 20
 
 # Padded number of patterns, and the share of problems of that size.
 SIZES = ((4, 0.70), (16, 0.25), (64, 0.05))
 SMALL = ((4, 0.80), (16, 0.20))
 SMALLEST = ((4, 1.0),)
+LARGEST = 64  # sizes beyond are left out; every size costs a compiled program
 
 
 class Group(NamedTuple):
@@ -42,9 +44,13 @@ def _dirichlet(rng, inside, spread):
 
 
 def _near_corners(rng, inside, spread):
-    """One pattern has nearly all the mass."""
+    """One pattern has nearly all the mass; in half of the problems the best one."""
     rates, logits = _logit_normal(rng, inside, spread)
     logits[:, 0] = spread * 2 + rng.uniform(2, 10, size=len(logits))
+    best = np.where(inside, rates, -1.0).argmax(axis=-1)
+    lucky = np.flatnonzero(rng.uniform(size=len(rates)) < 0.5)
+    first, largest = rates[lucky, 0], rates[lucky, best[lucky]]
+    rates[lucky, best[lucky]], rates[lucky, 0] = first, largest
     return rates, logits
 
 
@@ -116,17 +122,21 @@ def mixed(
 ) -> Group:
     """`number` problems of size K that satisfy `accept`, of all families in proportion.
 
-    A family that cannot (say, ties where the best pattern must be unique) leaves its
-    share to the first one.
+    Families that cannot (say, ties where the best pattern must be unique) leave their
+    share to the one that can best.
     """
     parts: list[Group] = []
+    rate: dict[Family, float] = {}
     shares = [share for _, share in FAMILIES.values()]
     for (family, _), wanted in zip(
         FAMILIES.values(), _quota(number, shares), strict=True
     ):
-        parts += _accepted(rng, family, wanted, K, accept, spread, FAMILY_BULKS)
+        found = _accepted(rng, family, wanted, K, accept, spread, FAMILY_BULKS)
+        parts += found.groups
+        rate[family] = found.rate
     missing = number - sum(len(part.rates) for part in parts)
-    parts += _accepted(rng, _logit_normal, missing, K, accept, spread, MAX_BULKS)
+    easiest = max(rate, key=lambda family: rate[family])
+    parts += _accepted(rng, easiest, missing, K, accept, spread, MAX_BULKS).groups
     rates, log_policy = (np.concatenate(a) for a in zip(*parts, strict=True))
     if len(rates) < number:
         raise RuntimeError(
@@ -136,18 +146,29 @@ def mixed(
     return Group(rates, log_policy)
 
 
-def _accepted(rng, family, wanted, K, accept, spread, bulks) -> list[Group]:
+class _Found(NamedTuple):
+    """Accepted problems, and the share of draws that were."""
+
+    groups: list[Group]
+    rate: float
+
+
+def _accepted(rng, family, wanted, K, accept, spread, bulks) -> _Found:
     """Up to `wanted` accepted problems, after `bulks` attempts at most."""
     kept: list[Group] = []
+    tried, good_ones = 0, 0
     for _ in range(bulks):
         if wanted <= 0:
             break
-        group = _family_problems(rng, family, min(4 * wanted + 64, BULK), K, spread)
-        good = slice(None) if accept is None else accept(*group)
+        # Hypotheses compare all pairs of patterns: few problems at once if K is large.
+        size = min(4 * wanted + 64, max(BULK_PAIRS // K**2, 64))
+        group = _family_problems(rng, family, size, K, spread)
+        good = np.ones(size, bool) if accept is None else accept(*group)
+        tried, good_ones = tried + size, good_ones + int(good.sum())
         group = Group(*(a[good][:wanted] for a in group))
         wanted -= len(group.rates)
         kept.append(group)
-    return kept
+    return _Found(kept, good_ones / max(tried, 1))
 
 
 def groups(
@@ -158,6 +179,7 @@ def groups(
     spread: float = 2.0,
 ) -> Iterator[Group]:
     """`number` problems that satisfy `accept`, in groups of one padded size."""
+    sizes = tuple(size for size in sizes if size[0] <= LARGEST)
     for (K, _), count in zip(
         sizes, _quota(number, [share for _, share in sizes]), strict=True
     ):

@@ -136,4 +136,22 @@ def check(job: Job) -> list[CheckResult]:
         ],
         note="cells",
     )
-    return [clt, exact, each, dataclasses.replace(refuted, cells=cells)]
+    large = [cell for cell in cells if cell["K"] == max(K for K, _ in CELLS)]
+    reported = [
+        scored(
+            f"A4.{name}",
+            measures,
+            [margin(cell) for cell in large],
+            note="depends on the reading of Assumption 5.5 and on the law",
+            **{key: np.array([cell[key] for cell in large]) for key in large[0]},
+        )
+        for name, measures, margin in (
+            ("rise", "P(1) - 0.95, K = 1000", lambda cell: cell["rise"] - 0.95),
+            (
+                "winner",
+                "0.05 - |P(2) - 1/2|, K = 1000",
+                lambda cell: 0.05 - abs(cell["worst"] - 0.5),
+            ),
+        )
+    ]
+    return [*reported, clt, exact, each, dataclasses.replace(refuted, cells=cells)]

@@ -5,8 +5,8 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import decay, levels, run, slope_at_start
-from experiments.checks.tail_late import counts, gap_exponent
+from experiments.checks.running import decay, levels, run, short_steps, slope_at_start
+from experiments.checks.tail_late import counts, gap_exponent, is_late
 from experiments.families import SMALL, SMALLEST, groups, kernels
 
 SLOW = 1000
@@ -83,11 +83,12 @@ def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
     kept = theory.survivors(confidence, log_policy)
     law = theory.degradation_coefficient(rates, confidence, log_policy)
     size = np.sum(np.abs(merit), axis=-1) + 1e-300
-    first, second, tied, times, ok = [], [], [], [], moving
+    first, second, tied, times, ok, late_at = [], [], [], [], moving, True
     for gap in GAPS:
         level = np.full(len(rates), gap)
         runs = _run(rates, confidence, log_policy, level, job)
         ok = ok & runs.reached
+        late_at = late_at & is_late(confidence, log_policy, runs.log_probs)
         log_t = np.where(runs.reached, runs.log_time, 0.0)
         scaled = _excess(runs.log_probs, merit, kept, log_t)
         time = np.exp(log_t)
@@ -116,7 +117,7 @@ def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
                 f"B5.{name}",
                 "measured exponent of the residual / claimed one - 1/2, 60 decades",
                 margin,
-                ok & judged,
+                ok & judged & late_at,
                 where=unique,
                 **inputs,
             )
@@ -133,7 +134,7 @@ def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
             "B5.ties",
             "as B5.law; where winners are lost, for the ratio to the leading term",
             margin,
-            ok & judged & visible,
+            ok & judged & visible & late_at,
             where=several,
             **inputs,
         )
@@ -146,13 +147,14 @@ def _early(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
     gap = np.where(moving, theory.gap(confidence, log_policy), 1.0)
     base = np.where(log_policy > -np.inf, rates, 0.0)
     times, changes, ok = [], [], moving
-    for shrink in (1e-4, 2e-4, 3e-4):
-        runs = _run(rates, confidence, log_policy, gap * (1 - shrink), job)
+    shares = short_steps(confidence, log_policy)
+    for share in shares:
+        runs = _run(rates, confidence, log_policy, gap * (1 - share), job)
         change = np.exp(runs.log_probs) - np.exp(log_policy)
-        times.append(np.where(runs.reached & moving, runs.time, shrink))
+        times.append(np.where(runs.reached & moving, runs.time, share))
         changes.append(np.sum(change * base, axis=-1))
         ok = ok & runs.reached
-    slope, allowed = slope_at_start(np.stack(times), np.stack(changes))
+    slope, allowed = slope_at_start(np.stack(times), np.stack(changes), shares)
     expected = theory.initial_slope(rates, confidence, log_policy)
     inputs = {
         "success_rates": rates,

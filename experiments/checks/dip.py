@@ -4,7 +4,13 @@ import numpy as np
 
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import MOMENTS, past_transition, run, slope_at_start
+from experiments.checks.running import (
+    MOMENTS,
+    past_transition,
+    run,
+    short_steps,
+    slope_at_start,
+)
 from experiments.families import SMALLEST, groups, log_normalised
 
 CEILINGS = 10_000  # problems for the largest product, a search per piece
@@ -27,12 +33,13 @@ def results(job: Job, rates, log_policy) -> list[CheckResult]:
     best = _best(rates, log_policy)
     start = _log_best(log_policy, best)
     times, changes, ok = [], [], True
-    for shrink in (1e-4, 2e-4, 3e-4):
-        runs = run(rates, log_policy, level=gap * (1 - shrink), progress=job.progress)
+    shares = short_steps(rates, log_policy)
+    for share in shares:
+        runs = run(rates, log_policy, level=gap * (1 - share), progress=job.progress)
         times.append(runs.time)
         changes.append(_log_best(runs.log_probs, best) - start)
         ok = ok & runs.reached
-    slope, allowed = slope_at_start(np.stack(times), np.stack(changes))
+    slope, allowed = slope_at_start(np.stack(times), np.stack(changes), shares)
     return [
         scored(
             "B4.dip",

@@ -17,10 +17,14 @@ def _moving(rates, log_policy):
 
 def _linear(runs, tolerance, note, rates, log_policy) -> CheckResult:
     left = theory.elapsed(rates, log_policy, runs.log_probs)
+    inside = log_policy > -np.inf
+    spread = np.ptp(np.where(inside, rates, rates[:, :1]), axis=-1)
+    # The law is in differences of rates, which near ties are known to fewer digits.
+    allowed = tolerance + 1e-15 / spread
     return scored(
         "B1.linear",
-        "1 - (misfit of the linear law) / (allowed to the engine), tau > 0",
-        np.where(left.tau > 0, 1 - left.misfit / tolerance, -1.0),
+        "1 - (misfit of the linear law) / (allowance), tau > 0",
+        np.where(left.tau > 0, 1 - left.misfit / allowed, -1.0),
         runs.reached,
         note=note,
         success_rates=rates,

@@ -121,9 +121,11 @@ def _plain(job, kernel, log_policy) -> list[CheckResult]:
     inside = log_policy > -np.inf
     path = np.where(inside[:, None], runs.saved, 0.0)
     kept = theory.keeps_order(kernel, log_policy)
+    pairs = kept.sum(axis=(1, 2)) > np.trace(kept, axis1=1, axis2=2)
+    # Equal in both: a tie that any rounding breaks, and that is unstable.
+    kept &= _not_tied(kernel, log_policy)
     ahead = path[..., :, None] - path[..., None, :]
     order = np.where(kept[:, None], ahead, np.inf).min(axis=(1, 2, 3))
-    pairs = kept.sum(axis=(1, 2)) > np.trace(kept, axis1=1, axis2=2)
     modes = np.argmax(log_policy, axis=-1)
     lead = np.take_along_axis(path, modes[:, None, None], axis=-1) - path
     start = np.where(inside, log_policy, 0.0)
@@ -140,8 +142,8 @@ def _plain(job, kernel, log_policy) -> list[CheckResult]:
         scored(
             "C2.order",
             "smallest log pi_i/pi_j over ordered pairs and 8 times",
-            order,
-            runs.reached,
+            np.where(np.isinf(order), 0.0, order),
+            runs.reached & np.isfinite(order),
             where=pairs,
             allowance=1e-6,
             note="flow",
@@ -167,6 +169,17 @@ def _plain(job, kernel, log_policy) -> list[CheckResult]:
             **inputs,
         ),
     ]
+
+
+def _not_tied(kernel, log_policy):
+    """`[B, K, K]`: pairs that differ, in entropy or in probability, visibly."""
+    entropy = -theory.token_entropy(kernel, log_policy)
+    logits = np.where(log_policy > -np.inf, log_policy, 0.0)
+
+    def differ(values):
+        return np.abs(values[:, :, None] - values[:, None, :]) > 1e-9
+
+    return differ(entropy) | differ(logits)
 
 
 def _instance(kernel, policy):

@@ -9,6 +9,7 @@ from experiments.checks.running import MOMENTS, integral, levels, run
 from experiments.families import SIZES, SMALL, groups
 
 METERED = 20_000  # problems along which integrals are measured
+LATE = 20_000  # problems followed over 120 decades
 SLOW = 1000  # problems for predictions that cost a millisecond
 RISES = 8  # states at which ratios are compared
 
@@ -28,6 +29,7 @@ def check(job: Job) -> list[CheckResult]:
     results = []
     for rates, log_policy in groups(job.rng, job.number, _moving, SIZES):
         results += _on_the_way(job, rates, log_policy)
+    for rates, log_policy in groups(job.rng, job.at_most(LATE), _moving, SIZES):
         results += tail_late.results(job, rates, log_policy)
     for rates, log_policy in groups(job.rng, job.at_most(METERED), _moving, SMALL):
         results += _metered(job, rates, log_policy)
