@@ -1,42 +1,125 @@
+"""Every statement survives its check, and planted false ones do not."""
+
+import json
+
 import numpy as np
 import pytest
 
 import theory
-from experiments import checks, verify
+from experiments import checks, cli, families, verify
+
+PROBLEMS = 64
 
 
-@pytest.fixture(scope="module")
-def reports():
-    return verify.verify(("A2", "A3"), 64, seed=3)
+@pytest.fixture(autouse=True)
+def few_programs(monkeypatch):
+    """Four patterns at most: larger sizes take their own compiled programs."""
+    monkeypatch.setattr(families, "LARGEST", 4)
 
 
-def test_true_statements_survive(reports):
-    for report in reports:
-        assert report["violations"] == 0 and report["problems"] == 64
-        assert report["unresolved"] <= 2
-        assert np.isfinite(report["worst_margin"])
+def violations(name):
+    (report,) = verify.verify((name,), PROBLEMS, seed=3)
+    return report["violations"]
 
 
-def test_a_false_bound_is_caught(monkeypatch):
-    true = theory.transition_bounds
+@pytest.mark.parametrize("name", ["A2", "A3", "B3", "B4", "B7", "C1", "C4", "C5", "C6"])
+def test_true_statements_survive(name):
+    (report,) = verify.verify((name,), PROBLEMS, seed=3)
+    assert report["violations"] == 0
+    assert report["unchecked"] == []
+    assert np.isfinite(report["worst_margin"])
+    for claim in report["claims"]:
+        assert claim["unresolved"] <= 0.1 * claim["problems"] + 2
+        if claim["problems"]:
+            assert claim["worst_problem"] is not None
 
-    def with_one_i(*args, **options):
+
+def with_one_i(true):
+    """The upper bound with I in place of 2 I."""
+
+    def bounds(*args, **options):
         law = true(*args, **options)
-        # Upper bound with I in place of 2 I.
         return law._replace(upper=law.lower)
 
-    monkeypatch.setattr(theory, "transition_bounds", with_one_i)
-    (report,) = verify.verify(("A3",), 64, seed=3)
-    assert report["violations"] > 0
+    return bounds
 
 
-def test_a_false_rate_is_caught(monkeypatch):
-    true = theory.gap_time_lower
-    monkeypatch.setattr(theory, "gap_time_lower", lambda *a: 2 * true(*a))
-    (report,) = verify.verify(("A2",), 64, seed=3)
-    assert report["violations"] > 0
+def twice_as_fast(true):
+    """`1/(1/gap + t)` in place of `1/(1/gap + 2 t)`."""
+    return lambda rewards, log_policy, time: true(rewards, log_policy, time / 2)
+
+
+def times(factor):
+    return lambda true: lambda *args, **options: factor * true(*args, **options)
+
+
+PLANTED = [
+    ("A2", "gap_time_lower", times(2)),
+    ("A3", "transition_bounds", with_one_i),
+    ("B3", "gap_lower", twice_as_fast),
+    ("B3", "tail_limit", times(1.01)),
+    ("B3", "loser_mass", times(1.01)),
+    ("B3", "gap_upper_survivors", times(0.9)),
+    ("B4", "transition_bounds", with_one_i),
+    ("B4", "dip_margin", times(-1)),
+    ("B4", "dip_ceiling", times(1.01)),
+    ("B4", "lost_time_bound", times(0.9)),
+    ("B7", "replicator_crossing_time", times(1.01)),
+    ("B7", "replicator_kl_policy", times(1.001)),
+    ("C1", "through_velocity", times(1.001)),
+    ("C1", "trap_margin", times(4)),
+    ("C4", "worst_wins_probability", times(0.8)),
+    ("C5", "crossover_bound", times(0.5)),
+    ("C5", "crossing_n", times(1.5)),
+    ("C6", "rate_clock", times(1.001)),
+    ("C6", "safe_clock", times(10)),
+]
+
+
+@pytest.mark.parametrize("name, function, falsify", PLANTED)
+def test_planted_false_statements_are_refuted(monkeypatch, name, function, falsify):
+    monkeypatch.setattr(theory, function, falsify(getattr(theory, function)))
+    assert violations(name) > 0
 
 
 def test_nan_counts_as_a_violation():
     result = checks.CheckResult("X.y", "nothing", np.array([np.nan, 1.0]))
-    assert result.violations == 1
+    assert result.violations == 1 and result.lowest == -np.inf
+
+
+def test_a_failed_expansion_is_shown_but_does_not_fail_the_run(monkeypatch, capsys):
+    claim = next(c for c in theory.STATEMENTS["C5"].claims if c.id == "C5.mean")
+    assert claim.status == "proved"
+
+    def one(status_of_failure):
+        failed = checks.CheckResult(status_of_failure, "", np.array([-1.0]))
+        monkeypatch.setitem(checks.CHECKS, "B3", lambda job: [failed])
+        code = cli.main(["verify", "B3", "--problems", "5"])
+        assert f"{status_of_failure:<20} {1:>8} {1:>10}" in capsys.readouterr().out
+        return code
+
+    assert one("B3.expansion") == 0
+    assert one("B3.limit") == 1
+
+
+def test_chunks_are_merged_and_their_worst_problem_kept(monkeypatch):
+    def check(job):
+        values = np.arange(job.number) + (0.0 if job.first else 100.0)
+        return [checks.CheckResult("B3.limit", "", values, 1, {"lowest": values.min()})]
+
+    monkeypatch.setitem(checks.CHECKS, "B3", check)
+    monkeypatch.setattr(verify, "CHUNK", 4)
+    (report,) = verify.verify(("B3",), 10, seed=0)
+    (claim,) = report["claims"]
+    assert claim["problems"] == 10 and claim["unresolved"] == 3
+    assert claim["worst_margin"] == 0.0 and claim["worst_problem"] == {"lowest": 0.0}
+    assert claim["tightness"]["1"] == 103.0
+
+
+def test_the_contract_as_json(capsys):
+    assert cli.main(["verify", "C5", "--problems", "64", "--json", "-"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    wanted = "id problems violations unresolved worst_margin tightness worst_problem"
+    assert set(wanted.split()) <= set(report) and report["id"] == "C5"
+    for claim in report["claims"]:
+        assert set(wanted.split()) <= set(claim)
