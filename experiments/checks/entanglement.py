@@ -49,7 +49,8 @@ def check(job: Job) -> list[CheckResult]:
     for rates, log_policy in parts:
         _, log_crossing, reached = _moments(rates, log_policy, job.progress)
         path = theory.intrinsic_path(rates, log_policy)
-        slack = theory.lost_time_bound(path, theory.crossing_event(path))
+        with np.errstate(over="ignore"):
+            slack = theory.lost_time_bound(path, theory.crossing_event(path))
         bound = theory.degree_bound(rates, log_policy).product
         with np.errstate(over="ignore"):
             crossing = np.exp(log_crossing)

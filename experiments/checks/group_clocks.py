@@ -216,8 +216,9 @@ def _tail(job, name, rates, log_policy) -> CheckResult:
 def _exponential(runs, gaps, limit):
     """The delay before counts for nothing in the limit; the rate later shows it."""
     first, last = (r.time for r in runs)
-    rate = np.log(gaps[0] / gaps[1]) / (last - first)
-    rounding = 1e-10 * last / (last - first)
+    between = np.maximum(last - first, 1e-12 * last)
+    rate = np.log(gaps[0] / gaps[1]) / between
+    rounding = 1e-10 * last / between
     margin = 1 - np.abs(rate / limit - 1) / (1e-6 + rounding)
     return margin, np.isfinite(last) & (rounding < 1e-2)
 

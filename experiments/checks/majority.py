@@ -12,6 +12,7 @@ from experiments.families import SMALLEST, groups, kernels, log_normalised
 
 LIMIT = 4000  # problems for the numerical flow
 ANSWERS = 3
+MAX_STEPS = 3000  # where the vote stays tied, the flow cannot go on
 TIMES = np.geomspace(0.1, 1e6, 15)
 
 
@@ -23,10 +24,28 @@ def check(job: Job) -> list[CheckResult]:
         results += _speeds(job, kernel, log_policy)
     number = job.at_most(LIMIT)
     for rates, log_policy in groups(job.rng, number, None, SMALLEST):
-        results += _three_answers(job, kernels(job.rng, rates, ANSWERS), log_policy)
+        kernel = _overtaken(job.rng, rates, log_policy)
+        results += _three_answers(job, kernel, log_policy)
         results.append(_two_answers(job, rates, log_policy))
     results.append(_flips(job))
     return results
+
+
+def _overtaken(rng, rates, log_policy):
+    """Random kernels; in a fifth of them the leader is bound to be overtaken.
+
+    The right answer leads nearly everywhere, but the pattern that gives it most often
+    prefers a wrong one.
+    """
+    kernel = kernels(rng, rates, ANSWERS)
+    right = 0.35 + 0.1 * rates
+    best = np.where(log_policy > -np.inf, right, -1.0).argmax(axis=-1)
+    wrong = np.where(
+        np.arange(rates.shape[1]) == best[:, None], right + 0.05, 0.3 * right
+    )
+    built = np.stack([right, wrong, 1 - right - wrong], axis=-1)
+    pick = rng.uniform(size=len(rates)) < 0.2
+    return np.where(pick[:, None, None], built, kernel)
 
 
 @jax.jit
@@ -99,6 +118,7 @@ def _follow(kernel, log_policy, job=None, **options):
         sim.MajorityVote(),
         kernel=kernel,
         method="flow",
+        max_steps=MAX_STEPS,
         progress=None if job is None else job.progress,
         **options,
     )

@@ -34,22 +34,22 @@ def _questions(rng, rates):
 
 
 @jax.jit
-def _velocities(questions, log_policy):
+def _velocities(questions, means, log_policy):
     """Gradient of `mean_q pi . s_q` by autodiff, and the simulator's on mean rates."""
 
-    def one(s, log_pi):
+    def one(s, mean, log_pi):
         inside = log_pi > -jnp.inf
 
         def objective(theta):
             return jnp.mean(s @ jax.nn.softmax(jnp.where(inside, theta, -jnp.inf)))
 
-        problem = sim.Problem(jnp.mean(s, axis=0), logits=log_pi)
+        problem = sim.Problem(mean, logits=log_pi)
         rule = sim.Dynamics(problem, sim.Verifiable(), sim.PolicyGradient())
         point = rule.point(problem.log_policy)
         by_hand = jax.grad(objective)(jnp.where(inside, log_pi, 0.0))
         return by_hand, point.direction * jnp.exp(point.log_speed)
 
-    return jax.vmap(one)(questions, log_policy)
+    return jax.vmap(one)(questions, means, log_policy)
 
 
 def check(job: Job) -> list[CheckResult]:
@@ -65,9 +65,10 @@ def check(job: Job) -> list[CheckResult]:
 
 def _claims(job, questions, log_policy) -> list[CheckResult]:
     inputs = {"questions": questions, "log_policy": log_policy}
-    by_hand, single = (np.asarray(v) for v in _velocities(questions, log_policy))
-    before = theory.question_accuracies(questions, log_policy)
     mean = theory.mean_rates(questions)
+    found = _velocities(questions, mean, log_policy)
+    by_hand, single = (np.asarray(v) for v in found)
+    before = theory.question_accuracies(questions, log_policy)
     start = theory.gap(mean, log_policy)
     # Half of the runs stop early, the others when training is over.
     level = start * 10.0 ** -job.rng.choice([0.3, 6.0], size=len(start))
