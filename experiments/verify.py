@@ -70,7 +70,7 @@ def _statement(statement, problems: int, seed: int, np) -> dict:
         number = min(CHUNK, problems - chunk * CHUNK)
         label = f"{statement.id} {chunk + 1}/{chunks}"
         with bar(label) as progress:
-            job = Job(rng, number, problems, chunk == 0, progress)
+            job = Job(rng, number, problems, chunk * CHUNK, progress)
             results = by_claim([*results, *CHECKS[statement.id](job)])
     status = {claim.id: claim.status for claim in statement.claims}
     claims = [_claim_report(result, status[result.id], np) for result in results]

@@ -9,6 +9,7 @@ from experiments.checks.running import decay, levels, run, short_steps, slope_at
 from experiments.checks.tail_late import counts, gap_exponent, is_late
 from experiments.families import SMALL, SMALLEST, groups, kernels
 
+LATE = 20_000  # problems followed over 120 decades
 SLOW = 1000
 ANSWERS = 3
 GAPS = (1e-60, 1e-120)  # where limits are looked at
@@ -65,8 +66,10 @@ def check(job: Job) -> list[CheckResult]:
     results = []
     for rates, confidence, log_policy in _drawn(job, job.number, SMALL):
         moving = _moving(confidence, log_policy)
-        results += _late(job, moving, rates, confidence, log_policy)
         results += _early(job, moving, rates, confidence, log_policy)
+    for rates, confidence, log_policy in _drawn(job, job.at_most(LATE), SMALL):
+        moving = _moving(confidence, log_policy)
+        results += _late(job, moving, rates, confidence, log_policy)
     for rates, confidence, log_policy in _drawn(job, job.at_most(SLOW), SMALLEST):
         results.append(_bounds(job, rates, confidence, log_policy))
     return results

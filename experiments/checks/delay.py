@@ -8,7 +8,7 @@ from experiments.checks.result import EXACT, CheckResult, Job, scored
 from experiments.checks.running import LONGEST, MOMENTS, integral, past_transition, run
 from experiments.families import SIZES, SMALL, groups
 
-METERED = 20_000
+METERED = 10_000
 SLOW = 500
 
 

@@ -80,7 +80,7 @@ def deep(job: Job) -> list[CheckResult]:
         )
     for rates, log_policy in groups(job.rng, job.at_most(DIPS), _alone, SMALLEST):
         found.append(_dips(rates, log_policy))
-    return [*found, *_depths(job)]
+    return [*found, *(_depths(job) if job.first else ())]
 
 
 def _dips(rates, log_policy) -> CheckResult:

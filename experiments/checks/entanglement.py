@@ -69,9 +69,8 @@ def check(job: Job) -> list[CheckResult]:
                 log_policy=log_policy,
             )
         )
-    results.append(_trend(job))
     if job.first:
-        results.append(_gamma_alone())
+        results += [_trend(job), _gamma_alone()]
     return results
 
 

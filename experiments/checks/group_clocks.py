@@ -13,7 +13,7 @@ from experiments.families import SMALLEST, groups
 
 GROUP, ATTEMPTS = 8, 4
 FLOW = 5000
-METERED = 20_000
+METERED = 10_000
 # Clock, its `h ~ A gap^a` at a perfect best pattern, and gaps to look at.
 TAILS = {
     "tail-infinite": (sim.GRPO(np.inf), 1.0, -0.5, (1e-20, 1e-40)),

@@ -13,7 +13,7 @@ from experiments.checks.running import (
 )
 from experiments.families import SIZES, SMALL, groups
 
-FLOW = 10_000  # problems solved by the numerical flow as well
+FLOW = 5000  # problems solved by the numerical flow as well
 
 
 def _moving(rates, log_policy):

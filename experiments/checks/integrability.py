@@ -7,7 +7,7 @@ from experiments.checks.result import EXACT, NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import levels, run
 from experiments.families import SIZES, SMALL, groups
 
-FLOW = 20_000  # problems solved by the numerical flow as well
+FLOW = 10_000  # problems solved by the numerical flow as well
 SLOW = 500  # of them, for predictions that cost milliseconds
 
 

@@ -8,8 +8,8 @@ from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import run
 from experiments.families import SMALLEST, groups
 
-LIMIT = 4000  # penalised flows take thousands of steps
-MAX_STEPS = 100_000
+LIMIT = 2000  # penalised flows take thousands of steps
+MAX_STEPS = 30_000
 
 
 def _off_optimum(rates, log_policy):

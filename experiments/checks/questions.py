@@ -68,12 +68,14 @@ def _claims(job, questions, log_policy) -> list[CheckResult]:
     mean = theory.mean_rates(questions)
     found = _velocities(questions, mean, log_policy)
     by_hand, single = (np.asarray(v) for v in found)
-    before = theory.question_accuracies(questions, log_policy)
+    # Sums of probabilities may exceed 1 by rounding.
+    before = np.minimum(theory.question_accuracies(questions, log_policy), 1.0)
     start = theory.gap(mean, log_policy)
     # Half of the runs stop early, the others when training is over.
     level = start * 10.0 ** -job.rng.choice([0.3, 6.0], size=len(start))
     runs = run(mean, log_policy, level=level, progress=job.progress)
     after = np.sum(np.exp(runs.log_probs)[:, None] * questions, axis=-1)
+    after = np.minimum(after, 1.0)
     rise = (after.mean(axis=-1) - before.mean(axis=-1)) / start
     bound = theory.crossover_bound(before, after)
     crosses = np.isfinite(bound)

@@ -15,21 +15,26 @@ EXACT = 1e-9
 
 @dataclass(frozen=True)
 class Job:
-    """One chunk of a check: `number` problems out of `total`; `first`: no chunk before.
+    """One chunk of a check: `number` problems out of `total`, after `done` others.
 
-    Claims that need slow predictions look at a part of the problems (`at_most`), and
+    Claims that need slow predictions look at the first problems only (`at_most`), and
     report that number; those without random problems are checked in the first chunk.
     """
 
     rng: np.random.Generator
     number: int
     total: int
-    first: bool = True
+    done: int = 0
     progress: Callable[[int, int], None] | None = None
 
+    @property
+    def first(self) -> bool:
+        """No chunk came before."""
+        return self.done == 0
+
     def at_most(self, limit: int) -> int:
-        """This chunk's share of `limit` problems, at least 1."""
-        return min(self.number, -(-limit * self.number // self.total))
+        """How many of the first `limit` problems fall into this chunk."""
+        return max(0, min(self.number, limit - self.done))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from experiments.checks.result import EXACT, CheckResult, Job, scored
 from experiments.checks.running import MOMENTS, integral, levels, run
 from experiments.families import SIZES, SMALL, groups
 
-METERED = 20_000  # problems along which integrals are measured
-LATE = 20_000  # problems followed over 120 decades
+METERED = 10_000  # problems along which integrals are measured
+LATE = 10_000  # problems followed over 120 decades
 SLOW = 1000  # problems for predictions that cost a millisecond
 RISES = 8  # states at which ratios are compared
 
