@@ -1,19 +1,10 @@
 """Every picture from small data: it is drawn, and what it shows is true."""
 
-import jax
 import numpy as np
 import pytest
 
 from experiments import figures
 from experiments.pictures import NAMES
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler():
-    """Nearly all the time here goes into compiling, not running."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")
