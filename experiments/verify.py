@@ -1,7 +1,6 @@
 """`pattern-selection verify`: statements against simulation, worst case first."""
 
 import argparse
-import os
 import sys
 import time
 
@@ -16,7 +15,6 @@ IDS = (
 )
 QUANTILES = (0.0, 0.01, 0.5, 0.99, 1.0)
 CHUNK = 20_000  # problems in memory at once
-MOST_DEVICES = 8
 # A proved claim that fails, and a counterexample that no longer is one, fail the run;
 # expansions without error bound, and wordings reported without proof, are only shown.
 COUNTED = ("proved", "refuted")
@@ -35,21 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def use_all_cores() -> None:
-    """One JAX device per core, unless JAX has started already."""
-    import jax
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    try:
-        jax.config.update("jax_num_cpu_devices", max(1, min(cores, MOST_DEVICES)))
-    except RuntimeError:
-        pass
-
-
 def verify(ids, problems: int, seed: int) -> list[dict]:
     """One report per statement; `problems` counts each claim's true number."""
-    use_all_cores()
-
     import numpy as np
 
     import theory
