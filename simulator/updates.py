@@ -27,6 +27,9 @@ from simulator.logspace import Centred, ScaledVector, centre, log_sum
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 
+LARGEST_GROUP = 100_000  # h is a sum over all numbers of right answers in a group
+MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
+
 
 class AbstractUpdate(eqx.Module):
     """A rule for the logits, with weight `beta` of KL to the reference policy."""
@@ -187,6 +190,11 @@ class GRPO(AbstractClock):
     def check(self, signal):
         super().check(signal)
         _check_group("group_size", self.group_size)
+        if math.isfinite(self.group_size) and self.group_size > LARGEST_GROUP:
+            raise ValueError(
+                f"`group_size` is {self.group_size:g}; groups beyond "
+                f"{LARGEST_GROUP:,} are not counted out: use inf."
+            )
         if self.spread not in ("population", "sample"):
             raise ValueError(
                 f"`spread` is {self.spread!r}; it must be 'population' or 'sample'."
@@ -207,9 +215,10 @@ class PassAtN(AbstractClock):
 
     def check(self, signal):
         super().check(signal)
-        if self.attempts < 1 or self.attempts != int(self.attempts):
+        if not 1 <= self.attempts <= MOST_ATTEMPTS or self.attempts % 1:
             raise ValueError(
-                f"`attempts` is {self.attempts:g}; it must be a whole number from 1."
+                f"`attempts` is {self.attempts}; it must be a whole number from 1 to "
+                f"{MOST_ATTEMPTS:,}."
             )
 
 

@@ -63,6 +63,16 @@ def test_the_method_can_be_forced_and_does_not_matter(capsys):
             "--signal fixed-confidence --confidence 1 2",
             "0 or 1",
         ),
+        (
+            "run --success-rates 0.9 0.6 --policy 0.5 0.5 --update grpo "
+            "--group-size 1e12",
+            "use inf",
+        ),
+        (
+            "run --success-rates 0.9 0.6 --policy 0.5 0.5 --update pass-at-n "
+            "--attempts 100000000000000000000000",
+            "from 1 to",
+        ),
         ("verify Z9", "Z9"),
         ("verify --problems 0", "0"),
         ("reproduce --out /proc/none", "/proc/none"),

@@ -198,8 +198,10 @@ def test_a_perfect_best_pattern_ends_by_the_clocks_own_power_law():
         (sim.GRPO(2.5), "2.5"),
         (sim.GRPO(8, spread="mean"), "mean"),
         (sim.GRPO(8, epsilon=-1.0), "-1"),
+        (sim.GRPO(1e12), "use inf"),
         (sim.GroupMean(0), "at least 2"),
-        (sim.PassAtN(0), "0"),
+        (sim.PassAtN(0), "is 0"),
+        (sim.PassAtN(10**23), "to 1,000,000"),
     ],
 )
 def test_impossible_groups_are_refused(update, said):
