@@ -2,9 +2,9 @@
 
 A batch is cut into blocks of one shape (the last one padded with copies of its last
 lane), so that one compiled program serves any batch size, memory is bounded, and a
-lane's result does not depend on how many others there are. A block keeps one
-chunk of lanes on their way: a lane that is done makes room for the next one, so that
-nobody waits for the slowest.
+lane's result does not depend on how many others there are. A block keeps one chunk of
+lanes on their way: a lane that is done makes room for the next one, so that nobody
+waits for the slowest.
 """
 
 from collections.abc import Callable
@@ -162,23 +162,22 @@ def _walk_block(walk, lanes, axes, wanted, chunks):
     # The walkers of a block are rows of one table: cheap to fetch and to put away.
     example = eqx.filter_eval_shape(begin, jax.tree.map(lambda x: x[0], rows))
     arrays, rest = eqx.partition(example, _is_array)
-    unpack = ravel_pytree(jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), arrays))[
-        1
-    ]
+    blank = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), arrays)
+    unpack = ravel_pytree(blank)[1]
 
-    def pack(walker):
-        return ravel_pytree(_arrays(walker))[0]
+    def pack(arrays):
+        return ravel_pytree(arrays)[0]
 
     def restore(row):
         return eqx.combine(unpack(row), rest)
 
     table = jax.lax.map(
-        jax.vmap(lambda row: pack(begin(row))), jax.tree.map(fold, rows)
+        jax.vmap(lambda row: pack(_arrays(begin(row)))), jax.tree.map(fold, rows)
     )
     width = table.shape[1]
     table = _walk_all(
         advance=lambda arrays: _arrays(walk.advance(eqx.combine(arrays, rest))),
-        pack=lambda arrays: ravel_pytree(arrays)[0],
+        pack=pack,
         unpack=unpack,
         table=flatten(table),
         width=width,

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from simulator.dynamics import Dynamics
 from simulator.exact_path import AbstractSmoothPath, Shift
-from simulator.marching import Ends, Settings, Walker, code, watched
+from simulator.marching import Ends, Settings, Walker, code
 from simulator.signals import AbstractFixedSignal
 from simulator.solution import Outcome, Solution
 
@@ -56,10 +56,9 @@ def tangent(
 
     _, changed = eqx.filter_jvp(parts, (arrays,), (change,))
     path, until = walker.path, walker.until
-    events = watched(run, until)[len(watched(run, until)) - len(run.events) :]
     times, policies = [], []
     for event, state, happens in zip(
-        events, found.states, found.on_the_way, strict=True
+        run.events, found.states, found.on_the_way, strict=True
     ):
         moved = _event_shift(path, changed, event, None, state, happens)
         times.append(moved.log_time)

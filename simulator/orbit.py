@@ -78,14 +78,12 @@ class Orbit(eqx.Module):
 
     def first_piece(self) -> tuple[Piece, Scalar]:
         """The piece that starts at the base policy, and `log p` there."""
-        inside, log_pi = self.inside, self.log_policy
-        count = jnp.sum(inside)
-        log_mean = jnp.sum(jnp.where(inside, log_pi, 0.0)) / count
+        log_pi = self.log_policy
         likeliest = log_pi == jnp.max(log_pi)
         leader = jnp.argmax(jnp.where(likeliest, self.rewards, -jnp.inf))
-        log_p = log_mean - log_pi[leader]
+        log_p = self.log_start()[leader]
         # c_k - c_i = c_i (pi_i / pi_k - 1)
-        behind = jnp.where(inside, log_pi[leader] - log_pi, 0.0)
+        behind = jnp.where(self.inside, log_pi[leader] - log_pi, 0.0)
         return self.piece(leader, log_p + log_expm1(behind), log_p), log_p
 
     def piece(self, leader, log_a: Values, log_p: Scalar) -> Piece:

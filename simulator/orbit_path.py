@@ -107,10 +107,6 @@ class OrbitPath(AbstractExactPath):
         root = self._between(view, fraction[None])
         return self._state(view, size, root, view.start.log_t)
 
-    def settle(self, start, size, end):
-        del end
-        return self.stretch(start, size).end
-
     def _log_clock(self, view: View, nodes: Root):
         if isinstance(self.dynamics.update, PolicyGradient):
             return 0.0

@@ -35,10 +35,12 @@ def _check_finite(name: str, values: Array) -> None:
 class AbstractSignal(eqx.Module):
     """One reward per pattern: `signal(problem, log_probs) -> rewards [K]`.
 
-    `binary`: whether a single rollout is paid 0 or 1, so that `rewards` are chances.
+    - `binary`: whether a single rollout is paid 0 or 1, so that `rewards` are chances.
+    - `needs_kernel`: whether it looks at the answers that the patterns give.
     """
 
     binary: ClassVar[bool] = False
+    needs_kernel: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(
@@ -48,7 +50,11 @@ class AbstractSignal(eqx.Module):
 
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` if the (concrete) problem cannot be paid this way."""
-        del problem
+        if self.needs_kernel and problem.answer_kernel is None:
+            raise ValueError(
+                f"`{type(self).__name__}` needs an answer kernel and the problem has "
+                "none; give one row of answer probabilities per pattern."
+            )
 
 
 class AbstractFixedSignal(AbstractSignal):
@@ -92,7 +98,7 @@ class NoisyVerifier(AbstractFixedSignal):
         return wrong * (1 - rates) + right * rates
 
     def check(self, problem):
-        del problem
+        super().check(problem)
         for name in ("false_positive", "false_negative"):
             value = getattr(self, name)
             if isinstance(value, jax.core.Tracer):
@@ -108,11 +114,13 @@ class SelfCertainty(AbstractFixedSignal):
     Equals `KL(Uniform || P_k) + log|A|`. It does not see which answer is right.
     """
 
+    needs_kernel: ClassVar[bool] = True
+
     def rewards(self, problem):
         return -jnp.mean(jnp.log(problem.answer_kernel), axis=-1)
 
     def check(self, problem):
-        _check_kernel(self, problem)
+        super().check(problem)
         if isinstance(problem.answer_kernel, jax.core.Tracer):
             return
         inside = np.asarray(problem.log_policy) > -np.inf
@@ -121,14 +129,6 @@ class SelfCertainty(AbstractFixedSignal):
                 "`SelfCertainty` is infinite where an answer has probability 0; give "
                 "every answer a positive probability."
             )
-
-
-def _check_kernel(signal: AbstractSignal, problem: Problem) -> None:
-    if problem.answer_kernel is None:
-        raise ValueError(
-            f"`{type(signal).__name__}` needs an answer kernel and the problem has "
-            "none; give one row of answer probabilities per pattern."
-        )
 
 
 def _entropies(kernel: Float[Array, "K A"]) -> Float[Array, " K"]:
@@ -145,11 +145,10 @@ def _log_answers(problem: Problem, log_probs: Float[Array, " K"]) -> Float[Array
 class TokenEntropy(AbstractFixedSignal):
     """RLIF: minus the entropy of the answer given the pattern, -H(P_k)."""
 
+    needs_kernel: ClassVar[bool] = True
+
     def rewards(self, problem):
         return -_entropies(problem.answer_kernel)
-
-    def check(self, problem):
-        _check_kernel(self, problem)
 
 
 class SequenceLogProbability(AbstractSignal):
@@ -158,11 +157,10 @@ class SequenceLogProbability(AbstractSignal):
     Its mean is minus the entropy of rollouts, so that the model sharpens itself.
     """
 
+    needs_kernel: ClassVar[bool] = True
+
     def __call__(self, problem, log_probs):
         return log_probs - _entropies(problem.answer_kernel)
-
-    def check(self, problem):
-        _check_kernel(self, problem)
 
 
 class MajorityVote(AbstractSignal):
@@ -172,6 +170,8 @@ class MajorityVote(AbstractSignal):
     in a tie (the right answer, if it is among the tied).
     """
 
+    needs_kernel: ClassVar[bool] = True
+
     def __call__(self, problem, log_probs):
         log_answers = _log_answers(problem, log_probs)
         # Shares that differ by rounding only count as tied: the first True.
@@ -179,18 +179,14 @@ class MajorityVote(AbstractSignal):
         majority = jnp.argmax(log_answers >= jnp.max(log_answers) - rounding)
         return problem.answer_kernel[:, majority]
 
-    def check(self, problem):
-        _check_kernel(self, problem)
-
 
 class SelfConsistency(AbstractSignal):
     """RLSC: the chance that another rollout agrees, sum_a P[k, a] P_pi(a)."""
 
+    needs_kernel: ClassVar[bool] = True
+
     def __call__(self, problem, log_probs):
         return problem.answer_kernel @ jnp.exp(_log_answers(problem, log_probs))
-
-    def check(self, problem):
-        _check_kernel(self, problem)
 
 
 class AnswerEntropy(AbstractSignal):
@@ -199,6 +195,8 @@ class AnswerEntropy(AbstractSignal):
     Its mean is minus the entropy of the answers.
     """
 
+    needs_kernel: ClassVar[bool] = True
+
     def __call__(self, problem, log_probs):
         kernel, log_answers = problem.answer_kernel, _log_answers(problem, log_probs)
         # A pattern that never gives an answer is not paid for it: 0 * -inf = 0.
@@ -206,9 +204,6 @@ class AnswerEntropy(AbstractSignal):
         terms = jnp.where(given, kernel, 0.0) * jnp.where(given, log_answers, 0.0)
         # Outside the support a pattern may know answers that nobody gives.
         return jnp.where(log_probs > -jnp.inf, jnp.sum(terms, axis=-1), 0.0)
-
-    def check(self, problem):
-        _check_kernel(self, problem)
 
 
 class FixedConfidence(AbstractFixedSignal):

@@ -73,10 +73,6 @@ class SlopePath(AbstractSmoothPath):
         start, inner = view
         return start._replace(orbit=self.inner.inside(inner, size))
 
-    def settle(self, start, size, end):
-        del end
-        return self.stretch(start, size).end
-
     def place(self, state):
         return self.inner.place(state.orbit)
 
@@ -85,8 +81,8 @@ class SlopePath(AbstractSmoothPath):
 
     def hand_over(self, state, arrived):
         piece = state.orbit.piece
-        log_tau = jnp.logaddexp(state.log_tau, piece.log_length)
-        following = state._replace(log_tau=log_tau)
+        passed = jnp.logaddexp(state.log_tau, piece.log_length)
+        following = state._replace(log_tau=passed)
         state = select(arrived & piece.bounded, following, state)
         return state._replace(orbit=self.inner.hand_over(state.orbit, arrived))
 

@@ -186,7 +186,7 @@ from theory.several_questions import (
     trained_accuracies,
 )
 from theory.statement import Claim, Statement
-from theory.support import accuracy_excess, gap
+from theory.support import accuracy_excess, gap, is_best, is_suboptimal
 from theory.survivors import has_losers, loser_exponent, loser_mass, survivors
 from theory.tail import STATEMENT as _B3
 from theory.tail import (
@@ -321,7 +321,9 @@ __all__ = [
     "initial_slope",
     "intrinsic_path",
     "inverse_weights",
+    "is_best",
     "is_locked",
+    "is_suboptimal",
     "keeps_order",
     "kl_divergence",
     "late_trend",

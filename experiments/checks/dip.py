@@ -54,9 +54,7 @@ def results(job: Job, rates, log_policy) -> list[CheckResult]:
 
 def _alone(rates, log_policy):
     """The best pattern is unique and not the most likely one."""
-    inside = log_policy > -np.inf
-    rate = np.where(inside, rates, -1.0)
-    unique = (rate == rate.max(axis=-1, keepdims=True)).sum(axis=-1) == 1
+    unique = theory.is_best(rates, log_policy).sum(axis=-1) == 1
     return unique & theory.has_crossing(rates, log_policy)
 
 

@@ -13,8 +13,7 @@ TREND_STEPS = 20
 
 def _unique(rates, log_policy):
     """A rival, and a unique best pattern."""
-    best = np.where(log_policy > -np.inf, rates, -1.0)
-    alone = (best == best.max(axis=-1, keepdims=True)).sum(axis=-1) == 1
+    alone = theory.is_best(rates, log_policy).sum(axis=-1) == 1
     return theory.has_t0(rates, log_policy) & alone
 
 

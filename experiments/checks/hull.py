@@ -93,11 +93,10 @@ def _hand_over(rates, log_policy, progress) -> CheckResult:
 
 def _ends(rates, log_policy, progress) -> CheckResult:
     """A moment after the start, and after the transition."""
-    inside = log_policy > -np.inf
     top = log_policy.max(axis=-1, keepdims=True)
     first = np.argmax(np.where(log_policy == top, rates, -1.0), axis=-1)
-    best = np.where(inside, rates, -1.0).max(axis=-1, keepdims=True)
-    last = np.argmax(np.where(inside & (rates == best), log_policy, -np.inf), axis=-1)
+    best = theory.is_best(rates, log_policy)
+    last = np.argmax(np.where(best, log_policy, -np.inf), axis=-1)
     start = theory.gap(rates, log_policy) * (1 - 1e-4)
     early = run(rates, log_policy, level=start, progress=progress)
     # All best patterns together hold half the mass only when the gap is this small.

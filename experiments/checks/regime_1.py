@@ -24,8 +24,7 @@ def check(job: Job) -> list[CheckResult]:
         lowest = _log_best(runs.at_moments[:, 2], rates, log_policy)
         first = _log_best(log_policy, rates, log_policy)
         last = _log_best(runs.log_probs, rates, log_policy)
-        inside = log_policy > -np.inf
-        others = inside & (rates < np.where(inside, rates, -1).max(-1, keepdims=True))
+        others = theory.is_suboptimal(rates, log_policy)
         mass = np.sum(np.exp(runs.log_probs), axis=-1, where=others)
         with np.errstate(divide="ignore", invalid="ignore"):
             upper = 1 - time / theory.gap_time_upper(rates, log_policy, gap)

@@ -53,13 +53,13 @@ def _plain(job, rates, log_policy, method, allowed) -> list[CheckResult]:
     optimum = theory.optimal_policy(rates, log_policy, 1 / time)
     bound = theory.limit_distance_bound(rates, log_policy, 1 / time)
     inside = log_policy > -np.inf
-    best = (rates == np.where(inside, rates, -1).max(-1, keepdims=True)) & inside
+    best = theory.is_best(rates, log_policy)
     off = np.sum(np.where(best, 0.0, np.exp(runs.log_probs)), axis=-1)
     crossing = theory.replicator_crossing_time(rates, log_policy)
     measured = np.exp(runs.log_moments[:, 1])
     already = runs.log_moments[:, 1] == -np.inf
     # A lead is known to rounding of log pi, and the time to that over the difference.
-    best_rate = np.where(inside, rates, -1).max(axis=-1, keepdims=True)
+    best_rate = np.where(best, rates, -1).max(axis=-1, keepdims=True)
     delta = np.where(inside & ~best, best_rate - rates, np.inf).min(axis=-1)
     size = np.where(inside, np.abs(log_policy), 0.0).max(axis=-1)
     rounding = 4 * np.finfo(float).eps * (1 + size) / delta
@@ -102,8 +102,7 @@ def _plain(job, rates, log_policy, method, allowed) -> list[CheckResult]:
 
 
 def _penalised(job, rates, log_policy) -> CheckResult:
-    """Another reference than the start; the gap stops falling, so a time is asked."""
-    reference = job.rng.permuted(np.where(log_policy > -np.inf, 0.0, -np.inf), axis=-1)
+    """Another reference than the start; the run ends at a gap, at rest or in time."""
     noise = 2 * job.rng.normal(size=rates.shape)
     reference = np.where(log_policy > -np.inf, noise, -np.inf)
     reference = np.exp(reference - reference.max(axis=-1, keepdims=True))
@@ -111,7 +110,6 @@ def _penalised(job, rates, log_policy) -> CheckResult:
     beta = 10.0 ** job.rng.uniform(-2, 1, size=len(rates))
     with np.errstate(divide="ignore"):
         log_reference = np.log(reference)
-    # An accuracy between start and optimum, if there is room.
     runs = run(
         rates,
         log_policy,

@@ -18,6 +18,7 @@ import theory
 # Beyond such a time the quadrature of `theory.clock` (801 nodes) loses digits: measured
 # against both engines, 1e-9 at 1e110, 6e-7 at 1e158, 1e-4 at 1e240.
 LONGEST = 1e90
+FLOOR = 1e-8  # of a residual: below it is rounding
 # Lanes per batch.
 BATCH = {2: 4096, 3: 4096, 4: 4096, 16: 2048, 64: 256}
 MOMENTS = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability())
@@ -183,15 +184,15 @@ def past_transition(rates, log_policy) -> np.ndarray:
     not best is as likely as the likeliest of the M best ones, so that all others have
     `1/(M + 1)` of the mass at least, and the gap is at least `Delta/(M + 1)`.
     """
-    inside = log_policy > -np.inf
-    best = np.max(np.where(inside, rates, -np.inf), axis=-1, keepdims=True)
-    worse = np.where(inside & (rates < best), rates, -np.inf)
-    count = np.sum(inside & (rates == best), axis=-1)
-    return 0.8 * (best[..., 0] - worse.max(axis=-1)) / (1 + count)
+    best = theory.is_best(rates, log_policy)
+    worse = theory.is_suboptimal(rates, log_policy)
+    lead = np.where(best, rates, -np.inf).max(axis=-1)
+    lead = lead - np.where(worse, rates, -np.inf).max(axis=-1)
+    return 0.8 * lead / (1 + np.sum(best, axis=-1))
 
 
 def decay(
-    log_t1, residual_1, log_t2, residual_2, exponent, floor=1e-8
+    log_t1, residual_1, log_t2, residual_2, exponent, floor=FLOOR
 ) -> tuple[np.ndarray, np.ndarray]:
     """A margin for `residual -> 0` as a power of t, and whether it could be judged.
 

@@ -56,7 +56,7 @@ def _on_the_way(job, rates, log_policy) -> list[CheckResult]:
     rise = np.minimum(*on_the_way)
     monotone = theory.in_monotone_region(rates, log_policy)
     top = log_policy == log_policy.max(axis=-1, keepdims=True)
-    leads = np.any(top & (rates == _best_rate(rates, log_policy)), axis=-1)
+    leads = np.any(top & theory.is_best(rates, log_policy), axis=-1)
     with np.errstate(invalid="ignore"):
         lower = theory.gap_lower(rates, log_policy, runs.time)
     inputs = {"success_rates": rates, "log_policy": log_policy, "gap": level}
@@ -87,14 +87,10 @@ def _on_the_way(job, rates, log_policy) -> list[CheckResult]:
     ]
 
 
-def _best_rate(rates, log_policy):
-    return np.where(log_policy > -np.inf, rates, -1.0).max(axis=-1, keepdims=True)
-
-
 def _metered(job, rates, log_policy) -> list[CheckResult]:
     """Upper bounds, with `int P^2` measured along the run; ratios along the way."""
     level = levels(job.rng, rates, log_policy)
-    best = (rates == _best_rate(rates, log_policy)) & (log_policy > -np.inf)
+    best = theory.is_best(rates, log_policy)
     kept = theory.survivors(rates, log_policy)
     inputs = {"success_rates": rates, "log_policy": log_policy, "gap": level}
     results = []
