@@ -1,8 +1,7 @@
 """Simulated runs for the checks: few compiled programs, shared by all statements.
 
-Batches have one fixed size per number of patterns (the last one is padded), and a run
-ends at a gap that is given lane by lane: that serves every claim about a state, a time
-or a moment on the way.
+A run ends at a gap that is given lane by lane: that serves every claim about a state, a
+time or a moment on the way.
 """
 
 from typing import Any, NamedTuple
@@ -19,8 +18,6 @@ import theory
 # against both engines, 1e-9 at 1e110, 6e-7 at 1e158, 1e-4 at 1e240.
 LONGEST = 1e90
 FLOOR = 1e-8  # of a residual: below it is rounding
-# Lanes per batch.
-BATCH = {2: 4096, 3: 4096, 4: 4096, 16: 2048, 64: 256}
 MOMENTS = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability())
 
 
@@ -64,10 +61,7 @@ def run(
     progress: Any = None,
     **options: Any,
 ) -> Runs:
-    """Run every lane until its gap is `level` (or `until`), or through `times`.
-
-    Arrays of the signal and the update with one row per lane are cut up with the lanes.
-    """
+    """Run every lane until its gap is `level` (or `until`), or through `times`."""
     signal = sim.Verifiable() if signal is None else signal
     update = sim.PolicyGradient() if update is None else update
     if level is not None:
@@ -79,47 +73,26 @@ def run(
             "observe": _itself,
         }
     solver = sim.exact if method == "exact" else sim.flow
-    total, size = len(rates), BATCH[rates.shape[1]]
-    parts = []
-    for start in range(0, total, size):
-        lanes = np.minimum(np.arange(start, start + size), total - 1)
-        given = {"answer_kernel": kernel, "reference_policy": reference}
-        problem = sim.Problem(
-            rates[lanes],
-            logits=log_policy[lanes],
-            **{k: None if v is None else v[lanes] for k, v in given.items()},
-        )
-        solution = solver(
-            problem,
-            _take(signal, lanes, total),
-            _take(update, lanes, total),
-            until=_take(until, lanes, total),
-            events=events,
-            **options,
-        )
-        wanted = min(size, total - start)
-        parts.append(jax.tree.map(lambda x, n=wanted: x[:n], solution))
-        if progress is not None:
-            progress(min(start + size, total), total)
-    whole = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
+    solution = solver(
+        sim.Problem(
+            rates, logits=log_policy, answer_kernel=kernel, reference_policy=reference
+        ),
+        signal,
+        update,
+        until=until,
+        events=events,
+        progress=progress,
+        **options,
+    )
     goal = "reached" if until is not None else "horizon"
-    names = sim.outcome_names(whole.outcome)
+    names = sim.outcome_names(solution.outcome)
     return Runs(
         (names == goal) | ((names == "settled") & (until is None)),
-        whole.log_time,
-        whole.log_probs,
-        whole.event_log_times,
-        whole.event_log_probs,
-        whole.saved,
-    )
-
-
-def _take(module, lanes, total):
-    """The rows of a signal, update or event that belong to these lanes."""
-    return jax.tree.map(
-        lambda leaf: leaf[lanes] if leaf.ndim and len(leaf) == total else leaf,
-        module,
-        is_leaf=eqx.is_array,
+        solution.log_time,
+        solution.log_probs,
+        solution.event_log_times,
+        solution.event_log_probs,
+        solution.saved,
     )
 
 

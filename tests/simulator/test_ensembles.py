@@ -145,15 +145,17 @@ def test_a_batch_lowers_for_cpu_cuda_and_tpu(batch, monkeypatch):
 @pytest.mark.parametrize(
     "lanes, elements, shape",
     [
-        (1, 50, (1, 1)),
-        (21, 50, (1, 32)),
-        (300, 50, (2, 256)),
+        (1, 50, (1, 8)),
+        (8, 50, (1, 8)),
+        (21, 50, (1, 64)),
+        (65, 50, (1, 256)),
+        (300, 50, (8, 256)),
         (10**6, 50, (64, 256)),
         (10**6, 10**6, (8, 4)),
         (3, 10**9, (1, 1)),
     ],
 )
-def test_blocks_are_powers_of_two_within_memory(lanes, elements, shape):
+def test_blocks_have_few_shapes_within_memory(lanes, elements, shape):
     assert sim.block_shape(lanes, elements) == shape
 
 

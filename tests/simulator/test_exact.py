@@ -123,7 +123,7 @@ def test_the_deepest_of_several_dips_is_found(rng):
     # Every hand-over on the way to the best pattern makes it dip once more.
     rates = np.tile([0.1, 0.3, 0.5, 0.7, 0.9], (WIDTH, 1))
     logits = np.cumsum(-rng.uniform(0.5, 4, size=(WIDTH, K)), axis=1)
-    times = np.linspace(-3, 25, 1500)
+    times = np.linspace(-3, 25, 300)
     problem = sim.Problem(rates, logits=logits)
     solution = sim.exact(
         problem,
