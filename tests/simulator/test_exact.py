@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import simulator as sim
+import theory
 from tests.oracles import softmax
 from tests.precise import Precise
 
@@ -119,26 +120,37 @@ def test_all_events_agree_with_the_flow_under_misplaced_confidence(rng):
     )
 
 
+def test_accuracy_that_falls_at_once_is_below_base_from_the_start():
+    problem = sim.Problem([0.9, 0.2], [0.7, 0.3])
+    solution = sim.exact(
+        problem,
+        sim.FixedConfidence([0.1, 0.5]),
+        until=sim.Gap(1e-3),
+        events=(sim.BelowBase(),),
+    )
+    assert solution.event_log_times[0] == -np.inf
+
+
 def test_the_deepest_of_several_dips_is_found(rng):
     # Every hand-over on the way to the best pattern makes it dip once more.
     rates = np.tile([0.1, 0.3, 0.5, 0.7, 0.9], (WIDTH, 1))
     logits = np.cumsum(-rng.uniform(0.5, 4, size=(WIDTH, K)), axis=1)
-    times = np.linspace(-3, 25, 300)
+    times = np.linspace(-3, 25, 60)
     problem = sim.Problem(rates, logits=logits)
     solution = sim.exact(
         problem,
         sim.Verifiable(),
+        until=sim.Gap(1e-2),
         events=(sim.LowestOptimalProbability(),),
         save_log_times=times,
-        max_log_time=30.0,
         observe=lambda log_probs: log_probs[4],
     )
     path = np.asarray(solution.saved)
     dips = (path[:, 1:-1] < path[:, :-2]) & (path[:, 1:-1] < path[:, 2:])
     assert (dips.sum(axis=1) > 1).any()
     lowest = np.asarray(solution.event_log_probs[:, 0, 4])
-    assert (lowest <= path.min(axis=1) + 1e-12).all()
-    np.testing.assert_allclose(lowest, path.min(axis=1), atol=1e-3)
+    wanted = theory.lowest_best_mass(rates, problem.log_policy)
+    np.testing.assert_allclose(lowest, wanted, atol=1e-9)
 
 
 def test_times_beyond_the_range_of_floats():

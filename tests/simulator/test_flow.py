@@ -187,27 +187,6 @@ def test_natural_gradient_has_its_closed_form_at_saved_times():
         np.testing.assert_allclose(saved, wanted, rtol=1e-7)
 
 
-def test_accuracy_peaks_and_falls_below_base_under_misplaced_confidence():
-    rates = np.array([0.6, 0.9, 0.2, 0.3])
-    confidence = np.array([0.7, 0.6, 0.8, 0.1])
-    problem = sim.Problem(rates, logits=[1.0, 0.0, -3.0, 0.5])
-    times = np.geomspace(0.1, 1e7, 100)
-    solution = sim.flow(
-        problem,
-        sim.FixedConfidence(confidence),
-        until=sim.Gap(1e-4),
-        events=EVENTS,
-        save_log_times=np.log(times),
-    )
-    path = np.asarray(solution.saved) @ rates
-    peak = float(sim.accuracy(solution.event_log_probs[3], jnp.asarray(rates)))
-    assert peak >= path.max() - 1e-12 and peak - path.max() < 1e-3
-    below = float(np.exp(solution.event_log_times[4]))
-    base = np.exp(problem.log_policy) @ rates
-    last_above = times[np.flatnonzero(path >= base)[-1]]
-    assert last_above <= below <= last_above * (times[1] / times[0])
-
-
 def test_ten_thousand_patterns(rng):
     problem = sim.Problem(rng.uniform(size=10_000), logits=rng.normal(size=10_000))
     solution = sim.flow(problem, sim.Verifiable(), until=sim.Accuracy(0.9))
@@ -241,41 +220,58 @@ def test_the_flow_lowers_for_cpu_cuda_and_tpu(problems):
     assert exported.platforms == ("cpu", "cuda", "tpu")
 
 
-def test_first_and_last_crossings_of_an_accuracy_that_goes_up_and_down():
-    # Confidence visits patterns of accuracy 0.5, 0.8, 0.2, 0.9 in this order.
-    rates = np.array([0.5, 0.8, 0.2, 0.9])
-    confidence = np.array([0.1, 0.4, 0.7, 1.0])
-    logits = np.array([0.0, -3.0, -7.0, -12.0])
-    times = np.geomspace(1, 1e13, 80)
-    problem = sim.Problem(np.stack([rates] * 2), logits=np.stack([logits] * 2))
-    # The second lane ends on the plateau below the base.
-    horizons = [sim.Accuracy(0.89), sim.OptimalProbability(1e-4)]
-    for until, stays_below in zip(horizons, (False, True), strict=True):
-        solution = sim.flow(
-            problem,
-            sim.FixedConfidence(confidence),
-            until=until,
-            events=(sim.Accuracy(0.6), sim.BelowBase()),
-            save_log_times=np.log(times),
-        )
-        path = np.asarray(solution.saved[0]) @ rates
-        base = np.exp(problem.log_policy[0]) @ rates
-        first = times[np.flatnonzero(path > 0.6)[0]]
-        accuracy, below = np.exp(solution.event_log_times[0])
-        step = times[1] / times[0]
-        assert first / step < accuracy <= first
-        if stays_below:
-            gone = times[np.flatnonzero(path > base)[-1]]
-            assert gone <= below < gone * step
-        else:
-            assert below == np.inf
+CONFIDENT = (
+    # Rates, confidence, logits; the first visits accuracies 0.5, 0.8, 0.2, 0.9.
+    ([0.5, 0.8, 0.2, 0.9], [0.1, 0.4, 0.7, 1.0], [0.0, -3.0, -7.0, -12.0]),
+    ([0.6, 0.9, 0.2, 0.3], [0.7, 0.6, 0.8, 0.1], [1.0, 0.0, -3.0, 0.5]),
+    ([0.9, 0.2, 0.5, 0.5], [0.1, 0.5, 0.2, 0.2], np.log([0.7, 0.3, 1e-30, 1e-30])),
+)
+
+
+def run_confident(last_time):
+    """The three problems above, with what they visit at 100 times to `last_time`."""
+    rates, confidence, logits = (np.array(x) for x in zip(*CONFIDENT, strict=True))
+    problems = sim.Problem(rates, logits=logits)
+    times = np.geomspace(0.1, last_time, 100)
+    solution = sim.flow(
+        problems,
+        sim.FixedConfidence(confidence),
+        events=(sim.Accuracy(0.6), sim.BelowBase(), sim.PeakAccuracy()),
+        save_log_times=np.log(times),
+        max_log_time=np.log(last_time),
+    )
+    paths = np.einsum("btk,bk->bt", solution.saved, rates)
+    base = np.sum(np.exp(problems.log_policy) * rates, axis=1)
+    return times, paths, base, solution
+
+
+@pytest.mark.parametrize("last_time, stays_below", [(1e13, False), (1e8, True)])
+def test_first_and_last_crossings_of_an_accuracy_that_goes_up_and_down(
+    last_time, stays_below
+):
+    # The second time is on the plateau below the base.
+    times, paths, base, solution = run_confident(last_time)
+    step = times[1] / times[0]
+    first = times[np.flatnonzero(paths[0] > 0.6)[0]]
+    accuracy, below = np.exp(solution.event_log_times[0, :2])
+    assert first / step < accuracy <= first
+    if stays_below:
+        gone = times[np.flatnonzero(paths[0] > base[0])[-1]]
+        assert gone <= below < gone * step
+    else:
+        assert below == np.inf
+
+
+def test_accuracy_peaks_and_falls_below_base_under_misplaced_confidence():
+    times, paths, base, solution = run_confident(1e7)
+    rates = jnp.asarray(CONFIDENT[1][0])
+    peak = float(sim.accuracy(solution.event_log_probs[1, 2], rates))
+    assert peak >= paths[1].max() - 1e-12 and peak - paths[1].max() < 1e-3
+    below = float(np.exp(solution.event_log_times[1, 1]))
+    last_above = times[np.flatnonzero(paths[1] >= base[1])[-1]]
+    assert last_above <= below <= last_above * (times[1] / times[0])
 
 
 def test_accuracy_that_falls_at_once_is_below_base_from_the_start():
-    problem = sim.Problem([0.9, 0.2], [0.7, 0.3])
-    confidence = sim.FixedConfidence([0.1, 0.5])
-    for engine in (sim.flow, sim.exact):
-        solution = engine(
-            problem, confidence, until=sim.Gap(1e-3), events=(sim.BelowBase(),)
-        )
-        assert solution.event_log_times[0] == -np.inf
+    _, _, _, solution = run_confident(1e7)
+    assert solution.event_log_times[2, 1] == -np.inf

@@ -48,9 +48,7 @@ def problems():
     return jnp.asarray(rates), jnp.asarray(logits)
 
 
-@pytest.mark.parametrize(
-    "update", [sim.PolicyGradient(), sim.GRPO(8), sim.NaturalGradient()]
-)
+@pytest.mark.parametrize("update", [sim.GRPO(8), sim.NaturalGradient()])
 def test_slopes_equal_differences_in_a_batch_and_alone(problems, update):
     def one(rates, logits):
         return moments(update, rates, logits)
@@ -66,7 +64,7 @@ def test_slopes_equal_differences_in_a_batch_and_alone(problems, update):
     np.testing.assert_allclose(got[known], wanted[known], rtol=1e-5, atol=1e-7 * scale)
     # Events that hold from the start have no time, and no slope.
     assert (got[~known] == 0).all()
-    if type(update) is sim.PolicyGradient:
+    if type(update) is sim.GRPO:
         alone = jax.jit(jax.jacfwd(one, argnums=(0, 1)))(*(x[2] for x in problems))
         np.testing.assert_allclose(
             np.concatenate(alone, axis=-1), got[2], rtol=1e-9, atol=1e-9
