@@ -15,6 +15,7 @@ from experiments.errors import UserError
 COMMANDS = {
     "run": "one base model and one recipe: what happens, and when",
     "verify": "check statements on many random problems",
+    "falsify": "search for the base model that breaks a claim",
     "reproduce": "all checks and all figures of the paper's results",
     "figures": "draw the figures again from saved data",
 }

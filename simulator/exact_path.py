@@ -81,15 +81,16 @@ class AbstractExactPath(AbstractPath):
         safe = jnp.where(jnp.isfinite(error), error / tolerance, 1e30)
         factor = SAFETY * jnp.maximum(safe, 1e-30) ** (-1 / ORDER)
         factor = jnp.clip(factor, SHRINK, jnp.where(good, GROW, SAFETY))
-        free = jnp.minimum(size * factor, self.largest_size)
-        # A step cut short at a border says nothing against longer ones.
-        free = jnp.where(good, jnp.maximum(free, walker.size), free)
-        next_size = jnp.where(good & landing, jnp.minimum(correction, free), free)
+        pace = jnp.minimum(size * factor, self.largest_size)
+        # A step cut short, at a border or a time, says nothing against longer ones.
+        pace = jnp.where(good, jnp.maximum(pace, walker.pace), pace)
+        next_size = jnp.where(good & landing, jnp.minimum(correction, pace), pace)
         return Move(
             end=end,
             following=self.hand_over(end, size == room),
             size=size,
             next_size=next_size,
+            pace=pace,
             accepted=good & ~overshoot,
             landed=landed,
             landing=landing,

@@ -134,6 +134,7 @@ class FlowPath(AbstractPath):
             following=state,
             size=size,
             next_size=next_size,
+            pace=next_size,
             accepted=accepted,
             landed=landed,
             landing=overshoot,

@@ -39,13 +39,15 @@ class Move(NamedTuple):
 
     `end` is used only if `accepted`; `landed`: it is at the time asked for. `hopeless`:
     no further attempt makes sense. `following`: the state to go on from (`end`, perhaps
-    by another name).
+    by another name). `pace`: the size that the errors allow, which a step that only
+    lands on a time does not change.
     """
 
     end: State
     following: State
     size: Float[Array, ""]
     next_size: Float[Array, ""]
+    pace: Float[Array, ""]
     accepted: Array
     landed: Array
     landing: Array
@@ -225,6 +227,7 @@ class Walker(NamedTuple):
     until: AbstractEvent | None
     state: State
     size: Float[Array, ""]
+    pace: Float[Array, ""]
     landing: Array
     values: Float[Array, " E"]
     scores: Float[Array, " E"]
@@ -261,6 +264,7 @@ def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Wal
         until=until,
         state=start,
         size=jnp.asarray(path.first_size, log_policy.dtype),
+        pace=jnp.asarray(path.first_size, log_policy.dtype),
         landing=jnp.asarray(False),
         values=first_values,
         scores=scores(path, events, start),
@@ -309,6 +313,7 @@ def advance(run: Settings, walker: Walker) -> Walker:
     moved = walker._replace(
         state=select(accepted, move.following, walker.state),
         size=move.next_size,
+        pace=move.pace,
         landing=move.landing,
         values=jnp.where(accepted, new, walker.values),
         scores=jnp.where(accepted, new_scores, walker.scores),

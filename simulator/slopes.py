@@ -91,7 +91,9 @@ class SlopePath(AbstractSmoothPath):
         (end, error, log_rate), view, nodes, log_rates = self.inner.quadrature(
             start.orbit, size
         )
-        log_weights = jnp.log(jnp.asarray(WEIGHTS, size.dtype) * size) - end.log_t
+        # A piece of no length (patterns that tie at the start) has no time.
+        log_t = jnp.where(end.log_t > -jnp.inf, end.log_t, 0.0)
+        log_weights = jnp.log(jnp.asarray(WEIGHTS, size.dtype) * size) - log_t
         log_weights = log_weights + log_rates[:-1]
         log_u = self.inner.log_u(view, nodes)[:, :-1]
         log_taus = jnp.logaddexp(start.log_tau, nodes.log_tau[:-1])
@@ -116,7 +118,7 @@ class SlopePath(AbstractSmoothPath):
 
         each = jax.vmap(at_node, in_axes=(0, 1, 0))(log_weights, log_u, log_taus)
         by_start, by_reward = (jnp.sum(x, axis=0) for x in each)
-        kept = jnp.exp(start.orbit.log_t - end.log_t)
+        kept = jnp.exp(start.orbit.log_t - log_t)
         state = SlopeState(
             orbit=end,
             log_tau=start.log_tau,

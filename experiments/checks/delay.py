@@ -43,7 +43,7 @@ def _lost(job, rates, log_policy) -> CheckResult:
     best = rates.max(axis=-1, keepdims=True, where=log_policy > -np.inf, initial=-1.0)
     short = np.where(log_policy > -np.inf, best - rates, 0.0)
     at_crossing = np.sum(np.exp(runs.at_moments[:, 1]) * short, axis=-1)
-    lost, known = integral(3, np.ones(4)[:1], rates, log_policy, at_crossing)
+    lost, known = integral("undecided", np.ones(4)[:1], rates, log_policy, at_crossing)
     path = theory.intrinsic_path(rates, log_policy)
     bound = theory.lost_time_bound(path, theory.crossing_event(path))
     happens = runs.reached & np.isfinite(runs.log_moments[:, 1])

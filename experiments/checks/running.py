@@ -6,13 +6,11 @@ time or a moment on the way.
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 import simulator as sim
 import theory
+from experiments.meter import KINDS, Meter
 
 # Beyond such a time the quadrature of `theory.clock` (801 nodes) loses digits: measured
 # against both engines, 1e-9 at 1e110, 6e-7 at 1e158, 1e-4 at 1e240.
@@ -96,49 +94,11 @@ def run(
     )
 
 
-class Meter(sim.AbstractClock):
-    """The plain path in the clock `int f dt`: its "times" are integrals along the run.
-
-    `kind` 0: `f = P^2`, P the mass on `mask`; 1: `1 - P`; 2: the unevenness of
-    `theory.unevenness`; 3: `1 - max pi`.
-    """
-
-    kind: jax.Array = eqx.field(converter=jnp.asarray)
-    mask: jax.Array = eqx.field(converter=jnp.asarray, metadata={"ndim": 1})
-
-    def log_factor(self, log_p, log_q):
-        """Not used: the speed depends on the whole policy."""
-        return jnp.zeros_like(log_p + log_q)
-
-    def log_clock(self, rewards, log_probs):
-        inside = log_probs > -jnp.inf
-        best = jnp.max(jnp.where(inside, rewards, -jnp.inf))
-        short = jnp.where(inside, best - rewards, 0.0)
-        gap = jnp.sum(jnp.exp(log_probs) * short)
-        speed = log_probs + jnp.log(jnp.where(short > gap, short - gap, 1.0))
-        fast = jnp.max(jnp.where(short > 0, speed, -jnp.inf))
-        slow = jnp.min(jnp.where(short > 0, speed, jnp.inf))
-        ratio = jnp.maximum(fast - slow, 1e-30)
-        uneven = 2 * (ratio / 2 + jnp.log(-jnp.expm1(-ratio) / 2))
-        behind = jnp.arange(len(log_probs)) != jnp.argmax(log_probs)
-        choices = (
-            2 * _log_mass(log_probs, self.mask > 0),
-            _log_mass(log_probs, self.mask == 0),
-            uneven,
-            _log_mass(log_probs, behind),
-        )
-        log_f = jnp.select([self.kind == i for i in range(4)], choices)
-        return -jnp.maximum(log_f, -700.0)
-
-
-def _log_mass(log_probs, which):
-    return jax.nn.logsumexp(jnp.where(which, log_probs, -jnp.inf))
-
-
 def integral(kind, mask, rates, log_policy, level) -> tuple[np.ndarray, np.ndarray]:
     """`int f dt` of `Meter` until the gap is `level`, and whether it is known."""
     meter = Meter(
-        np.full(len(rates), float(kind)), np.broadcast_to(mask, rates.shape) * 1.0
+        np.full(len(rates), float(KINDS.index(kind))),
+        np.broadcast_to(mask, rates.shape) * 1.0,
     )
     runs = run(rates, log_policy, update=meter, level=level)
     return runs.time, runs.reached & np.isfinite(runs.time)

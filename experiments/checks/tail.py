@@ -98,7 +98,7 @@ def _metered(job, rates, log_policy) -> list[CheckResult]:
         ("B3.upper", best, theory.gap_upper),
         ("B3.survivors-upper", kept, theory.gap_upper_survivors),
     ):
-        square, known = integral(0, mask, rates, log_policy, level)
+        square, known = integral("squared", mask, rates, log_policy, level)
         results.append(
             scored(
                 name,
@@ -144,8 +144,8 @@ def _rate(job, rates, log_policy) -> CheckResult:
     level = levels(job.rng, rates, log_policy, (0.3, 6.0))
     kept = theory.survivors(rates, log_policy)
     runs = run(rates, log_policy, level=level, progress=job.progress)
-    off, known = integral(1, kept, rates, log_policy, level)
-    uneven, known_too = integral(2, kept, rates, log_policy, level)
+    off, known = integral("off", kept, rates, log_policy, level)
+    uneven, known_too = integral("uneven", kept, rates, log_policy, level)
     ok = runs.reached & known & known_too & np.isfinite(runs.time)
     safe = (np.where(ok, a, 1.0) for a in (runs.time, off, uneven))
     bounds = theory.gap_rate_bounds(rates, log_policy, *safe)

@@ -7,8 +7,8 @@ import pytest
 
 import simulator as sim
 import theory
+from experiments.search.precise import Precise
 from tests.oracles import softmax
-from tests.precise import Precise
 
 EVENTS = (sim.T0(), sim.Crossing())
 WIDTH, K = 16, 5
@@ -65,7 +65,7 @@ def test_corners_agree_with_50_digits(name):
     log_probs = solution.log_probs[0, : len(rates)]
     np.testing.assert_allclose(log_probs, reference.log_probs(end), atol=1e-10)
     if len(reference.borders) > 1:
-        wanted = precise_log_time(reference, reference.borders[-1])
+        wanted = precise_log_time(reference, reference.crossing())
         crossing = solution.event_log_times[0, 1]
         np.testing.assert_allclose(crossing, wanted, rtol=0, atol=1e-10)
 

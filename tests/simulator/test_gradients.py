@@ -45,6 +45,7 @@ def problems():
     rates = np.sort(rng.uniform(size=(LANES, K)))[:, ::-1].copy()
     logits = rng.normal(size=(LANES, K))
     logits[:, 0] -= 4
+    logits[1, 1:] = 0.3  # a tie for the lead at the start
     return jnp.asarray(rates), jnp.asarray(logits)
 
 

@@ -11,13 +11,51 @@ import numpy as np
 from flint import arb
 
 DIGITS = 50
-_ORDER = 40
+
+
+def _time(u, lowest):
+    del lowest
+    return sum((1 / x for x in u), arb(0))
+
+
+def _undecided(u, lowest):
+    return sum((1 / x for k, x in enumerate(u) if k != lowest), arb(0))
+
+
+def _product(u, lowest):
+    result = arb(1)
+    for k, x in enumerate(u):
+        if k != lowest:
+            result *= x - u[lowest]
+    return result
+
+
+def _squared(u, lowest):
+    return 1 / u[0] ** 2 / _time(u, lowest)
+
+
+def _off(u, lowest):
+    return _time(u, lowest) - 1 / u[0]
+
+
+# `f dt/dtau` for the kinds of `experiments.meter` that are smooth on every piece; P is
+# the mass of the first pattern of the support.
+INTEGRANDS = {
+    "time": _time,
+    "undecided": _undecided,
+    "product": _product,
+    "squared": _squared,
+    "off": _off,
+}
 
 
 class Precise:
-    """One problem: `rewards` and `log_policy`, floats taken as exact numbers."""
+    """One problem: `rewards` and `log_policy`, floats taken as exact numbers.
 
-    def __init__(self, rewards, log_policy):
+    `order`: nodes per panel of the quadratures.
+    """
+
+    def __init__(self, rewards, log_policy, order=40):
         inside = np.asarray(log_policy) > -np.inf
         self.index = np.flatnonzero(inside)
         log_pi = np.asarray(log_policy)[inside]
@@ -30,11 +68,11 @@ class Precise:
         mean = sum(log_c, arb(0)) / len(log_c)
         self.c = [(x - mean).exp().mid() for x in log_c]
         self.legendre = [
-            arb.legendre_p_root(_ORDER, k, weight=True) for k in range(_ORDER)
+            arb.legendre_p_root(order, k, weight=True) for k in range(order)
         ]
         self.borders = [arb(0)]
         self._walk()
-        self.times = [arb(0)]
+        self.passed = {kind: [arb(0)] for kind in INTEGRANDS}
 
     def _lines(self, tau):
         return [c - r * tau for c, r in zip(self.c, self.rho, strict=True)]
@@ -76,10 +114,6 @@ class Precise:
                 return [(p + x).mid() for x in a]
         raise RuntimeError("Newton did not converge")
 
-    def rate(self, tau):
-        """`dt/dtau = Z`."""
-        return sum((1 / x for x in self.state(tau)), arb(0)).mid()
-
     def _scale(self, tau):
         """The width in tau on which logits move there."""
         u = self.state(tau)
@@ -90,8 +124,8 @@ class Precise:
         )
         return (1 / fastest).mid()
 
-    def _half(self, end, length, sign):
-        """`int Z dtau` over `length` from the border `end`, with tau = w sinh v."""
+    def _half(self, kind, end, length, sign):
+        """The integral over `length` from the border `end`, with tau = w sinh v."""
         w = self._scale(end)
         reach = (length / w).asinh()
         panels = max(1, int(float(reach) * 1.2) + 1)
@@ -101,26 +135,33 @@ class Precise:
             for node, weight in self.legendre:
                 v = ((left + right) / 2 + (right - left) / 2 * node).mid()
                 tau = (end + sign * w * v.sinh()).mid()
-                total += weight * (right - left) / 2 * w * v.cosh() * self.rate(tau)
+                u = self.state(tau)
+                lowest = min(range(len(u)), key=lambda k, u=u: _Key(u[k]))
+                value = INTEGRANDS[kind](u, lowest).mid()
+                total += weight * (right - left) / 2 * w * v.cosh() * value
         return total.mid()
 
-    def _between(self, start, end):
-        """`int Z dtau` over part of a piece; `start` is its border."""
+    def _between(self, kind, start, end):
+        """The integral over part of a piece; `start` is its border."""
         if not end > start:
             return arb(0)
         half = ((end - start) / 2).mid()
-        return self._half(start, half, 1) + self._half(end, half, -1)
+        return self._half(kind, start, half, 1) + self._half(kind, end, half, -1)
+
+    def integral(self, kind, tau):
+        """`int f dt` up to the intrinsic time tau; f as in `experiments.meter`."""
+        passed = self.passed[kind]
+        q = bisect_left([_Key(b) for b in self.borders], _Key(tau)) - 1
+        if q < 0:
+            return arb(0)
+        for k in range(len(passed) - 1, q):
+            piece = self._between(kind, self.borders[k], self.borders[k + 1])
+            passed.append((passed[k] + piece).mid())
+        return (passed[q] + self._between(kind, self.borders[q], tau)).mid()
 
     def time(self, tau):
         """Physical time at intrinsic time tau."""
-        q = bisect_left([_Key(b) for b in self.borders], _Key(tau)) - 1
-        for k in range(max(q, 0)):
-            if len(self.times) <= k + 1:
-                piece = self._between(self.borders[k], self.borders[k + 1])
-                self.times.append((self.times[k] + piece).mid())
-        if q < 0:
-            return arb(0)
-        return (self.times[q] + self._between(self.borders[q], tau)).mid()
+        return self.integral("time", tau)
 
     def find(self, rising):
         """tau at which `rising(weights)` turns positive; weights are `1/u_k`."""
@@ -164,6 +205,10 @@ class Precise:
             return sum((x * (r - level) for x, r in zip(w, self.rho, strict=True)))
 
         return self.find(rising)
+
+    def crossing(self):
+        """tau at which the best pattern becomes the most likely one; 0 if it is."""
+        return self.borders[-1]
 
     def log_probs(self, tau):
         """Log-probabilities of the patterns of the support, as floats."""

@@ -1,0 +1,146 @@
+"""`pattern-selection falsify`: search for the problem that breaks a claim."""
+
+import argparse
+import sys
+import time
+
+from experiments.errors import UserError
+from experiments.output import check_writable_file, write_json
+from experiments.progress import bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `falsify`."""
+    parser.add_argument(
+        "ids",
+        nargs="*",
+        metavar="ID",
+        help="a statement (A2) or one claim (A2.upper); default: all that have a "
+        "margin to search: inequalities of the policy-gradient flow, one best pattern",
+    )
+    parser.add_argument(
+        "--restarts",
+        type=int,
+        default=32,
+        help="random starts per claim and direction (default 32)",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=200, help="gradient steps (default 200)"
+    )
+
+
+def falsify(claims: list[str], restarts: int, steps: int, seed: int) -> list[dict]:
+    """One report per claim."""
+    import theory
+
+    status = {
+        claim.id: claim.status
+        for statement in theory.STATEMENTS.values()
+        for claim in statement.claims
+    }
+    return [_report(name, status[name], restarts, steps, seed) for name in claims]
+
+
+def _report(name: str, status: str, restarts: int, steps: int, seed: int) -> dict:
+    import numpy as np
+
+    from experiments.search.descent import search
+    from experiments.search.targets import TARGETS
+
+    target, started = TARGETS[name], time.perf_counter()
+    # The key of a claim does not depend on which others are searched.
+    rng = np.random.default_rng([seed, list(TARGETS).index(name)])
+    with bar(name) as progress:
+        found = search(target, rng, restarts, steps, progress)
+    tightest, loosest = (
+        _instance(target, it) for it in (found.tightest, found.loosest)
+    )
+    return {
+        "id": name,
+        "status": status,
+        "margin_is": target.measures,
+        "verdict": tightest["verdict"],
+        "restarts": found.restarts,
+        "evaluations": found.evaluations,
+        "unresolved": found.unresolved,
+        "tightest": tightest,
+        "loosest": loosest,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def _instance(target, found) -> dict:
+    """An instance with its margin in 50 digits."""
+    import numpy as np
+
+    from experiments.search.recheck import recheck
+
+    rates, log_policy, gap, margin = found
+    precise = recheck(target, rates, log_policy, gap)
+    return {
+        "margin": margin,
+        "margin_50_digits": precise.margin,
+        "error": precise.error,
+        "verdict": precise.verdict,
+        "success_rates": rates,
+        "policy": np.exp(log_policy),
+        "log_policy": log_policy,
+        "gap": gap,
+    }
+
+
+def table(reports: list[dict]) -> str:
+    """The summary for people: one row per claim."""
+    rows = [
+        f"{'claim':<15} {'status':<8} {'evaluations':>11} {'unresolved':>10} "
+        f"{'smallest':>10} {'largest':>9}  {'verdict':<9} margin"
+    ]
+    for report in reports:
+        ends = [
+            float(report[end]["margin_50_digits"]) for end in ("tightest", "loosest")
+        ]
+        rows.append(
+            f"{report['id']:<15} {report['status']:<8} {report['evaluations']:>11} "
+            f"{report['unresolved']:>10} {ends[0]:>10.3g} {ends[1]:>9.3g}  "
+            f"{report['verdict']:<9} {report['margin_is']}"
+        )
+    return "\n".join(rows)
+
+
+def _chosen(ids: list[str], known: list[str]) -> list[str]:
+    """The claims that are named, by themselves or by their statement."""
+    claims: list[str] = []
+    for name in ids:
+        matches = [k for k in known if name in (k, k.split(".")[0])]
+        if not matches:
+            raise UserError(
+                f"{name} has no margin to search; choose from {', '.join(known)}."
+            )
+        claims += matches
+    return list(dict.fromkeys(claims)) or known
+
+
+def main(args: argparse.Namespace) -> int:
+    """Exit code 1 if a proved claim is refuted, or a refuted one is not."""
+    for option in ("restarts", "steps"):
+        value = getattr(args, option)
+        if value < 1:
+            raise UserError(f"--{option} {value}: give a positive number.")
+    if args.precision != "float64":
+        raise UserError("--precision float32: the search runs in float64 only.")
+    check_writable_file(args.json)
+    from experiments.search.targets import TARGETS
+
+    claims = _chosen(args.ids, list(TARGETS))
+    reports = falsify(claims, args.restarts, args.steps, args.seed)
+    write_json(reports, args.json)
+    if args.json != "-":
+        print(table(reports))
+    wrong = [
+        report["id"]
+        for report in reports
+        if (report["status"] == "proved") == (report["verdict"] == "refuted")
+    ]
+    if wrong:
+        print(f"not as claimed: {', '.join(wrong)}", file=sys.stderr)
+    return 1 if wrong else 0
