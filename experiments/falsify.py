@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def falsify(claims: list[str], restarts: int, steps: int, seed: int) -> list[dict]:
+def falsify(names: list[str], restarts: int, steps: int, seed: int) -> list[dict]:
     """One report per claim."""
     import theory
 
@@ -38,7 +38,7 @@ def falsify(claims: list[str], restarts: int, steps: int, seed: int) -> list[dic
         for statement in theory.STATEMENTS.values()
         for claim in statement.claims
     }
-    return [_report(name, status[name], restarts, steps, seed) for name in claims]
+    return [_report(name, status[name], restarts, steps, seed) for name in names]
 
 
 def _report(name: str, status: str, restarts: int, steps: int, seed: int) -> dict:
@@ -107,17 +107,37 @@ def table(reports: list[dict]) -> str:
     return "\n".join(rows)
 
 
-def _chosen(ids: list[str], known: list[str]) -> list[str]:
+def claims() -> list[str]:
+    """All claims that can be searched."""
+    from experiments.search.targets import TARGETS
+
+    return list(TARGETS)
+
+
+def _chosen(ids: list[str]) -> list[str]:
     """The claims that are named, by themselves or by their statement."""
-    claims: list[str] = []
+    known = claims()
+    chosen: list[str] = []
     for name in ids:
         matches = [k for k in known if name in (k, k.split(".")[0])]
         if not matches:
             raise UserError(
                 f"{name} has no margin to search; choose from {', '.join(known)}."
             )
-        claims += matches
-    return list(dict.fromkeys(claims)) or known
+        chosen += matches
+    return list(dict.fromkeys(chosen)) or known
+
+
+def complain(reports: list[dict]) -> bool:
+    """Name proved claims that are refuted, and refuted ones that are not, if any."""
+    wrong = [
+        report["id"]
+        for report in reports
+        if (report["status"] == "proved") == (report["verdict"] == "refuted")
+    ]
+    if wrong:
+        print(f"not as claimed: {', '.join(wrong)}", file=sys.stderr)
+    return bool(wrong)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -129,18 +149,8 @@ def main(args: argparse.Namespace) -> int:
     if args.precision != "float64":
         raise UserError("--precision float32: the search runs in float64 only.")
     check_writable_file(args.json)
-    from experiments.search.targets import TARGETS
-
-    claims = _chosen(args.ids, list(TARGETS))
-    reports = falsify(claims, args.restarts, args.steps, args.seed)
+    reports = falsify(_chosen(args.ids), args.restarts, args.steps, args.seed)
     write_json(reports, args.json)
     if args.json != "-":
         print(table(reports))
-    wrong = [
-        report["id"]
-        for report in reports
-        if (report["status"] == "proved") == (report["verdict"] == "refuted")
-    ]
-    if wrong:
-        print(f"not as claimed: {', '.join(wrong)}", file=sys.stderr)
-    return 1 if wrong else 0
+    return 1 if complain(reports) else 0

@@ -4,11 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from experiments import figures, verify
+from experiments import agreement, falsify, figures, verify
 from experiments.errors import UserError
 from experiments.output import check_writable_file, check_writable_folder, write_json
 from experiments.pictures import NAMES
 from experiments.progress import bar
+
+RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,20 @@ def main(args: argparse.Namespace) -> int:
     provenance = stamp(config, args.seed)
     reports = verify.verify(verify.IDS, problems, args.seed)
     print(verify.table(reports), flush=True)
-    write_json({"stamp": provenance, "statements": reports}, args.json)
+    agree = agreement.agreement(problems, args.seed)
+    print(f"\n{agreement.table(agree)}\n", flush=True)
+    restarts, steps = (2, 10) if args.quick else (RESTARTS, STEPS)
+    searched = falsify.falsify(falsify.claims(), restarts, steps, args.seed)
+    print(f"{falsify.table(searched)}\n", flush=True)
+    write_json(
+        {
+            "stamp": provenance,
+            "statements": reports,
+            "agreement": agree,
+            "falsify": searched,
+        },
+        args.json,
+    )
     for index, name in enumerate(NAMES):
         rng = np.random.default_rng([args.seed, 100 + index])
         with bar(f"figure {name}") as progress:
@@ -50,4 +65,4 @@ def main(args: argparse.Namespace) -> int:
     failed = sum(report["violations"] for report in reports)
     if failed:
         print(f"{failed} violations", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed or falsify.complain(searched) else 0

@@ -68,6 +68,11 @@ def run(
             f"`save_log_times` goes to {times[-1]:g}, beyond `max_log_time` = "
             f"{max_log_time:g}; raise the limit."
         )
+    if any(jnp.ndim(leaf) for leaf in jax.tree.leaves(tuple(events))):
+        raise ValueError(
+            "an event in `events` has a list of levels; `events` are the same for all "
+            "problems: give one number (only `until` may have one per problem)."
+        )
     dtype = problem.log_policy.dtype
     settings = Settings(
         events=tuple(events),

@@ -69,6 +69,11 @@ def test_parameters_with_a_lane_axis_go_lane_by_lane(batch):
     np.testing.assert_allclose(solution.log_probs, wanted, atol=1e-6)
 
 
+def test_levels_per_lane_are_refused_where_events_are_shared(batch):
+    with pytest.raises(ValueError, match="only `until`"):
+        solve(batch, events=(sim.Gap(np.full(LANES, 0.1)),))
+
+
 def test_lane_axes_follow_the_declared_number_of_axes():
     one = sim.FixedConfidence([0.1, 0.2])
     many = sim.FixedConfidence([[0.1, 0.2], [0.3, 0.4]])

@@ -1,0 +1,129 @@
+"""Do the engines agree? Closed form, numerical flow and discrete training, compared.
+
+All three follow the same problems to the time `END`. Discrete training takes steps of
+`STEP` and of half of it; as it is Euler's method its difference to the flow halves, and
+what `2 x(half) - x(whole)` leaves is of second order.
+"""
+
+from typing import Any
+
+END = 30.0
+STEP = 0.02
+MOST = 1000  # problems per recipe
+PATTERNS = 4
+AT_START = 1e-12  # an event before this time held from the start, but for rounding
+
+
+def _recipes() -> dict[str, tuple[Any, Any]]:
+    import simulator as sim
+
+    return {
+        "policy gradient": (sim.Verifiable(), sim.PolicyGradient()),
+        "GRPO, groups of 8": (sim.Verifiable(), sim.GRPO(8)),
+        "natural gradient, KL 0.1": (sim.Verifiable(), sim.NaturalGradient(beta=0.1)),
+    }
+
+
+def agreement(problems: int, seed: int) -> list[dict]:
+    """One row per recipe: worst differences over `problems` random base models."""
+    import numpy as np
+
+    import simulator as sim
+    import theory
+    from experiments.families import mixed
+    from experiments.progress import bar
+
+    rng = np.random.default_rng([seed, 1000])
+
+    def moving(rates, log_policy):
+        return theory.gap(rates, log_policy) > 0
+
+    rates, log_policy = mixed(rng, min(problems, MOST), PATTERNS, moving)
+    given = sim.Problem(rates, logits=log_policy)
+    rows = []
+    for name, (signal, update) in _recipes().items():
+        with bar(f"agreement, {name}"):
+            rows.append({"recipe": name} | _row(given, signal, update, np))
+    return rows
+
+
+def _row(given, signal, update, np) -> dict:
+    import simulator as sim
+
+    options = {
+        "events": (sim.Gap(0.1), sim.T0()),
+        "max_log_time": float(np.log(END)),
+    }
+    exact = sim.exact(given, signal, update, **options)
+    flow = sim.flow(given, signal, update, **options)
+    whole, half = (_trained(given, signal, update, n, np) for n in (1, 2))
+    ok = np.ones(given.batch_shape, bool)
+    for solution in (exact, flow):
+        ok &= np.isin(sim.outcome_names(solution.outcome), ("horizon", "settled"))
+    # An event that one engine sees and the other does not is a difference.
+    times = [np.asarray(s.event_log_times)[ok] for s in (exact, flow)]
+    times = [np.where(t < np.log(AT_START), -np.inf, t) for t in times]
+    alike = times[0] == times[1]
+    with np.errstate(invalid="ignore"):
+        apart = np.where(alike, 0.0, np.abs(times[0] - times[1]))
+    inside = (np.asarray(given.log_policy) > -np.inf) & ok[:, None]
+    final, by_flow, whole, half = (
+        np.where(inside, x, 0.0) for x in (exact.log_probs, flow.log_probs, whole, half)
+    )
+    twice = 2 * half - whole
+    twice = twice - np.log(np.sum(np.exp(twice), axis=-1, where=inside))[:, None]
+
+    def worst(other):
+        return float(np.max(np.abs(np.where(inside, other - final, 0.0))))
+
+    return {
+        "problems": int(ok.sum()),
+        "unresolved": int((~ok).sum()),
+        "flow_log_time": float(np.max(apart)),
+        "flow_log_policy": worst(by_flow),
+        "training_step": STEP,
+        "training_log_policy": worst(whole),
+        "training_half_step_log_policy": worst(half),
+        "training_extrapolated_log_policy": worst(twice),
+    }
+
+
+def _trained(given, signal, update, halvings: int, np):
+    """Log-probabilities after plain gradient ascent to `END`: `[B, K]`."""
+    import jax
+    import optax
+
+    import simulator as sim
+
+    steps = round(END / STEP) * halvings
+    optimizer = optax.sgd(STEP / halvings)
+
+    def one(problem):
+        return sim.train(
+            problem, signal, update, optimizer, num_steps=steps, save_every=steps
+        ).log_probs
+
+    return np.asarray(jax.vmap(one)(given))
+
+
+def table(rows: list[dict]) -> str:
+    """The rows for people; differences of logarithms, worst case."""
+    first = rows[0]
+    lines = [
+        f"Agreement of the engines up to t = {END:g}: worst differences to the closed "
+        "form",
+        f"{'':<25} {'':>8} {'':>10} {'flow:':>9} {'':>9} "
+        f"{'training:':>10} {'':>9} {'':>9}",
+        f"{'recipe':<25} {'problems':>8} {'unresolved':>10} {'log t':>9} "
+        f"{'log pi':>9} {'eta = ' + format(first['training_step'], 'g'):>10} "
+        f"{'half':>9} {'2 h - w':>9}",
+    ]
+    for row in rows:
+        lines.append(
+            f"{row['recipe']:<25} {row['problems']:>8} {row['unresolved']:>10} "
+            f"{row['flow_log_time']:>9.1e} {row['flow_log_policy']:>9.1e} "
+            f"{row['training_log_policy']:>10.1e} "
+            f"{row['training_half_step_log_policy']:>9.1e} "
+            f"{row['training_extrapolated_log_policy']:>9.1e}"
+        )
+    return "\n".join(lines)
