@@ -7,7 +7,7 @@ from pathlib import Path
 from experiments import agreement, falsify, figures, verify
 from experiments.errors import UserError
 from experiments.output import check_writable_file, check_writable_folder, write_json
-from experiments.pictures import NAMES
+from experiments.pictures import COMPUTED, FROM_REPORT
 from experiments.progress import bar
 
 RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
@@ -55,14 +55,21 @@ def main(args: argparse.Namespace) -> int:
         },
         args.json,
     )
-    for index, name in enumerate(NAMES):
+    report = figures.picture(FROM_REPORT).collect(reports)
+    _keep(FROM_REPORT, report, provenance, args.out)
+    for index, name in enumerate(COMPUTED):
         rng = np.random.default_rng([args.seed, 100 + index])
         with bar(f"figure {name}") as progress:
             data = figures.picture(name).compute(rng, args.quick, progress)
-        figures.save_data(data, provenance | {"figure": name}, args.out, name)
-        figures.draw(name, args.out)
-        print(f"{args.out / name}.svg", flush=True)
+        _keep(name, data, provenance, args.out)
     failed = sum(report["violations"] for report in reports)
     if failed:
         print(f"{failed} violations", file=sys.stderr)
     return 1 if failed or falsify.complain(searched) else 0
+
+
+def _keep(name: str, data: dict, provenance: dict, folder: Path) -> None:
+    """Save the data of a picture, and draw it."""
+    figures.save_data(data, provenance | {"figure": name}, folder, name)
+    figures.draw(name, folder)
+    print(f"{folder / name}.svg", flush=True)

@@ -1,9 +1,10 @@
 """The theorem plots: one module each, `compute(rng, quick, progress)` and `draw(data)`.
 
-`compute` returns named arrays; they are saved, and `draw` sees nothing else.
+`compute` returns named arrays; they are saved, and `draw` sees nothing else. One
+picture is made of the report of `verify` instead: it has `collect(reports)`.
 """
 
-NAMES = (
+COMPUTED = (
     "optimum",
     "regime_1",
     "entanglement",
@@ -16,3 +17,5 @@ NAMES = (
     "degradation_law",
     "clocks",
 )
+FROM_REPORT = "tightness"
+NAMES = (*COMPUTED, FROM_REPORT)

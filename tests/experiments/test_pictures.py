@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments import figures
-from experiments.pictures import NAMES
+from experiments import figures, verify
+from experiments.pictures import FROM_REPORT, NAMES
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,12 @@ def data(folder):
 
     def get(name):
         if name not in known:
-            rng = np.random.default_rng(NAMES.index(name))
-            made = figures.picture(name).compute(rng, True, lambda done, total: None)
+            picture = figures.picture(name)
+            if name == FROM_REPORT:
+                made = picture.collect(verify.verify(("A4", "C5"), 64, seed=3))
+            else:
+                rng = np.random.default_rng(NAMES.index(name))
+                made = picture.compute(rng, True, lambda done, total: None)
             figures.save_data(made, {"figure": name}, folder, name)
             with np.load(folder / "data" / f"{name}.npz") as saved:
                 known[name] = dict(saved)
@@ -152,3 +156,12 @@ def test_clocks_share_one_path_and_others_leave_it(data):
     times = saved["time_at_level"]
     assert times[-1].argmax() == 4 and times[-1, 0] < times[0, 0]
     assert times[-1, -1] > 5 * times[0, -1]
+
+
+def test_every_claim_that_was_checked_has_a_strip(data):
+    saved = data(FROM_REPORT)
+    claims = saved["claim"].tolist()
+    assert {"A4.rise", "C5.mean", "C5.grpo"} <= set(claims)
+    assert (np.diff(saved["quantiles"], axis=1) >= 0).all()
+    status = saved["status"][claims.index("C5.grpo")]
+    assert figures.picture(FROM_REPORT).STATUSES[status] == "refuted"
