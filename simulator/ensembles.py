@@ -21,6 +21,7 @@ from simulator.problem import Problem
 from simulator.stepping import select
 
 CPU_WIDTH, ACCELERATOR_WIDTH = 256, 2**15  # lanes on their way at once
+SMALL_WIDTHS = (8, 64)  # of batches that need no more
 BLOCK_CHUNKS = 64
 CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once
 BLOCK_ELEMENTS = 2**25  # and this many kept
@@ -74,25 +75,25 @@ def lane_axes(module: Any) -> Any:
 
 
 def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
-    """`(chunks, width)` of a block: powers of 8, or the largest of 2 that is allowed.
+    """`(chunks, width)` of a block, one of few, so that few programs are compiled.
 
-    Few shapes, so that few programs are compiled: chunks that only pad are begun and
-    ended, but not walked. Two or more lanes wide if possible: XLA takes two or three
-    times longer to compile the same program for one lane. `elements` is how many
-    numbers one lane on its way consists of.
+    A chunk that only pads costs nothing. Never one lane wide if that can be helped: XLA
+    takes two or three times longer to compile the same program for it. `elements` is
+    how many numbers one lane on its way consists of.
     """
     on_cpu = jax.default_backend() == "cpu"
     widest = CPU_WIDTH if on_cpu else ACCELERATOR_WIDTH
-    width = _power(max(num_lanes, 2), min(widest, CHUNK_ELEMENTS // elements))
-    needed = -(-num_lanes // width)
-    allowed = min(BLOCK_CHUNKS, BLOCK_ELEMENTS // (elements * width))
-    return _power(needed, allowed), width
+    widest = _power_of_two_below(min(widest, CHUNK_ELEMENTS // elements))
+    for width in SMALL_WIDTHS:
+        if num_lanes <= width <= widest:
+            return 1, width
+    most = BLOCK_ELEMENTS // (elements * widest)
+    return _power_of_two_below(min(BLOCK_CHUNKS, most)), widest
 
 
-def _power(needed: int, allowed: int) -> int:
-    """The smallest power of 8 that is enough, or the largest of 2 that is allowed."""
-    up = 1 << (-(-(needed - 1).bit_length() // 3) * 3)
-    return up if up <= allowed else 1 << (max(allowed, 1).bit_length() - 1)
+def _power_of_two_below(most: int) -> int:
+    """The largest that is allowed; at least 1."""
+    return 1 << (max(most, 1).bit_length() - 1)
 
 
 def map_lanes(
@@ -174,8 +175,8 @@ def _walk_block(walk, lanes, axes, wanted, chunks):
     def restore(row):
         return eqx.combine(unpack(row), rest)
 
-    table = jax.lax.map(
-        jax.vmap(lambda row: pack(_arrays(begin(row)))), jax.tree.map(fold, rows)
+    table = _chunk_by_chunk(
+        lambda row: pack(_arrays(begin(row))), jax.tree.map(fold, rows), wanted[0]
     )
     width = table.shape[1]
     table = _walk_all(
@@ -186,8 +187,24 @@ def _walk_block(walk, lanes, axes, wanted, chunks):
         width=width,
         wanted=wanted[0],
     )
-    ends = jax.lax.map(jax.vmap(lambda row: walk.end(restore(row))), fold(table))
+    ends = _chunk_by_chunk(lambda row: walk.end(restore(row)), fold(table), wanted[0])
     return jax.tree.map(flatten, ends)
+
+
+def _chunk_by_chunk(function, chunks, wanted):
+    """`function` of every row of every chunk; zeros for chunks that only pad."""
+    width = jax.tree.leaves(chunks)[0].shape[1]
+
+    def one(given):
+        index, chunk = given
+        many = jax.vmap(function)
+        zeros = jax.tree.map(
+            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(many, chunk)
+        )
+        return jax.lax.cond(index * width < wanted, many, lambda _: zeros, chunk)
+
+    number = jax.tree.leaves(chunks)[0].shape[0]
+    return jax.lax.map(one, (jnp.arange(number), chunks))
 
 
 def _walk_all(advance, pack, unpack, table, width, wanted):
