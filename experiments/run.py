@@ -7,6 +7,7 @@ from experiments import catalogue
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 
+MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
 EVENTS = {
     "gap": ("Gap", "the reward gap rho_* - rho_bar falls to this"),
     "accuracy": ("Accuracy", "accuracy rises to this"),
@@ -164,12 +165,14 @@ def report(args: argparse.Namespace) -> dict:
         sim.PeakAccuracy(),
         sim.BelowBase(),
     )
+    few = problem.num_patterns <= MOST_PLATEAUS
+    leads = [sim.Leads(k) for k in range(problem.num_patterns)] if few else []
     solution = sim.solve(
         problem,
         signal,
         update,
         until=None if until is None else build_event(until),
-        events=events,
+        events=(*events, *leads),
         max_log_time=args.max_log10_time * math.log(10),
         method=args.method,
     )
@@ -206,11 +209,32 @@ def report(args: argparse.Namespace) -> dict:
         ),
         "peak_accuracy": accuracy(solution.event_log_probs[3]),
         "t_below_base": below_base,
+        "plateaus": _plateaus(solution, base, rates, len(events)) if few else None,
         "entropy": float(sim.entropy(final)),
         "kl_to_base": float(sim.kl(final, base)),
         "method": solution.method,
         "num_steps": int(solution.num_steps),
     }
+
+
+def _plateaus(solution, base, rates, first: int) -> list[dict]:
+    """Who leads from when to when; times as those of the result."""
+    from simulator.plateaus import sequence
+
+    if not math.isfinite(solution.log_time):
+        return []
+    log_times = solution.event_log_times[first:]
+    return [
+        {
+            "pattern": plateau.pattern,
+            "success_rate": float(rates[plateau.pattern]),
+            "from": _time(plateau.log_enter),
+            "to": _time(plateau.log_leave),
+            "log10_from": plateau.log_enter / math.log(10),
+            "log10_to": plateau.log_leave / math.log(10),
+        }
+        for plateau in sequence(base, log_times, float(solution.log_time))
+    ]
 
 
 def _time(log_time: float) -> float | None:
@@ -229,11 +253,18 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
+def _short(plateau: dict) -> str:
+    start = plateau["from"]
+    return f"10^{plateau['log10_from']:.6g}" if start is None else f"{start:.6g}"
+
+
 def _lines(result: dict) -> str:
     def number(key):
         value = result[key]
         return "-" if value is None else f"{value:.6g}"
 
+    plateaus = result["plateaus"] or []
+    leaders = [f"pattern {p['pattern']} from t = {_short(p)}" for p in plateaus]
     policy = " ".join(f"{p:.4g}" for p in result["policy"][:8])
     more = " ..." if len(result["policy"]) > 8 else ""
     return "\n".join(
@@ -246,5 +277,6 @@ def _lines(result: dict) -> str:
             f"T0         {number('t0')}  (accuracy passes the second-best rate)",
             f"crossing   {number('t_cross')}  (best pattern becomes the most likely)",
             f"lowest pi* {number('min_optimal_probability')}",
+            f"leaders    {', '.join(leaders) or '-'}",
         ]
     )

@@ -12,6 +12,7 @@ from simulator.events import (
     BelowBase,
     Crossing,
     Gap,
+    Leads,
     LowestOptimalProbability,
     OptimalProbability,
     PeakAccuracy,
@@ -30,6 +31,7 @@ from simulator.observables import (
     pass_at_n,
     probs,
 )
+from simulator.plateaus import Plateau, plateaus
 from simulator.problem import Problem, two_answer_kernel
 from simulator.signals import (
     AbstractFixedSignal,
@@ -75,6 +77,7 @@ __all__ = [
     "FixedConfidence",
     "Gap",
     "GroupMean",
+    "Leads",
     "LowestOptimalProbability",
     "MajorityVote",
     "Mixture",
@@ -84,6 +87,7 @@ __all__ = [
     "Outcome",
     "PassAtN",
     "PeakAccuracy",
+    "Plateau",
     "Point",
     "PolicyGradient",
     "Problem",
@@ -109,6 +113,7 @@ __all__ = [
     "map_lanes",
     "outcome_names",
     "pass_at_n",
+    "plateaus",
     "probs",
     "solve",
     "train",

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from simulator.logspace import Centred, centre, sign_of_mean
 from simulator.observables import best_patterns, log_gap, log_optimal_probability
@@ -139,6 +139,19 @@ class Crossing(AbstractFirst):
         best = best_patterns(point.log_probs, point.problem.success_rates)
         ahead = jnp.max(jnp.where(best, point.log_probs, -jnp.inf))
         return ahead - jnp.max(jnp.where(best, -jnp.inf, point.log_probs))
+
+
+class Leads(AbstractFirst):
+    """The pattern of this number (from 0) becomes the most likely one."""
+
+    pattern: Int[Array, ""] = eqx.field(converter=jnp.asarray)
+
+    def value(self, point):
+        mine = jnp.arange(len(point.log_probs)) == self.pattern
+        ahead = jnp.max(jnp.where(mine, point.log_probs, -jnp.inf))
+        rest = jnp.max(jnp.where(mine, -jnp.inf, point.log_probs))
+        # Outside the support, never.
+        return jnp.where(ahead > -jnp.inf, ahead - rest, -1.0)
 
 
 class BelowBase(AbstractLast):

@@ -17,6 +17,10 @@ def test_run_prints_the_contract_as_json(capsys):
     np.testing.assert_allclose(result["log10_time"], np.log10(result["time"]))
     np.testing.assert_allclose(0.9 - result["accuracy"], 1e-3, rtol=1e-6)
     assert result["min_optimal_probability"] < 0.0434
+    first, last = result["plateaus"]
+    assert (first["pattern"], last["pattern"]) == (1, 0)
+    assert (first["from"], first["to"], last["to"]) == (0, last["from"], result["time"])
+    np.testing.assert_allclose(last["from"], result["t_cross"], rtol=1e-12)
 
 
 def test_the_method_can_be_forced_and_does_not_matter(capsys):

@@ -153,6 +153,24 @@ def test_the_deepest_of_several_dips_is_found(rng):
     np.testing.assert_allclose(lowest, wanted, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["four edges", "late t0", "uniform"])
+def test_plateaus_are_those_of_50_digits(name):
+    rates, logits = CORNERS[name]
+    problem = sim.Problem(rates, logits=np.asarray(logits, float))
+    found = sim.plateaus(problem, sim.Verifiable(), until=sim.Gap(1e-2))
+    assert found[0].log_enter == -np.inf
+    assert found[-1].pattern == np.argmax(rates)
+    reference = Precise(rates, log_normalised(logits))
+    borders = [float(reference.time(b).log()) for b in reference.borders[1:]]
+    assert len(found) == 1 + len(borders)
+    enters = [plateau.log_enter for plateau in found[1:]]
+    np.testing.assert_allclose(enters, borders, rtol=0, atol=1e-10)
+    leaves = [plateau.log_leave for plateau in found[:-1]]
+    assert leaves == enters
+    with pytest.raises(ValueError, match="batch"):
+        sim.plateaus(sim.Problem([rates], logits=[logits]), sim.Verifiable())
+
+
 def test_times_beyond_the_range_of_floats():
     # K = 2: T_cross = (sinh(x) + x) / 0.5 with x the difference of logits.
     solution = run([0.9, 0.4], [-700.0, 700.0])
