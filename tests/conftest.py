@@ -1,6 +1,7 @@
+import gc
 import os
 
-# Two devices, so that batches are always cut in two as they are on several.
+# Two devices, for the tests of how batches are shared.
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 # Nearly all the time of these tests is spent in compiling: half of it is saved.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
@@ -9,7 +10,26 @@ import jax
 import numpy as np
 import pytest
 
+from simulator import ensembles
+
 jax.config.update("jax_enable_x64", True)
+# Tracing makes many objects that live; looking through them all is for nothing.
+gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def devices():
+    """One device (programs for two take longer to compile); see test_ensembles."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ensembles, "local_devices", lambda: jax.local_devices()[:1])
+        yield
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    """A command that was asked for float32 does not decide for the next test."""
+    yield
+    jax.config.update("jax_enable_x64", True)
 
 
 @pytest.fixture
