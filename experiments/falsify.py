@@ -59,7 +59,7 @@ def _report(name: str, status: str, restarts: int, steps: int, seed: int) -> dic
         "id": name,
         "status": status,
         "margin_is": target.measures,
-        "verdict": tightest["verdict"],
+        "verdict": tightest["verdict"] if tightest else "unsettled",
         "restarts": found.restarts,
         "evaluations": found.evaluations,
         "unresolved": found.unresolved,
@@ -69,12 +69,14 @@ def _report(name: str, status: str, restarts: int, steps: int, seed: int) -> dic
     }
 
 
-def _instance(target, found) -> dict:
-    """An instance with its margin in 50 digits."""
+def _instance(target, found) -> dict | None:
+    """An instance with its margin in 50 digits; None if nothing was settled."""
     import numpy as np
 
     from experiments.search.recheck import recheck
 
+    if found is None:
+        return None
     rates, log_policy, gap, margin = found
     precise = recheck(target, rates, log_policy, gap)
     return {
@@ -96,15 +98,17 @@ def table(reports: list[dict]) -> str:
         f"{'smallest':>10} {'largest':>9}  {'verdict':<9} margin"
     ]
     for report in reports:
-        ends = [
-            float(report[end]["margin_50_digits"]) for end in ("tightest", "loosest")
-        ]
+        ends = [_shown(report[end]) for end in ("tightest", "loosest")]
         rows.append(
             f"{report['id']:<15} {report['status']:<8} {report['evaluations']:>11} "
-            f"{report['unresolved']:>10} {ends[0]:>10.3g} {ends[1]:>9.3g}  "
+            f"{report['unresolved']:>10} {ends[0]:>10} {ends[1]:>9}  "
             f"{report['verdict']:<9} {report['margin_is']}"
         )
     return "\n".join(rows)
+
+
+def _shown(instance: dict | None) -> str:
+    return "-" if instance is None else f"{float(instance['margin_50_digits']):.3g}"
 
 
 def claims() -> list[str]:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+import theory
+
 Accept = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Family = Callable[[np.random.Generator, np.ndarray, float], tuple[np.ndarray, ...]]
 
@@ -23,6 +25,11 @@ SIZES = ((4, 0.70), (16, 0.25), (64, 0.05))
 SMALL = ((4, 0.80), (16, 0.20))
 SMALLEST = ((4, 1.0),)
 LARGEST = 64  # sizes beyond are left out; every size costs a compiled program
+
+
+def moving(rates: np.ndarray, log_policy: np.ndarray) -> np.ndarray:
+    """Whether there is something to gain: the gap is positive. `[B]`."""
+    return theory.gap(rates, log_policy) > 0
 
 
 class Group(NamedTuple):

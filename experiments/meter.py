@@ -69,9 +69,8 @@ def _log_product(log_probs, behind):
     log_probs = jnp.where(inside, log_probs, 0.0)
     log_z = -jnp.sum(log_probs) / jnp.sum(inside)
     others = behind & inside
-    lead = jnp.where(
-        others, log_probs - jnp.max(jnp.where(inside, log_probs, -jnp.inf)), -1.0
-    )
+    top = jnp.max(jnp.where(inside, log_probs, -jnp.inf))
+    lead = jnp.where(others, log_probs - top, -1.0)
     tie = lead >= -_ROUNDING  # then the product is 0
     log_a = jnp.log(-jnp.expm1(jnp.where(tie, -1.0, lead))) - log_probs - log_z
     log_f = jnp.sum(jnp.where(others, log_a, 0.0)) - log_z

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from experiments import agreement, falsify, figures, verify
+from experiments import falsify, figures, verify
 from experiments.errors import UserError
 from experiments.output import check_writable_file, check_writable_folder, write_json
 from experiments.pictures import COMPUTED, FROM_REPORT
@@ -21,13 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--problems", type=int, default=4000, help="per statement (default 4000)"
     )
-    parser.add_argument("--quick", action="store_true", help="small counts, a minute")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small counts (most of the time left is compiling)",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 1 if any claim is violated; the figures are drawn all the same."""
     import numpy as np
 
+    from experiments import agreement
     from experiments.stamp import stamp
 
     if args.problems < 1:

@@ -193,7 +193,7 @@ def _walk_block(walk, lanes, axes, wanted, chunks):
 
 def _chunk_by_chunk(function, chunks, wanted):
     """`function` of every row of every chunk; zeros for chunks that only pad."""
-    width = jax.tree.leaves(chunks)[0].shape[1]
+    number, width = jax.tree.leaves(chunks)[0].shape[:2]
 
     def one(given):
         index, chunk = given
@@ -203,7 +203,6 @@ def _chunk_by_chunk(function, chunks, wanted):
         )
         return jax.lax.cond(index * width < wanted, many, lambda _: zeros, chunk)
 
-    number = jax.tree.leaves(chunks)[0].shape[0]
     return jax.lax.map(one, (jnp.arange(number), chunks))
 
 

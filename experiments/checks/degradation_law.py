@@ -7,7 +7,7 @@ import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import decay, levels, run, short_steps, slope_at_start
 from experiments.checks.tail_late import counts, gap_exponent, is_late
-from experiments.families import SMALL, SMALLEST, groups, kernels
+from experiments.families import SMALL, SMALLEST, groups, kernels, moving
 
 LATE = 20_000  # problems followed over 120 decades
 SLOW = 1000
@@ -32,10 +32,6 @@ def _drawn(job: Job, number, sizes):
         less[:, 0] = False
         confidence -= np.where(tied[:, None] & less, 0.3, 0.0)
         yield kernel[..., 0], confidence, log_policy
-
-
-def _moving(confidence, log_policy):
-    return theory.gap(confidence, log_policy) > 0
 
 
 def _run(rates, confidence, log_policy, level, job):
@@ -65,11 +61,11 @@ def check(job: Job) -> list[CheckResult]:
     """Limits as rates over 60 decades; bounds on a part; the first move; the end."""
     results = []
     for rates, confidence, log_policy in _drawn(job, job.number, SMALL):
-        moving = _moving(confidence, log_policy)
-        results += _early(job, moving, rates, confidence, log_policy)
+        moves = moving(confidence, log_policy)
+        results += _early(job, moves, rates, confidence, log_policy)
     for rates, confidence, log_policy in _drawn(job, job.at_most(LATE), SMALL):
-        moving = _moving(confidence, log_policy)
-        results += _late(job, moving, rates, confidence, log_policy)
+        moves = moving(confidence, log_policy)
+        results += _late(job, moves, rates, confidence, log_policy)
     for rates, confidence, log_policy in _drawn(job, job.at_most(SLOW), SMALLEST):
         results.append(_bounds(job, rates, confidence, log_policy))
     return results
@@ -80,13 +76,13 @@ def _merit(rates, confidence, log_policy):
     return np.where(log_policy > -np.inf, rates - end[:, None], 0.0)
 
 
-def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
+def _late(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
     merit = _merit(rates, confidence, log_policy)
     n, m, losers = counts(confidence, log_policy)
     kept = theory.survivors(confidence, log_policy)
     law = theory.degradation_coefficient(rates, confidence, log_policy)
     size = np.sum(np.abs(merit), axis=-1) + 1e-300
-    first, second, tied, times, ok, late_at = [], [], [], [], moving, True
+    first, second, tied, times, ok, late_at = [], [], [], [], moves, True
     for gap in GAPS:
         level = np.full(len(rates), gap)
         runs = _run(rates, confidence, log_policy, level, job)
@@ -103,7 +99,7 @@ def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
         tied.append(np.abs(excess / np.where(slow == 0, 1.0, slow) - 1))
         times.append(log_t)
     K = n + m
-    unique = (m == 1) & ~losers & moving
+    unique = (m == 1) & ~losers & moves
     # By order of the next term: t^(-1/K), one more for the expansion.
     exponents = {"law": 1 / K, "expansion": np.minimum(2 / K, 1.0)}
     inputs = {
@@ -125,7 +121,7 @@ def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
                 **inputs,
             )
         )
-    several = ((m > 1) | losers) & moving
+    several = ((m > 1) | losers) & moves
     with np.errstate(invalid="ignore"):
         early, late = (np.where(losers, a, b) for a, b in zip(tied, first, strict=True))
     visible = ~losers | (np.abs(slow) > 0)
@@ -145,16 +141,16 @@ def _late(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
     return results
 
 
-def _early(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
+def _early(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
     """The first slope by a difference quotient; peak and end."""
-    gap = np.where(moving, theory.gap(confidence, log_policy), 1.0)
+    gap = np.where(moves, theory.gap(confidence, log_policy), 1.0)
     base = np.where(log_policy > -np.inf, rates, 0.0)
-    times, changes, ok = [], [], moving
+    times, changes, ok = [], [], moves
     shares = short_steps(confidence, log_policy)
     for share in shares:
         runs = _run(rates, confidence, log_policy, gap * (1 - share), job)
         change = np.exp(runs.log_probs) - np.exp(log_policy)
-        times.append(np.where(runs.reached & moving, runs.time, share))
+        times.append(np.where(runs.reached & moves, runs.time, share))
         changes.append(np.sum(change * base, axis=-1))
         ok = ok & runs.reached
     slope, allowed = slope_at_start(np.stack(times), np.stack(changes), shares)
@@ -168,7 +164,7 @@ def _early(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
     at_peak = np.sum(np.exp(late.at_moments[:, 0]) * base, axis=-1)
     start = np.sum(np.exp(log_policy) * base, axis=-1)
     end = np.sum(np.exp(late.log_probs) * base, axis=-1)
-    falls = theory.rises_then_ends_below(rates, confidence, log_policy) & moving
+    falls = theory.rises_then_ends_below(rates, confidence, log_policy) & moves
     # A winner among near ties may not have won when the gap is 1e-9.
     limit = theory.limit_accuracy(rates, confidence, log_policy)
     done = np.abs(end - limit) < 0.5 * np.abs(start - limit)
@@ -178,7 +174,7 @@ def _early(job, moving, rates, confidence, log_policy) -> list[CheckResult]:
             "1 - |measured slope of accuracy - theory's| / allowance",
             1 - np.abs(slope - expected) / allowed,
             ok,
-            where=moving,
+            where=moves,
             **inputs,
         ),
         scored(

@@ -6,14 +6,10 @@ import theory
 from experiments.checks import dip
 from experiments.checks.result import EXACT, CheckResult, Job, scored
 from experiments.checks.running import LONGEST, MOMENTS, integral, past_transition, run
-from experiments.families import SIZES, SMALL, groups
+from experiments.families import SIZES, SMALL, groups, moving
 
 METERED = 10_000
 SLOW = 500
-
-
-def _moving(rates, log_policy):
-    return theory.gap(rates, log_policy) > 0
 
 
 def _both(rates, log_policy):
@@ -24,7 +20,7 @@ def _both(rates, log_policy):
 def check(job: Job) -> list[CheckResult]:
     """The law on a part of the problems, its elementary bounds on more."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, _moving, SIZES):
+    for rates, log_policy in groups(job.rng, job.number, moving, SIZES):
         results += dip.results(job, rates, log_policy)
     results += dip.deep(job)
     for rates, log_policy in groups(

@@ -9,7 +9,7 @@ import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import decay, levels, run
 from experiments.checks.tail_late import counts, gap_exponent
-from experiments.families import SMALLEST, groups
+from experiments.families import SMALLEST, groups, moving
 
 GROUP, ATTEMPTS = 8, 4
 FLOW = 5000
@@ -28,13 +28,9 @@ TAILS = {
 }
 
 
-def _mixed(rates, log_policy):
-    return theory.gap(rates, log_policy) > 0
-
-
 def _perfect(rng, number):
     """Problems whose best patterns are always right."""
-    for rates, log_policy in groups(rng, number, _mixed, SMALLEST):
+    for rates, log_policy in groups(rng, number, moving, SMALLEST):
         best = theory.is_best(rates, log_policy)
         # Others stay below 0.95, but for near ties.
         yield np.where(best, 1.0, 0.95 * rates), log_policy
@@ -63,11 +59,11 @@ def _noisy_velocity(rates, log_policy, false_yes, false_no):
 def check(job: Job) -> list[CheckResult]:
     """The factor h at every start, times along the path, tails over tens of decades."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, _mixed, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.number, moving, SMALLEST):
         results += _pointwise(job, rates, log_policy)
-    for rates, log_policy in groups(job.rng, job.at_most(METERED), _mixed, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.at_most(METERED), moving, SMALLEST):
         results.append(_delays(job, rates, log_policy))
-    for rates, log_policy in groups(job.rng, job.at_most(FLOW), _mixed, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALLEST):
         results.append(_path(job, rates, log_policy))
     for rates, log_policy in _perfect(job.rng, job.at_most(METERED)):
         results += [_tail(job, name, rates, log_policy) for name in TAILS]

@@ -11,13 +11,9 @@ from experiments.checks.running import (
     past_transition,
     run,
 )
-from experiments.families import SIZES, SMALL, groups
+from experiments.families import SIZES, SMALL, groups, moving
 
 FLOW = 5000  # problems solved by the numerical flow as well
-
-
-def _moving(rates, log_policy):
-    return theory.gap(rates, log_policy) > 0
 
 
 def _slope(rates, log_policy, log_probs):
@@ -58,7 +54,7 @@ def _vertices(engine, tolerance, runs, rates, log_policy) -> CheckResult:
 def check(job: Job) -> list[CheckResult]:
     """At a random state, at the last hand-over, and at both ends."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, _moving, SIZES):
+    for rates, log_policy in groups(job.rng, job.number, moving, SIZES):
         level = levels(job.rng, rates, log_policy, (0.01, 4.0))
         runs = run(rates, log_policy, level=level, progress=job.progress)
         results.append(_vertices("exact and flow", 1e-9, runs, rates, log_policy))
@@ -66,7 +62,7 @@ def check(job: Job) -> list[CheckResult]:
             _hand_over(rates, log_policy, job.progress),
             _ends(rates, log_policy, job.progress),
         ]
-    for rates, log_policy in groups(job.rng, job.at_most(FLOW), _moving, SMALL):
+    for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALL):
         level = levels(job.rng, rates, log_policy, (0.01, 4.0))
         runs = run(rates, log_policy, level=level, method="flow")
         results.append(_vertices("", 10 * NUMERICAL, runs, rates, log_policy))

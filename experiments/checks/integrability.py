@@ -5,14 +5,10 @@ import numpy as np
 import theory
 from experiments.checks.result import EXACT, NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import levels, run
-from experiments.families import SIZES, SMALL, groups
+from experiments.families import SIZES, SMALL, groups, moving
 
 FLOW = 10_000  # problems solved by the numerical flow as well
 SLOW = 500  # of them, for predictions that cost milliseconds
-
-
-def _moving(rates, log_policy):
-    return theory.gap(rates, log_policy) > 0
 
 
 def _linear(runs, tolerance, note, rates, log_policy) -> CheckResult:
@@ -57,14 +53,14 @@ def _two(runs, tolerance, rates, log_policy) -> CheckResult:
 def check(job: Job) -> list[CheckResult]:
     """All problems by the closed form, a part by the flow, a few by root finding."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, _moving, SIZES):
+    for rates, log_policy in groups(job.rng, job.number, moving, SIZES):
         level = levels(job.rng, rates, log_policy)
         runs = run(rates, log_policy, level=level, progress=job.progress)
         results += [
             _linear(runs, EXACT, "exact and flow", rates, log_policy),
             _two(runs, EXACT, rates, log_policy),
         ]
-    for rates, log_policy in groups(job.rng, job.at_most(FLOW), _moving, SMALL):
+    for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALL):
         level = levels(job.rng, rates, log_policy)
         options = {"level": level, "progress": job.progress}
         exact = run(rates, log_policy, **options)
@@ -82,7 +78,7 @@ def check(job: Job) -> list[CheckResult]:
                 log_policy=log_policy,
             ),
         ]
-    for rates, log_policy in groups(job.rng, job.at_most(SLOW), _moving, SMALL):
+    for rates, log_policy in groups(job.rng, job.at_most(SLOW), moving, SMALL):
         results += _by_root(job, rates, log_policy)
     return results
 

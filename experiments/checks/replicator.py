@@ -6,13 +6,9 @@ import simulator as sim
 import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import MOMENTS, levels, past_transition, run
-from experiments.families import SMALL, SMALLEST, groups
+from experiments.families import SMALL, SMALLEST, groups, moving
 
 FLOW = 5000
-
-
-def _moving(rates, log_policy):
-    return theory.gap(rates, log_policy) > 0
 
 
 def _error(log_probs, expected, log_policy):
@@ -25,11 +21,11 @@ def _error(log_probs, expected, log_policy):
 def check(job: Job) -> list[CheckResult]:
     """States, crossing, dip and optimum in one run; with KL in another."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, _moving, SMALL):
+    for rates, log_policy in groups(job.rng, job.number, moving, SMALL):
         results += _plain(job, rates, log_policy, "exact", 1e-9)
-    for rates, log_policy in groups(job.rng, job.at_most(FLOW), _moving, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALLEST):
         results += _plain(job, rates, log_policy, "flow", 10 * NUMERICAL)
-    for rates, log_policy in groups(job.rng, job.number, _moving, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.number, moving, SMALLEST):
         results.append(_penalised(job, rates, log_policy))
     return results
 

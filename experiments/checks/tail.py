@@ -6,16 +6,12 @@ import theory
 from experiments.checks import tail_late
 from experiments.checks.result import EXACT, CheckResult, Job, scored
 from experiments.checks.running import MOMENTS, integral, levels, run
-from experiments.families import SIZES, SMALL, groups
+from experiments.families import SIZES, SMALL, groups, moving
 
 METERED = 10_000  # problems along which integrals are measured
 LATE = 10_000  # problems followed over 120 decades
 SLOW = 1000  # problems for predictions that cost a millisecond
 RISES = 8  # states at which ratios are compared
-
-
-def _moving(rates, log_policy):
-    return theory.gap(rates, log_policy) > 0
 
 
 def _likeliest_best(rates, log_policy):
@@ -27,11 +23,11 @@ def _likeliest_best(rates, log_policy):
 def check(job: Job) -> list[CheckResult]:
     """All claims of the statement."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, _moving, SIZES):
+    for rates, log_policy in groups(job.rng, job.number, moving, SIZES):
         results += _on_the_way(job, rates, log_policy)
-    for rates, log_policy in groups(job.rng, job.at_most(LATE), _moving, SIZES):
+    for rates, log_policy in groups(job.rng, job.at_most(LATE), moving, SIZES):
         results += tail_late.results(job, rates, log_policy)
-    for rates, log_policy in groups(job.rng, job.at_most(METERED), _moving, SMALL):
+    for rates, log_policy in groups(job.rng, job.at_most(METERED), moving, SMALL):
         results += _metered(job, rates, log_policy)
     for rates, log_policy in groups(
         job.rng, job.at_most(METERED), theory.in_tail, SMALL

@@ -1,7 +1,7 @@
 """Gradient search through the exact engine: many restarts as one batch."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +9,14 @@ import numpy as np
 import optax
 
 import simulator as sim
+import theory
 from experiments.families import mixed
 from experiments.meter import KINDS, Meter
-from experiments.search.targets import Quantities, Target
+from experiments.search.targets import Place, Quantities, Target
 
 K = 5  # patterns at most; problems of two to five are searched
-PLACES = ("gap", "t0", "crossing")
-EVENTS = (sim.T0(), sim.Crossing())
+PLACES = get_args(Place)
+EVENTS = (sim.T0(), sim.Crossing())  # the places after the first
 # The box: log odds of the best rate and of the others relative to it, logits, and the
 # decades by which the gap closes.
 LARGEST = np.array([8.0] * K + [14.0] * K + [8.0])
@@ -41,10 +42,13 @@ class Found(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What a search has found: the extreme instances, and how many were looked at."""
+    """What a search has found: the extreme instances, and how many were looked at.
 
-    tightest: Found
-    loosest: Found
+    They are None if no point could be settled.
+    """
+
+    tightest: Found | None
+    loosest: Found | None
     restarts: int
     evaluations: int
     unresolved: int
@@ -96,6 +100,7 @@ def _margin(target, place, x, logs, inside):
     q = Quantities(
         n=jnp.sum(inside) - 1.0,
         leader=jnp.argmax(log_policy),
+        rival=jnp.argmax(jnp.where(inside & (jnp.arange(K) > 0), rates, -1.0)),
         rates=rates,
         probs=jnp.exp(log_policy),
         level=level,
@@ -110,9 +115,7 @@ def _starts(rng, target: Target, number: int) -> Lanes:
     """Random problems of all families that satisfy the hypotheses."""
 
     def accept(rates, log_policy):
-        inside = log_policy > -np.inf
-        best = np.where(inside, rates, -1.0).max(axis=-1, keepdims=True)
-        alone = np.sum(inside & (rates == best), axis=-1) == 1
+        alone = theory.is_best(rates, log_policy).sum(axis=-1) == 1
         return alone & target.hypotheses(rates, log_policy)
 
     rates, log_policy = mixed(rng, number, K, accept)
@@ -130,73 +133,106 @@ def _starts(rng, target: Target, number: int) -> Lanes:
     return Lanes(np.clip(x, SMALLEST, LARGEST), inside)
 
 
-def search(target: Target, rng, restarts: int, steps: int, progress=None) -> Search:
-    """Adam from `restarts` random starts for either extreme of the margin.
+class Evaluation(NamedTuple):
+    """Margins `[B]` and their slopes `[B, 2 K + 1]` at one point of every run.
 
-    A step that leaves the hypotheses, or that the engine cannot settle, is taken back
-    and halved. The best point of every run counts, not the last.
+    `allowed`: it satisfies the hypotheses; `good`: and could be settled.
     """
-    place = PLACES.index(target.place)
-    margins = jax.jit(
-        jax.vmap(
-            jax.value_and_grad(partial(_margin, target, place), argnums=(0, 1)),
-        )
-    )
-    lanes = _starts(rng, target, 2 * restarts)
-    sign = np.where(np.arange(2 * restarts) < restarts, 1.0, -1.0)
-    evaluations = unresolved = 0
 
-    def evaluate(x):
-        nonlocal evaluations, unresolved
-        kinds = [KINDS.index(kind) for kind in target.integrals]
-        runs = [_measure(x, lanes.inside, kind, place) for kind in kinds]
+    margin: np.ndarray
+    slope: np.ndarray
+    allowed: np.ndarray
+    good: np.ndarray
+
+
+class _Evaluator:
+    """The margins of one target, by the engine and the chain rule."""
+
+    def __init__(self, target: Target, inside: np.ndarray):
+        self.target, self.inside = target, inside
+        self.place = PLACES.index(target.place)
+        margin = partial(_margin, target, self.place)
+        self.margins = jax.jit(jax.vmap(jax.value_and_grad(margin, argnums=(0, 1))))
+
+    def __call__(self, x) -> Evaluation:
+        kinds = [KINDS.index(kind) for kind in self.target.integrals]
+        runs = [_measure(x, self.inside, kind, self.place) for kind in kinds]
         logs = jnp.stack([log for log, _, _ in runs], axis=-1)
         slopes = jnp.stack([slope for _, slope, _ in runs], axis=1)
-        margin, (direct, through) = margins(x, logs, lanes.inside)
+        margin, (direct, through) = self.margins(x, logs, self.inside)
         slope = direct + jnp.einsum("bi,bix->bx", through, slopes)
         margin, slope = np.asarray(margin), np.asarray(slope)
         known = np.isfinite(margin) & np.isfinite(slope).all(axis=-1)
         for _, _, outcome in runs:
             known &= sim.outcome_names(outcome) == "reached"
-        rates, log_policy, _ = _decoded(x, lanes.inside, place)
-        allowed = target.hypotheses(np.asarray(rates), np.asarray(log_policy))
-        evaluations += int(allowed.sum())
-        unresolved += int((allowed & ~known).sum())
-        return margin, slope, known & allowed
+        rates, log_policy, _ = self.problems(x)
+        allowed = self.target.hypotheses(rates, log_policy)
+        return Evaluation(margin, slope, allowed, known & allowed)
 
+    def problems(self, x) -> tuple[np.ndarray, ...]:
+        """Rates, log-policies and levels of points."""
+        return tuple(np.asarray(a) for a in _decoded(x, self.inside, self.place))
+
+
+class Extreme(NamedTuple):
+    """The best margin of every run so far `[B]`, and where it was `[B, 2 K + 1]`."""
+
+    margin: np.ndarray
+    x: np.ndarray
+
+    def or_else(self, better, here: Evaluation, trial) -> "Extreme":
+        """The new point, where it is better."""
+        return Extreme(
+            np.where(better, here.margin, self.margin),
+            np.where(better[:, None], trial, self.x),
+        )
+
+
+def search(target: Target, rng, restarts: int, steps: int, progress=None) -> Search:
+    """Adam from `restarts` random starts for either extreme of the margin.
+
+    A step that leaves the hypotheses, or that the engine cannot settle, is taken back
+    and halved. All points on the way count, not the last ones only.
+    """
+    x, inside = _starts(rng, target, 2 * restarts)
+    sign = np.repeat([1.0, -1.0], restarts)
+    evaluate = _Evaluator(target, inside)
     optimizer = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, steps, 0.02))
-    x, inside = lanes
-    margin, slope, good = evaluate(x)
     state, scale = optimizer.init(x), np.ones((len(x), 1))
-    best, best_x = np.where(good, sign * margin, np.inf), x.copy()
-    for step in range(steps):
-        gradient = np.where(good[:, None], sign[:, None] * slope, 0.0)
-        change, state = optimizer.update(gradient, state)
+    slope = np.zeros_like(x)
+    # Of every run, the points of the smallest and of the largest margin.
+    lowest, highest = (Extreme(np.full(len(x), end), x) for end in (np.inf, -np.inf))
+    evaluations = unresolved = 0
+    trial = x
+    for step in range(steps + 1):
+        here = evaluate(trial)
+        evaluations += int(here.allowed.sum())
+        unresolved += int((here.allowed & ~here.good).sum())
+        lowest = lowest.or_else(here.good & (here.margin < lowest.margin), here, trial)
+        highest = highest.or_else(
+            here.good & (here.margin > highest.margin), here, trial
+        )
+        good = here.good[:, None]
+        x, slope = np.where(good, trial, x), np.where(good, here.slope, slope)
+        if step:
+            scale = np.where(good, np.minimum(1.5 * scale, 1.0), 0.5 * scale)
+        change, state = optimizer.update(sign[:, None] * slope, state)
         trial = np.clip(x + scale * np.asarray(change), SMALLEST, LARGEST)
-        margin, new_slope, good = evaluate(trial)
-        keep = good[:, None]
-        x, slope = np.where(keep, trial, x), np.where(keep, new_slope, slope)
-        scale = np.where(keep, np.minimum(1.5 * scale, 1.0), 0.5 * scale)
-        better = good & (sign * margin < best)
-        best = np.where(better, sign * margin, best)
-        best_x = np.where(better[:, None], trial, best_x)
-        good = np.isfinite(best)
         if progress is not None:
-            progress(step + 1, steps)
-    rates, log_policy, level = (
-        np.asarray(a) for a in _decoded(best_x, lanes.inside, place)
-    )
+            progress(step, steps)
 
-    def instance(chosen) -> Found:
-        lane = np.flatnonzero(chosen)[np.argmin(best[chosen])]
-        here = lanes.inside[lane]
+    def instance(extreme: Extreme, lane) -> Found | None:
+        if not np.isfinite(extreme.margin[lane]):
+            return None
+        rates, log_policy, level = evaluate.problems(extreme.x)
+        here = inside[lane]
         return Found(
             rates[lane][here],
             log_policy[lane][here],
             float(level[lane]),
-            float(sign[lane] * best[lane]),
+            float(extreme.margin[lane]),
         )
 
-    return Search(
-        instance(sign > 0), instance(sign < 0), restarts, evaluations, unresolved
-    )
+    tightest = instance(lowest, np.argmin(lowest.margin))
+    loosest = instance(highest, np.argmax(highest.margin))
+    return Search(tightest, loosest, restarts, evaluations, unresolved)

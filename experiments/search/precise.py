@@ -49,6 +49,14 @@ INTEGRANDS = {
 }
 
 
+def _zeros():
+    return {kind: arb(0) for kind in INTEGRANDS}
+
+
+def _sum(first, second):
+    return {kind: (first[kind] + second[kind]).mid() for kind in first}
+
+
 class Precise:
     """One problem: `rewards` and `log_policy`, floats taken as exact numbers.
 
@@ -72,7 +80,7 @@ class Precise:
         ]
         self.borders = [arb(0)]
         self._walk()
-        self.passed = {kind: [arb(0)] for kind in INTEGRANDS}
+        self.passed = [_zeros()]
 
     def _lines(self, tau):
         return [c - r * tau for c, r in zip(self.c, self.rho, strict=True)]
@@ -124,44 +132,43 @@ class Precise:
         )
         return (1 / fastest).mid()
 
-    def _half(self, kind, end, length, sign):
-        """The integral over `length` from the border `end`, with tau = w sinh v."""
+    def _half(self, end, length, sign):
+        """The integrals over `length` from the border `end`, with tau = w sinh v."""
         w = self._scale(end)
         reach = (length / w).asinh()
         panels = max(1, int(float(reach) * 1.2) + 1)
-        total = arb(0)
+        total = _zeros()
         for panel in range(panels):
             left, right = reach * panel / panels, reach * (panel + 1) / panels
             for node, weight in self.legendre:
                 v = ((left + right) / 2 + (right - left) / 2 * node).mid()
-                tau = (end + sign * w * v.sinh()).mid()
-                u = self.state(tau)
+                u = self.state((end + sign * w * v.sinh()).mid())
                 lowest = min(range(len(u)), key=lambda k, u=u: _Key(u[k]))
-                value = INTEGRANDS[kind](u, lowest).mid()
-                total += weight * (right - left) / 2 * w * v.cosh() * value
-        return total.mid()
+                width = weight * (right - left) / 2 * w * v.cosh()
+                for kind, integrand in INTEGRANDS.items():
+                    total[kind] += width * integrand(u, lowest).mid()
+        return {kind: value.mid() for kind, value in total.items()}
 
-    def _between(self, kind, start, end):
-        """The integral over part of a piece; `start` is its border."""
+    def _between(self, start, end):
+        """The integrals over part of a piece; `start` is its border."""
         if not end > start:
-            return arb(0)
+            return _zeros()
         half = ((end - start) / 2).mid()
-        return self._half(kind, start, half, 1) + self._half(kind, end, half, -1)
+        return _sum(self._half(start, half, 1), self._half(end, half, -1))
 
-    def integral(self, kind, tau):
-        """`int f dt` up to the intrinsic time tau; f as in `experiments.meter`."""
-        passed = self.passed[kind]
+    def integrals(self, tau):
+        """`int f dt` up to the intrinsic time tau, by kind of f (`INTEGRANDS`)."""
         q = bisect_left([_Key(b) for b in self.borders], _Key(tau)) - 1
         if q < 0:
-            return arb(0)
-        for k in range(len(passed) - 1, q):
-            piece = self._between(kind, self.borders[k], self.borders[k + 1])
-            passed.append((passed[k] + piece).mid())
-        return (passed[q] + self._between(kind, self.borders[q], tau)).mid()
+            return _zeros()
+        for k in range(len(self.passed) - 1, q):
+            piece = self._between(self.borders[k], self.borders[k + 1])
+            self.passed.append(_sum(self.passed[k], piece))
+        return _sum(self.passed[q], self._between(self.borders[q], tau))
 
     def time(self, tau):
         """Physical time at intrinsic time tau."""
-        return self.integral("time", tau)
+        return self.integrals(tau)["time"]
 
     def find(self, rising):
         """tau at which `rising(weights)` turns positive; weights are `1/u_k`."""

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import arb
 
+import theory
 from experiments.search.precise import DIGITS, Precise
 from experiments.search.targets import Quantities, Target
 
@@ -44,7 +45,7 @@ def _margin(target: Target, success_rates, log_policy, gap: float, order: int) -
     weights = [arb(float(x)).exp() for x in log_policy]
     total = sum(weights, arb(0))
     probs = [(w / total).mid() for w in weights]
-    rival = int(np.argmax(np.where(np.arange(len(rates)) == 0, -1.0, success_rates)))
+    rival = int(theory.rival(success_rates, log_policy))
     places = {
         "gap": lambda: flow.gap(gap),
         "t0": lambda: flow.passing(rival),
@@ -54,10 +55,11 @@ def _margin(target: Target, success_rates, log_policy, gap: float, order: int) -
     quantities = Quantities(
         n=arb(len(rates) - 1),
         leader=int(np.argmax(log_policy)),
+        rival=rival,
         rates=rates,
         probs=probs,
         level=arb(float(gap)),
-        integrals={kind: flow.integral(kind, tau) for kind in target.integrals},
+        integrals=flow.integrals(tau),
         log=lambda x: x.log().mid(),
         positive=lambda x: x if x > 0 else arb(0),
     )

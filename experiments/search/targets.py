@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import theory
+from experiments.families import moving
 
 Number = Any
 Place = Literal["gap", "t0", "crossing"]
@@ -18,7 +19,8 @@ Place = Literal["gap", "t0", "crossing"]
 class Quantities(NamedTuple):
     """What a claim compares, for one problem.
 
-    - `n`: the number of suboptimal patterns; `leader`: the most likely one.
+    - `n`: the number of suboptimal patterns; `leader`: the most likely pattern;
+      `rival`: the suboptimal one of the highest rate.
     - `rates`, `probs`: `[K]`, of the base model; `level`: the gap at the end.
     - `integrals`: by kind (`experiments.meter`), along the run to the place.
     - `log`, `positive`: `log x`, and `max(x, 0)`.
@@ -26,6 +28,7 @@ class Quantities(NamedTuple):
 
     n: Number
     leader: Any
+    rival: Any
     rates: Any
     probs: Any
     level: Number
@@ -46,8 +49,8 @@ class Quantities(NamedTuple):
 
     @property
     def gamma(self) -> Number:
-        """`sum_{k != r'} pi_0(k) / pi_0(*)`, r' the most likely pattern."""
-        return (1 - self.probs[self.leader]) / self.probs[0]
+        """`sum_{k != r'} pi_0(k) / pi_0(*)`, r' the rival."""
+        return (1 - self.probs[self.rival]) / self.probs[0]
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,6 @@ def _regime_2_gamma_6(rates, log_policy):
     )
 
 
-def _moving(rates, log_policy):
-    return theory.gap(rates, log_policy) > 0
-
-
 LAW = ("time", "product", "undecided")
 TWO_SIDED = "smaller of log(t/(L + I)) and log((L + 2 I)/t)"
 
@@ -134,7 +133,7 @@ TARGETS = {
             "gap",
             ("time",),
             lambda q: [q.log(q.integrals["time"]) - q.log(q.closed / 2)],
-            _moving,
+            moving,
         ),
         Target("A3.law", TWO_SIDED, "t0", LAW, two_sided, theory.has_t0),
         Target(
@@ -159,7 +158,7 @@ TARGETS = {
             "gap",
             ("time",),
             lambda q: [q.log(q.level * (1 / q.gap + 2 * q.integrals["time"]))],
-            _moving,
+            moving,
         ),
         Target(
             "B3.upper",
@@ -167,7 +166,7 @@ TARGETS = {
             "gap",
             ("squared",),
             _squared,
-            _moving,
+            moving,
         ),
         Target(
             "B3.rate",
@@ -177,7 +176,7 @@ TARGETS = {
             _rate,
             theory.in_tail,
         ),
-        Target("B4.law", TWO_SIDED, "gap", LAW, two_sided, _moving),
+        Target("B4.law", TWO_SIDED, "gap", LAW, two_sided, moving),
         Target(
             "B4.crossing", TWO_SIDED, "crossing", LAW, two_sided, theory.has_crossing
         ),
