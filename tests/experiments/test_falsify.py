@@ -167,5 +167,24 @@ def test_a_search_that_settles_nothing_says_so(monkeypatch, capsys):
     assert "unsettled" in capsys.readouterr().out
 
 
+def test_slopes_are_finite_where_patterns_tie_for_the_lead():
+    # The first three logits are equal: the first piece of the path has no length.
+    odds, logits = [8.0, 1.1, -1.1, -1.1, 0.0], [7.0, 7.0, 7.0, 5.0, 0.0]
+    x = np.tile([*odds, *logits, 2.5], (2 * RESTARTS, 1))
+    inside = np.tile([True, True, True, True, False], (2 * RESTARTS, 1))
+    for kind in ("time", "undecided"):
+        number = descent.KINDS.index(kind)
+        log, slope, _ = descent._measure(x, inside, number, 0)
+        assert np.isfinite(log).all() and np.isfinite(slope).all()
+        # Along one coordinate, against the difference quotient.
+        h = 1e-6 * np.eye(x.shape[1])[0]
+        ahead, behind = (
+            descent._measure(y, inside, number, 0)[0] for y in (x + h, x - h)
+        )
+        np.testing.assert_allclose(
+            slope[:, 0], (ahead - behind) / 2e-6, rtol=1e-3, atol=1e-7
+        )
+
+
 def never(rates, log_policy):
     return np.zeros(len(rates), bool)
