@@ -8,6 +8,8 @@ from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 from experiments.progress import bar
 
+MOST_RESTARTS, MOST_STEPS = 10_000, 100_000
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `falsify`."""
@@ -146,10 +148,10 @@ def complain(reports: list[dict]) -> bool:
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 1 if a proved claim is refuted, or a refuted one is not."""
-    for option in ("restarts", "steps"):
+    for option, most in (("restarts", MOST_RESTARTS), ("steps", MOST_STEPS)):
         value = getattr(args, option)
-        if value < 1:
-            raise UserError(f"--{option} {value}: give a positive number.")
+        if not 1 <= value <= most:
+            raise UserError(f"--{option} {value}: give a number from 1 to {most}.")
     if args.precision != "float64":
         raise UserError("--precision float32: the search runs in float64 only.")
     check_writable_file(args.json)

@@ -82,6 +82,7 @@ def test_the_method_can_be_forced_and_does_not_matter(capsys):
         ("falsify C5", "C5 has no margin"),
         ("falsify --steps 0", "--steps 0"),
         ("falsify --restarts -1", "--restarts -1"),
+        ("falsify --restarts 100000000000", "from 1 to 10000"),
         ("falsify --precision float32", "float64 only"),
         ("reproduce --out /proc/none", "/proc/none"),
         ("figures nothing", "nothing"),
