@@ -62,7 +62,6 @@ def draw(data):
             yticklabels=data["claim"][part],
             xticks=[FLOOR, 1e-12, 1e-8, 1e-4, 1],
             xticklabels=["0", "$10^{-12}$", "$10^{-8}$", "$10^{-4}$", "1"],
-            xlabel="margin (dot: median, bar: 1 % to 99 % of problems)",
         )
         axis.minorticks_off()
         axis.tick_params(axis="y", length=0, labelsize=5.5)
@@ -75,5 +74,9 @@ def draw(data):
         axes[0][0].plot([], [], "|", color=BLACK, ms=5, label="worst case")[0],
         axes[0][0].plot([], [], "x", color=BLACK, ms=4, label="violated somewhere")[0],
     ]
+    figure.supxlabel(
+        "margin, 0 at the limit (dot: median, bar: 1 % to 99 % of the problems)",
+        fontsize=8,
+    )
     figure.legend(handles=marks, loc="outside upper center", ncols=6)
     return figure
