@@ -104,6 +104,8 @@ class AbstractPath(eqx.Module):
 class Bracket(NamedTuple):
     """For each slot, a step inside which an event happens: its start and its size.
 
+    `before` and `after`: the values of the event at the ends of the step.
+
     An extreme event has several slots, for the steps around its most promising local
     extrema; `score` is the larger of the scores at the ends of the step. The others
     have one slot.
@@ -111,6 +113,8 @@ class Bracket(NamedTuple):
 
     start: State
     size: Float[Array, " S"]
+    before: Float[Array, " S"]
+    after: Float[Array, " S"]
     found: Array
     score: Float[Array, " S"]
 
@@ -133,7 +137,8 @@ def first_brackets(events, start: State, values: Float[Array, " E"]) -> Bracket:
     starts = jax.tree.map(lambda x: jnp.broadcast_to(x, (len(owners), *x.shape)), start)
     lasting = np.array([events[i].keep == "last" for i in owners], bool)
     zeros = jnp.zeros(len(owners), values.dtype)
-    return Bracket(starts, zeros, lasting & (values[owners] > 0), zeros - jnp.inf)
+    holds = lasting & (values[owners] > 0)
+    return Bracket(starts, zeros, zeros, zeros, holds, zeros - jnp.inf)
 
 
 def values(path: AbstractPath, events, state: State) -> Float[Array, " E"]:
@@ -193,6 +198,8 @@ def update_brackets(
     return Bracket(
         start=start,
         size=jnp.where(take, size, brackets.size),
+        before=jnp.where(take, old[owners], brackets.before),
+        after=jnp.where(take, new[owners], brackets.after),
         found=jnp.concatenate(found),
         score=jnp.concatenate(score),
     )
@@ -207,17 +214,17 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
     if not events:
         return brackets.start
 
-    def one(index, start, size):
+    def one(index, start, size, before, after):
         view = path.view(start, size)
 
         def value(h):
             return values(path, events, path.inside(view, h))[index]
 
-        h = find_root(value, jnp.zeros_like(size), size)
+        h = find_root(value, jnp.zeros_like(size), size, before, after)
         return path.settle(start, h, path.inside(view, h))
 
     owners = jnp.asarray(slots(events))
-    return jax.lax.map(lambda a: one(*a), (owners, brackets.start, brackets.size))
+    return jax.lax.map(lambda a: one(*a), (owners, *brackets[:4]))
 
 
 class Walker(NamedTuple):
