@@ -26,6 +26,7 @@ bench: $(INSTALLED)
 figures: $(INSTALLED)
 	$(BIN)/pattern-selection figures
 
+# Bytecode is left to the first import: most of what is installed is never imported.
 $(INSTALLED): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.lock

@@ -224,7 +224,8 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
         return path.settle(start, h, path.inside(view, h))
 
     owners = jnp.asarray(slots(events))
-    return jax.lax.map(lambda a: one(*a), (owners, *brackets[:4]))
+    steps = (brackets.start, brackets.size, brackets.before, brackets.after)
+    return jax.lax.map(lambda a: one(*a), (owners, *steps))
 
 
 class Walker(NamedTuple):
