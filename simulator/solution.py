@@ -23,6 +23,10 @@ class Outcome(eqx.Enumeration):
         "Logits or rewards became infinite or NaN; check the rewards, or reduce the "
         "step size."
     )
+    oversized = (
+        "One step moved a logit by more than 50: odds changed by e^50 at once; lower "
+        "the learning rate."
+    )
 
 
 OUTCOME_NAMES = (
@@ -32,6 +36,7 @@ OUTCOME_NAMES = (
     "settled",
     "max_steps",
     "nonfinite",
+    "oversized",
 )
 
 

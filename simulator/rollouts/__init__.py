@@ -1,0 +1,46 @@
+"""Training as it is done: groups of sampled rollouts, estimators, optimizers.
+
+`train(problem, recipe)` runs any number of questions, seeds and recipes at once;
+`expected_step` enumerates all groups and gives the exact mean of one step.
+"""
+
+from simulator.rollouts.estimators import (
+    GRPO,
+    RLOO,
+    AbstractEstimator,
+    Delight,
+    GroupMean,
+    PassAtNAdvantage,
+    PassAtNReward,
+    Reinforce,
+)
+from simulator.rollouts.feedback import (
+    AbstractFeedback,
+    AbstractJudge,
+    AnswerEntropy,
+    MajorityVote,
+    Mixture,
+    OwnGroup,
+    SelfCertainty,
+    SelfConsistency,
+    SequenceLogProbability,
+    Teacher,
+    Verifier,
+)
+from simulator.rollouts.groups import Group, Results, results
+from simulator.rollouts.penalties import (
+    AbstractPenalty,
+    EntropyBonus,
+    KLLoss1,
+    KLLoss3,
+    KLReward,
+)
+from simulator.rollouts.policies import AbstractPolicy, Linear, PerQuestion, Shared
+from simulator.rollouts.recipe import Optimizer, Recipe
+from simulator.rollouts.surrogates import (
+    AbstractSurrogate,
+    Clipped,
+    NaturalGradient,
+    PolicyGradient,
+)
+from simulator.rollouts.train import Run, train

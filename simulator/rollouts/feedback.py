@@ -1,0 +1,261 @@
+"""What a rollout is paid: by a verifier, or by the model itself.
+
+A feedback maps a sampled group to one reward per cell of its table of counts. To add
+one, write a small class here. Rewards are detached: no gradient flows through them.
+
+Where a reward compares answers with those of a judge, the judge is the group itself
+(`OwnGroup`), or a teacher: an older copy of the policy, whose answer probabilities are
+known exactly (`Teacher`).
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from simulator.problem import Problem
+from simulator.rollouts.groups import Group
+
+
+def _as_number(value):
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(value, dtype=float)
+
+
+class AbstractFeedback(eqx.Module):
+    """`feedback(group) -> rewards [K, M]`, for one group of one question."""
+
+    @abstractmethod
+    def __call__(self, group: Group) -> Float[Array, "K M"]:
+        """The reward of a rollout in each cell."""
+
+    def noise(self, problem: Problem) -> tuple[Array, Array] | None:
+        """The verifier's chances of error per pattern, if it errs; see `results`."""
+        del problem
+        return None
+
+    def check(self, problem: Problem, group_size: int) -> None:
+        """Raise `ValueError` if (concrete) questions cannot be paid this way."""
+        del problem, group_size
+
+
+class Verifier(AbstractFeedback):
+    """RLVR: 1 if the verifier says right, else 0.
+
+    `false_positive`: chance that a wrong answer passes; `false_negative`: that a right
+    one does not. A number, or one per pattern `[K]` (a pattern that fools the
+    verifier), or per question and pattern `[Q, K]`.
+    """
+
+    false_positive: Float[Array, "..."] | None = None
+    false_negative: Float[Array, "..."] | None = None
+
+    def __init__(self, false_positive: Any = 0.0, false_negative: Any = 0.0):
+        wrong, right = _as_number(false_positive), _as_number(false_negative)
+        concrete = not isinstance(wrong, jax.core.Tracer)
+        concrete = concrete and not isinstance(right, jax.core.Tracer)
+        exact = concrete and not (np.any(wrong) or np.any(right))
+        # A verifier that never errs needs no results of its own.
+        self.false_positive = None if exact else wrong
+        self.false_negative = None if exact else right
+
+    def __call__(self, group):
+        passed = jnp.asarray(group.results.passed, group.counts.dtype)
+        return jnp.broadcast_to(passed, group.counts.shape)
+
+    def noise(self, problem):
+        if self.false_positive is None:
+            return None
+        shape = problem.success_rates.shape
+        return (
+            jnp.broadcast_to(self.false_positive, shape),
+            jnp.broadcast_to(self.false_negative, shape),
+        )
+
+    def check(self, problem, group_size):
+        for name in ("false_positive", "false_negative"):
+            value = getattr(self, name)
+            if value is None or isinstance(value, jax.core.Tracer):
+                continue
+            given = np.asarray(value)
+            if not ((given >= 0) & (given <= 1)).all():
+                raise ValueError(f"`{name}` must lie between 0 and 1; got {given}.")
+            shape = problem.success_rates.shape
+            try:
+                fits = np.broadcast_shapes(given.shape, shape) == shape
+            except ValueError:
+                fits = False
+            if not fits:
+                raise ValueError(
+                    f"`{name}` has shape {given.shape} and the success rates have "
+                    f"{shape}; give a number, or one per pattern."
+                )
+
+
+class AbstractJudge(eqx.Module):
+    """Whose answers a rollout is compared with."""
+
+    @abstractmethod
+    def shares(self, group: Group) -> Float[Array, " A"]:
+        """The share of each answer."""
+
+    @abstractmethod
+    def agreement(self, group: Group) -> Float[Array, " A"]:
+        """The chance that another answer of the judge agrees with a rollout's."""
+
+
+class OwnGroup(AbstractJudge):
+    """The rollouts of the group. Agreement leaves the rollout itself out."""
+
+    def shares(self, group):
+        return group.votes / group.size
+
+    def agreement(self, group):
+        return (group.votes - 1) / (group.size - 1)
+
+
+class Teacher(AbstractJudge):
+    """An older copy of the policy, by its exact answer probabilities.
+
+    The copy is a moving average of the parameters, see `Recipe.teacher_decay`.
+    """
+
+    def shares(self, group):
+        given = _answer_chances(group)
+        return jnp.exp(group.teacher) @ given
+
+    def agreement(self, group):
+        return self.shares(group)
+
+
+def _answer_chances(group: Group) -> Float[Array, "K A"]:
+    one_hot = jnp.asarray(group.results.one_hot, group.counts.dtype)
+    return group.results.chance @ one_hot.T
+
+
+def _per_result(group: Group, values: Float[Array, " A"]) -> Float[Array, "K M"]:
+    """`values` of the answers, as rewards of the cells."""
+    paid = values[jnp.asarray(group.results.answer)]
+    return jnp.broadcast_to(paid, group.counts.shape)
+
+
+class MajorityVote(AbstractFeedback):
+    """TTRL: 1 for the answer that the judge gives most often, else 0.
+
+    Ties of a vote are broken at random (once for the whole group). Zuo et al. 2025,
+    arXiv 2504.16084.
+    """
+
+    judge: AbstractJudge = OwnGroup()
+
+    def __call__(self, group):
+        shares = self.judge.shares(group)
+        leading = shares >= jnp.max(shares)
+        chosen = jnp.argmax(jnp.where(leading, group.priority, -1.0))
+        winner = (jnp.arange(len(shares)) == chosen).astype(group.counts.dtype)
+        return _per_result(group, winner)
+
+
+class SelfConsistency(AbstractFeedback):
+    """RLSC: the chance that another answer of the judge agrees.
+
+    Within its own group `(n_a - 1)/(G - 1)`, whose expectation is `P_pi(a)` exactly.
+    """
+
+    judge: AbstractJudge = OwnGroup()
+
+    def __call__(self, group):
+        return _per_result(group, self.judge.agreement(group))
+
+    def check(self, problem, group_size):
+        if isinstance(self.judge, OwnGroup) and group_size < 2:
+            raise ValueError(
+                f"`SelfConsistency` within a group of {group_size}: nobody else is "
+                "there to agree; the group size must be at least 2."
+            )
+
+
+class AnswerEntropy(AbstractFeedback):
+    """RENT, EMPO: the logarithm of the answer's share among the judge's answers.
+
+    Within its own group `log(n_a/G)`: an estimate that is biased upwards, since a
+    rollout counts itself.
+    """
+
+    judge: AbstractJudge = OwnGroup()
+
+    def __call__(self, group):
+        return _per_result(group, jnp.log(self.judge.shares(group)))
+
+
+class SelfCertainty(AbstractFeedback):
+    """RLIF: certainty of the answer given the pattern, `-(1/A) sum_a log P[k, a]`."""
+
+    def __call__(self, group):
+        certainty = -jnp.mean(jnp.log(_answer_chances(group)), axis=-1)
+        return jnp.broadcast_to(certainty[:, None], group.counts.shape)
+
+    def check(self, problem, group_size):
+        kernel = problem.answer_kernel
+        if kernel is None:
+            kernel = jnp.stack([problem.success_rates, 1 - problem.success_rates])
+        if isinstance(kernel, jax.core.Tracer):
+            return
+        if not (np.asarray(kernel) > 0).all():
+            raise ValueError(
+                "`SelfCertainty` is infinite where an answer has probability 0; give "
+                "every answer a positive probability."
+            )
+
+
+class SequenceLogProbability(AbstractFeedback):
+    """RLIF: the teacher's log-probability of the rollout, `log pi_k + log P[k, a]`.
+
+    With a teacher that is the policy itself, it expects `log pi_k - H(P_k)`.
+    """
+
+    def __call__(self, group):
+        answers = jnp.log(_answer_chances(group))
+        given = answers[:, jnp.asarray(group.results.answer)]
+        return group.teacher[:, None] + given
+
+
+class Mixture(AbstractFeedback):
+    """A weighted sum of feedbacks, at most one of them a verifier."""
+
+    parts: tuple[AbstractFeedback, ...]
+    weights: Float[Array, "*B n"] = eqx.field(metadata={"ndim": 1})
+
+    def __init__(self, parts: Sequence[AbstractFeedback], weights: Any):
+        self.parts = tuple(parts)
+        self.weights = _as_number(weights)
+        if self.weights.shape[-1:] != (len(self.parts),):
+            raise ValueError(
+                f"{len(self.parts)} feedbacks but weights of shape "
+                f"{self.weights.shape}; give one weight per feedback."
+            )
+
+    def __call__(self, group):
+        paid = [group.seen(part(group)) for part in self.parts]
+        return sum(w * r for w, r in zip(self.weights, paid, strict=True))
+
+    def noise(self, problem):
+        found = [part.noise(problem) for part in self.parts]
+        return next((noise for noise in found if noise is not None), None)
+
+    def check(self, problem, group_size):
+        verifiers = [part for part in self.parts if isinstance(part, Verifier)]
+        if len(verifiers) > 1:
+            raise ValueError(
+                f"{len(verifiers)} verifiers in one mixture; give at most one."
+            )
+        weights = self.weights
+        if not isinstance(weights, jax.core.Tracer) and not np.isfinite(weights).all():
+            raise ValueError(f"`weights` must be finite numbers; got {weights}.")
+        for part in self.parts:
+            part.check(problem, group_size)

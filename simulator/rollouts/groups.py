@@ -1,0 +1,126 @@
+"""A sampled group of rollouts, as counts.
+
+Rollouts of one question that chose the same pattern, gave the same answer and met the
+same verdict are interchangeable. So a group is a table of counts `[K, M]`: `K` patterns
+and `M` results, a result being an answer and the verdict of the verifier on it. Without
+an answer kernel there are two answers, right and wrong.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from simulator.problem import Problem
+from simulator.rollouts.sampling import multinomial
+
+
+class Results(eqx.Module):
+    """What a rollout can end in, and how likely that is for each pattern.
+
+    - `chance`: `[K, M]`, rows sum to 1.
+    - `answer`, `passed`: for each of the `M` results its answer (0 is right) and
+      whether the verifier says right; the same for all questions.
+    """
+
+    chance: Float[Array, "K M"]
+    answer: tuple[int, ...] = eqx.field(static=True)
+    passed: tuple[bool, ...] = eqx.field(static=True)
+
+    @property
+    def one_hot(self) -> np.ndarray:
+        """`[A, M]`: 1 where the result has the answer."""
+        answers = np.asarray(self.answer)
+        return (np.arange(answers.max() + 1)[:, None] == answers) * 1.0
+
+
+def results(problem: Problem, noise: tuple[Any, Any] | None = None) -> Results:
+    """The results of one question.
+
+    `noise`: chances `[K]` that a wrong answer passes, and that a right one does not;
+    with `None` the verdict is the truth and needs no results of its own.
+    """
+    kernel = problem.answer_kernel
+    if kernel is None:
+        rates = problem.success_rates
+        kernel = jnp.stack([rates, 1 - rates], axis=-1)
+    answers = kernel.shape[-1]
+    right = [answer == 0 for answer in range(answers)]
+    if noise is None:
+        return Results(kernel, tuple(range(answers)), tuple(right))
+    wrong_passes, right_fails = noise
+    passes = jnp.where(
+        jnp.asarray(right), 1 - right_fails[:, None], wrong_passes[:, None]
+    )
+    chance = jnp.concatenate([kernel * passes, kernel * (1 - passes)], axis=-1)
+    verdicts = (True,) * answers + (False,) * answers
+    return Results(chance, 2 * tuple(range(answers)), verdicts)
+
+
+class Group(eqx.Module):
+    """One group, with all that a reward or an estimator may look at.
+
+    - `problem`: the question. `results`: what its rollouts can end in.
+    - `log_probs`: `[K]`, the policy that was sampled. `teacher`: `[K]`, the policy that
+      judges where the reward asks for one.
+    - `counts`: `[K, M]`, how many rollouts chose which pattern and ended how.
+    - `priority`: `[A]`, random order of the answers, which breaks ties of a vote.
+    - `size`: `G`, the number of rollouts.
+    """
+
+    problem: Problem
+    results: Results
+    log_probs: Float[Array, " K"]
+    teacher: Float[Array, " K"]
+    counts: Float[Array, "K M"]
+    priority: Float[Array, " A"]
+    size: int = eqx.field(static=True)
+
+    @property
+    def votes(self) -> Float[Array, " A"]:
+        """How many rollouts gave each answer."""
+        one_hot = jnp.asarray(self.results.one_hot, self.counts.dtype)
+        return one_hot @ jnp.sum(self.counts, axis=0)
+
+    def mean(self, values: Float[Array, "K M"]) -> Float[Array, ""]:
+        """Mean of `values` over the rollouts."""
+        return jnp.sum(self.counts * self.seen(values)) / self.size
+
+    def all_equal(self, values: Float[Array, "K M"]) -> Array:
+        """Whether `values` are the same for all rollouts."""
+        seen = self.counts > 0
+        most = jnp.max(jnp.where(seen, values, -jnp.inf))
+        return most == jnp.min(jnp.where(seen, values, jnp.inf))
+
+    def seen(self, values: Float[Array, "K M"]) -> Float[Array, "K M"]:
+        """`values` where the group has rollouts, else 0.
+
+        A cell without rollouts may be worth infinity.
+        """
+        return jnp.where(self.counts > 0, values, 0.0)
+
+
+def log_chances(
+    results: Results, log_probs: Float[Array, " K"]
+) -> Float[Array, "K M"]:
+    """Log-probability of each cell of the table of counts."""
+    return log_probs[:, None] + jnp.log(results.chance)
+
+
+def draw_counts(
+    key: Key[Array, ""],
+    results: Results,
+    log_probs: Float[Array, " K"],
+    size: int,
+) -> Float[Array, "K M"]:
+    """The counts of `size` independent rollouts of one question."""
+    cells = log_chances(results, log_probs)
+    return multinomial(key, cells.ravel(), size).reshape(cells.shape)
+
+
+def draw_priority(key: Key[Array, ""], results: Results, dtype) -> Float[Array, " A"]:
+    """A random order of the answers."""
+    return jax.random.uniform(key, (max(results.answer) + 1,), dtype)

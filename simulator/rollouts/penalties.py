@@ -1,0 +1,101 @@
+"""What keeps the policy near its reference, or spread out.
+
+A penalty may change the rewards of a group, add a gradient, or both. To add one, write
+a small class here.
+"""
+
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulator.rollouts.groups import Group
+from simulator.rollouts.surrogates import score
+
+Policy = Float[Array, " K"]
+Cells = Float[Array, "K M"]
+
+
+class AbstractPenalty(eqx.Module):
+    """`weight` times something to be kept small; both parts are for one question."""
+
+    weight: eqx.AbstractVar[float]
+
+    def reward(self, group: Group) -> Policy:
+        """What is added to the reward of each pattern's rollouts."""
+        return jnp.zeros_like(group.log_probs)
+
+    def gradient(self, group: Group, log_probs: Policy) -> Policy:
+        """What is added to the direction of ascent."""
+        del group
+        return jnp.zeros_like(log_probs)
+
+    def check(self) -> None:
+        """Raise `ValueError` if the weight makes no sense."""
+        if not (self.weight >= 0 and math.isfinite(self.weight)):
+            raise ValueError(
+                f"`weight` of `{type(self).__name__}` is {self.weight}; it must be 0 "
+                "or positive, and finite."
+            )
+
+
+def _log_ratio(group: Group, log_probs: Policy) -> Policy:
+    """`log(pi_ref / pi)`; 0 outside the support."""
+    inside = log_probs > -jnp.inf
+    return jnp.where(inside, group.problem.log_reference - log_probs, 0.0)
+
+
+class KLReward(AbstractPenalty):
+    """KL inside the reward: `- weight log(pi/pi_ref)` per rollout (k1).
+
+    With a linear estimator the expected update is the gradient of the reward minus
+    `weight KL(pi || pi_ref)`.
+    """
+
+    weight: float = eqx.field(default=0.0, static=True)
+
+    def reward(self, group):
+        return self.weight * _log_ratio(group, group.log_probs)
+
+
+class KLLoss1(AbstractPenalty):
+    """The loss `weight mean_i log(pi/pi_ref)` (k1), differentiated as it stands.
+
+    Its expected gradient is 0: it only adds noise, because the gradient of an
+    expectation is not the expectation of the gradient.
+    """
+
+    weight: float = eqx.field(default=0.0, static=True)
+
+    def gradient(self, group, log_probs):
+        share = jnp.sum(group.counts, axis=-1) / group.size
+        return score(-self.weight * share, log_probs)
+
+
+class KLLoss3(AbstractPenalty):
+    """The loss `weight mean_i (u - 1 - log u)` with `u = pi_ref/pi` (k3), as in GRPO.
+
+    Its expected gradient is that of the *forward* `weight KL(pi_ref || pi)`. Schulman
+    2020, "Approximating KL divergence"; Shao et al. 2024, arXiv 2402.03300.
+    """
+
+    weight: float = eqx.field(default=0.0, static=True)
+
+    def gradient(self, group, log_probs):
+        share = jnp.sum(group.counts, axis=-1) / group.size
+        pull = jnp.expm1(_log_ratio(group, log_probs))
+        # A pattern without rollouts may be infinitely far from the reference.
+        weights = jnp.where(share > 0, share * pull, 0.0)
+        return score(self.weight * weights, log_probs)
+
+
+class EntropyBonus(AbstractPenalty):
+    """`weight` times the entropy of the policy, by its exact gradient."""
+
+    weight: float = eqx.field(default=0.0, static=True)
+
+    def gradient(self, group, log_probs):
+        logs = jnp.where(log_probs > -jnp.inf, log_probs, 0.0)
+        probs = jnp.exp(log_probs)
+        return -self.weight * probs * (logs - jnp.sum(probs * logs))

@@ -1,0 +1,105 @@
+"""Who shares parameters with whom: from parameters to the logits of all questions.
+
+Parameters start at 0 and are added to the base model's logits. To add a policy, write a
+small class here.
+"""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from simulator.problem import Problem
+
+Logits = Float[Array, "Q K"]
+
+
+class AbstractPolicy(eqx.Module):
+    """Logits that are linear in the parameters."""
+
+    @abstractmethod
+    def start(self, problem: Problem) -> Array:
+        """The parameters of the base model: zeros."""
+
+    @abstractmethod
+    def change(self, parameters: Array, problem: Problem) -> Logits:
+        """What the parameters add to the base model's logits."""
+
+    @abstractmethod
+    def pull(self, gradient: Logits) -> Array:
+        """The gradient in the parameters, from that in the logits."""
+
+    def log_probs(self, parameters: Array, problem: Problem) -> Logits:
+        """`log pi` for each question."""
+        base = problem.log_policy
+        inside = base > -jnp.inf
+        logits = jnp.where(inside, base, 0.0) + self.change(parameters, problem)
+        return jax.nn.log_softmax(jnp.where(inside, logits, -jnp.inf))
+
+    def check(self, problem: Problem) -> None:
+        """Raise `ValueError` if the questions do not fit."""
+        del problem
+
+
+class PerQuestion(AbstractPolicy):
+    """Each question has logits of its own and climbs its own objective."""
+
+    def start(self, problem):
+        return jnp.zeros_like(problem.success_rates)
+
+    def change(self, parameters, problem):
+        return parameters
+
+    def pull(self, gradient):
+        return gradient
+
+
+class Shared(AbstractPolicy):
+    """One logit per pattern for all questions; climbs the mean over questions."""
+
+    def start(self, problem):
+        return jnp.zeros_like(problem.success_rates[0])
+
+    def change(self, parameters, problem):
+        return jnp.broadcast_to(parameters, problem.success_rates.shape)
+
+    def pull(self, gradient):
+        return jnp.mean(gradient, axis=0)
+
+
+class Linear(AbstractPolicy):
+    """Logits linear in features: `logits[q, k] = base[q, k] + features[q, k] . theta`.
+
+    `features`: `[Q, K, D]`. Questions with overlapping features interfere. Climbs the
+    mean over questions.
+    """
+
+    features: Float[Array, "*B Q K D"] = eqx.field(
+        converter=jnp.asarray, metadata={"ndim": 3}
+    )
+
+    def start(self, problem):
+        del problem
+        return jnp.zeros(self.features.shape[-1:], self.features.dtype)
+
+    def change(self, parameters, problem):
+        return self.features @ parameters
+
+    def pull(self, gradient):
+        return jnp.einsum("qk,qkd->d", gradient, self.features) / len(gradient)
+
+    def check(self, problem):
+        shape = problem.success_rates.shape[-2:]
+        given = self.features.shape
+        if len(given) < 3 or given[-3:-1] != shape or given[-1] < 1:
+            raise ValueError(
+                f"`features` has shape {given}; {shape[0]} questions with {shape[1]} "
+                f"patterns need {shape + ('D',)}."
+            )
+        if isinstance(self.features, jax.core.Tracer):
+            return
+        if not np.isfinite(np.asarray(self.features)).all():
+            raise ValueError("`features` contain NaN or an infinity.")

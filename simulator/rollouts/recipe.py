@@ -1,0 +1,161 @@
+"""A training recipe: everything a run needs besides the questions and the seed."""
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from simulator.problem import Problem
+from simulator.rollouts.estimators import GRPO, AbstractEstimator
+from simulator.rollouts.feedback import AbstractFeedback, Verifier
+from simulator.rollouts.penalties import AbstractPenalty
+from simulator.rollouts.policies import AbstractPolicy, PerQuestion
+from simulator.rollouts.sampling import LARGEST_GROUP
+from simulator.rollouts.surrogates import (
+    AbstractSurrogate,
+    NaturalGradient,
+    PolicyGradient,
+)
+
+
+class Optimizer(eqx.Module):
+    """An Optax optimizer by its name, with options, and a schedule by its name.
+
+    `Optimizer("adam", {"b1": 0.9})`, `Optimizer(schedule="cosine_decay_schedule",
+    schedule_options={"decay_steps": 1000})`. The learning rate is the recipe's; the
+    schedule (`init_value` 1 unless given) multiplies it.
+    """
+
+    name: str = eqx.field(default="sgd", static=True)
+    options: tuple[tuple[str, Any], ...] = eqx.field(default=(), static=True)
+    schedule: str | None = eqx.field(default=None, static=True)
+    schedule_options: tuple[tuple[str, Any], ...] = eqx.field(default=(), static=True)
+
+    def __init__(
+        self,
+        name: str = "sgd",
+        options: Mapping[str, Any] | None = None,
+        schedule: str | None = None,
+        schedule_options: Mapping[str, Any] | None = None,
+    ):
+        self.name = name
+        self.options = tuple(sorted((options or {}).items()))
+        self.schedule = schedule
+        self.schedule_options = tuple(sorted((schedule_options or {}).items()))
+
+    def build(self) -> optax.GradientTransformation:
+        """The optimizer at learning rate 1.
+
+        Raises `ValueError` for a name or an option that Optax does not know.
+        """
+        rate: Any = 1.0
+        if self.schedule is not None:
+            given = dict(self.schedule_options)
+            known = _parameters("schedule", self.schedule)
+            if "init_value" in known:
+                given.setdefault("init_value", 1.0)
+            rate = _call("schedule", self.schedule, (), given)
+        return _call("optimizer", self.name, (rate,), dict(self.options))
+
+
+def _parameters(kind: str, name: str) -> Mapping[str, Any]:
+    function = getattr(optax, name, None)
+    if name.startswith("_") or not inspect.isfunction(function):
+        raise ValueError(f"{kind} {name!r} is unknown; Optax has no such function.")
+    return inspect.signature(function).parameters
+
+
+def _call(kind: str, name: str, rate: tuple, options: dict) -> Any:
+    parameters = _parameters(kind, name)
+    if kind == "optimizer" and next(iter(parameters), None) != "learning_rate":
+        raise ValueError(f"{name!r} of Optax is not an optimizer with a learning rate.")
+    for option in options:
+        if option not in parameters:
+            raise ValueError(
+                f"{kind} {name!r} has no option {option!r}; choose from "
+                f"{', '.join(parameters)}."
+            )
+    try:
+        return getattr(optax, name)(*rate, **options)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{kind} {name!r} refuses its options: {error}") from None
+
+
+class Recipe(eqx.Module):
+    """How to train, step by step. See `train`.
+
+    - `feedback`, `estimator`, `surrogate`, `penalties`: from rollouts to a gradient.
+    - `group_size`: rollouts per question and step. `redraws`: how many more times a
+      group whose feedback is equal for all is drawn (dynamic sampling of DAPO).
+    - `policy`: who shares parameters with whom.
+    - `teacher_decay`: the teacher's parameters are a moving average of the policy's
+      with this decay: 0 is the policy itself, 1 the frozen base model.
+    - `optimizer`: an `Optimizer`, or any Optax transformation; `learning_rate`: its
+      result is multiplied by this. `num_steps`: optimizer steps per epoch of a batch.
+    """
+
+    feedback: AbstractFeedback = Verifier()
+    estimator: AbstractEstimator = GRPO()
+    surrogate: AbstractSurrogate = PolicyGradient()
+    penalties: tuple[AbstractPenalty, ...] = ()
+    policy: AbstractPolicy = PerQuestion()
+    group_size: int = eqx.field(default=8, static=True)
+    redraws: int = eqx.field(default=0, static=True)
+    teacher_decay: Float[Array, "*B"] = eqx.field(
+        default=0.0, converter=lambda x: jnp.asarray(x, dtype=float)
+    )
+    optimizer: Any = Optimizer()
+    learning_rate: Float[Array, "*B"] = eqx.field(
+        default=0.1, converter=lambda x: jnp.asarray(x, dtype=float)
+    )
+    num_steps: int = eqx.field(default=1000, static=True)
+
+    def check(self, problem: Problem) -> None:
+        """Raise `ValueError` if this recipe cannot be used on the questions."""
+        _check_whole("group_size", self.group_size, 1, LARGEST_GROUP)
+        _check_whole("redraws", self.redraws, 0, 1000)
+        _check_whole("num_steps", self.num_steps, 1, 10**9)
+        for name, low, high in (
+            ("learning_rate", 0.0, math.inf),
+            ("teacher_decay", 0.0, 1.0),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, jax.core.Tracer):
+                continue
+            given = np.asarray(value)
+            if not ((given >= low) & (given <= high) & np.isfinite(given)).all():
+                limit = "positive" if high == math.inf else "between 0 and 1"
+                raise ValueError(f"`{name}` is {given}; it must be {limit}.")
+        self.feedback.check(problem, self.group_size)
+        self.estimator.check(self.feedback, self.group_size)
+        self.surrogate.check()
+        for penalty in self.penalties:
+            penalty.check()
+        self.policy.check(problem)
+        shares = not isinstance(self.policy, PerQuestion)
+        if isinstance(self.surrogate, NaturalGradient) and shares:
+            raise ValueError(
+                "`NaturalGradient` inverts the Fisher matrix of one question; use the "
+                "policy `PerQuestion`."
+            )
+        self.transformation()
+
+    def transformation(self) -> optax.GradientTransformation:
+        """The optimizer, at learning rate 1."""
+        if isinstance(self.optimizer, Optimizer):
+            return self.optimizer.build()
+        return self.optimizer
+
+
+def _check_whole(name: str, value: Any, low: int, high: int) -> None:
+    if not (low <= value <= high) or value != int(value):
+        raise ValueError(
+            f"`{name}` is {value}; it must be a whole number from {low} to {high:,}."
+        )

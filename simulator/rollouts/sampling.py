@@ -1,0 +1,108 @@
+"""How many rollouts of a group land in each cell: exact multinomial counts.
+
+Two ways to the same distribution. Few rollouts are drawn one by one. Many are counted:
+the number in the first cell is binomial, given it the number in the second cell is
+binomial among what is left, and so on; each binomial is drawn by the ratio of uniforms
+(Stadlober, J. Comput. Appl. Math. 31, 1990), so that the cost does not depend on the
+size of the group. The constants of its hat dominate every binomial (tested on a grid).
+
+Randomness comes in words of 32 bits when counting and of a float's mantissa when
+drawing one by one; a cell less likely than 1e-16 (1e-7 in float32) is as good as never
+drawn one by one.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+FEW = 32  # up to here one by one is faster
+LARGEST_GROUP = 100_000  # a table of logarithms of factorials is kept
+
+SLOPE = 2 * math.sqrt(2 / math.e)  # half width of the hat: SLOPE * spread + OFFSET
+OFFSET = 3 - 2 * math.sqrt(3 / math.e)
+
+
+def multinomial(
+    key: Key[Array, ""], log_probs: Float[Array, " C"], number: int
+) -> Float[Array, " C"]:
+    """Counts `[C]` of `number` independent draws from `exp(log_probs)`.
+
+    `log_probs` may hold -inf; such a cell is never drawn. Exact up to rounding.
+    """
+    draw = one_by_one if number <= FEW else by_counts
+    return draw(key, log_probs, number)
+
+
+def one_by_one(
+    key: Key[Array, ""], log_probs: Float[Array, " C"], number: int
+) -> Float[Array, " C"]:
+    """`multinomial`, at a cost that grows with `number`."""
+    upper = jnp.cumsum(jnp.exp(log_probs))
+    total = upper[-1]
+    # Rounding must not push a draw into a cell of probability 0 behind the last one.
+    upper = jnp.where(upper >= total, jnp.inf, upper)
+    place = total * jax.random.uniform(key, (number,), log_probs.dtype)
+    below = jnp.sum((place < upper[:, None]).astype(log_probs.dtype), axis=1)
+    return jnp.diff(below, prepend=jnp.zeros((1,), log_probs.dtype))
+
+
+def by_counts(
+    key: Key[Array, ""], log_probs: Float[Array, " C"], number: int
+) -> Float[Array, " C"]:
+    """`multinomial`, at a cost that does not grow with `number`."""
+    dtype, cells = log_probs.dtype, len(log_probs)
+    log_factorial = jnp.asarray(_log_factorials(number), dtype)
+    # The likeliest cell first: a policy that has settled leaves nothing to be shared.
+    index, top = jnp.arange(cells), jnp.argmax(log_probs)
+    order = jnp.where(index == 0, top, jnp.where(index == top, 0, index))
+    probs = jnp.exp(log_probs)[order]
+    here_or_later = jnp.cumsum(probs[::-1])[::-1]
+    later = jnp.append(here_or_later[1:], 0.0)
+    whole = jnp.where(here_or_later > 0, here_or_later, 1.0)
+    hit, miss = probs / whole, later / whole
+    rare, common = jnp.minimum(hit, miss), jnp.maximum(hit, miss)
+    log_odds = jnp.log(rare) - jnp.log(common)
+
+    def propose(state):
+        cell, left, counts, turn = state
+        chance = rare[cell]
+        mean = left * chance
+        width = SLOPE * jnp.sqrt(mean * (1 - chance) + 0.5) + OFFSET
+        mode = jnp.floor((left + 1) * chance)
+        words = jax.random.bits(jax.random.fold_in(key, turn), (2,), jnp.uint32)
+        height, side = (words.astype(dtype) + 0.5) * 2.0**-32
+        found = jnp.floor(mean + 0.5 + width * (side - 0.5) / height)
+        possible = (found >= 0) & (found <= left)
+        found = jnp.clip(found, 0, left)
+        ratio = _choose(log_factorial, left, mode) - _choose(log_factorial, left, found)
+        steps = found - mode
+        log_weight = -ratio + jnp.where(steps == 0, 0.0, steps * log_odds[cell])
+        accept = possible & (2 * jnp.log(height) <= log_weight)
+        taken = jnp.where(hit[cell] <= miss[cell], found, left - found)
+        taken = jnp.where(accept, taken, 0.0)
+        counts = counts + jnp.where(index == cell, taken, 0.0)
+        return cell + accept, left - taken, counts, turn + 1
+
+    def unfinished(state):
+        cell, left, _, _ = state
+        return (left > 0) & (cell < cells - 1)
+
+    start = (0, jnp.asarray(number, dtype), jnp.zeros(cells, dtype), 0)
+    _, left, counts, _ = jax.lax.while_loop(unfinished, propose, start)
+    counts = counts.at[-1].add(left)
+    return counts[order]
+
+
+def _log_factorials(number: int) -> np.ndarray:
+    return np.cumsum(np.log(np.maximum(np.arange(number + 1), 1)))
+
+
+def _choose(log_factorial, number, part):
+    """`log(number choose part)` for whole numbers held as floats."""
+    number, part = number.astype(jnp.int32), part.astype(jnp.int32)
+    return (
+        log_factorial[number] - log_factorial[part] - log_factorial[number - part]
+    )

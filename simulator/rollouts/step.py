@@ -1,0 +1,148 @@
+"""One training step: draw a group per question, then move the parameters."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Key
+
+from simulator.problem import Problem
+from simulator.rollouts.groups import (
+    Group,
+    Results,
+    draw_counts,
+    draw_priority,
+    results,
+)
+from simulator.rollouts.recipe import Recipe
+from simulator.solution import Outcome
+
+LARGEST_STEP = 50.0  # of a logit at once: odds change by e^50
+
+
+class State(eqx.Module):
+    """What the next step needs. `outcome` is `horizon` as long as all is well."""
+
+    parameters: Array
+    teacher: Array
+    optimizer: Any
+    outcome: Outcome
+
+
+def start(problem: Problem, recipe: Recipe) -> State:
+    """The base model."""
+    parameters = recipe.policy.start(problem)
+    optimizer = recipe.transformation().init(parameters)
+    return State(parameters, parameters, optimizer, Outcome.horizon)
+
+
+def possible_results(problem: Problem, recipe: Recipe) -> Results:
+    """What rollouts can end in, `chance` with a leading axis of questions."""
+    noise = recipe.feedback.noise(problem)
+    return jax.vmap(results)(problem, noise)
+
+
+def draw(
+    key: Key[Array, ""],
+    problem: Problem,
+    outcomes: Results,
+    recipe: Recipe,
+    state: State,
+) -> Group:
+    """A group for every question; all leaves have a leading axis of questions."""
+    log_probs = recipe.policy.log_probs(state.parameters, problem)
+    teacher = recipe.policy.log_probs(state.teacher, problem)
+
+    def one(index, problem, outcomes, log_probs, teacher):
+        own = jax.random.fold_in(key, index)
+
+        def attempt(turn):
+            draw_key, vote_key = jax.random.split(jax.random.fold_in(own, turn))
+            counts = draw_counts(draw_key, outcomes, log_probs, recipe.group_size)
+            priority = draw_priority(vote_key, outcomes, counts.dtype)
+            return Group(
+                problem, outcomes, log_probs, teacher, counts, priority, size
+            )
+
+        def again(carry):
+            turn, counts, priority = carry
+            group = Group(
+                problem, outcomes, log_probs, teacher, counts, priority, size
+            )
+            return (turn <= recipe.redraws) & group.all_equal(recipe.feedback(group))
+
+        def redraw(carry):
+            group = attempt(carry[0])
+            return carry[0] + 1, group.counts, group.priority
+
+        group = attempt(0)
+        if recipe.redraws:
+            carry = (1, group.counts, group.priority)
+            _, counts, priority = jax.lax.while_loop(again, redraw, carry)
+            group = Group(
+                problem, outcomes, log_probs, teacher, counts, priority, size
+            )
+        return group
+
+    size = recipe.group_size
+    questions = jnp.arange(len(log_probs))
+    return jax.vmap(one)(questions, problem, outcomes, log_probs, teacher)
+
+
+def advantages(recipe: Recipe, group: Group) -> Float[Array, "K M"]:
+    """The advantages of one group, penalties inside the reward included."""
+    rewards = recipe.feedback(group)
+    for penalty in recipe.penalties:
+        rewards = rewards + penalty.reward(group)[:, None]
+    return recipe.estimator(group, rewards)
+
+
+def move(problem: Problem, recipe: Recipe, state: State, groups: Group) -> State:
+    """The state after one batch of groups, one per question: all epochs on it."""
+    optimizer = recipe.transformation()
+    known = jax.vmap(lambda group: advantages(recipe, group))(groups)
+
+    def ascent(group, advantages, log_probs):
+        gradient = recipe.surrogate(group, advantages, log_probs)
+        for penalty in recipe.penalties:
+            gradient = gradient + penalty.gradient(group, log_probs)
+        return gradient
+
+    def epoch(carry, _):
+        parameters, memory = carry
+        log_probs = recipe.policy.log_probs(parameters, problem)
+        gradient = recipe.policy.pull(jax.vmap(ascent)(groups, known, log_probs))
+        change, memory = optimizer.update(-gradient, memory, parameters)
+        change = jax.tree.map(lambda x: recipe.learning_rate * x, change)
+        return (optax.apply_updates(parameters, change), memory), None
+
+    carry = (state.parameters, state.optimizer)
+    if recipe.surrogate.epochs == 1:
+        carry, _ = epoch(carry, None)
+    else:
+        carry, _ = jax.lax.scan(epoch, carry, length=recipe.surrogate.epochs)
+    parameters, memory = carry
+    decay = recipe.teacher_decay
+    teacher = decay * state.teacher + (1 - decay) * parameters
+    step = recipe.policy.change(parameters - state.parameters, problem)
+    finite = jnp.all(jnp.isfinite(parameters))
+    outcome = Outcome.where(
+        jnp.max(jnp.abs(step)) <= LARGEST_STEP, Outcome.horizon, Outcome.oversized
+    )
+    outcome = Outcome.where(finite, outcome, Outcome.nonfinite)
+    return State(parameters, teacher, memory, outcome)
+
+
+def keep_going(old: State, new: State) -> State:
+    """`new`, unless the old or the new state is spoilt: then the old parameters."""
+    going = old.outcome == Outcome.horizon
+    outcome = Outcome.where(going, new.outcome, old.outcome)
+    good = going & (new.outcome == Outcome.horizon)
+    kept = jax.tree.map(
+        lambda a, b: jnp.where(good, a, b),
+        (new.parameters, new.teacher, new.optimizer),
+        (old.parameters, old.teacher, old.optimizer),
+    )
+    return State(*kept, outcome)

@@ -1,0 +1,104 @@
+"""How advantages move logits: the gradient of a surrogate objective.
+
+A surrogate says how often one batch of groups is used (`epochs`) and gives the ascent
+direction in the logits of one question. To add one, write a small class here.
+"""
+
+import math
+from abc import abstractmethod
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulator.rollouts.groups import Group
+
+Policy = Float[Array, " K"]
+Cells = Float[Array, "K M"]
+
+
+def score(weights: Float[Array, " K"], log_probs: Policy) -> Policy:
+    """`sum_k weights[k] grad log pi_k = weights - (sum weights) pi`."""
+    return weights - jnp.sum(weights) * jnp.exp(log_probs)
+
+
+class AbstractSurrogate(eqx.Module):
+    """`surrogate(group, advantages, log_probs) -> gradient [K]`.
+
+    `log_probs` is the policy that is being trained; `group.log_probs` the one that was
+    sampled. They differ from the second epoch on.
+    """
+
+    epochs: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def __call__(self, group: Group, advantages: Cells, log_probs: Policy) -> Policy:
+        """The direction of ascent in the logits of one question."""
+
+    def check(self) -> None:
+        """Raise `ValueError` if a parameter makes no sense."""
+        if self.epochs < 1 or self.epochs != int(self.epochs):
+            raise ValueError(
+                f"`epochs` is {self.epochs}; it must be a whole number from 1."
+            )
+
+
+def _mean_weights(group: Group, values: Cells) -> Policy:
+    """`(1/G) sum_i values_i`, the sum being over the rollouts of each pattern."""
+    return jnp.sum(group.counts * group.seen(values), axis=-1) / group.size
+
+
+class PolicyGradient(AbstractSurrogate):
+    """`(1/G) sum_i A_i grad log pi(pattern_i)`, each batch used once."""
+
+    epochs: int = eqx.field(default=1, init=False, static=True)
+
+    def __call__(self, group, advantages, log_probs):
+        return score(_mean_weights(group, advantages), log_probs)
+
+
+class NaturalGradient(AbstractSurrogate):
+    """The policy gradient through the inverse Fisher matrix, each batch used once.
+
+    Rollout i adds `A_i / (G pi_k)` to the logit of its pattern (Kakade 2001): the
+    expected step is the advantage itself, the variance grows like `1/pi_k`.
+    """
+
+    epochs: int = eqx.field(default=1, init=False, static=True)
+
+    def __call__(self, group, advantages, log_probs):
+        weights = _mean_weights(group, advantages)
+        # A pattern without rollouts has weight 0, however unlikely it is.
+        return jnp.where(weights == 0, 0.0, weights * jnp.exp(-log_probs))
+
+
+class Clipped(AbstractSurrogate):
+    """PPO's clipped surrogate, several epochs on one batch.
+
+    Ascends `(1/G) sum_i min(u_i A_i, clip(u_i, 1 - low, 1 + high) A_i)` with
+    `u = pi/pi_old` of the pattern. `high > low` is clip-higher of DAPO. The first epoch
+    is never clipped. Schulman et al. 2017, arXiv 1707.06347; Yu et al. 2025, arXiv
+    2503.14476.
+    """
+
+    low: float = eqx.field(default=0.2, static=True)
+    high: float = eqx.field(default=0.2, static=True)
+    epochs: int = eqx.field(default=4, static=True)
+
+    def __call__(self, group, advantages, log_probs):
+        ratio = jnp.exp(log_probs - group.log_probs)
+        ratio = jnp.where(group.log_probs > -jnp.inf, ratio, 1.0)
+        ratio = ratio[:, None]
+        too_high = (advantages > 0) & (ratio > 1 + self.high)
+        too_low = (advantages < 0) & (ratio < 1 - self.low)
+        active = jnp.where(too_high | too_low, 0.0, advantages * ratio)
+        return score(_mean_weights(group, active), log_probs)
+
+    def check(self):
+        super().check()
+        for name in ("low", "high"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError(
+                    f"`{name}` is {value}; a clip must be positive (0.2 is usual)."
+                )

@@ -1,0 +1,173 @@
+"""Training from sampled groups: many questions, seeds and recipes at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float, Int, Key
+
+from simulator.ensembles import lane_axes, local_devices
+from simulator.problem import Problem
+from simulator.rollouts.recipe import Recipe
+from simulator.rollouts.step import (
+    draw,
+    keep_going,
+    move,
+    possible_results,
+    start,
+)
+from simulator.solution import Outcome
+
+WIDTHS = (8, 64, 1024)  # lanes that one device trains at once
+
+
+class Run(eqx.Module):
+    """What training ended with; `*B` are the lanes of the problems, then the seeds.
+
+    - `outcome`: `horizon` (all steps done), `nonfinite` or `oversized`. A run that
+      failed keeps its last good parameters.
+    - `log_probs`: `[*B, Q, K]`, the final policy of every question.
+    - `saved_steps`: `[T]`; `saved`: `[*B, T, ...]`, what was observed after them.
+    """
+
+    outcome: Outcome
+    log_probs: Float[Array, "*B Q K"]
+    saved_steps: Int[Array, " T"]
+    saved: Any
+
+
+def train(
+    problem: Problem,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    num_seeds: int = 1,
+    save_every: int | None = None,
+    observe: Callable[[Problem, Float[Array, "Q K"]], Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Run:
+    """Train every lane of `problem` with `num_seeds` seeds.
+
+    `problem`: success rates `[K]` (one question), `[Q, K]` (Q questions, trained
+    together) or `[*B, Q, K]` (lanes). Numbers of the recipe may have a leading axis of
+    lanes `B`. `observe(problem, log_probs)` is called after every `save_every` steps
+    (default: only at the end); the default keeps `log_probs`, `[Q, K]`.
+
+    A lane's result depends on `seed`, the number of the lane and the number of its
+    seed, not on the other lanes or on the number of devices.
+
+    Raises `ValueError` for anything that cannot be run.
+    """
+    if save_every is None:
+        save_every = recipe.num_steps
+    if num_seeds < 1:
+        raise ValueError(f"`num_seeds` is {num_seeds}; give at least 1.")
+    if not problem.batch_shape:
+        problem = jax.tree.map(lambda leaf: leaf[None], problem)
+    recipe.check(problem)
+    if save_every < 1 or recipe.num_steps % save_every:
+        raise ValueError(
+            f"`num_steps` = {recipe.num_steps} must be a multiple of `save_every` = "
+            f"{save_every}."
+        )
+    shape = problem.batch_shape[:-1]
+    lanes = int(np.prod(shape))
+    flat = jax.tree.map(lambda x: x.reshape(lanes, *x.shape[len(shape) :]), problem)
+    axes = lane_axes(recipe)
+    if not shape:
+        axes = jax.tree.map(lambda _: None, axes)
+    keys = _keys(seed, lanes, num_seeds)
+    total = lanes * num_seeds
+    devices = tuple(local_devices())
+    each = -(-total // len(devices))
+    width = next((w for w in WIDTHS if each <= w), WIDTHS[-1])
+    size = width * len(devices)
+    parts = []
+    for first in range(0, total, size):
+        index = np.minimum(np.arange(first, first + size), total - 1)
+        lane = index // num_seeds
+        rows = jax.tree.map(lambda x, lane=lane: x[lane], flat)
+        own = jax.tree.map(
+            lambda axis, leaf, lane=lane: leaf[lane] if axis == 0 else leaf,
+            axes,
+            recipe,
+            is_leaf=lambda x: x is None,
+        )
+        part = _block(rows, own, axes, keys[index], save_every, observe, devices)
+        parts.append(jax.device_get(part))
+        if progress is not None:
+            progress(min(first + size, total), total)
+    outcome, log_probs, saved = jax.tree.map(
+        lambda *rows: np.concatenate(rows)[:total].reshape(
+            (*shape, num_seeds, *rows[0].shape[1:])
+        ),
+        *parts,
+    )
+    steps = save_every * (1 + np.arange(recipe.num_steps // save_every))
+    return Run(outcome, log_probs, steps, saved)
+
+
+def _keys(seed: int, lanes: int, num_seeds: int) -> Key[Array, " n"]:
+    key = jax.random.key(seed)
+    fold = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
+    per_lane = fold(key, jnp.arange(lanes))
+    return jax.vmap(fold, in_axes=(0, None))(per_lane, jnp.arange(num_seeds)).ravel()
+
+
+@eqx.filter_jit
+def _block(problems, recipe, axes, keys, save_every, observe, devices):
+    def per_device(problems, numbers, keys):
+        recipe = eqx.combine(numbers, rest)
+        run = eqx.filter_vmap(
+            lambda problem, recipe, key: _one(problem, recipe, key, save_every, observe),
+            in_axes=(0, axes, 0),
+        )
+        return run(problems, recipe, keys)
+
+    numbers, rest = eqx.partition(recipe, eqx.is_array)
+    if len(devices) == 1:
+        return per_device(problems, numbers, keys)
+    along, whole = PartitionSpec("lanes"), PartitionSpec()
+    specs = jax.tree.map(
+        lambda axis, leaf: along if axis == 0 else whole,
+        axes,
+        numbers,
+        is_leaf=lambda x: x is None,
+    )
+    return jax.shard_map(
+        per_device,
+        mesh=Mesh(np.asarray(devices), ("lanes",)),
+        in_specs=(along, specs, along),
+        out_specs=along,
+        check_vma=False,
+    )(problems, numbers, keys)
+
+
+def _one(problem, recipe, key, save_every, observe):
+    """One lane, one seed: outcome, final policy, and what was saved."""
+    outcomes = possible_results(problem, recipe)
+
+    def log_probs(state):
+        return recipe.policy.log_probs(state.parameters, problem)
+
+    def one_step(carry, _):
+        state, number = carry
+        groups = draw(
+            jax.random.fold_in(key, number), problem, outcomes, recipe, state
+        )
+        state = keep_going(state, move(problem, recipe, state, groups))
+        return (state, number + 1), None
+
+    def block(carry, _):
+        carry, _ = jax.lax.scan(one_step, carry, None, length=save_every)
+        seen = log_probs(carry[0])
+        return carry, seen if observe is None else observe(problem, seen)
+
+    blocks = recipe.num_steps // save_every
+    carry = (start(problem, recipe), jnp.asarray(0))
+    (state, _), saved = jax.lax.scan(block, carry, None, length=blocks)
+    return state.outcome, log_probs(state), saved
