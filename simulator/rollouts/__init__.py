@@ -14,6 +14,7 @@ from simulator.rollouts.estimators import (
     PassAtNReward,
     Reinforce,
 )
+from simulator.rollouts.expectation import all_counts, expected_step
 from simulator.rollouts.feedback import (
     AbstractFeedback,
     AbstractJudge,

@@ -1,0 +1,113 @@
+"""The exact mean of one training step, by going through all groups.
+
+A group of `G` rollouts over `C` cells has `binomial(G + C - 1, C - 1)` tables of counts;
+each is weighed by its multinomial probability, votes by all orders of the answers that
+may break a tie. No sampling, no formula of the estimators.
+"""
+
+import itertools
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from simulator.problem import Problem
+from simulator.rollouts.groups import Group, log_chances
+from simulator.rollouts.recipe import Recipe
+from simulator.rollouts.step import move, possible_results, start
+
+MOST_GROUPS = 2_000_000
+
+
+def all_counts(size: int, cells: int) -> np.ndarray:
+    """Every way `[N, C]` to put `size` rollouts into `cells` cells.
+
+    Raises `ValueError` beyond two million ways.
+    """
+    number = math.comb(size + cells - 1, cells - 1)
+    if number > MOST_GROUPS:
+        raise ValueError(
+            f"{number:,} groups of {size} in {cells} cells are too many to go through "
+            f"(at most {MOST_GROUPS:,}); take a smaller group or fewer patterns."
+        )
+    bars = itertools.combinations(range(size + cells - 1), cells - 1)
+    bars = np.fromiter(
+        itertools.chain.from_iterable(bars), np.int64, number * (cells - 1)
+    ).reshape(number, cells - 1)
+    edges = np.concatenate(
+        [np.full((number, 1), -1), bars, np.full((number, 1), size + cells - 1)], axis=1
+    )
+    return np.diff(edges, axis=1) - 1
+
+
+def expected_step(problem: Problem, recipe: Recipe) -> Float[Array, " K"]:
+    """Mean `[K]` of what one step from the base model adds to the logits.
+
+    `problem` is one question `[K]`. All epochs on the batch and redraws count; the
+    optimizer starts fresh.
+
+    Raises `ValueError` if the recipe cannot be used, or has too many groups.
+    """
+    if problem.batch_shape:
+        raise ValueError("the expectation is for one question; give no batch axes.")
+    question = jax.tree.map(lambda leaf: leaf[None], problem)
+    recipe.check(question)
+    cells = jax.eval_shape(lambda p: possible_results(p, recipe), question)
+    patterns, results = cells.chance.shape[1:]
+    counts = all_counts(recipe.group_size, patterns * results)
+    answers = max(cells.answer) + 1
+    orders = np.array(list(itertools.permutations(range(answers))), float)
+    return _mean_step(question, recipe, counts, (1 + orders) / (1 + answers))
+
+
+@eqx.filter_jit
+def _mean_step(question, recipe, counts, priorities):
+    outcomes = possible_results(question, recipe)
+    begin = start(question, recipe)
+    dtype = question.log_policy.dtype
+    one = jax.tree.map(lambda leaf: leaf[0], (question, outcomes))
+    log_probs = recipe.policy.log_probs(begin.parameters, question)[0]
+    cells = log_chances(one[1], log_probs)
+    log_factorial = jnp.asarray(
+        [math.lgamma(n + 1) for n in range(recipe.group_size + 1)], dtype
+    )
+
+    def group(table, priority):
+        table = table.reshape(cells.shape).astype(dtype)
+        size = recipe.group_size
+        return Group(*one, log_probs, log_probs, table, priority, size)
+
+    def visit(table):
+        number = table.reshape(cells.shape)
+        log_weight = jnp.sum(
+            jnp.where(number > 0, number * cells, 0.0) - log_factorial[number]
+        )
+        weight = jnp.exp(log_weight + log_factorial[recipe.group_size])
+
+        def step(priority):
+            drawn = group(table, priority.astype(dtype))
+            equal = drawn.all_equal(recipe.feedback(drawn))
+            drawn = jax.tree.map(lambda leaf: leaf[None], drawn)
+            after = move(question, recipe, begin, drawn)
+            change = recipe.policy.change(
+                after.parameters - begin.parameters, question
+            )
+            return jnp.where(weight > 0, change[0], 0.0), equal
+
+        changes, equal = jax.vmap(step)(priorities)
+        share = weight / len(priorities)
+        return (
+            share * jnp.sum(jnp.where(equal[:, None], 0.0, changes), axis=0),
+            share * jnp.sum(jnp.where(equal[:, None], changes, 0.0), axis=0),
+            share * jnp.sum(equal),
+        )
+
+    parts = jax.lax.map(visit, jnp.asarray(counts), batch_size=4096)
+    mixed, same, equal = jax.tree.map(lambda rows: jnp.sum(rows, axis=0), parts)
+    again = equal**recipe.redraws
+    # After r redraws a group of equal rewards is left with probability equal^(r + 1).
+    tries = sum(equal**turn for turn in range(recipe.redraws + 1))
+    return mixed * tries + same * again
