@@ -49,18 +49,22 @@ class Walk(Protocol):
 def lane_axes(module: Any) -> Any:
     """`0` for each array of `module` that has one row per lane, else `None`.
 
-    A field of a signal, update or event has as many axes as its metadata `ndim` says
+    A field of a signal, update, event or recipe has as many axes as its metadata `ndim` says
     (0 by default); one more is the lane axis. All arrays of a `Problem` have it.
     """
-    if module is None:
-        return None
+    if not isinstance(module, eqx.Module):
+        return jax.tree.map(lambda leaf: None, module)
     if isinstance(module, Problem):
         return jax.tree.map(lambda leaf: 0, module)
     axes = jax.tree.map(lambda leaf: None, module)
     for name, field in module.__dataclass_fields__.items():
         value = getattr(module, name)
+        if field.metadata.get("static", False):
+            continue
         if isinstance(value, tuple):
             new: Any = tuple(lane_axes(child) for child in value)
+        elif isinstance(value, eqx.Module):
+            new = lane_axes(value)
         elif eqx.is_array(value):
             new = 0 if value.ndim > field.metadata.get("ndim", 0) else None
         else:

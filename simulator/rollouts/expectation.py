@@ -92,9 +92,7 @@ def _mean_step(question, recipe, counts, priorities):
             equal = drawn.all_equal(recipe.feedback(drawn))
             drawn = jax.tree.map(lambda leaf: leaf[None], drawn)
             after = move(question, recipe, begin, drawn)
-            change = recipe.policy.change(
-                after.parameters - begin.parameters, question
-            )
+            change = recipe.policy.change(after.parameters - begin.parameters, question)
             return jnp.where(weight > 0, change[0], 0.0), equal
 
         changes, equal = jax.vmap(step)(priorities)

@@ -49,11 +49,12 @@ class Verifier(AbstractFeedback):
 
     `false_positive`: chance that a wrong answer passes; `false_negative`: that a right
     one does not. A number, or one per pattern `[K]` (a pattern that fools the
-    verifier), or per question and pattern `[Q, K]`.
+    verifier), or per question and pattern `[Q, K]`; with lanes `[B, Q, K]`, where Q and
+    K may be 1.
     """
 
-    false_positive: Float[Array, "..."] | None = None
-    false_negative: Float[Array, "..."] | None = None
+    false_positive: Float[Array, "..."] | None = eqx.field(metadata={"ndim": 2})
+    false_negative: Float[Array, "..."] | None = eqx.field(metadata={"ndim": 2})
 
     def __init__(self, false_positive: Any = 0.0, false_negative: Any = 0.0):
         wrong, right = _as_number(false_positive), _as_number(false_negative)
@@ -86,8 +87,9 @@ class Verifier(AbstractFeedback):
             if not ((given >= 0) & (given <= 1)).all():
                 raise ValueError(f"`{name}` must lie between 0 and 1; got {given}.")
             shape = problem.success_rates.shape
+            own = given.shape[-2:] if given.ndim > 2 else given.shape
             try:
-                fits = np.broadcast_shapes(given.shape, shape) == shape
+                fits = np.broadcast_shapes(own, shape[-2:]) == shape[-2:]
             except ValueError:
                 fits = False
             if not fits:

@@ -103,9 +103,7 @@ class Group(eqx.Module):
         return jnp.where(self.counts > 0, values, 0.0)
 
 
-def log_chances(
-    results: Results, log_probs: Float[Array, " K"]
-) -> Float[Array, "K M"]:
+def log_chances(results: Results, log_probs: Float[Array, " K"]) -> Float[Array, "K M"]:
     """Log-probability of each cell of the table of counts."""
     return log_probs[:, None] + jnp.log(results.chance)
 

@@ -111,7 +111,7 @@ class Recipe(eqx.Module):
     teacher_decay: Float[Array, "*B"] = eqx.field(
         default=0.0, converter=lambda x: jnp.asarray(x, dtype=float)
     )
-    optimizer: Any = Optimizer()
+    optimizer: Any = eqx.field(default=Optimizer(), static=True)
     learning_rate: Float[Array, "*B"] = eqx.field(
         default=0.1, converter=lambda x: jnp.asarray(x, dtype=float)
     )

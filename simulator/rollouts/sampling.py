@@ -103,6 +103,4 @@ def _log_factorials(number: int) -> np.ndarray:
 def _choose(log_factorial, number, part):
     """`log(number choose part)` for whole numbers held as floats."""
     number, part = number.astype(jnp.int32), part.astype(jnp.int32)
-    return (
-        log_factorial[number] - log_factorial[part] - log_factorial[number - part]
-    )
+    return log_factorial[number] - log_factorial[part] - log_factorial[number - part]

@@ -62,15 +62,11 @@ def draw(
             draw_key, vote_key = jax.random.split(jax.random.fold_in(own, turn))
             counts = draw_counts(draw_key, outcomes, log_probs, recipe.group_size)
             priority = draw_priority(vote_key, outcomes, counts.dtype)
-            return Group(
-                problem, outcomes, log_probs, teacher, counts, priority, size
-            )
+            return Group(problem, outcomes, log_probs, teacher, counts, priority, size)
 
         def again(carry):
             turn, counts, priority = carry
-            group = Group(
-                problem, outcomes, log_probs, teacher, counts, priority, size
-            )
+            group = Group(problem, outcomes, log_probs, teacher, counts, priority, size)
             return (turn <= recipe.redraws) & group.all_equal(recipe.feedback(group))
 
         def redraw(carry):
@@ -81,9 +77,7 @@ def draw(
         if recipe.redraws:
             carry = (1, group.counts, group.priority)
             _, counts, priority = jax.lax.while_loop(again, redraw, carry)
-            group = Group(
-                problem, outcomes, log_probs, teacher, counts, priority, size
-            )
+            group = Group(problem, outcomes, log_probs, teacher, counts, priority, size)
         return group
 
     size = recipe.group_size

@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
-from simulator.ensembles import lane_axes, local_devices
+from simulator import ensembles
 from simulator.problem import Problem
 from simulator.rollouts.recipe import Recipe
 from simulator.rollouts.step import (
@@ -77,12 +77,12 @@ def train(
     shape = problem.batch_shape[:-1]
     lanes = int(np.prod(shape))
     flat = jax.tree.map(lambda x: x.reshape(lanes, *x.shape[len(shape) :]), problem)
-    axes = lane_axes(recipe)
+    axes = ensembles.lane_axes(recipe)
     if not shape:
         axes = jax.tree.map(lambda _: None, axes)
     keys = _keys(seed, lanes, num_seeds)
     total = lanes * num_seeds
-    devices = tuple(local_devices())
+    devices = tuple(ensembles.local_devices())
     each = -(-total // len(devices))
     width = next((w for w in WIDTHS if each <= w), WIDTHS[-1])
     size = width * len(devices)
@@ -123,7 +123,9 @@ def _block(problems, recipe, axes, keys, save_every, observe, devices):
     def per_device(problems, numbers, keys):
         recipe = eqx.combine(numbers, rest)
         run = eqx.filter_vmap(
-            lambda problem, recipe, key: _one(problem, recipe, key, save_every, observe),
+            lambda problem, recipe, key: _one(
+                problem, recipe, key, save_every, observe
+            ),
             in_axes=(0, axes, 0),
         )
         return run(problems, recipe, keys)
@@ -156,9 +158,7 @@ def _one(problem, recipe, key, save_every, observe):
 
     def one_step(carry, _):
         state, number = carry
-        groups = draw(
-            jax.random.fold_in(key, number), problem, outcomes, recipe, state
-        )
+        groups = draw(jax.random.fold_in(key, number), problem, outcomes, recipe, state)
         state = keep_going(state, move(problem, recipe, state, groups))
         return (state, number + 1), None
 

@@ -1,0 +1,277 @@
+"""The mean of a step: all groups, against formulas and against rollouts by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simulator as sim
+from simulator import rollouts as ro
+from tests.simulator.rollouts import by_hand
+
+RATES = np.array([0.9, 0.6, 0.1])
+POLICY = np.array([0.15, 0.6, 0.25])
+P = float(POLICY @ RATES)
+QUESTION = sim.Problem(RATES, POLICY)
+KERNEL = np.array([[0.5, 0.3, 0.2], [0.25, 0.15, 0.6]])
+CHOICE = np.array([0.35, 0.65])
+ASKED = sim.Problem(policy=CHOICE, answer_kernel=KERNEL)
+RATE = 1e-3
+
+
+def step(question, **recipe):
+    """Mean step divided by the learning rate, which is small: no second order."""
+    recipe = ro.Recipe(**({"group_size": 4, "learning_rate": RATE} | recipe))
+    return np.asarray(ro.expected_step(question, recipe)) / RATE
+
+
+def clock(update, p=P):
+    return float(jnp.exp(update.log_factor(jnp.log(p), jnp.log1p(-p))))
+
+
+ESTIMATORS = {
+    "reinforce": (ro.Reinforce(0.3), lambda r, _: r - 0.3, 1.0),
+    "mean": (
+        ro.GroupMean(),
+        by_hand.group_mean,
+        clock(sim.GroupMean(group_size=4)),
+    ),
+    "rloo": (ro.RLOO(), by_hand.rloo, 1.0),
+    "grpo": (ro.GRPO(), by_hand.grpo, clock(sim.GRPO(group_size=4))),
+    "grpo, sample": (
+        ro.GRPO(spread="sample", epsilon=0.01),
+        lambda r, k: by_hand.grpo(r, k, ddof=1, epsilon=0.01),
+        clock(sim.GRPO(group_size=4, spread="sample", epsilon=0.01)),
+    ),
+    "pass@3 reward": (
+        ro.PassAtNReward(3),
+        by_hand.pass_at_n_reward(3),
+        clock(sim.PassAtN(attempts=3)),
+    ),
+    "pass@3 advantage": (
+        ro.PassAtNAdvantage(3),
+        by_hand.pass_at_n_advantage(3),
+        None,
+    ),
+    "delight": (ro.Delight(), by_hand.delight(POLICY), None),
+}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_the_mean_step_is_that_of_all_ordered_groups(name):
+    estimator, advantages, _ = ESTIMATORS[name]
+    chance = np.stack([RATES, 1 - RATES], axis=-1)
+    reward = np.array([[1, 0]] * 3)
+    found = step(QUESTION, estimator=estimator)
+    wanted = by_hand.mean_step(POLICY, chance, reward, advantages, 4)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [n for n, e in ESTIMATORS.items() if e[2]])
+def test_the_mean_step_is_the_plain_gradient_in_another_clock(name):
+    estimator, _, h = ESTIMATORS[name]
+    found = step(QUESTION, estimator=estimator)
+    np.testing.assert_allclose(found, h * POLICY * (RATES - P), rtol=0, atol=1e-12)
+
+
+def test_normalised_pass_at_n_is_of_the_class_too():
+    ratio = step(QUESTION, estimator=ro.PassAtNAdvantage(3)) / (POLICY * (RATES - P))
+    assert np.ptp(ratio) < 1e-12 and ratio[0] > 0
+
+
+def test_delight_is_not_of_the_class():
+    ratio = step(QUESTION, estimator=ro.Delight()) / (POLICY * (RATES - P))
+    assert np.ptp(ratio) > 0.1
+
+
+def test_redrawing_divides_by_the_chance_of_a_mixed_group():
+    found = step(QUESTION, redraws=1000)
+    h = clock(sim.GRPO(group_size=4, redraw=True))
+    np.testing.assert_allclose(found, h * POLICY * (RATES - P), rtol=0, atol=1e-12)
+
+
+def test_few_redraws_sometimes_fail():
+    equal = P**4 + (1 - P) ** 4
+    factor = (1 - equal**3) / (1 - equal)
+    np.testing.assert_allclose(
+        step(QUESTION, redraws=2), factor * step(QUESTION), rtol=1e-12
+    )
+
+
+def test_a_noisy_verifier_is_a_slower_clock_at_another_rate():
+    wrong, right = 0.1, 0.25
+    found = step(QUESTION, feedback=ro.Verifier(wrong, right))
+    J = 1 - wrong - right
+    h = J * clock(sim.GRPO(group_size=4), wrong + J * P)
+    np.testing.assert_allclose(found, h * POLICY * (RATES - P), rtol=0, atol=1e-12)
+
+
+def test_a_pattern_that_fools_the_verifier():
+    wrong = np.array([0.0, 0.0, 0.95])
+    rates = RATES + wrong * (1 - RATES)
+    found = step(QUESTION, feedback=ro.Verifier(wrong), estimator=ro.RLOO())
+    wanted = POLICY * (rates - POLICY @ rates)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+    assert found[2] > 0 > (POLICY * (RATES - P))[2]
+
+
+def test_the_natural_gradient_expects_the_advantage():
+    found = step(QUESTION, estimator=ro.RLOO(), surrogate=ro.NaturalGradient())
+    np.testing.assert_allclose(found, RATES - P, rtol=0, atol=1e-12)
+
+
+# Penalties.
+
+REFERENCE = np.array([0.5, 0.2, 0.3])
+PULLED = sim.Problem(RATES, POLICY, reference_policy=REFERENCE)
+NOTHING = ro.Reinforce(0.0)
+
+
+def gradient(function):
+    return np.asarray(
+        jax.grad(lambda x: function(jax.nn.log_softmax(x)))(jnp.log(POLICY))
+    )
+
+
+def reverse(log_probs):
+    return jnp.sum(jnp.exp(log_probs) * (log_probs - jnp.log(REFERENCE)))
+
+
+def forward(log_probs):
+    return jnp.sum(REFERENCE * (jnp.log(REFERENCE) - log_probs))
+
+
+def penalty_alone(penalty):
+    plain = step(PULLED, estimator=ro.RLOO())
+    return step(PULLED, estimator=ro.RLOO(), penalties=(penalty,)) - plain
+
+
+def test_kl_in_the_reward_is_the_reverse_kl():
+    found = penalty_alone(ro.KLReward(0.2))
+    np.testing.assert_allclose(found, -0.2 * gradient(reverse), atol=1e-12)
+
+
+def test_the_first_kl_loss_pulls_nowhere():
+    np.testing.assert_allclose(penalty_alone(ro.KLLoss1(0.2)), 0, atol=1e-12)
+
+
+def test_the_third_kl_loss_is_the_forward_kl():
+    found = penalty_alone(ro.KLLoss3(0.2))
+    np.testing.assert_allclose(found, -0.2 * gradient(forward), atol=1e-12)
+    assert np.abs(found + 0.2 * gradient(reverse)).max() > 1e-2
+
+
+def test_the_entropy_bonus_is_the_gradient_of_the_entropy():
+    found = penalty_alone(ro.EntropyBonus(0.2))
+    np.testing.assert_allclose(found, 0.2 * gradient(sim.entropy), atol=1e-12)
+
+
+# Internal feedback.
+
+
+def flow(signal):
+    """`pi_k (rho_k - mean)` with the rewards of the flow's signal."""
+    rewards = np.asarray(signal(ASKED, ASKED.log_policy))
+    return CHOICE * (rewards - CHOICE @ rewards)
+
+
+@pytest.mark.parametrize(
+    "feedback, signal",
+    [
+        (ro.SelfCertainty(), sim.SelfCertainty()),
+        (ro.SequenceLogProbability(), sim.SequenceLogProbability()),
+        (ro.SelfConsistency(), sim.SelfConsistency()),
+        (ro.SelfConsistency(ro.Teacher()), sim.SelfConsistency()),
+        (ro.AnswerEntropy(ro.Teacher()), sim.AnswerEntropy()),
+        (ro.MajorityVote(ro.Teacher()), sim.MajorityVote()),
+        (
+            ro.Mixture([ro.Verifier(), ro.SelfCertainty()], [0.7, 0.3]),
+            sim.Mixture([sim.Verifiable(), sim.SelfCertainty()], [0.7, 0.3]),
+        ),
+    ],
+)
+def test_sampled_feedback_expects_the_signal_of_the_flow(feedback, signal):
+    # One sampled reward is compared with nothing, or with others it is independent of.
+    estimator = NOTHING if isinstance(feedback, ro.SelfConsistency) else ro.RLOO()
+    found = step(ASKED, feedback=feedback, estimator=estimator)
+    np.testing.assert_allclose(found, flow(signal), rtol=0, atol=1e-12)
+
+
+def test_a_baseline_within_the_group_biases_self_consistency():
+    # The rewards of a group depend on each other: only then does a baseline matter.
+    bare = step(ASKED, feedback=ro.SelfConsistency(), estimator=NOTHING)
+    with_baseline = step(ASKED, feedback=ro.SelfConsistency(), estimator=ro.RLOO())
+    assert np.abs(with_baseline - bare).max() > 1e-3
+
+
+def test_votes_of_a_group_by_hand():
+    def advantages(answers, _):
+        votes = np.array([(answers == a).sum() for a in range(3)])
+        tied = np.flatnonzero(votes == votes.max())
+        return np.mean([answers == a for a in tied], axis=0)
+
+    answer = np.array([[0, 1, 2]] * 2)
+    wanted = by_hand.mean_step(CHOICE, KERNEL, answer, advantages, 4)
+    found = step(ASKED, feedback=ro.MajorityVote(), estimator=NOTHING)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+
+
+def test_shares_of_answers_by_hand():
+    def advantages(answers, _):
+        return np.log([np.mean(answers == a) for a in answers])
+
+    answer = np.array([[0, 1, 2]] * 2)
+    wanted = by_hand.mean_step(CHOICE, KERNEL, answer, advantages, 4)
+    found = step(ASKED, feedback=ro.AnswerEntropy(), estimator=NOTHING)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+
+
+# Clipping.
+
+
+def test_clipped_epochs_by_hand():
+    """Two epochs at a large step, one group after the other."""
+    rate, low, high = 3.0, 0.2, 0.3
+    chance = np.stack([RATES, 1 - RATES], axis=-1)
+    total = np.zeros(3)
+    clipped = 0
+    for counts in ro.all_counts(3, 6):
+        counts = counts.reshape(3, 2)
+        weight = 6 / np.prod([np.prod(np.arange(1, n + 1)) for n in counts.ravel()])
+        weight *= np.prod((POLICY[:, None] * chance) ** counts)
+        rewards = np.repeat([1.0, 0.0], counts.sum(axis=0))
+        patterns = np.concatenate([np.repeat(np.arange(3), c) for c in counts.T])
+        advantage = by_hand.grpo(rewards, patterns)
+        theta = np.log(POLICY)
+        for _ in range(2):
+            pi = np.exp(theta) / np.exp(theta).sum()
+            ascent = np.zeros(3)
+            for k, A in zip(patterns, advantage, strict=True):
+                u = pi[k] / POLICY[k]
+                inside = np.clip(u, 1 - low, 1 + high) * A
+                if u * A <= inside:
+                    ascent += A * u * (np.eye(3)[k] - pi) / 3
+                else:
+                    clipped += 1
+            theta = theta + rate * ascent
+        total += weight * (theta - np.log(POLICY))
+    found = ro.expected_step(
+        QUESTION,
+        ro.Recipe(
+            group_size=3,
+            learning_rate=rate,
+            surrogate=ro.Clipped(low, high, epochs=2),
+        ),
+    )
+    assert clipped > 10
+    np.testing.assert_allclose(found, total, rtol=0, atol=1e-12)
+
+
+def test_a_first_epoch_is_never_clipped():
+    narrow = ro.Clipped(1e-9, 1e-9, epochs=1)
+    np.testing.assert_allclose(step(QUESTION, surrogate=narrow), step(QUESTION))
+
+
+def test_too_many_groups_are_refused():
+    with pytest.raises(ValueError, match="too many"):
+        ro.all_counts(64, 16)

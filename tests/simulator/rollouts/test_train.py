@@ -1,0 +1,271 @@
+"""Training from samples: right on average, reproducible, and clear when it fails."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from scipy import stats
+
+import simulator as sim
+from simulator import ensembles
+from simulator import rollouts as ro
+
+QUESTION = sim.Problem([0.9, 0.6, 0.1], [0.15, 0.6, 0.25])
+ASKED = sim.Problem(
+    policy=[0.35, 0.65], answer_kernel=[[0.5, 0.3, 0.2], [0.25, 0.15, 0.6]]
+)
+
+
+@pytest.mark.parametrize(
+    "question, recipe",
+    [
+        (QUESTION, ro.Recipe(group_size=4)),
+        (QUESTION, ro.Recipe(group_size=4, redraws=2)),
+        (QUESTION, ro.Recipe(group_size=3, surrogate=ro.Clipped(epochs=3))),
+        (QUESTION, ro.Recipe(group_size=4, feedback=ro.Verifier(0.1, [0.2, 0.3, 0]))),
+        (
+            QUESTION,
+            ro.Recipe(
+                group_size=4,
+                estimator=ro.RLOO(),
+                penalties=(ro.KLLoss3(0.3), ro.KLReward(0.2)),
+            ),
+        ),
+        (ASKED, ro.Recipe(group_size=4, feedback=ro.MajorityVote())),
+        (ASKED, ro.Recipe(group_size=4, feedback=ro.AnswerEntropy())),
+    ],
+)
+def test_samples_agree_with_the_exact_mean(question, recipe):
+    """Hotelling's T^2 of one step of many seeds, at a learning rate of 0.5."""
+    recipe = dataclasses.replace(recipe, num_steps=1, learning_rate=0.5)
+    seeds = 20_000
+    run = ro.train(question, recipe, num_seeds=seeds)
+    log_probs = run.log_probs[:, 0]
+    # Logits are known up to a constant; their mean over the patterns is not.
+    moved = log_probs - np.asarray(question.log_policy)
+    moved = moved - moved.mean(axis=1, keepdims=True)
+    wanted = np.asarray(ro.expected_step(question, recipe))
+    wanted = wanted - wanted.mean()
+    error = (moved.mean(axis=0) - wanted)[:-1]
+    covariance = np.cov(moved[:, :-1].T).reshape(len(error), -1) / seeds
+    statistic = error @ np.linalg.solve(covariance, error)
+    assert stats.chi2.sf(statistic, len(error)) > 1e-3
+    assert np.abs(wanted).max() > 5 * np.sqrt(np.diag(covariance)).max()
+
+
+def final(recipe, question=QUESTION, seeds=2000):
+    return ro.train(question, recipe, num_seeds=seeds).log_probs[:, 0]
+
+
+def test_small_steps_follow_the_flow_with_fluctuations_of_order_eta_over_g():
+    """The mean tends to the flow; the variance is proportional to eta / G.
+
+    A fixed baseline: the noise of a mean over the group is of order 1/G exactly.
+    """
+    horizon = 8.0
+    flow = sim.flow(QUESTION, sim.Verifiable(), max_log_time=np.log(horizon)).log_probs
+    variances = []
+    sizes = [(0.4, 4), (0.1, 4), (0.025, 4), (0.1, 16), (0.1, 64)]
+    for rate, group in sizes:
+        recipe = ro.Recipe(
+            estimator=ro.Reinforce(0.5),
+            group_size=group,
+            learning_rate=rate,
+            num_steps=round(horizon / rate),
+        )
+        log_probs = final(recipe)[:, 0]
+        variances.append(log_probs.var())
+        error = log_probs.mean() - flow[0]
+        # Four standard errors, and a bias of the order of the noise.
+        spread = log_probs.std() / np.sqrt(len(log_probs))
+        assert abs(error) < 4 * spread + rate / group
+    ratio = np.log([rate / group for rate, group in sizes])
+    slope = np.polyfit(ratio, np.log(variances), 1)[0]
+    assert abs(slope - 1) < 0.06
+
+
+def test_a_lane_does_not_depend_on_its_neighbours_or_on_devices(monkeypatch):
+    recipe = ro.Recipe(num_steps=20)
+    policies = np.random.default_rng(0).dirichlet(np.ones(3), size=(6, 1))
+    rates = np.broadcast_to([0.9, 0.6, 0.1], policies.shape)
+    all_lanes = ro.train(sim.Problem(rates, policies), recipe, num_seeds=3)
+    few = ro.train(sim.Problem(rates[:2], policies[:2]), recipe, num_seeds=3)
+    np.testing.assert_array_equal(few.log_probs, all_lanes.log_probs[:2])
+    many = ro.train(sim.Problem(rates, policies), recipe, num_seeds=40)
+    np.testing.assert_array_equal(many.log_probs[:, :3], all_lanes.log_probs)
+    monkeypatch.setattr(ensembles, "local_devices", lambda: jax.local_devices())
+    assert len(jax.local_devices()) == 2
+    shared = ro.train(sim.Problem(rates, policies), recipe, num_seeds=3)
+    np.testing.assert_array_equal(shared.log_probs, all_lanes.log_probs)
+    assert all_lanes.log_probs.shape == (6, 3, 1, 3)
+
+
+def test_numbers_of_a_recipe_may_differ_by_lane():
+    questions = sim.Problem(
+        np.tile([0.9, 0.6, 0.1], (2, 1, 1)), np.tile([0.15, 0.6, 0.25], (2, 1, 1))
+    )
+    rates, noise = (0.1, 0.5), (0.2, 0.01)
+
+    def recipe(rate, noise):
+        verifier = ro.Verifier(noise, 0.1)
+        return ro.Recipe(num_steps=20, learning_rate=rate, feedback=verifier)
+
+    both = recipe(rates, np.reshape(noise, (2, 1, 1)))
+    run = ro.train(questions, both, num_seeds=2)
+    for lane in range(2):
+        alone = recipe(rates[lane], noise[lane])
+        same = ro.train(questions, alone, num_seeds=2)
+        np.testing.assert_array_equal(run.log_probs[lane], same.log_probs[lane])
+
+
+@pytest.mark.parametrize("kind", ["shared", "linear"])
+def test_shared_parameters_climb_the_mean_over_questions(kind):
+    """Against autodiff of the mean accuracy; each question is almost noiseless."""
+    rng = np.random.default_rng(3)
+    rates = rng.uniform(size=(2, 3))
+    base = rng.dirichlet(np.ones(3), size=2)
+    features = rng.normal(size=(2, 3, 4))
+    policy = ro.Shared() if kind == "shared" else ro.Linear(features)
+
+    def mean_accuracy(parameters):
+        change = parameters if kind == "shared" else features @ parameters
+        policy = jax.nn.softmax(jnp.log(base) + change)
+        return jnp.mean(jnp.sum(policy * rates, axis=-1))
+
+    size = 3 if kind == "shared" else 4
+    wanted = jax.grad(mean_accuracy)(jnp.zeros(size))
+    rate = 1e-3
+    recipe = ro.Recipe(
+        policy=policy,
+        estimator=ro.RLOO(),
+        group_size=100_000,
+        learning_rate=rate,
+        num_steps=1,
+    )
+    run = ro.train(sim.Problem(rates, base), recipe, num_seeds=50)
+    moved = (run.log_probs - np.log(base)).mean(axis=0) / rate
+    change = wanted if kind == "shared" else features @ wanted
+    change = np.broadcast_to(change, base.shape)
+    centred = change - np.sum(base * change, axis=-1, keepdims=True)
+    moved = moved - np.sum(base * moved, axis=-1, keepdims=True)
+    np.testing.assert_allclose(moved, centred, atol=2e-3)
+
+
+def test_a_frozen_teacher_keeps_voting_for_its_answer():
+    """The base model's answer 2 leads; a frozen teacher never changes its mind."""
+    kernel = [[0.1, 0.8, 0.1], [0.2, 0.2, 0.6]]
+    question = sim.Problem(policy=[0.2, 0.8], answer_kernel=kernel)
+    recipe = ro.Recipe(
+        feedback=ro.MajorityVote(ro.Teacher()),
+        estimator=ro.RLOO(),
+        teacher_decay=1.0,
+        learning_rate=0.5,
+        num_steps=200,
+    )
+    assert np.exp(final(recipe, question, seeds=50)[:, 1]).min() > 0.9
+
+
+def test_a_moving_teacher_lags_behind():
+    def certain(decay):
+        recipe = ro.Recipe(
+            feedback=ro.SequenceLogProbability(),
+            estimator=ro.RLOO(),
+            teacher_decay=decay,
+            group_size=64,
+            num_steps=200,
+        )
+        return np.exp(final(recipe, ASKED, seeds=50).max(axis=1)).mean()
+
+    # The model pays itself for what it already does; an old copy pays less of it.
+    assert certain(0.0) > certain(0.99) > certain(1.0)
+
+
+def test_any_optax_optimizer_and_schedule():
+    named = ro.Optimizer("adam", {"b1": 0.5})
+    given = optax.adam(1.0, b1=0.5)
+    common = {"num_steps": 20, "learning_rate": 0.05}
+    np.testing.assert_array_equal(
+        final(ro.Recipe(optimizer=named, **common), seeds=5),
+        final(ro.Recipe(optimizer=given, **common), seeds=5),
+    )
+    decay = ro.Optimizer(
+        "sgd", {}, "exponential_decay", {"transition_steps": 1, "decay_rate": 1e-9}
+    )
+    first = final(ro.Recipe(num_steps=1), seeds=5)
+    # Only the first step counts.
+    np.testing.assert_allclose(
+        final(ro.Recipe(num_steps=20, optimizer=decay), seeds=5), first, atol=1e-8
+    )
+
+
+def test_oversized_steps_and_infinite_rewards_are_outcomes():
+    wild = ro.Recipe(learning_rate=1e6, num_steps=20)
+    run = ro.train(QUESTION, wild, num_seeds=20)
+    assert set(sim.outcome_names(run.outcome)) == {"oversized"}
+    assert np.isfinite(run.log_probs).all()
+    certain = sim.Problem([0.0, 0.5], [1e-3, 0.999], answer_kernel=None)
+    broken = ro.Recipe(
+        estimator=ro.Reinforce(), optimizer=optax.scale(jnp.nan), num_steps=3
+    )
+    run = ro.train(certain, broken, num_seeds=2)
+    assert set(sim.outcome_names(run.outcome)) == {"nonfinite"}
+    assert np.isfinite(run.log_probs).all()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"group_size": 1}, "at least 2"),
+        ({"group_size": 0}, "group_size"),
+        ({"group_size": 2.5}, "whole"),
+        ({"estimator": ro.GRPO(epsilon=-1.0)}, "epsilon"),
+        ({"estimator": ro.GRPO(spread="robust")}, "spread"),
+        ({"estimator": ro.PassAtNReward(9)}, "attempts"),
+        ({"estimator": ro.PassAtNReward(1.5)}, "attempts"),
+        ({"estimator": ro.Delight(temperature=0.0)}, "temperature"),
+        (
+            {"estimator": ro.PassAtNAdvantage(), "feedback": ro.SelfCertainty()},
+            "0 or 1",
+        ),
+        ({"surrogate": ro.Clipped(low=0.0)}, "positive"),
+        ({"surrogate": ro.Clipped(high=-1.0)}, "positive"),
+        ({"surrogate": ro.Clipped(epochs=0)}, "epochs"),
+        ({"penalties": (ro.KLLoss3(-1.0),)}, "weight"),
+        ({"policy": ro.Linear(np.ones((2, 3, 1)))}, "features"),
+        ({"policy": ro.Linear(np.ones(3))}, "features"),
+        ({"policy": ro.Linear(np.full((1, 3, 1), np.nan))}, "NaN"),
+        ({"policy": ro.Shared(), "surrogate": ro.NaturalGradient()}, "PerQuestion"),
+        ({"feedback": ro.Verifier(1.5)}, "between 0 and 1"),
+        ({"feedback": ro.Verifier([0.1, 0.2])}, "one per pattern"),
+        ({"feedback": ro.Mixture([ro.Verifier(), ro.Verifier()], [1, 1])}, "one"),
+        ({"learning_rate": np.nan}, "learning_rate"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"teacher_decay": 2.0}, "teacher_decay"),
+        ({"redraws": -1}, "redraws"),
+        ({"num_steps": 0}, "num_steps"),
+        ({"optimizer": ro.Optimizer("sgdd")}, "unknown"),
+        ({"optimizer": ro.Optimizer("apply_updates")}, "not an optimizer"),
+        ({"optimizer": ro.Optimizer("adam", {"b3": 1})}, "b3"),
+        ({"optimizer": ro.Optimizer("sgd", {}, "cosine")}, "unknown"),
+    ],
+)
+def test_bad_recipes_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        ro.train(QUESTION, ro.Recipe(**change))
+
+
+def test_bad_calls_are_refused():
+    with pytest.raises(ValueError, match="num_seeds"):
+        ro.train(QUESTION, ro.Recipe(), num_seeds=0)
+    with pytest.raises(ValueError, match="multiple"):
+        ro.train(QUESTION, ro.Recipe(num_steps=10), save_every=3)
+    with pytest.raises(ValueError, match="weights"):
+        ro.Mixture([ro.Verifier()], [1, 2])
+    alone = ro.Recipe(
+        feedback=ro.SelfConsistency(), estimator=ro.Reinforce(), group_size=1
+    )
+    with pytest.raises(ValueError, match="at least 2"):
+        ro.train(QUESTION, alone)
