@@ -37,7 +37,8 @@ class Entry:
 
 
 def _kebab(class_name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", class_name).lower()
+    words = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+    return re.sub(words, "-", class_name).lower()
 
 
 def _settings(annotation: ast.expr) -> dict[str, Any]:

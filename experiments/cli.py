@@ -14,6 +14,7 @@ from experiments.errors import UserError
 
 COMMANDS = {
     "run": "one base model and one recipe: what happens, and when",
+    "train": "one recipe on sampled groups, many seeds",
     "verify": "check statements on many random problems",
     "falsify": "search for the base model that breaks a claim",
     "reproduce": "all checks and all figures of the paper's results",

@@ -125,7 +125,8 @@ def build_event(text: str):
     return getattr(simulator, EVENTS[name][0])(value)
 
 
-def _kernel(rows: list[str] | None):
+def kernel(rows: list[str] | None):
+    """The rows of `--answer-kernel`."""
     if rows is None:
         return None
     try:
@@ -153,7 +154,7 @@ def report(args: argparse.Namespace) -> dict:
         args.success_rates,
         args.policy,
         logits=args.logits,
-        answer_kernel=_kernel(args.answer_kernel),
+        answer_kernel=kernel(args.answer_kernel),
     )
     until = args.until
     if until is None and not args.beta:

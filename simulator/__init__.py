@@ -24,6 +24,7 @@ from simulator.flow import flow
 from simulator.observables import (
     accuracy,
     best_patterns,
+    best_value,
     entropy,
     kl,
     log_gap,
@@ -102,6 +103,7 @@ __all__ = [
     "Verifiable",
     "accuracy",
     "best_patterns",
+    "best_value",
     "block_shape",
     "closed_form",
     "entropy",

@@ -49,8 +49,8 @@ class Walk(Protocol):
 def lane_axes(module: Any) -> Any:
     """`0` for each array of `module` that has one row per lane, else `None`.
 
-    A field of a signal, update, event or recipe has as many axes as its metadata `ndim` says
-    (0 by default); one more is the lane axis. All arrays of a `Problem` have it.
+    A field of a signal, update, event or recipe has as many axes as its metadata `ndim`
+    says (0 by default); one more is the lane axis. All arrays of a `Problem` have it.
     """
     if not isinstance(module, eqx.Module):
         return jax.tree.map(lambda leaf: None, module)

@@ -26,7 +26,7 @@ def accuracy(log_probs: Policy, success_rates: Values) -> Scalar:
 
 def best_value(log_probs: Policy, values: Values) -> Scalar:
     """The largest of `values` over the support."""
-    return jnp.max(jnp.where(log_probs > -jnp.inf, values, -jnp.inf))
+    return jnp.max(jnp.where(log_probs > -jnp.inf, values, -jnp.inf), axis=-1)
 
 
 def best_patterns(log_probs: Policy, values: Values) -> Bool[Array, " K"]:

@@ -1,7 +1,7 @@
 """How rewards of a group become advantages of its rollouts.
 
-An estimator maps a group and its rewards to one advantage per cell `[K, M]`. To add one,
-write a small class here. The update that advantages lead to is a `Surrogate`'s work.
+An estimator maps a group and its rewards to one advantage per cell `[K, M]`. To add
+one, write a small class here. What advantages do to logits is a surrogate's work.
 
 If the rewards of a group are 0 or 1 and advantages depend on nothing but these, the
 expected update is `h(p) pi_k (s_k - p)` with p the chance of a reward: the path of the
@@ -136,7 +136,7 @@ def _chances_to_miss(size: int, attempts: int) -> np.ndarray:
     return np.prod(np.maximum(wrong - steps, 0) / (size - steps), axis=0)
 
 
-class _AbstractPassAtN(AbstractEstimator):
+class AbstractPassAtN(AbstractEstimator):
     attempts: eqx.AbstractVar[int]
 
     def check(self, feedback, group_size):
@@ -150,7 +150,7 @@ class _AbstractPassAtN(AbstractEstimator):
             )
 
 
-class PassAtNReward(_AbstractPassAtN):
+class PassAtNReward(AbstractPassAtN):
     """Rewards transformed so that the expected update is the gradient of pass@n.
 
     A right rollout is paid `n`, a wrong one `n (1 - C(w - 1, n - 1)/C(G - 1, n - 1))`
@@ -168,7 +168,7 @@ class PassAtNReward(_AbstractPassAtN):
         return n * jnp.where(rewards > 0, 1.0, 1.0 - miss[others])
 
 
-class PassAtNAdvantage(_AbstractPassAtN):
+class PassAtNAdvantage(AbstractPassAtN):
     """Advantages of groups of n drawn from the G rollouts, in closed form.
 
     With the share of groups that succeed `R = 1 - C(w, n)/C(G, n)` and its spread

@@ -1,8 +1,8 @@
 """The exact mean of one training step, by going through all groups.
 
-A group of `G` rollouts over `C` cells has `binomial(G + C - 1, C - 1)` tables of counts;
-each is weighed by its multinomial probability, votes by all orders of the answers that
-may break a tie. No sampling, no formula of the estimators.
+A group of `G` rollouts over `C` cells has `binomial(G + C - 1, C - 1)` tables of
+counts; each is weighed by its multinomial probability, votes by all orders of the
+answers that may break a tie. No sampling, no formula of the estimators.
 """
 
 import itertools
