@@ -7,6 +7,8 @@ answers that may break a tie. No sampling, no formula of the estimators.
 
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -43,9 +45,14 @@ def all_counts(size: int, cells: int) -> np.ndarray:
     return np.diff(edges, axis=1) - 1
 
 
-def expected_step(problem: Problem, recipe: Recipe) -> Float[Array, " K"]:
+def expected_step(
+    problem: Problem,
+    recipe: Recipe,
+    observe: Callable[[Float[Array, " K"], Float[Array, " K"]], Any] | None = None,
+) -> Any:
     """Mean `[K]` of what one step from the base model adds to the logits.
 
+    With `observe`, the mean of `observe(log_probs before, log_probs after)` instead.
     `problem` is one question `[K]`. All epochs on the batch and redraws count; the
     optimizer starts fresh.
 
@@ -60,11 +67,11 @@ def expected_step(problem: Problem, recipe: Recipe) -> Float[Array, " K"]:
     counts = all_counts(recipe.group_size, patterns * results)
     answers = max(cells.answer) + 1
     orders = np.array(list(itertools.permutations(range(answers))), float)
-    return _mean_step(question, recipe, counts, (1 + orders) / (1 + answers))
+    return _mean_step(question, recipe, counts, (1 + orders) / (1 + answers), observe)
 
 
 @eqx.filter_jit
-def _mean_step(question, recipe, counts, priorities):
+def _mean_step(question, recipe, counts, priorities, observe):
     outcomes = possible_results(question, recipe)
     begin = start(question, recipe)
     dtype = question.log_policy.dtype
@@ -92,20 +99,24 @@ def _mean_step(question, recipe, counts, priorities):
             equal = drawn.all_equal(recipe.feedback(drawn))
             drawn = jax.tree.map(lambda leaf: leaf[None], drawn)
             after = move(question, recipe, begin, drawn)
-            change = recipe.policy.change(after.parameters - begin.parameters, question)
-            return jnp.where(weight > 0, change[0], 0.0), equal
+            if observe is None:
+                moved = after.parameters - begin.parameters
+                seen = recipe.policy.change(moved, question)[0]
+            else:
+                new = recipe.policy.log_probs(after.parameters, question)[0]
+                seen = observe(log_probs, new)
+            # A group that cannot happen may be worth infinity.
+            seen = jax.tree.map(lambda x: jnp.where(weight > 0, x, 0.0), seen)
+            mixed = jax.tree.map(lambda x: jnp.where(equal, 0.0, x), seen)
+            same = jax.tree.map(lambda x: jnp.where(equal, x, 0.0), seen)
+            return mixed, same, equal.astype(dtype)
 
-        changes, equal = jax.vmap(step)(priorities)
-        share = weight / len(priorities)
-        return (
-            share * jnp.sum(jnp.where(equal[:, None], 0.0, changes), axis=0),
-            share * jnp.sum(jnp.where(equal[:, None], changes, 0.0), axis=0),
-            share * jnp.sum(equal),
-        )
+        parts = jax.vmap(step)(priorities)
+        return jax.tree.map(lambda x: weight * jnp.mean(x, axis=0), parts)
 
     parts = jax.lax.map(visit, jnp.asarray(counts), batch_size=4096)
     mixed, same, equal = jax.tree.map(lambda rows: jnp.sum(rows, axis=0), parts)
     again = equal**recipe.redraws
     # After r redraws a group of equal rewards is left with probability equal^(r + 1).
     tries = sum(equal**turn for turn in range(recipe.redraws + 1))
-    return mixed * tries + same * again
+    return jax.tree.map(lambda m, s: m * tries + s * again, mixed, same)
