@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-FEW = 32  # up to here one by one is faster
+FEW = 128  # up to here one by one is faster
 LARGEST_GROUP = 100_000  # a table of logarithms of factorials is kept
 
 SLOPE = 2 * math.sqrt(2 / math.e)  # half width of the hat: SLOPE * spread + OFFSET
@@ -62,29 +62,34 @@ def by_counts(
     here_or_later = jnp.cumsum(probs[::-1])[::-1]
     later = jnp.append(here_or_later[1:], 0.0)
     whole = jnp.where(here_or_later > 0, here_or_later, 1.0)
-    hit, miss = probs / whole, later / whole
-    rare, common = jnp.minimum(hit, miss), jnp.maximum(hit, miss)
-    log_odds = jnp.log(rare) - jnp.log(common)
+    log_odds = jnp.log(probs / whole) - jnp.log(later / whole)
 
     def propose(state):
         cell, left, counts, turn = state
-        chance = rare[cell]
+        # Of the two, this cell and all later ones, count the rarer.
+        odds = log_odds[cell]
+        log_ratio = -jnp.abs(odds)
+        chance = jax.nn.sigmoid(log_ratio)
         mean = left * chance
         width = SLOPE * jnp.sqrt(mean * (1 - chance) + 0.5) + OFFSET
         mode = jnp.floor((left + 1) * chance)
-        words = jax.random.bits(jax.random.fold_in(key, turn), (2,), jnp.uint32)
-        height, side = (words.astype(dtype) + 0.5) * 2.0**-32
+        height, side = _two_uniforms(jax.random.fold_in(key, turn), dtype)
         found = jnp.floor(mean + 0.5 + width * (side - 0.5) / height)
         possible = (found >= 0) & (found <= left)
         found = jnp.clip(found, 0, left)
-        ratio = _choose(log_factorial, left, mode) - _choose(log_factorial, left, found)
+        ways = log_ways(left, found) - log_ways(left, mode)
         steps = found - mode
-        log_weight = -ratio + jnp.where(steps == 0, 0.0, steps * log_odds[cell])
+        log_weight = ways + jnp.where(steps == 0, 0.0, steps * log_ratio)
         accept = possible & (2 * jnp.log(height) <= log_weight)
-        taken = jnp.where(hit[cell] <= miss[cell], found, left - found)
+        taken = jnp.where(odds <= 0, found, left - found)
         taken = jnp.where(accept, taken, 0.0)
         counts = counts + jnp.where(index == cell, taken, 0.0)
         return cell + accept, left - taken, counts, turn + 1
+
+    def log_ways(number, part):
+        """`log(number choose part)` less `log number!`."""
+        part, rest = part.astype(jnp.int32), (number - part).astype(jnp.int32)
+        return -log_factorial[part] - log_factorial[rest]
 
     def unfinished(state):
         cell, left, _, _ = state
@@ -100,7 +105,11 @@ def _log_factorials(number: int) -> np.ndarray:
     return np.cumsum(np.log(np.maximum(np.arange(number + 1), 1)))
 
 
-def _choose(log_factorial, number, part):
-    """`log(number choose part)` for whole numbers held as floats."""
-    number, part = number.astype(jnp.int32), part.astype(jnp.int32)
-    return log_factorial[number] - log_factorial[part] - log_factorial[number - part]
+def _two_uniforms(key, dtype):
+    """Two numbers in (0, 1), of 32 random bits each."""
+    if jax.config.jax_enable_x64:
+        word = jax.random.bits(key, (), jnp.uint64)
+        words = jnp.stack([word >> 32, word & 0xFFFFFFFF])
+    else:
+        words = jax.random.bits(key, (2,), jnp.uint32)
+    return (words.astype(dtype) + 0.5) * 2.0**-32

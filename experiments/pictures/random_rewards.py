@@ -1,0 +1,201 @@
+"""Random rewards: which estimators push towards patterns that are already likely?
+
+Every rollout is paid by a fair coin, so that the true gradient is 0. The exact mean of
+one step comes from all groups; long runs are sampled.
+"""
+
+import numpy as np
+
+BASE = np.array([0.7, 0.2, 0.1])
+COIN = 0.5
+GROUP, RATE = 6, 2.0
+STEPS = 200
+LIKELY = 0
+NAMES = (
+    "REINFORCE",
+    "RLOO",
+    "GRPO",
+    "natural gradient",
+    "GRPO with Adam",
+    "GRPO, 4 epochs, no clip",
+    "... upper clip only",
+    "... lower clip only",
+    "... both clips at 0.2",
+    "... DAPO",
+)
+CLIPS = {
+    "no clip": (1e9, 1e9),
+    "upper clip 0.2": (1e9, 0.2),
+    "lower clip 0.2": (0.2, 1e9),
+    "both": (0.2, 0.2),
+    "DAPO: 0.2, 0.28": (0.2, 0.28),
+}
+MASSES = np.concatenate([np.linspace(0.5, 0.95, 19), [0.97, 0.99]])
+CURVE_GROUP = 8
+QUANTITIES = ("logit", "mass", "entropy")
+
+
+def recipes():
+    """The recipes, each with a batch used once or in four epochs of a quarter step."""
+    import dataclasses
+
+    from simulator import rollouts as ro
+
+    base = ro.Recipe(group_size=GROUP, learning_rate=RATE, num_steps=STEPS)
+    quarter = dataclasses.replace(base, learning_rate=RATE / 4)
+
+    def clipped(low, high, **more):
+        return dataclasses.replace(
+            quarter, surrogate=ro.Clipped(low, high, epochs=4), **more
+        )
+
+    once = (
+        dataclasses.replace(base, estimator=ro.Reinforce()),
+        dataclasses.replace(base, estimator=ro.RLOO()),
+        base,
+        dataclasses.replace(
+            base,
+            estimator=ro.RLOO(),
+            surrogate=ro.NaturalGradient(),
+            learning_rate=RATE / 5,
+        ),
+        dataclasses.replace(
+            base, optimizer=ro.Optimizer("adam"), learning_rate=RATE / 20
+        ),
+    )
+    clips = list(CLIPS.values())
+    often = [clipped(*clip) for clip in clips[:-1]]
+    return (*once, *often, clipped(*clips[-1], redraws=10))
+
+
+def measure(before, after):
+    """Changes of the likely pattern's log-odds and mass, and of the entropy (nats)."""
+    import jax.numpy as jnp
+
+    import simulator as sim
+
+    def odds(log_probs):
+        return log_probs[LIKELY] - jnp.mean(log_probs)
+
+    return {
+        "logit": odds(after) - odds(before),
+        "mass": jnp.exp(after[LIKELY]) - jnp.exp(before[LIKELY]),
+        "entropy": sim.entropy(after) - sim.entropy(before),
+    }
+
+
+def compute(rng, quick, progress):
+    """Exact means of one step; means and standard errors of one and of many steps."""
+    import dataclasses
+
+    import jax
+
+    import simulator as sim
+    from simulator import rollouts as ro
+
+    seed = int(rng.integers(2**31))
+    seeds = 500 if quick else 10_000
+    problem = sim.Problem(np.full(3, COIN), BASE)
+
+    def observe(problem, log_probs):
+        return measure(problem.log_policy[0], log_probs[0])
+
+    shape = (len(NAMES), len(QUANTITIES))
+    exact, first, first_error = (np.zeros(shape) for _ in range(3))
+    late, late_error, failed = np.zeros(shape), np.zeros(shape), np.zeros(len(NAMES))
+    for i, recipe in enumerate(recipes()):
+        mean = ro.expected_step(problem, recipe, measure)
+        exact[i] = [mean[name] for name in QUANTITIES]
+        one = dataclasses.replace(recipe, num_steps=1)
+        for steps, values, errors in (
+            (one, first, first_error),
+            (recipe, late, late_error),
+        ):
+            run = ro.train(
+                problem, steps, seed=seed, num_seeds=seeds, observe=observe
+            )
+            saved = jax.tree.map(lambda x: x[:, -1], run.saved)
+            rows = np.stack([saved[name] for name in QUANTITIES])
+            values[i] = rows.mean(axis=1)
+            errors[i] = rows.std(axis=1) / np.sqrt(seeds)
+        failed[i] = np.mean(sim.outcome_names(run.outcome) != "horizon")
+        progress(i + 1, len(NAMES))
+    return _curves() | {
+        "exact": exact,
+        "first": first,
+        "first_error": first_error,
+        "late": late,
+        "late_error": late_error,
+        "failed": failed,
+        "seeds": seeds,
+    }
+
+
+def _curves():
+    """Exact drift of the log-odds against the likely pattern's mass; two patterns."""
+    import simulator as sim
+    from simulator import rollouts as ro
+
+    drift = np.zeros((len(CLIPS), len(MASSES)))
+    for i, (low, high) in enumerate(CLIPS.values()):
+        recipe = ro.Recipe(
+            group_size=CURVE_GROUP,
+            learning_rate=RATE / 4,
+            surrogate=ro.Clipped(low, high, epochs=4),
+        )
+        for j, mass in enumerate(MASSES):
+            problem = sim.Problem([COIN, COIN], [mass, 1 - mass])
+            mean = ro.expected_step(problem, recipe, measure)
+            drift[i, j] = 2 * mean["logit"]
+    return {"mass": MASSES, "drift": drift}
+
+
+def draw(data):
+    """Left: one step. Middle: many. Right: clipping against the likely mass."""
+    import matplotlib.pyplot as plt
+
+    from experiments.style import BLACK, BLUE, CYCLE, GREY, ORANGE, PAGE
+
+    figure, axes = plt.subplots(
+        1, 3, figsize=(PAGE, 3.0), gridspec_kw={"width_ratios": [1, 1, 1.25]}
+    )
+    left, middle, right = axes
+    place = np.arange(len(NAMES))[::-1]
+    logit, mass = QUANTITIES.index("logit"), QUANTITIES.index("mass")
+    left.barh(
+        place, data["exact"][:, logit], height=0.6, color=BLUE, alpha=0.35, label="exact"
+    )
+    shown = (
+        (left, data["first"][:, logit], data["first_error"][:, logit], BLUE),
+        (middle, data["late"][:, mass], data["late_error"][:, mass], ORANGE),
+    )
+    for axis, value, error, color in shown:
+        axis.errorbar(
+            value,
+            place,
+            xerr=1.96 * error,
+            fmt="o",
+            ms=2.5,
+            color=color,
+            elinewidth=1,
+            label="sampled, 95 %",
+        )
+        axis.axvline(0, color=GREY, lw=0.6, zorder=0)
+    left.set_yticks(place, NAMES)
+    middle.set_yticks(place, [])
+    left.set(xlabel="change of its log-odds", title="likely pattern, one batch")
+    middle.set(xlabel="change of its mass", title=f"after {STEPS} batches")
+    left.legend(loc="upper left", bbox_to_anchor=(-0.02, 0.98))
+    for (name, drift), color in zip(
+        zip(CLIPS, data["drift"], strict=True), (BLACK, *CYCLE), strict=False
+    ):
+        right.plot(data["mass"], drift, color=color, label=name)
+    right.axhline(0, color=GREY, lw=0.6, zorder=0)
+    right.set(
+        xlabel="mass of the likely pattern",
+        ylabel="exact change of its log-odds",
+        title=f"two patterns, G = {CURVE_GROUP}, 4 epochs",
+        ylim=(-0.19, None),
+    )
+    right.legend(loc="lower left", fontsize=6, ncol=2)
+    return figure
