@@ -24,39 +24,23 @@ NAMES = (
 OUTSIDE = ("natural gradient", rf"with KL, $\beta$ = {BETA:g}")
 
 
-def _menu():
-    """All rules as one update that picks by a number: one program for all lanes."""
-    import equinox as eqx
-    import jax
-    import jax.numpy as jnp
-
+def _rules():
     import simulator as sim
 
     sizes = (2, 4, 8, 64, math.inf)
-    grpo = [sim.GRPO(group_size=G) for G in sizes]
-    rules = (
+    return (
         sim.GroupMean(group_size=math.inf),
         sim.GroupMean(group_size=8),
-        *grpo,
+        *[sim.GRPO(group_size=G) for G in sizes],
         sim.GRPO(group_size=8),
         sim.PassAtN(attempts=8),
     )
-
-    class Menu(sim.AbstractClock):
-        """Rule number `choice`."""
-
-        choice: jax.Array = eqx.field(converter=jnp.asarray)
-
-        def log_factor(self, log_p, log_q):
-            factors = jnp.stack([rule.log_factor(log_p, log_q) for rule in rules])
-            return factors[self.choice]
-
-    return Menu(np.arange(len(rules)))
 
 
 def compute(rng, quick, progress):
     """Policies and accuracies over time, and policies at given accuracies."""
     import simulator as sim
+    from experiments.menu import Menu
 
     del rng, progress
     times = np.geomspace(0.1, 1e4, 51 if quick else 301)
@@ -72,7 +56,12 @@ def compute(rng, quick, progress):
     problems = sim.Problem(
         np.broadcast_to(RATES, (number, 3)), np.broadcast_to(BASE, (number, 3))
     )
-    inside = sim.solve(problems, sim.NoisyVerifier(*noise), _menu(), **options)
+    inside = sim.solve(
+        problems,
+        sim.NoisyVerifier(*noise),
+        Menu(_rules(), np.arange(number)),
+        **options,
+    )
     problem = sim.Problem(RATES, BASE)
     natural = sim.solve(problem, sim.Verifiable(), sim.NaturalGradient(), **options)
     kl = sim.solve(problem, sim.Verifiable(), sim.PolicyGradient(beta=BETA), **options)

@@ -1,4 +1,4 @@
-"""Sampled training against the flow: the mean follows it, the noise is of order eta/G."""
+"""Sampled training and the flow: the mean follows it, the noise is of order eta/G."""
 
 import numpy as np
 
@@ -25,6 +25,7 @@ def compute(rng, quick, progress):
 
     seed = int(rng.integers(2**31))
     seeds = 100 if quick else 1000
+    groups = GROUPS[:2] if quick else GROUPS
     problem = sim.Problem(RATES, BASE)
     runs = []
     for rate, group in SHOWN:
@@ -46,11 +47,11 @@ def compute(rng, quick, progress):
         save_log_times=np.log(times),
         max_log_time=np.log(HORIZON),
     )
-    variance = np.zeros((len(NAMES), len(LEARNING_RATES), len(GROUPS)))
+    variance = np.zeros((len(NAMES), len(LEARNING_RATES), len(groups)))
     total, done = variance.size, 0
     for i, estimator in enumerate(_estimators()):
         for j, rate in enumerate(LEARNING_RATES):
-            for k, group in enumerate(GROUPS):
+            for k, group in enumerate(groups):
                 recipe = ro.Recipe(
                     estimator=estimator,
                     group_size=group,
@@ -68,7 +69,7 @@ def compute(rng, quick, progress):
         "high": np.array([r[3] for r in runs]),
         "flow_time": times,
         "flow": flow.saved[:, 0],
-        "ratio": np.divide.outer(LEARNING_RATES, GROUPS),
+        "ratio": np.divide.outer(LEARNING_RATES, groups),
         "variance": variance,
         "seeds": seeds,
     }
@@ -107,7 +108,12 @@ def draw(data):
     ):
         slope = np.polyfit(np.log(ratio), np.log(values.ravel()), 1)[0]
         right.plot(
-            ratio, values.ravel(), mark, ms=3.5, color=color, label=f"{name}: {slope:.2f}"
+            ratio,
+            values.ravel(),
+            mark,
+            ms=3.5,
+            color=color,
+            label=f"{name}: {slope:.2f}",
         )
     line = np.array([ratio.min(), ratio.max()])
     middle = np.exp(np.mean(np.log(data["variance"][0])) - np.mean(np.log(ratio)))

@@ -37,7 +37,7 @@ def compute(rng, quick, progress):
             estimator=ro.RLOO(),
             group_size=group,
             learning_rate=rate,
-            num_steps=STEPS,
+            num_steps=STEPS // 4 if quick else STEPS,
         )
         run = ro.train(problem, recipe, seed=seed, num_seeds=seeds)
         mass = np.exp(run.log_probs[:, :, 0, 0])
@@ -116,7 +116,9 @@ def draw(data):
     axes[0][0].set_ylabel(r"learning rate $\eta$")
     figure.colorbar(mesh, ax=axes[0], label="share that collapses", extend="max")
     handles = [
-        Patch(fc="white", ec=BLACK, hatch="////", lw=0, label="most are in between yet"),
+        Patch(
+            fc="white", ec=BLACK, hatch="////", lw=0, label="most are in between yet"
+        ),
         Line2D([], [], marker=".", ls="", color=BLACK, label="10 % collapse"),
         Line2D(
             [], [], color=ORANGE, label=r"predicted scale $\eta = 4\,\mathrm{gap}\,G$"

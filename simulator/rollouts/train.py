@@ -1,5 +1,6 @@
 """Training from sampled groups: many questions, seeds and recipes at once."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,8 @@ from simulator.rollouts.step import (
 )
 from simulator.solution import Outcome
 
-WIDTHS = (8, 64, 1024)  # lanes that one device trains at once
+NARROWEST, WIDEST = 8, 1024  # lanes that one device trains at once
+CELLS = 2**15  # at most about so many counts on their way at once
 
 
 class Run(eqx.Module):
@@ -77,6 +79,9 @@ def train(
     shape = problem.batch_shape[:-1]
     lanes = int(np.prod(shape))
     flat = jax.tree.map(lambda x: x.reshape(lanes, *x.shape[len(shape) :]), problem)
+    blocks = recipe.num_steps // save_every
+    # One program for all lengths of a run.
+    recipe = dataclasses.replace(recipe, num_steps=1)
     axes = ensembles.lane_axes(recipe)
     if not shape:
         axes = jax.tree.map(lambda _: None, axes)
@@ -84,7 +89,7 @@ def train(
     total = lanes * num_seeds
     devices = tuple(ensembles.local_devices())
     each = -(-total // len(devices))
-    width = next((w for w in WIDTHS if each <= w), WIDTHS[-1])
+    width = _width(each, flat)
     size = width * len(devices)
     parts = []
     for first in range(0, total, size):
@@ -97,7 +102,9 @@ def train(
             recipe,
             is_leaf=lambda x: x is None,
         )
-        part = _block(rows, own, axes, keys[index], save_every, observe, devices)
+        part = _block(
+            rows, own, axes, keys[index], save_every, blocks, observe, devices
+        )
         parts.append(jax.device_get(part))
         if progress is not None:
             progress(min(first + size, total), total)
@@ -107,8 +114,20 @@ def train(
         ),
         *parts,
     )
-    steps = save_every * (1 + np.arange(recipe.num_steps // save_every))
+    steps = save_every * (1 + np.arange(blocks))
     return Run(outcome, log_probs, steps, saved)
+
+
+def _width(lanes: int, problem: Problem) -> int:
+    """A power of two, so that few programs are compiled and few lanes only pad."""
+    questions, patterns = problem.success_rates.shape[1:]
+    kernel = problem.answer_kernel
+    answers = 2 if kernel is None else kernel.shape[-1]
+    most = min(WIDEST, CELLS // (questions * patterns * answers))
+    width = NARROWEST
+    while width < lanes and 2 * width <= most:
+        width *= 2
+    return width
 
 
 def _keys(seed: int, lanes: int, num_seeds: int) -> Key[Array, " n"]:
@@ -118,21 +137,24 @@ def _keys(seed: int, lanes: int, num_seeds: int) -> Key[Array, " n"]:
     return jax.vmap(fold, in_axes=(0, None))(per_lane, jnp.arange(num_seeds)).ravel()
 
 
+def _block(problems, recipe, axes, keys, save_every, blocks, observe, devices):
+    save_every = jnp.asarray(save_every)
+    return _program(problems, recipe, axes, keys, save_every, blocks, observe, devices)
+
+
 @eqx.filter_jit
-def _block(problems, recipe, axes, keys, save_every, observe, devices):
-    def per_device(problems, numbers, keys):
+def _program(problems, recipe, axes, keys, save_every, blocks, observe, devices):
+    def per_device(problems, numbers, keys, save_every):
         recipe = eqx.combine(numbers, rest)
-        run = eqx.filter_vmap(
-            lambda problem, recipe, key: _one(
-                problem, recipe, key, save_every, observe
-            ),
-            in_axes=(0, axes, 0),
-        )
-        return run(problems, recipe, keys)
+
+        def one(problem, recipe, key):
+            return _one(problem, recipe, key, save_every, blocks, observe)
+
+        return eqx.filter_vmap(one, in_axes=(0, axes, 0))(problems, recipe, keys)
 
     numbers, rest = eqx.partition(recipe, eqx.is_array)
     if len(devices) == 1:
-        return per_device(problems, numbers, keys)
+        return per_device(problems, numbers, keys, save_every)
     along, whole = PartitionSpec("lanes"), PartitionSpec()
     specs = jax.tree.map(
         lambda axis, leaf: along if axis == 0 else whole,
@@ -143,31 +165,29 @@ def _block(problems, recipe, axes, keys, save_every, observe, devices):
     return jax.shard_map(
         per_device,
         mesh=Mesh(np.asarray(devices), ("lanes",)),
-        in_specs=(along, specs, along),
+        in_specs=(along, specs, along, whole),
         out_specs=along,
         check_vma=False,
-    )(problems, numbers, keys)
+    )(problems, numbers, keys, save_every)
 
 
-def _one(problem, recipe, key, save_every, observe):
+def _one(problem, recipe, key, save_every, blocks, observe):
     """One lane, one seed: outcome, final policy, and what was saved."""
     outcomes = possible_results(problem, recipe)
 
     def log_probs(state):
         return recipe.policy.log_probs(state.parameters, problem)
 
-    def one_step(carry, _):
-        state, number = carry
-        groups = draw(jax.random.fold_in(key, number), problem, outcomes, recipe, state)
-        state = keep_going(state, move(problem, recipe, state, groups))
-        return (state, number + 1), None
+    def one_step(number, state):
+        own = jax.random.fold_in(key, number)
+        groups = draw(own, problem, outcomes, recipe, state)
+        return keep_going(state, move(problem, recipe, state, groups))
 
-    def block(carry, _):
-        carry, _ = jax.lax.scan(one_step, carry, None, length=save_every)
-        seen = log_probs(carry[0])
-        return carry, seen if observe is None else observe(problem, seen)
+    def block(state, index):
+        first = index * save_every
+        state = jax.lax.fori_loop(first, first + save_every, one_step, state)
+        seen = log_probs(state)
+        return state, seen if observe is None else observe(problem, seen)
 
-    blocks = recipe.num_steps // save_every
-    carry = (start(problem, recipe), jnp.asarray(0))
-    (state, _), saved = jax.lax.scan(block, carry, None, length=blocks)
+    state, saved = jax.lax.scan(block, start(problem, recipe), jnp.arange(blocks))
     return state.outcome, log_probs(state), saved

@@ -165,3 +165,81 @@ def test_every_claim_that_was_checked_has_a_strip(data):
     assert (np.diff(saved["quantiles"], axis=1) >= 0).all()
     status = saved["status"][claims.index("C5.grpo")]
     assert figures.picture(FROM_REPORT).STATUSES[status] == "refuted"
+
+
+def test_noise_is_proportional_to_the_step_over_the_group(data):
+    saved = data("fluctuations")
+    ratio = np.log(saved["ratio"].ravel())
+    for values in saved["variance"]:
+        assert abs(np.polyfit(ratio, np.log(values.ravel()), 1)[0] - 1) < 0.15
+
+
+def test_the_step_size_that_collapses_grows_with_the_gap_and_the_group(data):
+    collapsed = data("step_size")["shares"][:, 2]
+    # Small gaps, small groups and large steps are the dangerous ones.
+    assert collapsed[0, 0, -1] > 0.3 > 0.05 > collapsed[0, -1, 0]
+    assert collapsed[0].mean() > collapsed[1].mean() > collapsed[2].mean()
+    np.testing.assert_allclose(data("step_size")["shares"].sum(axis=1), 1)
+
+
+def test_a_rare_pattern_is_lost_as_predicted(data):
+    from experiments.pictures import extinction as picture
+
+    saved = data("extinction")
+    natural, plain = saved["by_base"]
+    for group, shares in zip(picture.GROUPS, natural, strict=True):
+        chance = picture.predicted(picture.BASES, picture.LEARNING_RATE, group)
+        noise = np.sqrt(chance * (1 - chance) / saved["seeds"])
+        # An estimate of leading order: 0.12 beside the noise.
+        assert (np.abs(shares - chance) < 4 * noise + 0.12).all()
+    assert plain.max() == 0
+    assert (np.abs(saved["twin_mean"]) < 4.5 * saved["twin_error"]).all()
+    assert saved["twin_size"][-1] > saved["twin_size"][0] + 1
+
+
+def test_random_rewards_move_log_odds_only_through_reuse_and_clips(data):
+    from experiments.pictures import random_rewards as picture
+
+    saved = data("random_rewards")
+    logit = dict(zip(picture.NAMES, saved["exact"][:, 0], strict=True))
+    for name in ("REINFORCE", "RLOO", "GRPO", "natural gradient", "GRPO with Adam"):
+        assert abs(logit[name]) < 1e-10
+    assert logit["... upper clip only"] > 0.01
+    assert logit["... lower clip only"] < logit["GRPO, 4 epochs, no clip"] < -0.01
+    off = saved["first"] - saved["exact"]
+    assert (np.abs(off) < 4.5 * saved["first_error"]).all()
+
+
+def test_training_for_pass_at_n_moves_the_crossing_out(data):
+    saved = data("pass_at_n_crossing")
+    assert (saved["trained"][:3, :, 0] > saved["base"][:, 0]).all()
+    crossing = np.where(np.isnan(saved["crossing"]), np.inf, saved["crossing"])
+    plain, pass_at_8 = crossing[1], crossing[3]
+    assert np.median(pass_at_8[3]) > np.median(plain[3])
+    # The more questions differ, the earlier.
+    assert np.median(plain[-1]) < np.median(plain[2])
+
+
+def test_the_noise_model_is_better_than_a_constant_on_runs_it_has_not_seen(data):
+    saved = data("verifier_noise")
+    assert len(saved["fit_accuracy"]) == 92 and len(saved["test_accuracy"]) == 24
+    for name, limit in (("fit", 0.5), ("test", 0.7)):
+        off = saved[f"{name}_predicted"] - saved[f"{name}_accuracy"]
+        constant = saved[f"{name}_accuracy"] - saved["fit_accuracy"].mean()
+        assert np.sqrt(np.mean(off**2)) < limit * np.sqrt(np.mean(constant**2))
+    # Where the reward says nothing, the model stays at its base accuracy.
+    rate, base, _ = saved["numbers"]
+    nothing = np.isclose(saved["fit_wrong"] + saved["fit_right"], 1)
+    np.testing.assert_allclose(
+        saved["fit_predicted"][nothing & (saved["fit_wrong"] == 0.5)], rate * base
+    )
+
+
+def test_small_groups_of_votes_lead_elsewhere_than_the_flow(data):
+    saved = data("votes")
+    answers = saved["answers"]
+    assert answers[0].argmax() == 0 and answers[-1].argmax() == 1
+    group, taught = saved["share"][0], saved["share"][1]
+    assert (saved["group"][1:] == [64, 1024]).all()
+    assert group[1] > 0.9 > 0.1 > group[2]
+    assert taught[1:].max() < 0.1

@@ -1,0 +1,25 @@
+"""Many clocks as one update: one compiled program for lanes of different rules."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+import simulator as sim
+
+
+class Menu(sim.AbstractClock):
+    """The clock number `choice` of `rules`, `[*B]`; each lane may have another."""
+
+    rules: tuple[sim.AbstractClock, ...]
+    choice: jax.Array = eqx.field(converter=jnp.asarray)
+
+    def __init__(self, rules: Sequence[sim.AbstractClock], choice: Any):
+        self.rules = tuple(rules)
+        self.choice = jnp.asarray(choice)
+
+    def log_factor(self, log_p, log_q):
+        factors = jnp.stack([rule.log_factor(log_p, log_q) for rule in self.rules])
+        return factors[self.choice]

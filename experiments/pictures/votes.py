@@ -1,0 +1,118 @@
+"""Majority votes: an instance where the majority of three answers flips (C3).
+
+The flow counts infinitely many votes; training counts those of a group, or of a
+teacher.
+"""
+
+import numpy as np
+
+KERNEL = np.array([[0.45, 0.55, 0.0], [0.42, 0.20, 0.38]])
+BASE = np.array([0.05, 0.95])
+HORIZON = 2000.0
+GROUPS = (4, 16, 64, 256, 1024)
+RATE = 2.0
+JUDGES = (
+    "votes of the group",
+    "the policy's own majority",
+    "a teacher that lags (0.99)",
+    "a frozen teacher",
+)
+
+
+def recipes(group):
+    """One recipe per judge; all have the same clock in expectation."""
+    from simulator import rollouts as ro
+
+    common = {
+        "estimator": ro.RLOO(),
+        "group_size": group,
+        "learning_rate": RATE,
+        "num_steps": round(HORIZON / RATE),
+    }
+    own = ro.MajorityVote()
+    taught = ro.MajorityVote(ro.Teacher())
+    return (
+        ro.Recipe(feedback=own, **common),
+        ro.Recipe(feedback=taught, **common),
+        ro.Recipe(feedback=taught, teacher_decay=0.99, **common),
+        ro.Recipe(feedback=taught, teacher_decay=1.0, **common),
+    )
+
+
+def compute(rng, quick, progress):
+    """Answer shares of the flow; which answer leads after sampled training."""
+    import simulator as sim
+    from simulator import rollouts as ro
+
+    seeds = 50 if quick else 300
+    groups = GROUPS[::2] if quick else GROUPS
+    problem = sim.Problem(policy=BASE, answer_kernel=KERNEL)
+    times = np.geomspace(1, HORIZON, 2001)
+    flow = sim.flow(
+        problem,
+        sim.MajorityVote(),
+        save_log_times=np.log(times),
+        max_log_time=np.log(HORIZON),
+    )
+    share = np.zeros((len(JUDGES), len(groups)))
+    accuracy = np.zeros_like(share)
+    done = 0
+    for j, group in enumerate(groups):
+        for i, recipe in enumerate(recipes(group)):
+            seed = int(rng.integers(2**31))
+            run = ro.train(problem, recipe, seed=seed, num_seeds=seeds)
+            answers = np.exp(run.log_probs[:, 0]) @ KERNEL
+            share[i, j] = (answers.argmax(axis=1) == 0).mean()
+            accuracy[i, j] = answers[:, 0].mean()
+            done += 1
+            progress(done, share.size)
+    return {
+        "time": times,
+        "answers": flow.saved @ KERNEL,
+        "group": np.array(groups),
+        "share": share,
+        "accuracy": accuracy,
+        "seeds": seeds,
+    }
+
+
+def draw(data):
+    """Left: the flow. Right: how often the right answer still leads."""
+    from experiments.style import CYCLE, GREY, panels
+
+    figure, axes = panels(2, height=3.0)
+    left, right = axes[0]
+    for answer, (color, name) in enumerate(
+        zip(CYCLE, ("right answer", "wrong answer 1", "wrong answer 2"), strict=False)
+    ):
+        left.plot(data["time"], data["answers"][:, answer], color=color, label=name)
+    ahead = data["answers"][:, 0] - data["answers"][:, 1]
+    last = np.flatnonzero(ahead > 0)[-1]
+    flip = np.interp(0, -ahead[last : last + 2], data["time"][last : last + 2])
+    left.axvline(flip, color=GREY, lw=0.7)
+    left.set(
+        xscale="log",
+        xlabel="flow time $t$",
+        ylabel="share of the answer",
+        title=f"flow: the majority flips at t = {flip:.0f}",
+    )
+    left.legend(loc="best")
+    spread = 1.96 * np.sqrt(data["share"] * (1 - data["share"]) / data["seeds"])
+    for name, color, values, error in zip(
+        JUDGES, CYCLE, data["share"], spread, strict=False
+    ):
+        right.errorbar(
+            data["group"], values, yerr=error, marker="o", ms=3, color=color, label=name
+        )
+    right.set(
+        xscale="log",
+        xticks=data["group"],
+        xticklabels=data["group"],
+        ylim=(-0.05, 1.05),
+        xlabel="group size $G$",
+        ylabel="share of runs",
+        title=f"right answer leads after t = {HORIZON:g}",
+    )
+    right.minorticks_off()
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2)
+    return figure
