@@ -81,7 +81,7 @@ def _classes():
 
 
 @functools.cache
-def _kinds() -> dict[str, dict[str, type]]:
+def kinds() -> dict[str, dict[str, type]]:
     """Per module of `simulator/rollouts/`, its final classes by file name."""
     found = {}
     for module in (*PARTS.values(), "recipe"):
@@ -97,7 +97,7 @@ def _choices(base: type) -> dict[str, type]:
     """The final classes that may stand where `base` is asked for."""
     return {
         name: cls
-        for module in _kinds().values()
+        for module in kinds().values()
         for name, cls in module.items()
         # A mixture is written as a list.
         if issubclass(cls, base) and name != "mixture"
@@ -150,12 +150,18 @@ def _value(kind: Any, value: Any, key: str):
 
 def _numbers(value: Any, key: str):
     items = value if isinstance(value, list) else [value]
+    if len({_length(item) for item in items}) > 1:
+        raise UserError(f"{key} = {value!r}; numbers come in rows of equal length.")
     for item in items:
         if isinstance(item, list):
             _numbers(item, key)
         elif not isinstance(item, int | float) or isinstance(item, bool):
             raise UserError(f"{key} = {value!r}; give a number, or lists of numbers.")
     return value if isinstance(value, list) else float(value)
+
+
+def _length(item: Any) -> int | None:
+    return len(item) if isinstance(item, list) else None
 
 
 def _named(base: type, value: Any, key: str):
@@ -172,6 +178,8 @@ def _named(base: type, value: Any, key: str):
 
 def _mixture(items: list[Any]):
     rollouts = _classes()
+    if not items:
+        raise UserError("feedback is an empty list; give at least one.")
     parts, weights = [], []
     for item in items:
         if not isinstance(item, dict) or "weight" not in item:
@@ -214,7 +222,7 @@ def _encode(value: Any):
         tables = [{"name": t} if isinstance(t, str) else t for t in tables]
         return [t | {"weight": w} for t, w in zip(tables, weights, strict=True)]
     if isinstance(value, eqx.Module):
-        names = {cls: name for m in _kinds().values() for name, cls in m.items()}
+        names = {cls: name for m in kinds().values() for name, cls in m.items()}
         return _short({"name": names[type(value)], **_encode_fields(value)})
     if isinstance(value, tuple):
         tables = [_encode(item) for item in value]

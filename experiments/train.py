@@ -294,7 +294,7 @@ def _lines(result: dict) -> str:
             for (name, part), width in zip(columns, widths, strict=True)
         ]
         lines.append(f"{step:>8} {' '.join(numbers)}")
-    outcomes = ", ".join(f"{n} {k}" for k, n in result["outcomes"].items())
+    outcomes = ", ".join(f"{k} {n}" for k, n in result["outcomes"].items())
     lines.append(
         f"{result['seeds']} seeds: {outcomes}; the best pattern is lost in "
         f"{100 * result['lost']:.3g} %"

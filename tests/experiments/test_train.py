@@ -1,0 +1,174 @@
+"""`pattern-selection train`, and recipes as files."""
+
+import json
+import re
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+from experiments import cli, recipe_files
+from experiments.errors import UserError
+from simulator import rollouts as ro
+
+ONE = "--success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25".split()
+SHORT = ["--steps", "20", "--seeds", "8"]
+
+
+def train(capsys, *words):
+    code = cli.main(["train", *words, "--json", "-"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_train_prints_the_contract_as_json(capsys):
+    code, result = train(capsys, *ONE, *SHORT, "--recipe", "rloo")
+    assert code == 0
+    assert result["outcomes"] == {"horizon": 8}
+    assert result["steps"] == list(range(0, 21, 2))
+    assert result["recipe"]["estimator"] == "rloo"
+    assert result["recipe"]["num_steps"] == 20
+    for name in ("accuracy", "optimal_probability", "entropy", "pass_at_8"):
+        table = result[name]
+        assert len(table["mean"]) == 11
+        low, middle, high = (np.array(table[q]) for q in ("q05", "q50", "q95"))
+        assert (low <= middle).all() and (middle <= high).all()
+    np.testing.assert_allclose(result["accuracy"]["mean"][0], 0.49)
+    np.testing.assert_allclose(np.sum(result["final_policy"]), 1)
+    assert result["stamp"]["seed"] == 0
+
+
+def test_seeds_decide(capsys):
+    words = [*ONE, *SHORT, "--recipe", "rloo"]
+    first, again, other = (
+        train(capsys, *words, "--seed", seed)[1]["accuracy"] for seed in "112"
+    )
+    assert first == again != other
+
+
+def test_train_draws_what_it_saw(capsys, tmp_path):
+    code = cli.main(["train", *ONE, *SHORT, "--out", str(tmp_path / "new")])
+    assert code == 0
+    out = capsys.readouterr().out
+    assert "accuracy" in out and "8 seeds: horizon 8" in out
+    assert (tmp_path / "new" / "train.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "new" / "data" / "train.npz").is_file()
+    stamp = json.loads((tmp_path / "new" / "data" / "train.json").read_text())
+    assert "grpo" in stamp["config"]["recipe"]
+
+
+def test_several_questions_from_a_file(capsys, tmp_path):
+    file = tmp_path / "questions.toml"
+    file.write_text(
+        "success_rates = [[0.9, 0.1], [0.2, 0.8]]\npolicy = [[0.5, 0.5], [0.4, 0.6]]\n"
+    )
+    code, result = train(capsys, "--questions", str(file), *SHORT)
+    assert code == 0 and result["questions"] == 2
+    np.testing.assert_allclose(result["accuracy"]["mean"][0], (0.5 + 0.56) / 2)
+
+
+def test_divergence_is_said_with_advice(capsys):
+    words = [*ONE, *SHORT, "--recipe", "rloo", "--learning-rate", "1e6"]
+    assert cli.main(["train", *words]) == 0
+    out = capsys.readouterr().out
+    assert "oversized 8" in out and "lower the learning rate" in out
+    assert "nan" not in out
+
+
+@pytest.mark.parametrize("name", recipe_files.names())
+def test_recipes_that_come_along_make_the_round_trip(name):
+    recipe = recipe_files.load(name)
+    assert eqx.tree_equal(recipe_files.loads(recipe_files.dumps(recipe)), recipe)
+
+
+def test_a_recipe_with_everything_makes_the_round_trip():
+    recipe = ro.Recipe(
+        feedback=ro.Mixture(
+            [ro.Verifier(0.1, [0.2, 0.3]), ro.MajorityVote(ro.Teacher())], [0.7, 0.3]
+        ),
+        estimator=ro.Delight(of=ro.GRPO("sample", 1e-4), temperature=0.5),
+        surrogate=ro.Clipped(0.1, 0.3, epochs=3),
+        penalties=(ro.KLReward(0.1), ro.KLLoss1(0.2), ro.EntropyBonus(0.3)),
+        policy=ro.Linear(np.arange(8.0).reshape(2, 2, 2)),
+        group_size=12,
+        redraws=3,
+        teacher_decay=0.9,
+        optimizer=ro.Optimizer(
+            "adam", {"b1": 0.8}, "cosine_decay_schedule", {"decay_steps": 50}
+        ),
+        learning_rate=0.25,
+        num_steps=77,
+    )
+    text = recipe_files.dumps(recipe)
+    assert eqx.tree_equal(recipe_files.loads(text), recipe)
+    assert not eqx.tree_equal(recipe_files.loads(text.replace("0.25", "0.26")), recipe)
+
+
+def test_every_part_can_be_named_in_a_file():
+    names = {name for kind in recipe_files.kinds().values() for name in kind}
+    assert {"kl-loss3", "pass-at-n-reward", "own-group", "shared"} <= names
+    for name in ("reinforce", "group-mean", "rloo", "grpo", "delight"):
+        recipe = recipe_files.loads(f'estimator = "{name}"')
+        assert re.sub("-", "", name) == type(recipe.estimator).__name__.lower()
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("group_size = 'x'", "whole number"),
+        ("group_size = 2.5", "whole number"),
+        ("group_size = true", "whole number"),
+        ("group_sise = 8", "choose from"),
+        ("estimator = 'magic'", "choose from reinforce"),
+        ("estimator = 3", "unknown"),
+        ("estimator = {epsilon = 1}", "unknown"),
+        ("estimator = {name = 'grpo', spread = 'robust'}", "'population'"),
+        ("estimator = {name = 'grpo', eps = 1}", "choose from spread, epsilon"),
+        ("surrogate = {name = 'clipped', low = 'x'}", "number"),
+        ("penalties = 'kl-reward'", "list"),
+        ("feedback = [{name = 'verifier'}]", "weight"),
+        ("feedback = []", "at least one"),
+        ("feedback = 'mixture'", "unknown"),
+        ("optimizer = 3", "Optax"),
+        ("optimizer = {name = 'adam', schedule = 3}", "schedule"),
+        ("policy = {name = 'linear', features = 'x'}", "number"),
+        ("policy = 'linear'", "features"),
+        ("learning_rate = 'x'", "number"),
+        ("learning_rate = [[1], 2]", "rows of equal length"),
+        ("x = = 1", "not TOML"),
+    ],
+)
+def test_bad_files_are_refused(text, said):
+    with pytest.raises(UserError, match=said):
+        recipe_files.loads(text)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ([], "base model once"),
+        ([*ONE, "--seeds", "0"], "--seeds 0"),
+        ([*ONE, "--steps", "0"], "num_steps"),
+        ([*ONE, "--group-size", "1"], "at least 2"),
+        ([*ONE, "--learning-rate", "nan"], "learning_rate"),
+        ([*ONE, "--recipe", "magic"], "one of dapo"),
+        ([*ONE, "--recipe", "/"], "cannot read"),
+        ([*ONE, "--questions", "none.toml"], "not both"),
+        (["--questions", "none.toml"], "No such file"),
+        ([*ONE, "--out", "/proc/none"], "cannot write"),
+        ([*ONE, "--json", "/none/x"], "/none/x"),
+        (["--success-rates", "0.9", "1.5", "--policy", "0.5", "0.5"], "1.5"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(capsys, words, said):
+    assert cli.main(["train", *words]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and said in captured.err
+    assert captured.out == ""
+
+
+def test_print_recipe_gives_a_file_that_can_be_used(capsys, tmp_path):
+    assert cli.main(["train", "--recipe", "dapo", "--print-recipe"]) == 0
+    file = tmp_path / "mine.toml"
+    file.write_text(capsys.readouterr().out)
+    code, result = train(capsys, *ONE, *SHORT, "--recipe", str(file))
+    assert code == 0 and result["recipe"]["redraws"] == 10
