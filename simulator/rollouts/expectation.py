@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.problem import Problem
-from simulator.rollouts.groups import Group, log_chances
+from simulator.rollouts.groups import Group
 from simulator.rollouts.recipe import Recipe
 from simulator.rollouts.step import move, possible_results, start
 
@@ -77,7 +77,7 @@ def _mean_step(question, recipe, counts, priorities, observe):
     dtype = question.log_policy.dtype
     one = jax.tree.map(lambda leaf: leaf[0], (question, outcomes))
     log_probs = recipe.policy.log_probs(begin.parameters, question)[0]
-    cells = log_chances(one[1], log_probs)
+    cells = log_probs[:, None] + jnp.log(one[1].chance)
     log_factorial = jnp.asarray(
         [math.lgamma(n + 1) for n in range(recipe.group_size + 1)], dtype
     )

@@ -103,11 +103,6 @@ class Group(eqx.Module):
         return jnp.where(self.counts > 0, values, 0.0)
 
 
-def log_chances(results: Results, log_probs: Float[Array, " K"]) -> Float[Array, "K M"]:
-    """Log-probability of each cell of the table of counts."""
-    return log_probs[:, None] + jnp.log(results.chance)
-
-
 def draw_counts(
     key: Key[Array, ""],
     results: Results,
@@ -115,7 +110,7 @@ def draw_counts(
     size: int,
 ) -> Float[Array, "K M"]:
     """The counts of `size` independent rollouts of one question."""
-    cells = log_chances(results, log_probs)
+    cells = jnp.exp(log_probs)[:, None] * results.chance
     return multinomial(key, cells.ravel(), size).reshape(cells.shape)
 
 

@@ -145,6 +145,11 @@ class Recipe(eqx.Module):
                 "`NaturalGradient` inverts the Fisher matrix of one question; use the "
                 "policy `PerQuestion`."
             )
+        if self.num_steps * problem.success_rates.shape[-2] >= 2**31:
+            raise ValueError(
+                f"`num_steps` = {self.num_steps:,} times the number of questions is too "
+                "large; random numbers are told apart by it (at most 2^31)."
+            )
         self.transformation()
 
     def transformation(self) -> optax.GradientTransformation:

@@ -26,39 +26,39 @@ OFFSET = 3 - 2 * math.sqrt(3 / math.e)
 
 
 def multinomial(
-    key: Key[Array, ""], log_probs: Float[Array, " C"], number: int
+    key: Key[Array, ""], probs: Float[Array, " C"], number: int
 ) -> Float[Array, " C"]:
-    """Counts `[C]` of `number` independent draws from `exp(log_probs)`.
+    """Counts `[C]` of `number` independent draws from `probs` (sum 1).
 
-    `log_probs` may hold -inf; such a cell is never drawn. Exact up to rounding.
+    A cell of probability 0 is never drawn. Exact up to rounding.
     """
     draw = one_by_one if number <= FEW else by_counts
-    return draw(key, log_probs, number)
+    return draw(key, probs, number)
 
 
 def one_by_one(
-    key: Key[Array, ""], log_probs: Float[Array, " C"], number: int
+    key: Key[Array, ""], probs: Float[Array, " C"], number: int
 ) -> Float[Array, " C"]:
     """`multinomial`, at a cost that grows with `number`."""
-    upper = jnp.cumsum(jnp.exp(log_probs))
+    upper = jax.lax.associative_scan(jnp.add, probs)
     total = upper[-1]
     # Rounding must not push a draw into a cell of probability 0 behind the last one.
     upper = jnp.where(upper >= total, jnp.inf, upper)
-    place = total * jax.random.uniform(key, (number,), log_probs.dtype)
-    below = jnp.sum((place < upper[:, None]).astype(log_probs.dtype), axis=1)
-    return jnp.diff(below, prepend=jnp.zeros((1,), log_probs.dtype))
+    place = total * jax.random.uniform(key, (number,), probs.dtype)
+    below = jnp.sum(place < upper[:, None], axis=1, dtype=jnp.int32)
+    return jnp.diff(below, prepend=0).astype(probs.dtype)
 
 
 def by_counts(
-    key: Key[Array, ""], log_probs: Float[Array, " C"], number: int
+    key: Key[Array, ""], probs: Float[Array, " C"], number: int
 ) -> Float[Array, " C"]:
     """`multinomial`, at a cost that does not grow with `number`."""
-    dtype, cells = log_probs.dtype, len(log_probs)
+    dtype, cells = probs.dtype, len(probs)
     log_factorial = jnp.asarray(_log_factorials(number), dtype)
     # The likeliest cell first: a policy that has settled leaves nothing to be shared.
-    index, top = jnp.arange(cells), jnp.argmax(log_probs)
+    index, top = jnp.arange(cells), jnp.argmax(probs)
     order = jnp.where(index == 0, top, jnp.where(index == top, 0, index))
-    probs = jnp.exp(log_probs)[order]
+    probs = probs[order]
     here_or_later = jnp.cumsum(probs[::-1])[::-1]
     later = jnp.append(here_or_later[1:], 0.0)
     whole = jnp.where(here_or_later > 0, here_or_later, 1.0)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from simulator.problem import Problem
 from simulator.rollouts.groups import (
@@ -19,6 +19,7 @@ from simulator.rollouts.groups import (
 from simulator.rollouts.recipe import Recipe
 from simulator.solution import Outcome
 
+VOTES = 2**31 - 1  # more than any number of redraws
 LARGEST_STEP = 50.0  # of a logit at once: odds change by e^50
 
 
@@ -46,42 +47,49 @@ def possible_results(problem: Problem, recipe: Recipe) -> Results:
 
 def draw(
     key: Key[Array, ""],
+    number: Int[Array, ""],
     problem: Problem,
     outcomes: Results,
     recipe: Recipe,
     state: State,
 ) -> Group:
-    """A group for every question; all leaves have a leading axis of questions."""
+    """A group for every question; all leaves have a leading axis of questions.
+
+    `number` is that of the step, and decides on the randomness together with `key`.
+    """
     log_probs = recipe.policy.log_probs(state.parameters, problem)
     teacher = recipe.policy.log_probs(state.teacher, problem)
 
     def one(index, problem, outcomes, log_probs, teacher):
         own = jax.random.fold_in(key, index)
 
-        def attempt(turn):
-            draw_key, vote_key = jax.random.split(jax.random.fold_in(own, turn))
-            counts = draw_counts(draw_key, outcomes, log_probs, recipe.group_size)
+        def attempt(key):
+            counts = draw_counts(key, outcomes, log_probs, size)
+            vote_key = jax.random.fold_in(key, VOTES)
             priority = draw_priority(vote_key, outcomes, counts.dtype)
+            return counts, priority
+
+        def group(counts, priority):
             return Group(problem, outcomes, log_probs, teacher, counts, priority, size)
 
         def again(carry):
-            turn, counts, priority = carry
-            group = Group(problem, outcomes, log_probs, teacher, counts, priority, size)
-            return (turn <= recipe.redraws) & group.all_equal(recipe.feedback(group))
+            turn, drawn = carry
+            drawn = group(*drawn)
+            return (turn <= recipe.redraws) & drawn.all_equal(recipe.feedback(drawn))
 
         def redraw(carry):
-            group = attempt(carry[0])
-            return carry[0] + 1, group.counts, group.priority
+            turn, _ = carry
+            return turn + 1, attempt(jax.random.fold_in(own, turn))
 
-        group = attempt(0)
+        drawn = attempt(own)
         if recipe.redraws:
-            carry = (1, group.counts, group.priority)
-            _, counts, priority = jax.lax.while_loop(again, redraw, carry)
-            group = Group(problem, outcomes, log_probs, teacher, counts, priority, size)
-        return group
+            _, drawn = jax.lax.while_loop(again, redraw, (1, drawn))
+        return group(*drawn)
 
     size = recipe.group_size
-    questions = jnp.arange(len(log_probs))
+    count = len(log_probs)
+    # Folded in at once: hashing is a good part of the cost of a small group.
+    questions = number * count + jnp.arange(count)
     return jax.vmap(one)(questions, problem, outcomes, log_probs, teacher)
 
 

@@ -179,8 +179,7 @@ def _one(problem, recipe, key, save_every, blocks, observe):
         return recipe.policy.log_probs(state.parameters, problem)
 
     def one_step(number, state):
-        own = jax.random.fold_in(key, number)
-        groups = draw(own, problem, outcomes, recipe, state)
+        groups = draw(key, number, problem, outcomes, recipe, state)
         return keep_going(state, move(problem, recipe, state, groups))
 
     def block(state, index):

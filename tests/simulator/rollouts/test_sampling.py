@@ -15,7 +15,7 @@ DRAWS = 100_000
 
 def draw(sampler, probs, number, draws=DRAWS):
     keys = jax.random.split(jax.random.key(7), draws)
-    sample = jax.jit(jax.vmap(lambda key: sampler(key, jnp.log(probs), number)))
+    sample = jax.jit(jax.vmap(lambda key: sampler(key, jnp.asarray(probs), number)))
     return np.asarray(sample(keys)).astype(int)
 
 
