@@ -147,8 +147,8 @@ class Recipe(eqx.Module):
             )
         if self.num_steps * problem.success_rates.shape[-2] >= 2**31:
             raise ValueError(
-                f"`num_steps` = {self.num_steps:,} times the number of questions is too "
-                "large; random numbers are told apart by it (at most 2^31)."
+                f"`num_steps` = {self.num_steps:,} times the number of questions must "
+                "stay below 2^31: random numbers are told apart by it."
             )
         self.transformation()
 

@@ -12,6 +12,7 @@ from scipy import stats
 import simulator as sim
 from simulator import ensembles
 from simulator import rollouts as ro
+from simulator.rollouts.step import draw, move, possible_results, start
 
 QUESTION = sim.Problem([0.9, 0.6, 0.1], [0.15, 0.6, 0.25])
 ASKED = sim.Problem(
@@ -269,3 +270,36 @@ def test_bad_calls_are_refused():
     )
     with pytest.raises(ValueError, match="at least 2"):
         ro.train(QUESTION, alone)
+
+
+def test_training_lowers_for_all_platforms():
+    question = jax.tree.map(lambda leaf: leaf[None], QUESTION)
+    for group_size in (8, 256):
+        recipe = ro.Recipe(group_size=group_size, redraws=1)
+
+        def program(keys, question=question, recipe=recipe):
+            def one(key):
+                begin = start(question, recipe)
+                known = possible_results(question, recipe)
+                groups = draw(key, jnp.asarray(0), question, known, recipe, begin)
+                return move(question, recipe, begin, groups).parameters
+
+            return jax.vmap(one)(keys)
+
+        exported = jax.export.export(
+            jax.jit(program), platforms=("cpu", "cuda", "tpu")
+        )(jax.random.split(jax.random.key(0), 8))
+        assert exported.platforms == ("cpu", "cuda", "tpu")
+
+
+def test_single_precision_trains_the_same_on_average():
+    recipe = {"estimator": ro.RLOO(), "num_steps": 100, "group_size": 256}
+    double = np.exp(final(ro.Recipe(**recipe), seeds=200)).mean(axis=0)
+    jax.config.update("jax_enable_x64", False)
+    question = sim.Problem([0.9, 0.6, 0.1], [0.15, 0.6, 0.25])
+    run = ro.train(question, ro.Recipe(**recipe), num_seeds=200)
+    assert run.log_probs.dtype == np.float32
+    single = np.exp(run.log_probs[:, 0])
+    spread = single.std(axis=0) / np.sqrt(200)
+    assert (np.abs(single.mean(axis=0) - double) < 6 * spread).all()
+    assert set(sim.outcome_names(run.outcome)) == {"horizon"}
