@@ -42,6 +42,7 @@ from simulator.rollouts.surrogates import (
     AbstractSurrogate,
     Clipped,
     NaturalGradient,
+    NormalisedGradient,
     PolicyGradient,
 )
 from simulator.rollouts.train import Run, train
@@ -67,6 +68,7 @@ __all__ = [
     "MajorityVote",
     "Mixture",
     "NaturalGradient",
+    "NormalisedGradient",
     "Optimizer",
     "OwnGroup",
     "PassAtNAdvantage",

@@ -57,6 +57,21 @@ class PolicyGradient(AbstractSurrogate):
         return score(_mean_weights(group, advantages), log_probs)
 
 
+class NormalisedGradient(AbstractSurrogate):
+    """The policy gradient divided by its length, each batch used once.
+
+    A plateau costs no time, noise is as large as the signal. A batch without gradient
+    moves nothing. Mei et al. 2021, arXiv 2105.06072 (for exact gradients).
+    """
+
+    epochs: int = eqx.field(default=1, init=False, static=True)
+
+    def __call__(self, group, advantages, log_probs):
+        gradient = score(_mean_weights(group, advantages), log_probs)
+        length = jnp.sqrt(jnp.sum(jnp.square(gradient)))
+        return gradient / jnp.where(length > 0, length, 1.0)
+
+
 class NaturalGradient(AbstractSurrogate):
     """The policy gradient through the inverse Fisher matrix, each batch used once.
 

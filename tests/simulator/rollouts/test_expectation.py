@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 import simulator as sim
 from simulator import rollouts as ro
@@ -74,9 +75,36 @@ def test_the_mean_step_is_the_plain_gradient_in_another_clock(name):
     np.testing.assert_allclose(found, h * POLICY * (RATES - P), rtol=0, atol=1e-12)
 
 
-def test_normalised_pass_at_n_is_of_the_class_too():
-    ratio = step(QUESTION, estimator=ro.PassAtNAdvantage(3)) / (POLICY * (RATES - P))
-    assert np.ptp(ratio) < 1e-12 and ratio[0] > 0
+@pytest.mark.parametrize(
+    "name", [n for n in ESTIMATORS if n not in ("delight", "reinforce")]
+)
+def test_the_clock_is_that_of_b6_by_counting_the_right_ones(name):
+    """`h = (1/G) [E sum A 1{r=1} / p - E sum A 1{r=0} / (1 - p)]`, over `G` and j."""
+    estimator, advantages, _ = ESTIMATORS[name]
+    h = 0.0
+    for right in range(5):
+        rewards = np.array([1.0] * right + [0.0] * (4 - right))
+        chance = stats.binom.pmf(right, 4, P)
+        paid = advantages(rewards, np.zeros(4, int))
+        h += chance * paid[:right].sum() / P / 4
+        h -= chance * paid[right:].sum() / (1 - P) / 4
+    found = step(QUESTION, estimator=estimator)
+    np.testing.assert_allclose(found, h * POLICY * (RATES - P), rtol=0, atol=1e-12)
+
+
+def test_a_normalised_step_has_length_one_and_leaves_the_class():
+    found = step(QUESTION, surrogate=ro.NormalisedGradient())
+    ratio = found / (POLICY * (RATES - P))
+    assert np.ptp(ratio) > 0.1
+    recipe = ro.Recipe(
+        surrogate=ro.NormalisedGradient(), num_steps=1, learning_rate=RATE
+    )
+    run = ro.train(QUESTION, recipe, num_seeds=50)
+    moved = run.log_probs[:, 0] - np.log(POLICY)
+    # Logits are known up to a constant; the step itself sums to 0.
+    length = np.linalg.norm(moved - moved.mean(axis=1, keepdims=True), axis=1) / RATE
+    assert np.isclose(length, 1, atol=1e-6).sum() > 40
+    assert (np.isclose(length, 1, atol=1e-6) | np.isclose(length, 0)).all()
 
 
 def test_delight_is_not_of_the_class():
