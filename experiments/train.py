@@ -1,16 +1,11 @@
 """`pattern-selection train`: one recipe, many seeds, from sampled groups."""
 
 import argparse
-import tomllib
-from collections import Counter
 from pathlib import Path
 
 from experiments import catalogue, recipe_files
-from experiments.errors import UserError
 from experiments.output import check_writable_file, check_writable_folder, write_json
 
-MOST_SEEDS, ROWS = 1_000_000, 10
-QUANTILES = (0.05, 0.5, 0.95)
 PARTS = {
     "feedback": "feedbacks",
     "estimators": "estimators",
@@ -79,182 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _recipe(args: argparse.Namespace):
-    import dataclasses
-
-    recipe = recipe_files.load(args.recipe)
-    given = {
-        "num_steps": args.steps,
-        "group_size": args.group_size,
-        "learning_rate": args.learning_rate,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    return dataclasses.replace(recipe, **given)
-
-
-KEYS = ("success_rates", "policy", "logits", "answer_kernel", "reference_policy")
-
-
-def _problem(args: argparse.Namespace):
-    import simulator as sim
-    from experiments.run import kernel
-
-    given = {
-        "success_rates": args.success_rates,
-        "policy": args.policy,
-        "logits": args.logits,
-        "answer_kernel": kernel(args.answer_kernel),
-    }
-    if args.questions is not None:
-        if any(value is not None for value in given.values()):
-            raise UserError("give one question by options, or --questions, not both.")
-        try:
-            text = args.questions.read_text(encoding="utf-8")
-            given = tomllib.loads(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UserError(f"--questions {args.questions}: {reason}.") from None
-        for key in given:
-            if key not in KEYS:
-                raise UserError(
-                    f"--questions {args.questions}: {key!r} is unknown; choose from "
-                    f"{', '.join(KEYS)}."
-                )
-    return sim.Problem(**given)
-
-
-def _measures(problem, log_probs):
-    """What is kept of every saved step: means over the questions."""
-    import jax
-    import jax.numpy as jnp
-
-    import simulator as sim
-
-    def one(rates, base, log_probs):
-        return {
-            "accuracy": sim.accuracy(log_probs, rates),
-            "optimal_probability": jnp.exp(
-                sim.log_optimal_probability(log_probs, rates)
-            ),
-            "entropy": sim.entropy(log_probs),
-            "kl_to_base": sim.kl(log_probs, base),
-            "pass_at_8": sim.pass_at_n(log_probs, rates, 8),
-        }
-
-    rows = jax.vmap(one)(problem.success_rates, problem.log_policy, log_probs)
-    return jax.tree.map(jnp.mean, rows) | {"policy": jnp.exp(log_probs)}
-
-
-def _save_every(num_steps: int) -> int:
-    """The largest divisor that leaves at least ten rows, and few more."""
-    return max(
-        d
-        for d in range(1, num_steps + 1)
-        if num_steps % d == 0 and (d * ROWS <= num_steps or d == 1)
-    )
-
-
-def report(args: argparse.Namespace) -> tuple[dict, dict]:
-    """The JSON object of the command, and the arrays of its figure."""
-    import numpy as np
-
-    import simulator as sim
-    from experiments.progress import bar
-    from experiments.stamp import stamp
-    from simulator import rollouts
-
-    if not 1 <= args.seeds <= MOST_SEEDS:
-        raise UserError(f"--seeds {args.seeds}: give 1 to {MOST_SEEDS:,}.")
-    recipe, problem = _recipe(args), _problem(args)
-    if len(problem.batch_shape) > 1:
-        raise UserError("questions have one row each: success_rates is [Q, K].")
-    recipe.check(problem if problem.batch_shape else _row(problem))
-    every = _save_every(recipe.num_steps)
-    with bar("training") as progress:
-        run = rollouts.train(
-            problem,
-            recipe,
-            seed=args.seed,
-            num_seeds=args.seeds,
-            save_every=every,
-            observe=_measures,
-            progress=progress,
-        )
-    start = _measures(
-        *[
-            _row(x) if not problem.batch_shape else x
-            for x in (problem, problem.log_policy)
-        ]
-    )
-    final = run.log_probs
-    best = (
-        np.asarray(problem.success_rates)
-        == np.asarray(sim.best_value(problem.log_policy, problem.success_rates))[
-            ..., None
-        ]
-    )
-    mass = np.exp(final).reshape(args.seeds, *problem.success_rates.shape)
-    mass = np.where(best, mass, 0).sum(axis=-1)
-    visits = mass * recipe.group_size * recipe.num_steps
-    table = {}
-    for name in (
-        "accuracy",
-        "optimal_probability",
-        "entropy",
-        "kl_to_base",
-        "pass_at_8",
-    ):
-        values = np.concatenate(
-            [np.broadcast_to(start[name], (args.seeds, 1)), run.saved[name]], axis=1
-        )
-        low, middle, high = np.quantile(values, QUANTILES, axis=0)
-        table[name] = {
-            "mean": values.mean(axis=0),
-            "standard_error": values.std(axis=0) / np.sqrt(args.seeds),
-            "q05": low,
-            "q50": middle,
-            "q95": high,
-        }
-    policy = np.concatenate(
-        [
-            np.broadcast_to(start["policy"], (args.seeds, 1, *start["policy"].shape)),
-            run.saved["policy"],
-        ],
-        axis=1,
-    ).mean(axis=0)
-    steps = np.concatenate([[0], run.saved_steps])
-    outcomes = Counter(sim.outcome_names(run.outcome).ravel().tolist())
-    text = recipe_files.dumps(recipe)
-    config = {"command": "train", "recipe": text, "seeds": args.seeds}
-    result = {
-        "stamp": stamp(config, args.seed),
-        "recipe": tomllib.loads(text),
-        "seeds": args.seeds,
-        "questions": int(np.prod(problem.batch_shape, dtype=int)),
-        "outcomes": dict(outcomes),
-        "advice": {n: sim.Outcome[getattr(sim.Outcome, n)] for n in outcomes},
-        "lost": float((visits < 0.01).mean()),
-        "steps": steps,
-        **table,
-        "final_policy": policy[-1],
-        "method": "rollouts",
-    }
-    data = {"steps": steps, "policy": policy}
-    for name in ("accuracy", "optimal_probability", "entropy"):
-        data |= {f"{name}_{key}": value for key, value in table[name].items()}
-    return result, data
-
-
-def _row(tree):
-    import jax
-
-    return jax.tree.map(lambda leaf: leaf[None], tree)
-
-
 def main(args: argparse.Namespace) -> int:
     """Print a table, or one JSON object with `--json`; draw with `--out`."""
+    from experiments.train_report import read_recipe, report
+
     if args.print_recipe:
-        print(recipe_files.dumps(_recipe(args)), end="")
+        print(recipe_files.dumps(read_recipe(args)), end="")
         return 0
     check_writable_file(args.json)
     if args.out is not None:

@@ -91,7 +91,7 @@ def compute(rng, quick, progress):
         recipe,
         seed=seed + 1,
         num_seeds=max(4 * seeds, 200),
-        save_every=twin_steps // TWIN_SAVES,
+        save_at=np.geomspace(20, twin_steps, TWIN_SAVES).astype(int),
     )
     odds = run.saved[:, :, 0, 0] - run.saved[:, :, 0, 1]
     progress(total, total)

@@ -35,8 +35,8 @@ def compute(rng, quick, progress):
             learning_rate=rate,
             num_steps=round(HORIZON / rate),
         )
-        every = recipe.num_steps // 15
-        run = ro.train(problem, recipe, seed=seed, num_seeds=seeds, save_every=every)
+        stops = np.linspace(0, recipe.num_steps, 31).round().astype(int)[1:]
+        run = ro.train(problem, recipe, seed=seed, num_seeds=seeds, save_at=stops)
         pi = np.exp(run.saved[:, :, 0, 0])
         low, high = np.quantile(pi, [0.05, 0.95], axis=0)
         runs.append([rate * run.saved_steps, pi.mean(axis=0), low, high])

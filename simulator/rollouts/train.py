@@ -1,7 +1,7 @@
 """Training from sampled groups: many questions, seeds and recipes at once."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -48,7 +48,7 @@ def train(
     *,
     seed: int = 0,
     num_seeds: int = 1,
-    save_every: int | None = None,
+    save_at: Sequence[int] | None = None,
     observe: Callable[[Problem, Float[Array, "Q K"]], Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
@@ -56,31 +56,30 @@ def train(
 
     `problem`: success rates `[K]` (one question), `[Q, K]` (Q questions, trained
     together) or `[*B, Q, K]` (lanes). Numbers of the recipe may have a leading axis of
-    lanes `B`. `observe(problem, log_probs)` is called after every `save_every` steps
-    (default: only at the end); the default keeps `log_probs`, `[Q, K]`.
+    lanes `B`. `observe(problem, log_probs)` is called after the numbers of steps in
+    `save_at` (default: only at the end); the default keeps `log_probs`, `[Q, K]`.
 
     A lane's result depends on `seed`, the number of the lane and the number of its
     seed, not on the other lanes or on the number of devices.
 
     Raises `ValueError` for anything that cannot be run.
     """
-    if save_every is None:
-        save_every = recipe.num_steps
+    save_at = np.asarray([recipe.num_steps] if save_at is None else save_at)
     if num_seeds < 1:
         raise ValueError(f"`num_seeds` is {num_seeds}; give at least 1.")
     if not problem.batch_shape:
         problem = jax.tree.map(lambda leaf: leaf[None], problem)
     recipe.check(problem)
-    if save_every < 1 or recipe.num_steps % save_every:
+    if save_at.ndim != 1 or not _rises_to(save_at, recipe.num_steps):
         raise ValueError(
-            f"`num_steps` = {recipe.num_steps} must be a multiple of `save_every` = "
-            f"{save_every}."
+            f"`save_at` = {save_at} must be whole numbers of steps that rise from 1 or "
+            f"more to at most `num_steps` = {recipe.num_steps}."
         )
     shape = problem.batch_shape[:-1]
     lanes = int(np.prod(shape))
     flat = jax.tree.map(lambda x: x.reshape(lanes, *x.shape[len(shape) :]), problem)
-    blocks = recipe.num_steps // save_every
     # One program for all lengths of a run.
+    stops = jnp.append(jnp.asarray(save_at), recipe.num_steps)
     recipe = dataclasses.replace(recipe, num_steps=1)
     axes = ensembles.lane_axes(recipe)
     if not shape:
@@ -102,9 +101,7 @@ def train(
             recipe,
             is_leaf=lambda x: x is None,
         )
-        part = _block(
-            rows, own, axes, keys[index], save_every, blocks, observe, devices
-        )
+        part = _block(rows, own, axes, keys[index], stops, observe, devices)
         parts.append(jax.device_get(part))
         if progress is not None:
             progress(min(first + size, total), total)
@@ -114,8 +111,17 @@ def train(
         ),
         *parts,
     )
-    steps = save_every * (1 + np.arange(blocks))
-    return Run(outcome, log_probs, steps, saved)
+    return Run(outcome, log_probs, save_at, saved)
+
+
+def _rises_to(steps: np.ndarray, last: int) -> bool:
+    whole = np.issubdtype(steps.dtype, np.integer)
+    return bool(
+        whole
+        and len(steps)
+        and (np.diff(steps, prepend=0) > 0).all()
+        and steps[-1] <= last
+    )
 
 
 def _width(lanes: int, problem: Problem) -> int:
@@ -137,24 +143,19 @@ def _keys(seed: int, lanes: int, num_seeds: int) -> Key[Array, " n"]:
     return jax.vmap(fold, in_axes=(0, None))(per_lane, jnp.arange(num_seeds)).ravel()
 
 
-def _block(problems, recipe, axes, keys, save_every, blocks, observe, devices):
-    save_every = jnp.asarray(save_every)
-    return _program(problems, recipe, axes, keys, save_every, blocks, observe, devices)
-
-
 @eqx.filter_jit
-def _program(problems, recipe, axes, keys, save_every, blocks, observe, devices):
-    def per_device(problems, numbers, keys, save_every):
+def _block(problems, recipe, axes, keys, stops, observe, devices):
+    def per_device(problems, numbers, keys, stops):
         recipe = eqx.combine(numbers, rest)
 
         def one(problem, recipe, key):
-            return _one(problem, recipe, key, save_every, blocks, observe)
+            return _one(problem, recipe, key, stops, observe)
 
         return eqx.filter_vmap(one, in_axes=(0, axes, 0))(problems, recipe, keys)
 
     numbers, rest = eqx.partition(recipe, eqx.is_array)
     if len(devices) == 1:
-        return per_device(problems, numbers, keys, save_every)
+        return per_device(problems, numbers, keys, stops)
     along, whole = PartitionSpec("lanes"), PartitionSpec()
     specs = jax.tree.map(
         lambda axis, leaf: along if axis == 0 else whole,
@@ -168,11 +169,14 @@ def _program(problems, recipe, axes, keys, save_every, blocks, observe, devices)
         in_specs=(along, specs, along, whole),
         out_specs=along,
         check_vma=False,
-    )(problems, numbers, keys, save_every)
+    )(problems, numbers, keys, stops)
 
 
-def _one(problem, recipe, key, save_every, blocks, observe):
-    """One lane, one seed: outcome, final policy, and what was saved."""
+def _one(problem, recipe, key, stops, observe):
+    """One lane, one seed: outcome, final policy, and what was saved.
+
+    `stops`: the numbers of steps after which to save, and the last step of all.
+    """
     outcomes = possible_results(problem, recipe)
 
     def log_probs(state):
@@ -182,11 +186,13 @@ def _one(problem, recipe, key, save_every, blocks, observe):
         groups = draw(key, number, problem, outcomes, recipe, state)
         return keep_going(state, move(problem, recipe, state, groups))
 
-    def block(state, index):
-        first = index * save_every
-        state = jax.lax.fori_loop(first, first + save_every, one_step, state)
+    def block(carry, stop):
+        state, done = carry
+        state = jax.lax.fori_loop(done, stop, one_step, state)
         seen = log_probs(state)
-        return state, seen if observe is None else observe(problem, seen)
+        return (state, stop), seen if observe is None else observe(problem, seen)
 
-    state, saved = jax.lax.scan(block, start(problem, recipe), jnp.arange(blocks))
+    begin = (start(problem, recipe), jnp.zeros_like(stops[0]))
+    (state, done), saved = jax.lax.scan(block, begin, stops[:-1])
+    state = jax.lax.fori_loop(done, stops[-1], one_step, state)
     return state.outcome, log_probs(state), saved

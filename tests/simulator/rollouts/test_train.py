@@ -104,6 +104,14 @@ def test_a_lane_does_not_depend_on_its_neighbours_or_on_devices(monkeypatch):
     assert all_lanes.log_probs.shape == (6, 3, 1, 3)
 
 
+def test_what_is_saved_is_what_a_shorter_run_ends_with():
+    long = ro.train(QUESTION, ro.Recipe(num_steps=20), num_seeds=4, save_at=[1, 7, 13])
+    for row, steps in enumerate([1, 7, 13]):
+        short = ro.train(QUESTION, ro.Recipe(num_steps=steps), num_seeds=4)
+        np.testing.assert_array_equal(long.saved[:, row], short.log_probs)
+    assert (long.saved_steps == [1, 7, 13]).all()
+
+
 def test_numbers_of_a_recipe_may_differ_by_lane():
     questions = sim.Problem(
         np.tile([0.9, 0.6, 0.1], (2, 1, 1)), np.tile([0.15, 0.6, 0.25], (2, 1, 1))
@@ -261,8 +269,9 @@ def test_bad_recipes_are_refused(change, message):
 def test_bad_calls_are_refused():
     with pytest.raises(ValueError, match="num_seeds"):
         ro.train(QUESTION, ro.Recipe(), num_seeds=0)
-    with pytest.raises(ValueError, match="multiple"):
-        ro.train(QUESTION, ro.Recipe(num_steps=10), save_every=3)
+    for steps in ([], [0, 3], [3, 3], [5, 11], [2.5], [[1]]):
+        with pytest.raises(ValueError, match="save_at"):
+            ro.train(QUESTION, ro.Recipe(num_steps=10), save_at=steps)
     with pytest.raises(ValueError, match="weights"):
         ro.Mixture([ro.Verifier()], [1, 2])
     alone = ro.Recipe(

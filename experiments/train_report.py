@@ -1,0 +1,178 @@
+"""What `pattern-selection train` reports: one recipe, many seeds, as numbers."""
+
+import argparse
+import dataclasses
+import tomllib
+from collections import Counter
+
+import numpy as np
+
+from experiments import recipe_files
+from experiments.errors import UserError
+
+MOST_SEEDS, ROWS = 1_000_000, 10
+QUANTILES = (0.05, 0.5, 0.95)
+SEEN_AGAIN = 0.01
+KEYS = ("success_rates", "policy", "logits", "answer_kernel", "reference_policy")
+
+
+MEASURES = ("accuracy", "optimal_probability", "entropy", "kl_to_base", "pass_at_8")
+
+
+def read_recipe(args: argparse.Namespace):
+    """The recipe of `--recipe`, with what other options say instead."""
+    recipe = recipe_files.load(args.recipe)
+    given = {
+        "num_steps": args.steps,
+        "group_size": args.group_size,
+        "learning_rate": args.learning_rate,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(recipe, **given)
+
+
+def _questions(args: argparse.Namespace):
+    """The questions, with a leading axis of questions."""
+    import jax
+
+    import simulator as sim
+    from experiments.run import kernel
+
+    given = {
+        "success_rates": args.success_rates,
+        "policy": args.policy,
+        "logits": args.logits,
+        "answer_kernel": kernel(args.answer_kernel),
+    }
+    if args.questions is not None:
+        if any(value is not None for value in given.values()):
+            raise UserError("give one question by options, or --questions, not both.")
+        given = _read_questions(args.questions)
+    problem = sim.Problem(**given)
+    if not problem.batch_shape:
+        return jax.tree.map(lambda leaf: leaf[None], problem)
+    if len(problem.batch_shape) > 1:
+        raise UserError("questions have one row each: success_rates is [Q, K].")
+    return problem
+
+
+def _read_questions(path) -> dict:
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"--questions {path}: {reason}; give a TOML file.") from None
+    for key in given:
+        if key not in KEYS:
+            raise UserError(
+                f"--questions {path}: {key!r} is unknown; choose from "
+                f"{', '.join(KEYS)}."
+            )
+    return given
+
+
+def _measures(problem, log_probs):
+    """What is kept of every saved step: means over the questions, and policies."""
+    import jax
+    import jax.numpy as jnp
+
+    import simulator as sim
+
+    def one(rates, base, log_probs):
+        return {
+            "accuracy": sim.accuracy(log_probs, rates),
+            "optimal_probability": jnp.exp(
+                sim.log_optimal_probability(log_probs, rates)
+            ),
+            "entropy": sim.entropy(log_probs),
+            "kl_to_base": sim.kl(log_probs, base),
+            "pass_at_8": sim.pass_at_n(log_probs, rates, 8),
+        }
+
+    rows = jax.vmap(one)(problem.success_rates, problem.log_policy, log_probs)
+    return jax.tree.map(jnp.mean, rows) | {"policy": jnp.exp(log_probs)}
+
+
+def _stops(num_steps: int) -> np.ndarray:
+    """About ten numbers of steps, the last one among them."""
+    return np.unique(np.linspace(0, num_steps, ROWS + 1).round().astype(int)[1:])
+
+
+def _lost(problem, recipe, log_probs) -> float:
+    """The share of seeds and questions that lose the best pattern for good.
+
+    If training went on for as many steps again without moving, it would be sampled
+    less than once in a hundred runs.
+    """
+    import simulator as sim
+
+    rates = np.asarray(problem.success_rates)
+    best = rates == np.asarray(sim.best_value(problem.log_policy, rates))[:, None]
+    mass = np.where(best, np.exp(log_probs), 0).sum(axis=-1)
+    visits = mass * recipe.group_size * recipe.num_steps
+    return float((visits < SEEN_AGAIN).mean())
+
+
+def _with_start(first, saved):
+    """`saved` `[S, T, ...]` with the base model's value before it."""
+    first = np.broadcast_to(np.asarray(first), (len(saved), 1, *saved.shape[2:]))
+    return np.concatenate([first, saved], axis=1)
+
+
+def _summary(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Over the seeds, `[S, T]`, at each saved step."""
+    low, middle, high = np.quantile(values, QUANTILES, axis=0)
+    return {
+        "mean": values.mean(axis=0),
+        "standard_error": values.std(axis=0) / np.sqrt(len(values)),
+        "q05": low,
+        "q50": middle,
+        "q95": high,
+    }
+
+
+def report(args: argparse.Namespace) -> tuple[dict, dict]:
+    """The JSON object of the command, and the arrays of its figure."""
+    import simulator as sim
+    from experiments.progress import bar
+    from experiments.stamp import stamp
+    from simulator import rollouts
+
+    if not 1 <= args.seeds <= MOST_SEEDS:
+        raise UserError(f"--seeds {args.seeds}: give 1 to {MOST_SEEDS:,}.")
+    recipe, problem = read_recipe(args), _questions(args)
+    recipe.check(problem)
+    with bar("training") as progress:
+        run = rollouts.train(
+            problem,
+            recipe,
+            seed=args.seed,
+            num_seeds=args.seeds,
+            save_at=_stops(recipe.num_steps),
+            observe=_measures,
+            progress=progress,
+        )
+    start = _measures(problem, problem.log_policy)
+    table = {k: _summary(_with_start(start[k], run.saved[k])) for k in MEASURES}
+    policy = _with_start(start["policy"], run.saved["policy"]).mean(axis=0)
+    steps = np.concatenate([[0], run.saved_steps])
+    outcomes = Counter(sim.outcome_names(run.outcome).ravel().tolist())
+    text = recipe_files.dumps(recipe)
+    config = {"command": "train", "recipe": text, "seeds": args.seeds}
+    result = {
+        "stamp": stamp(config, args.seed),
+        "recipe": tomllib.loads(text),
+        "seeds": args.seeds,
+        "questions": len(problem.success_rates),
+        "outcomes": dict(outcomes),
+        "advice": {n: sim.Outcome[getattr(sim.Outcome, n)] for n in outcomes},
+        "lost": _lost(problem, recipe, run.log_probs),
+        "steps": steps,
+        **table,
+        "final_policy": policy[-1],
+        "method": "rollouts",
+    }
+    data = {"steps": steps, "policy": policy}
+    for name in ("accuracy", "optimal_probability", "entropy"):
+        data |= {f"{name}_{key}": value for key, value in table[name].items()}
+    return result, data
