@@ -22,6 +22,7 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/hitting_time.py
+	$(BIN)/python benchmarks/rollouts.py
 
 figures: $(INSTALLED)
 	$(BIN)/pattern-selection figures
