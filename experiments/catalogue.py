@@ -65,6 +65,7 @@ def _fields(node: ast.ClassDef) -> tuple[Field, ...]:
         if isinstance(item, ast.AnnAssign)
         and isinstance(item.target, ast.Name)
         and not ast.unparse(item.annotation).startswith("ClassVar")
+        and "init=False" not in ast.unparse(item)
     )
 
 

@@ -70,8 +70,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
     try:
         args = build_parser().parse_args(argv)
-        if args.seed < 0:
-            raise UserError(f"--seed {args.seed} is negative; give 0 or more.")
+        if not 0 <= args.seed < 2**63:
+            raise UserError(f"--seed {args.seed}: give 0 to 2^63 - 1.")
         # XLA runs a program on one core: as many devices as cores share the lanes.
         os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(_cores()))
         import jax
@@ -81,6 +81,9 @@ def main(argv: list[str] | None = None) -> int:
     except (UserError, ValueError) as error:
         message = " ".join(str(error).split())
         print(f"error: {message}", file=sys.stderr)
+        return 2
+    except (IsADirectoryError, PermissionError, FileExistsError) as error:
+        print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

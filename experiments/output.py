@@ -38,13 +38,36 @@ def check_writable_file(path: str | None) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write whole or not at all (a temporary neighbour, then a rename)."""
-    temporary = path.with_name(f".{path.name}.partial")
+    path = path.resolve()  # a link stays a link
+    if path.exists() and not path.is_file():
+        _write_through(path, content)
+        return
+    temporary = path.with_name(".partial")
     try:
-        temporary.write_bytes(content)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path} ({error.strerror}).") from None
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    """Into a device or a pipe, which must not be replaced by a file."""
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise UserError(f"cannot write {path} ({error.strerror}).") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def to_json(value: Any) -> str:

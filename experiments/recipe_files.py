@@ -10,6 +10,7 @@ A list of feedbacks, each with a `weight`, is a mixture. Names and parameters ar
 of the classes in `simulator/rollouts/`: a new class can be used in files at once.
 """
 
+import dataclasses
 import functools
 import tomllib
 from pathlib import Path
@@ -21,6 +22,7 @@ from experiments.errors import UserError
 FOLDER = Path(__file__).parent / "recipes"
 PARTS = {
     "feedback": "feedback",
+    "judge": "judges",
     "estimator": "estimators",
     "surrogate": "surrogates",
     "penalties": "penalties",
@@ -110,22 +112,31 @@ def _fields(cls: type) -> dict[str, Any]:
 
 def _decode(cls: type, table: dict[str, Any], where: str):
     """An object of a final class from a table of its fields."""
-    given = {}
+    fields, given = _fields(cls), {}
     for key, value in table.items():
-        if key not in _fields(cls):
-            raise UserError(
-                f"{where} has no {key!r}; choose from {', '.join(_fields(cls))}."
-            )
-        given[key] = _value(_fields(cls)[key].type, value, key)
+        if key not in fields:
+            known = f"choose from {', '.join(fields)}" if fields else "it has none"
+            raise UserError(f"{where} has no parameter {key!r}; {known}.")
+        given[key] = _value(fields[key], value, key)
+    for key, field in fields.items():
+        if key not in given and _is_needed(field):
+            raise UserError(f"{where} needs {key!r}.")
     try:
         return cls(**given)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise UserError(f"{where}: {error}") from None
 
 
-def _value(kind: Any, value: Any, key: str):
+def _is_needed(field) -> bool:
+    missing = dataclasses.MISSING
+    hidden = field.name in ("false_positive", "false_negative")
+    return field.default is missing and field.default_factory is missing and not hidden
+
+
+def _value(field, value: Any, key: str):
     import equinox as eqx
 
+    kind = field.type
     if key == "optimizer":
         return _optimizer(value)
     if key == "feedback" and isinstance(value, list):
@@ -133,7 +144,7 @@ def _value(kind: Any, value: Any, key: str):
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise UserError(f"{key} must be a list of tables, [[{key}]].")
-        return tuple(_value(get_args(kind)[0], item, key) for item in value)
+        return tuple(_named(get_args(kind)[0], item, key) for item in value)
     if isinstance(kind, type) and issubclass(kind, eqx.Module):
         return _named(kind, value, key)
     if get_origin(kind) is Literal:
@@ -145,30 +156,42 @@ def _value(kind: Any, value: Any, key: str):
         if not isinstance(value, int) or isinstance(value, bool):
             raise UserError(f"{key} = {value!r}; give a whole number.")
         return value
-    return _numbers(value, key)
+    return numbers(value, key, field.metadata.get("ndim", 0))
 
 
-def _numbers(value: Any, key: str):
-    items = value if isinstance(value, list) else [value]
-    if len({_length(item) for item in items}) > 1:
-        raise UserError(f"{key} = {value!r}; numbers come in rows of equal length.")
-    for item in items:
-        if isinstance(item, list):
-            _numbers(item, key)
-        elif not isinstance(item, int | float) or isinstance(item, bool):
-            raise UserError(f"{key} = {value!r}; give a number, or lists of numbers.")
-    return value if isinstance(value, list) else float(value)
+def numbers(value: Any, key: str, depth: int) -> Any:
+    """A number, or lists of numbers in lists, at most `depth` deep.
+
+    Raises `UserError` for anything else.
+    """
+    if not isinstance(value, list):
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise UserError(f"{key} = {_brief(value)}; give a number.")
+        try:
+            return float(value)
+        except OverflowError:
+            raise UserError(f"{key} is too large a number.") from None
+    if depth == 0:
+        raise UserError(f"{key} = {_brief(value)}; give one number, not a list.")
+    if not value:
+        raise UserError(f"{key} is or holds an empty list; give numbers.")
+    if len({len(i) if isinstance(i, list) else None for i in value}) > 1:
+        raise UserError(
+            f"{key} = {_brief(value)}; numbers come in rows of equal length."
+        )
+    return [numbers(item, key, depth - 1) for item in value]
 
 
-def _length(item: Any) -> int | None:
-    return len(item) if isinstance(item, list) else None
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _named(base: type, value: Any, key: str):
     table = {"name": value} if isinstance(value, str) else value
     allowed = _choices(base)
-    if not isinstance(table, dict) or table.get("name") not in allowed:
-        given = table.get("name") if isinstance(table, dict) else table
+    given = table.get("name") if isinstance(table, dict) else table
+    if not isinstance(table, dict) or given not in list(allowed):
         raise UserError(
             f"{key} {given!r} is unknown; choose from {', '.join(allowed)}."
         )
@@ -188,7 +211,7 @@ def _mixture(items: list[Any]):
             )
         own = {k: v for k, v in item.items() if k != "weight"}
         parts.append(_named(rollouts.AbstractFeedback, own, "feedback"))
-        weights.append(_numbers(item["weight"], "weight"))
+        weights.append(numbers(item["weight"], "weight", 0))
     return rollouts.Mixture(parts, weights)
 
 
@@ -203,6 +226,8 @@ def _optimizer(value: Any):
     if schedule is not None and not isinstance(schedule, dict):
         raise UserError("schedule needs the name of one of Optax and its options.")
     schedule = dict(schedule or {})
+    if schedule and not isinstance(schedule.get("name"), str):
+        raise UserError("schedule needs the name of one of Optax and its options.")
     return _classes().Optimizer(
         table["name"], own, schedule.pop("name", None), schedule
     )

@@ -144,8 +144,10 @@ def report(args: argparse.Namespace) -> dict:
 
     import simulator as sim
 
-    if math.isnan(args.max_log10_time):
-        raise UserError("--max-log10-time is NaN; give a number.")
+    if not -300 <= args.max_log10_time <= 1e6:
+        raise UserError(
+            f"--max-log10-time {args.max_log10_time:g}: give -300 to 1000000."
+        )
     options = {name: getattr(args, name) for name in catalogue.options()}
     rule = _choose(catalogue.updates(), args.update, "--update")
     signal = build_signal(args.signal, rule, options)

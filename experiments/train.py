@@ -7,7 +7,8 @@ from experiments import catalogue, recipe_files
 from experiments.output import check_writable_file, check_writable_folder, write_json
 
 PARTS = {
-    "feedback": "feedbacks",
+    "feedback": "feedbacks (parameters in brackets)",
+    "judges": "judges",
     "estimators": "estimators",
     "surrogates": "surrogates",
     "penalties": "penalties",
@@ -19,16 +20,28 @@ def _listed(names: dict[str, str]) -> str:
     return "\n".join(f"  {name:<24} {text}" for name, text in names.items())
 
 
+def _described(entry: catalogue.Entry) -> str:
+    fields = ", ".join(field.name for field in entry.fields)
+    return f"{entry.summary} [{fields}]" if fields else entry.summary
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `train`; the lists of parts read the source."""
     lists = [f"recipes:\n{_listed(recipe_files.names())}"]
     for module, title in PARTS.items():
         entries = catalogue.entries(f"rollouts/{module}")
-        texts = {n: e.summary for n, e in entries.items() if n != "mixture"}
+        texts = {n: _described(e) for n, e in entries.items() if n != "mixture"}
         lists.append(f"{title}:\n{_listed(texts)}")
     parser.epilog = (
-        "\n\n".join(lists)
-        + "\n\nA recipe is a TOML file; --print-recipe shows one to start from.\n\n"
+        "\n\n".join(lists) + "\n\noptimizers and schedules: those of Optax, by name\n"
+        '  optimizer = {name = "adam", b1 = 0.9, schedule = {name = '
+        '"cosine_decay_schedule", decay_steps = 1000}}\n\n'
+        "A recipe is a TOML file; --print-recipe shows one to start from. A file of "
+        "questions:\n  success_rates = [[0.9, 0.1], [0.2, 0.8]]\n"
+        "  policy = [[0.5, 0.5], [0.4, 0.6]]\n\n"
+        "In the table, `lost` counts runs that, going on for as many steps again "
+        "without moving,\nwould sample the best pattern less than once in a hundred; "
+        "runs that failed keep their last good values.\n\n"
         "example:\n  pattern-selection train --recipe grpo --success-rates 0.9 0.6 0.1 "
         "--policy 0.05 0.70 0.25 --seeds 1000"
     )
@@ -76,15 +89,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print a table, or one JSON object with `--json`; draw with `--out`."""
-    from experiments.train_report import read_recipe, report
+    from experiments.train_report import read_questions, read_recipe, report
 
+    recipe = read_recipe(args)
     if args.print_recipe:
-        print(recipe_files.dumps(read_recipe(args)), end="")
+        print(recipe_files.dumps(recipe), end="")
         return 0
+    problem = read_questions(args)
+    recipe.check(problem)
     check_writable_file(args.json)
     if args.out is not None:
         check_writable_folder(args.out / "data")
-    result, data = report(args)
+    result, data = report(recipe, problem, args.seeds, args.seed)
     if args.out is not None:
         from experiments import figures
 

@@ -21,6 +21,8 @@ MEASURES = ("accuracy", "optimal_probability", "entropy", "kl_to_base", "pass_at
 
 def read_recipe(args: argparse.Namespace):
     """The recipe of `--recipe`, with what other options say instead."""
+    if not 1 <= args.seeds <= MOST_SEEDS:
+        raise UserError(f"--seeds {args.seeds}: give 1 to {MOST_SEEDS:,}.")
     recipe = recipe_files.load(args.recipe)
     given = {
         "num_steps": args.steps,
@@ -31,7 +33,7 @@ def read_recipe(args: argparse.Namespace):
     return dataclasses.replace(recipe, **given)
 
 
-def _questions(args: argparse.Namespace):
+def read_questions(args: argparse.Namespace):
     """The questions, with a leading axis of questions."""
     import jax
 
@@ -62,8 +64,10 @@ def _read_questions(path) -> dict:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"--questions {path}: {reason}; give a TOML file.") from None
-    for key in given:
-        if key not in KEYS:
+    for key, value in given.items():
+        if key in KEYS:
+            recipe_files.numbers(value, key, 3)
+        else:
             raise UserError(
                 f"--questions {path}: {key!r} is unknown; choose from "
                 f"{', '.join(KEYS)}."
@@ -95,7 +99,8 @@ def _measures(problem, log_probs):
 
 def _stops(num_steps: int) -> np.ndarray:
     """About ten numbers of steps, the last one among them."""
-    return np.unique(np.linspace(0, num_steps, ROWS + 1).round().astype(int)[1:])
+    stops = np.unique(np.linspace(0, num_steps, ROWS + 1).round().astype(int))
+    return stops[stops > 0]
 
 
 def _lost(problem, recipe, log_probs) -> float:
@@ -131,23 +136,19 @@ def _summary(values: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def report(args: argparse.Namespace) -> tuple[dict, dict]:
+def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
     """The JSON object of the command, and the arrays of its figure."""
     import simulator as sim
     from experiments.progress import bar
     from experiments.stamp import stamp
     from simulator import rollouts
 
-    if not 1 <= args.seeds <= MOST_SEEDS:
-        raise UserError(f"--seeds {args.seeds}: give 1 to {MOST_SEEDS:,}.")
-    recipe, problem = read_recipe(args), _questions(args)
-    recipe.check(problem)
     with bar("training") as progress:
         run = rollouts.train(
             problem,
             recipe,
-            seed=args.seed,
-            num_seeds=args.seeds,
+            seed=seed,
+            num_seeds=seeds,
             save_at=_stops(recipe.num_steps),
             observe=_measures,
             progress=progress,
@@ -158,11 +159,11 @@ def report(args: argparse.Namespace) -> tuple[dict, dict]:
     steps = np.concatenate([[0], run.saved_steps])
     outcomes = Counter(sim.outcome_names(run.outcome).ravel().tolist())
     text = recipe_files.dumps(recipe)
-    config = {"command": "train", "recipe": text, "seeds": args.seeds}
+    config = {"command": "train", "recipe": text, "seeds": seeds}
     result = {
-        "stamp": stamp(config, args.seed),
+        "stamp": stamp(config, seed),
         "recipe": tomllib.loads(text),
-        "seeds": args.seeds,
+        "seeds": seeds,
         "questions": len(problem.success_rates),
         "outcomes": dict(outcomes),
         "advice": {n: sim.Outcome[getattr(sim.Outcome, n)] for n in outcomes},

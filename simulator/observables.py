@@ -55,6 +55,7 @@ def entropy(log_probs: Policy) -> Scalar:
 
 def kl(log_probs: Policy, log_reference: Policy) -> Scalar:
     """`KL(pi || pi_ref) = sum_k pi_k log(pi_k / pi_ref_k)`, in nats."""
+    log_probs = jnp.asarray(log_probs)
     inside = log_probs > -jnp.inf
     ratio = jnp.where(inside, log_probs - log_reference, 0.0)
     return jnp.sum(jnp.exp(log_probs) * ratio)

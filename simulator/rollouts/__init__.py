@@ -17,18 +17,16 @@ from simulator.rollouts.estimators import (
 from simulator.rollouts.expectation import all_counts, expected_step
 from simulator.rollouts.feedback import (
     AbstractFeedback,
-    AbstractJudge,
     AnswerEntropy,
     MajorityVote,
     Mixture,
-    OwnGroup,
     SelfCertainty,
     SelfConsistency,
     SequenceLogProbability,
-    Teacher,
     Verifier,
 )
 from simulator.rollouts.groups import Group, Results, results
+from simulator.rollouts.judges import AbstractJudge, OwnGroup, Teacher
 from simulator.rollouts.penalties import (
     AbstractPenalty,
     EntropyBonus,

@@ -3,9 +3,10 @@
 An estimator maps a group and its rewards to one advantage per cell `[K, M]`. To add
 one, write a small class here. What advantages do to logits is a surrogate's work.
 
-If the rewards of a group are 0 or 1 and advantages depend on nothing but these, the
-expected update is `h(p) pi_k (s_k - p)` with p the chance of a reward: the path of the
-plain policy gradient, in another clock (B6). The docstrings give h.
+If the rewards of a group are 0 or 1, each rollout's independent of the others', and
+advantages depend on nothing but these, the expected update is `h(p) pi_k (s_k - p)`
+with p the chance of a reward: the path of the plain policy gradient, in another clock
+(B6). The docstrings give h.
 """
 
 import math

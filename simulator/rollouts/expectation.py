@@ -16,9 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from simulator.ensembles import lane_axes
 from simulator.problem import Problem
+from simulator.rollouts.feedback import MajorityVote
 from simulator.rollouts.groups import Group
-from simulator.rollouts.recipe import Recipe
+from simulator.rollouts.recipe import Recipe, check_lanes
 from simulator.rollouts.step import move, possible_results, start
 
 MOST_GROUPS = 2_000_000
@@ -62,12 +64,22 @@ def expected_step(
         raise ValueError("the expectation is for one question; give no batch axes.")
     question = jax.tree.map(lambda leaf: leaf[None], problem)
     recipe.check(question)
+    check_lanes(lane_axes(recipe), recipe, ())
     cells = jax.eval_shape(lambda p: possible_results(p, recipe), question)
     patterns, results = cells.chance.shape[1:]
     counts = all_counts(recipe.group_size, patterns * results)
     answers = max(cells.answer) + 1
-    orders = np.array(list(itertools.permutations(range(answers))), float)
+    orders = itertools.permutations(range(answers))
+    if not _votes(recipe.feedback):
+        orders = [tuple(range(answers))]
+    orders = np.array(list(orders), float)
     return _mean_step(question, recipe, counts, (1 + orders) / (1 + answers), observe)
+
+
+def _votes(feedback) -> bool:
+    """Whether ties may have to be broken."""
+    parts = jax.tree.leaves(feedback, is_leaf=lambda x: isinstance(x, MajorityVote))
+    return any(isinstance(part, MajorityVote) for part in parts)
 
 
 @eqx.filter_jit

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from simulator.problem import Problem
 from simulator.rollouts.groups import Group
+from simulator.rollouts.judges import AbstractJudge, OwnGroup
 
 
 def _as_number(value):
@@ -60,7 +61,8 @@ class Verifier(AbstractFeedback):
         wrong, right = _as_number(false_positive), _as_number(false_negative)
         concrete = not isinstance(wrong, jax.core.Tracer)
         concrete = concrete and not isinstance(right, jax.core.Tracer)
-        exact = concrete and not (np.any(wrong) or np.any(right))
+        empty = not (np.size(wrong) and np.size(right))
+        exact = concrete and not (empty or np.any(wrong) or np.any(right))
         # A verifier that never errs needs no results of its own.
         self.false_positive = None if exact else wrong
         self.false_negative = None if exact else right
@@ -84,7 +86,7 @@ class Verifier(AbstractFeedback):
             if value is None or isinstance(value, jax.core.Tracer):
                 continue
             given = np.asarray(value)
-            if not ((given >= 0) & (given <= 1)).all():
+            if not given.size or not ((given >= 0) & (given <= 1)).all():
                 raise ValueError(f"`{name}` must lie between 0 and 1; got {given}.")
             shape = problem.success_rates.shape
             own = given.shape[-2:] if given.ndim > 2 else given.shape
@@ -97,47 +99,6 @@ class Verifier(AbstractFeedback):
                     f"`{name}` has shape {given.shape} and the success rates have "
                     f"{shape}; give a number, or one per pattern."
                 )
-
-
-class AbstractJudge(eqx.Module):
-    """Whose answers a rollout is compared with."""
-
-    @abstractmethod
-    def shares(self, group: Group) -> Float[Array, " A"]:
-        """The share of each answer."""
-
-    @abstractmethod
-    def agreement(self, group: Group) -> Float[Array, " A"]:
-        """The chance that another answer of the judge agrees with a rollout's."""
-
-
-class OwnGroup(AbstractJudge):
-    """The rollouts of the group. Agreement leaves the rollout itself out."""
-
-    def shares(self, group):
-        return group.votes / group.size
-
-    def agreement(self, group):
-        return (group.votes - 1) / (group.size - 1)
-
-
-class Teacher(AbstractJudge):
-    """An older copy of the policy, by its exact answer probabilities.
-
-    The copy is a moving average of the parameters, see `Recipe.teacher_decay`.
-    """
-
-    def shares(self, group):
-        given = _answer_chances(group)
-        return jnp.exp(group.teacher) @ given
-
-    def agreement(self, group):
-        return self.shares(group)
-
-
-def _answer_chances(group: Group) -> Float[Array, "K A"]:
-    one_hot = jnp.asarray(group.results.one_hot, group.counts.dtype)
-    return group.results.chance @ one_hot.T
 
 
 def _per_result(group: Group, values: Float[Array, " A"]) -> Float[Array, "K M"]:
@@ -199,7 +160,7 @@ class SelfCertainty(AbstractFeedback):
     """RLIF: certainty of the answer given the pattern, `-(1/A) sum_a log P[k, a]`."""
 
     def __call__(self, group):
-        certainty = -jnp.mean(jnp.log(_answer_chances(group)), axis=-1)
+        certainty = -jnp.mean(jnp.log(group.answer_chances), axis=-1)
         return jnp.broadcast_to(certainty[:, None], group.counts.shape)
 
     def check(self, problem, group_size):
@@ -222,7 +183,7 @@ class SequenceLogProbability(AbstractFeedback):
     """
 
     def __call__(self, group):
-        answers = jnp.log(_answer_chances(group))
+        answers = jnp.log(group.answer_chances)
         given = answers[:, jnp.asarray(group.results.answer)]
         return group.teacher[:, None] + given
 

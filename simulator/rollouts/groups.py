@@ -85,6 +85,12 @@ class Group(eqx.Module):
         one_hot = jnp.asarray(self.results.one_hot, self.counts.dtype)
         return one_hot @ jnp.sum(self.counts, axis=0)
 
+    @property
+    def answer_chances(self) -> Float[Array, "K A"]:
+        """The chance of each answer given the pattern."""
+        one_hot = jnp.asarray(self.results.one_hot, self.counts.dtype)
+        return self.results.chance @ one_hot.T
+
     def mean(self, values: Float[Array, "K M"]) -> Float[Array, ""]:
         """Mean of `values` over the rollouts."""
         return jnp.sum(self.counts * self.seen(values)) / self.size

@@ -78,7 +78,7 @@ class Linear(AbstractPolicy):
     """
 
     features: Float[Array, "*B Q K D"] = eqx.field(
-        converter=jnp.asarray, metadata={"ndim": 3}
+        converter=lambda x: jnp.asarray(x, dtype=float), metadata={"ndim": 3}
     )
 
     def start(self, problem):

@@ -24,6 +24,8 @@ from simulator.rollouts.surrogates import (
     PolicyGradient,
 )
 
+OWN_NOISE = ("noisy_sgd",)
+
 
 class Optimizer(eqx.Module):
     """An Optax optimizer by its name, with options, and a schedule by its name.
@@ -55,6 +57,11 @@ class Optimizer(eqx.Module):
 
         Raises `ValueError` for a name or an option that Optax does not know.
         """
+        if self.name in OWN_NOISE:
+            raise ValueError(
+                f"{self.name!r} draws random numbers of its own, the same for every "
+                "seed; take another optimizer."
+            )
         rate: Any = 1.0
         if self.schedule is not None:
             given = dict(self.schedule_options)
@@ -66,8 +73,8 @@ class Optimizer(eqx.Module):
 
 
 def _parameters(kind: str, name: str) -> Mapping[str, Any]:
-    function = getattr(optax, name, None)
-    if name.startswith("_") or not inspect.isfunction(function):
+    function = None if name.startswith("_") else getattr(optax, name, None)
+    if not inspect.isfunction(function):
         raise ValueError(f"{kind} {name!r} is unknown; Optax has no such function.")
     return inspect.signature(function).parameters
 
@@ -84,7 +91,7 @@ def _call(kind: str, name: str, rate: tuple, options: dict) -> Any:
             )
     try:
         return getattr(optax, name)(*rate, **options)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # whatever Optax raises for odd options
         raise ValueError(f"{kind} {name!r} refuses its options: {error}") from None
 
 
@@ -98,7 +105,8 @@ class Recipe(eqx.Module):
     - `teacher_decay`: the teacher's parameters are a moving average of the policy's
       with this decay: 0 is the policy itself, 1 the frozen base model.
     - `optimizer`: an `Optimizer`, or any Optax transformation; `learning_rate`: its
-      result is multiplied by this. `num_steps`: optimizer steps per epoch of a batch.
+      result is multiplied by this. `num_steps`: batches; each is used for as many
+      optimizer updates as the surrogate has epochs, and schedules count updates.
     """
 
     feedback: AbstractFeedback = Verifier()
@@ -130,12 +138,19 @@ class Recipe(eqx.Module):
             if isinstance(value, jax.core.Tracer):
                 continue
             given = np.asarray(value)
+            if given.ndim > 1:
+                raise ValueError(
+                    f"`{name}` has shape {given.shape}; give one number, or one per "
+                    "lane."
+                )
             if not ((given >= low) & (given <= high) & np.isfinite(given)).all():
-                limit = "positive" if high == math.inf else "between 0 and 1"
+                limit = "0 or positive" if high == math.inf else "between 0 and 1"
                 raise ValueError(f"`{name}` is {given}; it must be {limit}.")
         self.feedback.check(problem, self.group_size)
         self.estimator.check(self.feedback, self.group_size)
         self.surrogate.check()
+        if not isinstance(self.penalties, tuple):
+            raise ValueError("`penalties` must be a tuple of penalties.")
         for penalty in self.penalties:
             penalty.check()
         self.policy.check(problem)
@@ -150,17 +165,54 @@ class Recipe(eqx.Module):
                 f"`num_steps` = {self.num_steps:,} times the number of questions must "
                 "stay below 2^31: random numbers are told apart by it."
             )
-        self.transformation()
+        self._try_optimizer()
+
+    def _try_optimizer(self) -> None:
+        """Raise `ValueError` if the optimizer cannot take a step."""
+        some = jnp.zeros(3)
+        optimizer = self.transformation()
+        try:
+            optimizer.update(some, optimizer.init(some), some)
+        except Exception as error:  # whatever Optax and JAX raise for odd options
+            reason = str(error).split("\n")[0]
+            raise ValueError(
+                f"the optimizer cannot take a step ({reason}); check its options, or "
+                "take another one."
+            ) from None
 
     def transformation(self) -> optax.GradientTransformation:
         """The optimizer, at learning rate 1."""
         if isinstance(self.optimizer, Optimizer):
             return self.optimizer.build()
+        if not hasattr(self.optimizer, "update"):
+            raise ValueError(
+                f"`optimizer` is {self.optimizer!r}; give an `Optimizer` or one of "
+                "Optax, for example Optimizer('adam')."
+            )
         return self.optimizer
 
 
 def _check_whole(name: str, value: Any, low: int, high: int) -> None:
-    if not (low <= value <= high) or value != int(value):
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not (low <= value <= high):
         raise ValueError(
             f"`{name}` is {value}; it must be a whole number from {low} to {high:,}."
         )
+
+
+def check_lanes(axes: Any, recipe: Recipe, shape: tuple[int, ...]) -> None:
+    """Raise `ValueError` if a number of the recipe is not there for every lane."""
+    along: list[tuple[int, ...]] = []
+    jax.tree.map(
+        lambda axis, leaf: along.append(leaf.shape) if axis == 0 else None,
+        axes,
+        recipe,
+        is_leaf=lambda x: x is None,
+    )
+    lanes = int(np.prod(shape))
+    for given in along:
+        if not shape or given[0] != lanes:
+            raise ValueError(
+                f"a number of the recipe has shape {given} and there are "
+                f"{lanes if shape else 'no'} lanes; give one number, or one per lane."
+            )

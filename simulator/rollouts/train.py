@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from simulator import ensembles
 from simulator.problem import Problem
-from simulator.rollouts.recipe import Recipe
+from simulator.rollouts.recipe import Recipe, check_lanes
 from simulator.rollouts.step import (
     draw,
     keep_going,
@@ -65,8 +65,10 @@ def train(
     Raises `ValueError` for anything that cannot be run.
     """
     save_at = np.asarray([recipe.num_steps] if save_at is None else save_at)
-    if num_seeds < 1:
-        raise ValueError(f"`num_seeds` is {num_seeds}; give at least 1.")
+    if not isinstance(num_seeds, int | np.integer) or num_seeds < 1:
+        raise ValueError(
+            f"`num_seeds` is {num_seeds}; it must be a whole number from 1."
+        )
     if not problem.batch_shape:
         problem = jax.tree.map(lambda leaf: leaf[None], problem)
     recipe.check(problem)
@@ -82,8 +84,7 @@ def train(
     stops = jnp.append(jnp.asarray(save_at), recipe.num_steps)
     recipe = dataclasses.replace(recipe, num_steps=1)
     axes = ensembles.lane_axes(recipe)
-    if not shape:
-        axes = jax.tree.map(lambda _: None, axes)
+    check_lanes(axes, recipe, shape)
     keys = _keys(seed, lanes, num_seeds)
     total = lanes * num_seeds
     devices = tuple(ensembles.local_devices())

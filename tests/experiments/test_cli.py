@@ -87,6 +87,8 @@ def test_the_method_can_be_forced_and_does_not_matter(capsys):
         ("reproduce --out /proc/none", "/proc/none"),
         ("figures nothing", "nothing"),
         ("dance", "dance"),
+        ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --max-log10-time inf", "inf"),
+        ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --seed 1" + 20 * "0", "2^63"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_two(capsys, words, said):

@@ -1,6 +1,7 @@
 """`pattern-selection train`, and recipes as files."""
 
 import json
+import os
 import re
 
 import equinox as eqx
@@ -131,10 +132,25 @@ def test_every_part_can_be_named_in_a_file():
         ("optimizer = 3", "Optax"),
         ("optimizer = {name = 'adam', schedule = 3}", "schedule"),
         ("policy = {name = 'linear', features = 'x'}", "number"),
-        ("policy = 'linear'", "features"),
+        ("policy = 'linear'", "needs 'features'"),
         ("learning_rate = 'x'", "number"),
-        ("learning_rate = [[1], 2]", "rows of equal length"),
+        ("learning_rate = [[1], 2]", "one number"),
+        (
+            "policy = {name = 'linear', features = [[[1], 2]]}",
+            "rows of equal length",
+        ),
         ("x = = 1", "not TOML"),
+        ("learning_rate = [0.1, 0.2]", "one number, not a list"),
+        ("learning_rate = 1" + 400 * "0", "too large"),
+        ("teacher_decay = []", "not a list"),
+        ("feedback = [{name = 'verifier', weight = [1, 0]}]", "one number"),
+        ("feedback = {name = 'verifier', false_positive = []}", "empty list"),
+        ("feedback = 'own-group'", "choose from verifier"),
+        ("penalties = [{name = 'kl-loss3', weight = [1]}]", "one number"),
+        ("estimator = {name = 'grpo', epsilon = [1.0]}", "one number"),
+        ("estimator = {name = ['grpo']}", "unknown"),
+        ("surrogate = {name = 'policy-gradient', epochs = 4}", "it has none"),
+        ("optimizer = {name = 'adam', schedule = {decay_steps = 3}}", "needs the name"),
     ],
 )
 def test_bad_files_are_refused(text, said):
@@ -164,6 +180,56 @@ def test_bad_input_is_one_line_and_exit_code_two(capsys, words, said):
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1 and said in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("optimizer = 'lbfgs'", "cannot take a step"),
+        ("optimizer = 'noisy_sgd'", "random numbers of its own"),
+        ("optimizer = {name = 'adam', b1 = 'x'}", "cannot take a step"),
+        ("optimizer = {name = 'sgd', schedule = 'identity'}", "take a step"),
+        ("feedback = {name='verifier', false_positive=[0.1, 0.2]}", "per pattern"),
+        ("policy = {name = 'linear', features = [[[1], [0]]]}", "features"),
+    ],
+)
+def test_recipes_that_cannot_train_are_refused(capsys, tmp_path, text, said):
+    file = tmp_path / "recipe.toml"
+    file.write_text(text + "\n")
+    out = tmp_path / "new"
+    words = ["--recipe", str(file), "--out", str(out)]
+    assert cli.main(["train", *ONE, *SHORT, *words]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and said in captured.err
+    assert captured.out == "" and not out.exists()
+
+
+def test_whole_numbers_can_be_features(capsys, tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text("policy = {name = 'linear', features = [[[1], [0], [2]]]}\n")
+    code, result = train(capsys, *ONE, *SHORT, "--recipe", str(file))
+    assert code == 0 and result["outcomes"] == {"horizon": 8}
+
+
+@pytest.mark.parametrize("steps", range(1, 7))
+def test_few_steps_are_all_shown(capsys, steps):
+    words = [*ONE, "--seeds", "8", "--recipe", "rloo", "--steps", str(steps)]
+    assert train(capsys, *words)[1]["steps"] == list(range(steps + 1))
+
+
+def test_json_goes_through_links_and_into_pipes(capsys, tmp_path):
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    target.write_text("old")
+    link.symlink_to(target)
+    words = ["train", *ONE, *SHORT, "--recipe", "rloo", "--json"]
+    assert cli.main([*words, str(link)]) == 0
+    assert link.is_symlink() and json.loads(target.read_text())["seeds"] == 8
+    os.mkfifo(pipe)
+    # Opened for both, so that nobody waits.
+    handle = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    assert cli.main([*words, str(pipe)]) == 0
+    assert os.read(handle, 10).startswith(b"{")
+    os.close(handle)
 
 
 def test_print_recipe_gives_a_file_that_can_be_used(capsys, tmp_path):

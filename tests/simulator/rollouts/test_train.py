@@ -274,6 +274,14 @@ def test_bad_calls_are_refused():
             ro.train(QUESTION, ro.Recipe(num_steps=10), save_at=steps)
     with pytest.raises(ValueError, match="weights"):
         ro.Mixture([ro.Verifier()], [1, 2])
+    three = sim.Problem(np.full((3, 1, 2), 0.5), np.full((3, 1, 2), 0.5))
+    for rates in ([0.1, 0.2], [0.1, 0.2, 0.3, 0.4]):
+        with pytest.raises(ValueError, match="one per lane"):
+            ro.train(three, ro.Recipe(learning_rate=rates))
+    with pytest.raises(ValueError, match="one per lane"):
+        ro.expected_step(QUESTION, ro.Recipe(learning_rate=[0.1, 0.2, 0.3]))
+    with pytest.raises(ValueError, match="Optimizer"):
+        ro.train(QUESTION, ro.Recipe(optimizer="adam"))
     alone = ro.Recipe(
         feedback=ro.SelfConsistency(), estimator=ro.Reinforce(), group_size=1
     )
