@@ -145,5 +145,7 @@ def draw(data):
         aspect="equal",
     )
     right.legend(loc="upper left")
-    axes[0][0].text(0.6, 0.55, "$f_+ + f_- = 1$", color="white", fontsize=6, ha="right")
+    axes[0][0].text(
+        0.6, 0.572, "$f_+ + f_- = 1$", color="white", fontsize=6, ha="right"
+    )
     return figure

@@ -39,6 +39,24 @@ def recipes(group):
     )
 
 
+def _flow(problem, times):
+    """The shares of the answers `[T, A]`."""
+    import simulator as sim
+
+    flow = sim.flow(
+        problem,
+        sim.MajorityVote(),
+        save_log_times=np.log(times),
+        max_log_time=np.log(HORIZON),
+    )
+    return flow.saved @ KERNEL
+
+
+def _last_lead(answers):
+    """The last row in which the right answer is ahead of wrong answer 1."""
+    return np.flatnonzero(answers[:, 0] > answers[:, 1])[-1]
+
+
 def compute(rng, quick, progress):
     """Answer shares of the flow; which answer leads after sampled training."""
     import simulator as sim
@@ -47,13 +65,11 @@ def compute(rng, quick, progress):
     seeds = 50 if quick else 300
     groups = GROUPS[::2] if quick else GROUPS
     problem = sim.Problem(policy=BASE, answer_kernel=KERNEL)
-    times = np.geomspace(1, HORIZON, 2001)
-    flow = sim.flow(
-        problem,
-        sim.MajorityVote(),
-        save_log_times=np.log(times),
-        max_log_time=np.log(HORIZON),
-    )
+    times = np.geomspace(1, HORIZON, 501)
+    answers = _flow(problem, times)
+    last = _last_lead(answers)
+    close = np.linspace(times[last], times[last + 1], 501)
+    flip = close[_last_lead(_flow(problem, close))]
     share = np.zeros((len(JUDGES), len(groups)))
     accuracy = np.zeros_like(share)
     done = 0
@@ -68,7 +84,8 @@ def compute(rng, quick, progress):
             progress(done, share.size)
     return {
         "time": times,
-        "answers": flow.saved @ KERNEL,
+        "answers": answers,
+        "flip": flip,
         "group": np.array(groups),
         "share": share,
         "accuracy": accuracy,
@@ -86,9 +103,7 @@ def draw(data):
         zip(CYCLE, ("right answer", "wrong answer 1", "wrong answer 2"), strict=False)
     ):
         left.plot(data["time"], data["answers"][:, answer], color=color, label=name)
-    ahead = data["answers"][:, 0] - data["answers"][:, 1]
-    last = np.flatnonzero(ahead > 0)[-1]
-    flip = np.interp(0, -ahead[last : last + 2], data["time"][last : last + 2])
+    flip = float(data["flip"])
     left.axvline(flip, color=GREY, lw=0.7)
     left.set(
         xscale="log",

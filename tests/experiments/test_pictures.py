@@ -239,6 +239,7 @@ def test_small_groups_of_votes_lead_elsewhere_than_the_flow(data):
     saved = data("votes")
     answers = saved["answers"]
     assert answers[0].argmax() == 0 and answers[-1].argmax() == 1
+    np.testing.assert_allclose(saved["flip"], 469.31, atol=0.02)
     group, taught = saved["share"][0], saved["share"][1]
     assert (saved["group"][1:] == [64, 1024]).all()
     assert group[1] > 0.9 > 0.1 > group[2]
