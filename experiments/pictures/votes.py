@@ -77,9 +77,9 @@ def compute(rng, quick, progress):
         for i, recipe in enumerate(recipes(group)):
             seed = int(rng.integers(2**31))
             run = ro.train(problem, recipe, seed=seed, num_seeds=seeds)
-            answers = np.exp(run.log_probs[:, 0]) @ KERNEL
-            share[i, j] = (answers.argmax(axis=1) == 0).mean()
-            accuracy[i, j] = answers[:, 0].mean()
+            final = np.exp(run.log_probs[:, 0]) @ KERNEL
+            share[i, j] = (final.argmax(axis=1) == 0).mean()
+            accuracy[i, j] = final[:, 0].mean()
             done += 1
             progress(done, share.size)
     return {
