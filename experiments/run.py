@@ -3,7 +3,7 @@
 import argparse
 import math
 
-from experiments import catalogue
+from experiments import base_model, catalogue
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 
@@ -28,21 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "example:\n  pattern-selection run --success-rates 0.9 0.6 0.1 "
         "--policy 0.05 0.70 0.25 --until gap=1e-3"
     )
-    number = {"nargs": "+", "type": float, "metavar": "X"}
-    parser.add_argument(
-        "--success-rates",
-        help="probability of a right answer, one per pattern",
-        **number,
-    )
-    parser.add_argument("--policy", help="base model: probabilities, sum 1", **number)
-    parser.add_argument("--logits", help="base model, instead of --policy", **number)
-    parser.add_argument(
-        "--answer-kernel",
-        nargs="+",
-        metavar="ROW",
-        help="answer probabilities, one row per pattern, the right answer first: "
-        "0.9,0.1 0.6,0.4",
-    )
+    base_model.add_arguments(parser)
     parser.add_argument(
         "--signal", nargs="+", default=["verifiable"], metavar="NAME[=WEIGHT]"
     )
@@ -125,19 +111,6 @@ def build_event(text: str):
     return getattr(simulator, EVENTS[name][0])(value)
 
 
-def kernel(rows: list[str] | None):
-    """The rows of `--answer-kernel`."""
-    if rows is None:
-        return None
-    try:
-        return [[float(x) for x in row.split(",")] for row in rows]
-    except ValueError:
-        raise UserError(
-            f"--answer-kernel {' '.join(rows)}: rows are numbers joined by commas, as "
-            "in 0.9,0.1 0.6,0.4."
-        ) from None
-
-
 def report(args: argparse.Namespace) -> dict:
     """Run and return the JSON object of the command."""
     import numpy as np
@@ -152,12 +125,7 @@ def report(args: argparse.Namespace) -> dict:
     rule = _choose(catalogue.updates(), args.update, "--update")
     signal = build_signal(args.signal, rule, options)
     update = catalogue.build(rule, options)
-    problem = sim.Problem(
-        args.success_rates,
-        args.policy,
-        logits=args.logits,
-        answer_kernel=kernel(args.answer_kernel),
-    )
+    problem = sim.Problem(**base_model.given(args))
     until = args.until
     if until is None and not args.beta:
         until = "gap=1e-3"

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from experiments import catalogue, recipe_files
+from experiments import base_model, catalogue, recipe_files
 from experiments.output import check_writable_file, check_writable_folder, write_json
 
 PARTS = {
@@ -45,7 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "example:\n  pattern-selection train --recipe grpo --success-rates 0.9 0.6 0.1 "
         "--policy 0.05 0.70 0.25 --seeds 1000"
     )
-    number = {"nargs": "+", "type": float, "metavar": "X"}
     parser.add_argument(
         "--recipe",
         default="grpo",
@@ -59,20 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="several questions: a TOML file with success_rates, policy or logits, "
         "answer_kernel, reference_policy; one row per question",
     )
-    parser.add_argument(
-        "--success-rates",
-        help="one question: probability of a right answer, one per pattern",
-        **number,
-    )
-    parser.add_argument("--policy", help="base model: probabilities, sum 1", **number)
-    parser.add_argument("--logits", help="base model, instead of --policy", **number)
-    parser.add_argument(
-        "--answer-kernel",
-        nargs="+",
-        metavar="ROW",
-        help="answer probabilities, one row per pattern, the right answer first: "
-        "0.9,0.1 0.6,0.4",
-    )
+    base_model.add_arguments(parser)
     parser.add_argument("--steps", type=int, metavar="N", help="instead of num_steps")
     parser.add_argument("--group-size", type=int, metavar="N", help="rollouts a group")
     parser.add_argument("--learning-rate", type=float, metavar="X")

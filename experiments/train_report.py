@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from experiments import recipe_files
+from experiments import base_model, recipe_files
 from experiments.errors import UserError
 
 MOST_SEEDS, ROWS = 1_000_000, 10
@@ -38,14 +38,8 @@ def read_questions(args: argparse.Namespace):
     import jax
 
     import simulator as sim
-    from experiments.run import kernel
 
-    given = {
-        "success_rates": args.success_rates,
-        "policy": args.policy,
-        "logits": args.logits,
-        "answer_kernel": kernel(args.answer_kernel),
-    }
+    given = base_model.given(args)
     if args.questions is not None:
         if any(value is not None for value in given.values()):
             raise UserError("give one question by options, or --questions, not both.")

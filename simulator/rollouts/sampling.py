@@ -70,11 +70,10 @@ def by_counts(
         odds = log_odds[cell]
         log_ratio = -jnp.abs(odds)
         chance = jax.nn.sigmoid(log_ratio)
-        mean = left * chance
-        width = SLOPE * jnp.sqrt(mean * (1 - chance) + 0.5) + OFFSET
+        centre, width = hat(left, chance)
         mode = jnp.floor((left + 1) * chance)
         height, side = _two_uniforms(jax.random.fold_in(key, turn), dtype)
-        found = jnp.floor(mean + 0.5 + width * (side - 0.5) / height)
+        found = jnp.floor(centre + width * (side - 0.5) / height)
         possible = (found >= 0) & (found <= left)
         found = jnp.clip(found, 0, left)
         ways = log_ways(left, found) - log_ways(left, mode)
@@ -99,6 +98,12 @@ def by_counts(
     _, left, counts, _ = jax.lax.while_loop(unfinished, propose, start)
     counts = counts.at[-1].add(left)
     return counts[order]
+
+
+def hat(number, chance):
+    """Centre and width of the ratio of uniforms for a binomial, `chance <= 1/2`."""
+    mean = number * chance
+    return mean + 0.5, SLOPE * jnp.sqrt(mean * (1 - chance) + 0.5) + OFFSET
 
 
 def _log_factorials(number: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator.rollouts.sampling import OFFSET, SLOPE, by_counts, one_by_one
+from simulator.rollouts.sampling import by_counts, hat, one_by_one
 
 DRAWS = 100_000
 
@@ -58,6 +58,17 @@ def test_large_groups_have_binomial_margins_and_the_right_covariance(number, pro
     assert np.abs(off).max() < 5 / np.sqrt(DRAWS) * np.sqrt(2)
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_smallest_groups_are_counted_right(number):
+    """A mode that is off by one shows here, and nowhere else."""
+    probs = np.array([0.4, 0.35, 0.25])
+    counts = draw(by_counts, probs, number)
+    for cell, p in enumerate(probs):
+        seen = np.bincount(counts[:, cell], minlength=number + 1)
+        wanted = DRAWS * stats.binom.pmf(np.arange(number + 1), number, p)
+        assert stats.chisquare(seen, wanted).pvalue > 1e-3
+
+
 def test_certain_cells():
     for sampler in (one_by_one, by_counts):
         counts = draw(sampler, np.array([0.0, 1.0, 0.0]), 40, draws=100)
@@ -77,8 +88,7 @@ def test_the_hat_covers_every_binomial():
             )
             log_ratio = stats.binom.logpmf(k, number, p)
             log_ratio = log_ratio - stats.binom.logpmf(mode, number, p)
-            centre = mean + 0.5
+            centre, width = hat(number, p)
             reach = np.maximum(np.abs(k - centre), np.abs(k + 1 - centre))
-            width = SLOPE * np.sqrt(mean * (1 - p) + 0.5) + OFFSET
             worst = max(worst, (reach * np.exp(log_ratio / 2) / (width / 2)).max())
     assert worst <= 1

@@ -25,6 +25,7 @@ ASKED = sim.Problem(
     [
         (QUESTION, ro.Recipe(group_size=4)),
         (QUESTION, ro.Recipe(group_size=4, redraws=2)),
+        (QUESTION, ro.Recipe(group_size=2, redraws=1)),
         (QUESTION, ro.Recipe(group_size=3, surrogate=ro.Clipped(epochs=3))),
         (QUESTION, ro.Recipe(group_size=4, feedback=ro.Verifier(0.1, [0.2, 0.3, 0]))),
         (
