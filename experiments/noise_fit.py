@@ -29,11 +29,6 @@ class Runs:
     group: np.ndarray
     accuracy: np.ndarray
 
-    @property
-    def informative(self) -> np.ndarray:
-        """`J = 1 - f_+ - f_-`; 0 if the reward says nothing."""
-        return 1 - self.false_positive - self.false_negative
-
 
 def read(prefix: str) -> Runs:
     """The runs of one model and kind of noise; rows without results are left out."""
@@ -90,8 +85,3 @@ def fit(runs: Runs) -> np.ndarray:
         diff_step=1e-3,
     )
     return done.x
-
-
-def error(predicted: np.ndarray, runs: Runs) -> float:
-    """Root of the mean squared error of the final accuracy."""
-    return float(np.sqrt(np.mean((predicted - runs.accuracy) ** 2)))

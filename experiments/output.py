@@ -42,13 +42,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():
         _write_through(path, content)
         return
-    temporary = path.with_name(".partial")
+    temporary = path.with_name(f".{os.getpid()}.partial")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        temporary.chmod(0o666 & ~_umask())
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -62,12 +58,6 @@ def _write_through(path: Path, content: bytes) -> None:
             file.write(content)
     except OSError as error:
         raise UserError(f"cannot write {path} ({error.strerror}).") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def to_json(value: Any) -> str:

@@ -10,8 +10,8 @@ A list of feedbacks, each with a `weight`, is a mixture. Names and parameters ar
 of the classes in `simulator/rollouts/`: a new class can be used in files at once.
 """
 
-import dataclasses
 import functools
+import inspect
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -20,14 +20,8 @@ from experiments import catalogue
 from experiments.errors import UserError
 
 FOLDER = Path(__file__).parent / "recipes"
-PARTS = {
-    "feedback": "feedback",
-    "judge": "judges",
-    "estimator": "estimators",
-    "surrogate": "surrogates",
-    "penalties": "penalties",
-    "policy": "policies",
-}
+# The modules of `simulator/rollouts/` whose classes a recipe is made of.
+PARTS = ("feedback", "judges", "estimators", "surrogates", "penalties", "policies")
 
 
 def names() -> dict[str, str]:
@@ -86,7 +80,7 @@ def _classes():
 def kinds() -> dict[str, dict[str, type]]:
     """Per module of `simulator/rollouts/`, its final classes by file name."""
     found = {}
-    for module in (*PARTS.values(), "recipe"):
+    for module in PARTS:
         entries = catalogue.entries(f"rollouts/{module}")
         found[module] = {
             name: getattr(_classes(), entry.class_name)
@@ -113,24 +107,19 @@ def _fields(cls: type) -> dict[str, Any]:
 def _decode(cls: type, table: dict[str, Any], where: str):
     """An object of a final class from a table of its fields."""
     fields, given = _fields(cls), {}
+    parameters = inspect.signature(cls).parameters
     for key, value in table.items():
         if key not in fields:
             known = f"choose from {', '.join(fields)}" if fields else "it has none"
             raise UserError(f"{where} has no parameter {key!r}; {known}.")
         given[key] = _value(fields[key], value, key)
-    for key, field in fields.items():
-        if key not in given and _is_needed(field):
+    for key in fields:
+        if key not in given and parameters[key].default is inspect.Parameter.empty:
             raise UserError(f"{where} needs {key!r}.")
     try:
         return cls(**given)
     except ValueError as error:
         raise UserError(f"{where}: {error}") from None
-
-
-def _is_needed(field) -> bool:
-    missing = dataclasses.MISSING
-    hidden = field.name in ("false_positive", "false_negative")
-    return field.default is missing and field.default_factory is missing and not hidden
 
 
 def _value(field, value: Any, key: str):
@@ -188,7 +177,7 @@ def _brief(value: Any) -> str:
 
 
 def _named(base: type, value: Any, key: str):
-    table = {"name": value} if isinstance(value, str) else value
+    table = _table(value)
     allowed = _choices(base)
     given = table.get("name") if isinstance(table, dict) else table
     if not isinstance(table, dict) or given not in list(allowed):
@@ -216,13 +205,11 @@ def _mixture(items: list[Any]):
 
 
 def _optimizer(value: Any):
-    table = {"name": value} if isinstance(value, str) else value
+    table = _table(value)
     if not isinstance(table, dict) or not isinstance(table.get("name"), str):
         raise UserError("optimizer needs the name of one of Optax, for example 'adam'.")
     own = {k: v for k, v in table.items() if k not in ("name", "schedule")}
-    schedule = table.get("schedule")
-    if isinstance(schedule, str):
-        schedule = {"name": schedule}
+    schedule = _table(table.get("schedule"))
     if schedule is not None and not isinstance(schedule, dict):
         raise UserError("schedule needs the name of one of Optax and its options.")
     schedule = dict(schedule or {})
@@ -243,16 +230,19 @@ def _encode(value: Any):
         return _short({"name": value.name, **dict(value.options), **rest})
     if isinstance(value, rollouts.Mixture):
         weights = value.weights.tolist()
-        tables = [_encode(part) for part in value.parts]
-        tables = [{"name": t} if isinstance(t, str) else t for t in tables]
+        tables = [_table(_encode(part)) for part in value.parts]
         return [t | {"weight": w} for t, w in zip(tables, weights, strict=True)]
     if isinstance(value, eqx.Module):
         names = {cls: name for m in kinds().values() for name, cls in m.items()}
         return _short({"name": names[type(value)], **_encode_fields(value)})
     if isinstance(value, tuple):
-        tables = [_encode(item) for item in value]
-        return [{"name": t} if isinstance(t, str) else t for t in tables]
+        return [_table(_encode(item)) for item in value]
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _table(value: Any) -> Any:
+    """A part that is written as its name alone, as a table."""
+    return {"name": value} if isinstance(value, str) else value
 
 
 def _short(table: dict[str, Any]):

@@ -6,15 +6,6 @@ from pathlib import Path
 from experiments import base_model, catalogue, recipe_files
 from experiments.output import check_writable_file, check_writable_folder, write_json
 
-PARTS = {
-    "feedback": "feedbacks (parameters in brackets)",
-    "judges": "judges",
-    "estimators": "estimators",
-    "surrogates": "surrogates",
-    "penalties": "penalties",
-    "policies": "policies",
-}
-
 
 def _listed(names: dict[str, str]) -> str:
     return "\n".join(f"  {name:<24} {text}" for name, text in names.items())
@@ -28,10 +19,10 @@ def _described(entry: catalogue.Entry) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `train`; the lists of parts read the source."""
     lists = [f"recipes:\n{_listed(recipe_files.names())}"]
-    for module, title in PARTS.items():
+    for module in recipe_files.PARTS:
         entries = catalogue.entries(f"rollouts/{module}")
         texts = {n: _described(e) for n, e in entries.items() if n != "mixture"}
-        lists.append(f"{title}:\n{_listed(texts)}")
+        lists.append(f"{module} (parameters in brackets):\n{_listed(texts)}")
     parser.epilog = (
         "\n\n".join(lists) + "\n\noptimizers and schedules: those of Optax, by name\n"
         '  optimizer = {name = "adam", b1 = 0.9, schedule = {name = '

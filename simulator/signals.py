@@ -17,12 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from simulator.parameters import as_number, check_share
 from simulator.problem import Problem
-
-
-def _as_rate(value):
-    with jax.ensure_compile_time_eval():
-        return jnp.asarray(value, dtype=float)
 
 
 def _check_finite(name: str, values: Array) -> None:
@@ -89,8 +85,8 @@ class NoisyVerifier(AbstractFixedSignal):
     """
 
     binary: ClassVar[bool] = True
-    false_positive: Float[Array, "*B"] = eqx.field(default=0.0, converter=_as_rate)
-    false_negative: Float[Array, "*B"] = eqx.field(default=0.0, converter=_as_rate)
+    false_positive: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
+    false_negative: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
 
     def rewards(self, problem):
         wrong, right = self.false_positive, 1 - self.false_negative
@@ -100,12 +96,7 @@ class NoisyVerifier(AbstractFixedSignal):
     def check(self, problem):
         super().check(problem)
         for name in ("false_positive", "false_negative"):
-            value = getattr(self, name)
-            if isinstance(value, jax.core.Tracer):
-                continue
-            given = np.asarray(value)
-            if not ((given >= 0) & (given <= 1)).all():
-                raise ValueError(f"`{name}` must lie between 0 and 1; got {given}.")
+            check_share(name, getattr(self, name))
 
 
 class SelfCertainty(AbstractFixedSignal):

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.logspace import Centred, ScaledVector, centre, log_sum
+from simulator.parameters import as_number
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 
@@ -68,16 +69,10 @@ class AbstractUpdate(eqx.Module):
             raise ValueError(f"`beta` is {beta.min():g}; it must be 0 or positive.")
 
 
-def _as_weight(value):
-    # A number stays a known number inside jit, so that engines can look at it.
-    with jax.ensure_compile_time_eval():
-        return jnp.asarray(value, dtype=float)
-
-
 class PolicyGradient(AbstractUpdate):
     """Gradient of the objective in the logits: velocity pi_k A_k."""
 
-    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=_as_weight)
+    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
 
     def velocity(self, advantage):
         return advantage.weighted_by_policy()
@@ -86,7 +81,7 @@ class PolicyGradient(AbstractUpdate):
 class NaturalGradient(AbstractUpdate):
     """Natural policy gradient (mirror descent, replicator): velocity A_k."""
 
-    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=_as_weight)
+    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
 
     def velocity(self, advantage):
         return ScaledVector(advantage.values(), jnp.zeros_like(advantage.log_scale))

@@ -18,14 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.problem import Problem
+from simulator.parameters import as_number, check_share
+from simulator.problem import Problem, two_answer_kernel
 from simulator.rollouts.groups import Group
 from simulator.rollouts.judges import AbstractJudge, OwnGroup
-
-
-def _as_number(value):
-    with jax.ensure_compile_time_eval():
-        return jnp.asarray(value, dtype=float)
 
 
 class AbstractFeedback(eqx.Module):
@@ -58,7 +54,7 @@ class Verifier(AbstractFeedback):
     false_negative: Float[Array, "..."] | None = eqx.field(metadata={"ndim": 2})
 
     def __init__(self, false_positive: Any = 0.0, false_negative: Any = 0.0):
-        wrong, right = _as_number(false_positive), _as_number(false_negative)
+        wrong, right = as_number(false_positive), as_number(false_negative)
         concrete = not isinstance(wrong, jax.core.Tracer)
         concrete = concrete and not isinstance(right, jax.core.Tracer)
         empty = not (np.size(wrong) and np.size(right))
@@ -85,9 +81,8 @@ class Verifier(AbstractFeedback):
             value = getattr(self, name)
             if value is None or isinstance(value, jax.core.Tracer):
                 continue
+            check_share(name, value)
             given = np.asarray(value)
-            if not given.size or not ((given >= 0) & (given <= 1)).all():
-                raise ValueError(f"`{name}` must lie between 0 and 1; got {given}.")
             shape = problem.success_rates.shape
             own = given.shape[-2:] if given.ndim > 2 else given.shape
             try:
@@ -166,7 +161,7 @@ class SelfCertainty(AbstractFeedback):
     def check(self, problem, group_size):
         kernel = problem.answer_kernel
         if kernel is None:
-            kernel = jnp.stack([problem.success_rates, 1 - problem.success_rates])
+            kernel = two_answer_kernel(problem.success_rates)
         if isinstance(kernel, jax.core.Tracer):
             return
         if not (np.asarray(kernel) > 0).all():
@@ -196,7 +191,7 @@ class Mixture(AbstractFeedback):
 
     def __init__(self, parts: Sequence[AbstractFeedback], weights: Any):
         self.parts = tuple(parts)
-        self.weights = _as_number(weights)
+        self.weights = as_number(weights)
         if self.weights.shape[-1:] != (len(self.parts),):
             raise ValueError(
                 f"{len(self.parts)} feedbacks but weights of shape "

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from simulator.problem import Problem
+from simulator.problem import Problem, two_answer_kernel
 from simulator.rollouts.sampling import multinomial
 
 
@@ -45,8 +45,7 @@ def results(problem: Problem, noise: tuple[Any, Any] | None = None) -> Results:
     """
     kernel = problem.answer_kernel
     if kernel is None:
-        rates = problem.success_rates
-        kernel = jnp.stack([rates, 1 - rates], axis=-1)
+        kernel = two_answer_kernel(problem.success_rates)
     answers = kernel.shape[-1]
     right = [answer == 0 for answer in range(answers)]
     if noise is None:

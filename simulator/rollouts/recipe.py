@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from simulator.parameters import as_number
 from simulator.problem import Problem
 from simulator.rollouts.estimators import GRPO, AbstractEstimator
 from simulator.rollouts.feedback import AbstractFeedback, Verifier
@@ -116,13 +117,9 @@ class Recipe(eqx.Module):
     policy: AbstractPolicy = PerQuestion()
     group_size: int = eqx.field(default=8, static=True)
     redraws: int = eqx.field(default=0, static=True)
-    teacher_decay: Float[Array, "*B"] = eqx.field(
-        default=0.0, converter=lambda x: jnp.asarray(x, dtype=float)
-    )
+    teacher_decay: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
     optimizer: Any = eqx.field(default=Optimizer(), static=True)
-    learning_rate: Float[Array, "*B"] = eqx.field(
-        default=0.1, converter=lambda x: jnp.asarray(x, dtype=float)
-    )
+    learning_rate: Float[Array, "*B"] = eqx.field(default=0.1, converter=as_number)
     num_steps: int = eqx.field(default=1000, static=True)
 
     def check(self, problem: Problem) -> None:
