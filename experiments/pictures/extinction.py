@@ -8,6 +8,7 @@ their spread grows, slower and slower, since a pattern that is rare is rarely sa
 """
 
 import numpy as np
+from scipy.special import entr, expit
 
 SEEN_AGAIN = 0.01
 RATES = np.array([0.7, 0.5])
@@ -109,9 +110,7 @@ def compute(rng, quick, progress):
 
 
 def _entropy(z):
-    p = 1 / (1 + np.exp(-np.abs(z)))
-    q = np.exp(-np.abs(z)) * p
-    return -p * np.log(p) - np.where(q > 0, q * np.log(np.where(q > 0, q, 1)), 0)
+    return entr(expit(z)) + entr(expit(-z))
 
 
 def draw(data):

@@ -6,6 +6,8 @@ average, away from patterns that alone solve some questions.
 
 import numpy as np
 
+import theory
+
 QUESTIONS, PATTERNS = 64, 8
 SPREADS = np.array([0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])  # of the log-odds of success
 SHOWN = 3  # index of the spread on the left
@@ -28,11 +30,9 @@ def recipes():
 
 
 def pass_at_n(policy, rates):
-    """`mean_q 1 - (1 - pi . s_q)^n`, `[..., n]`, for policies `[..., K]`."""
+    """pass@n over the questions, `[..., n]`, for policies `[..., K]`."""
     solved = np.einsum("...k,...qk->...q", policy, rates)
-    with np.errstate(divide="ignore"):
-        miss = np.log1p(-solved)
-    return -np.expm1(ATTEMPTS * miss[..., None]).mean(axis=-2)
+    return theory.pass_at(solved[..., None, :], ATTEMPTS)
 
 
 def crossing(base, trained):
