@@ -9,10 +9,10 @@ import numpy as np
 
 from experiments import base_model, recipe_files
 from experiments.errors import UserError
+from experiments.extinct import lost
 
 MOST_SEEDS, ROWS = 1_000_000, 10
 QUANTILES = (0.05, 0.5, 0.95)
-SEEN_AGAIN = 0.01
 KEYS = ("success_rates", "policy", "logits", "answer_kernel", "reference_policy")
 
 
@@ -98,18 +98,13 @@ def _stops(num_steps: int) -> np.ndarray:
 
 
 def _lost(problem, recipe, log_probs) -> float:
-    """The share of seeds and questions that lose the best pattern for good.
-
-    If training went on for as many steps again without moving, it would be sampled
-    less than once in a hundred runs.
-    """
+    """The share of seeds and questions that lose the best pattern for good."""
     import simulator as sim
 
     rates = np.asarray(problem.success_rates)
     best = rates == np.asarray(sim.best_value(problem.log_policy, rates))[:, None]
     mass = np.where(best, np.exp(log_probs), 0).sum(axis=-1)
-    visits = mass * recipe.group_size * recipe.num_steps
-    return float((visits < SEEN_AGAIN).mean())
+    return float(lost(mass, recipe.group_size, recipe.num_steps).mean())
 
 
 def _with_start(first, saved):

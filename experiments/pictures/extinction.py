@@ -10,7 +10,8 @@ their spread grows, slower and slower, since a pattern that is rare is rarely sa
 import numpy as np
 from scipy.special import entr, expit
 
-SEEN_AGAIN = 0.01
+from experiments.extinct import lost
+
 RATES = np.array([0.7, 0.5])
 STEPS = 3000
 BASES = np.geomspace(1e-4, 0.3, 11)
@@ -23,7 +24,7 @@ TWIN_RATE, TWIN_GROUP, TWIN_STEPS, TWIN_SAVES = 1.0, 4, 20_000, 40
 
 
 def _lost(run, group, steps):
-    return np.exp(run.log_probs[:, :, 0, 0]) * group * steps < SEEN_AGAIN
+    return lost(np.exp(run.log_probs[:, :, 0, 0]), group, steps)
 
 
 def _rules():
