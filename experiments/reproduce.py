@@ -69,6 +69,8 @@ def main(args: argparse.Namespace) -> int:
         with bar(f"figure {name}") as progress:
             data = figures.picture(name).compute(rng, args.quick, progress)
         _keep(name, data, provenance, args.out)
+        if hasattr(figures.picture(name), "summary"):
+            print(figures.picture(name).summary(data), flush=True)
     failed = sum(report["violations"] for report in reports)
     if failed:
         print(f"{failed} violations", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 `compute` returns named arrays; they are saved, and `draw` sees nothing else. One
 picture is made of the report of `verify` instead: it has `collect(reports)`.
+What a picture says in numbers, its `summary(data)`, `reproduce` prints.
 """
 
 COMPUTED = (

@@ -77,6 +77,16 @@ def threshold(data, level=0.1):
     return np.exp(found), fits
 
 
+def summary(data) -> str:
+    """The measured border as powers of gap times G."""
+    _, fits = threshold(data)
+    powers = ", ".join(
+        f"{slope:.2f} at G = {group}"
+        for group, (slope, _) in zip(GROUPS, fits, strict=True)
+    )
+    return f"10 % collapse: power of gap times G: {powers}"
+
+
 def draw(data):
     """One panel per group size: the share that collapses, and who is still between."""
     import cmcrameri.cm as cmc

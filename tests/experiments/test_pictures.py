@@ -244,3 +244,10 @@ def test_small_groups_of_votes_lead_elsewhere_than_the_flow(data):
     assert (saved["group"][1:] == [64, 1024]).all()
     assert group[1] > 0.9 > 0.1 > group[2]
     assert taught[1:].max() < 0.1
+
+
+def test_summaries_say_what_the_pictures_rest_on(data):
+    said = figures.picture("verifier_noise").summary(data("verifier_noise"))
+    assert "fit: 92 runs, error 0.058" in said and "test: 24 runs, error 0.064" in said
+    said = figures.picture("step_size").summary(data("step_size"))
+    assert said.count("at G = ") == 3
