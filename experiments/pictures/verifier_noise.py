@@ -146,6 +146,13 @@ def draw(data):
     )
     right.legend(loc="upper left")
     axes[0][0].text(
-        0.6, 0.572, "$f_+ + f_- = 1$", color="white", fontsize=6, ha="right"
+        0.53,
+        0.515,
+        "$f_+ + f_- = 1$",
+        color="white",
+        fontsize=5.5,
+        ha="center",
+        va="center",
+        rotation=-45,
     )
     return figure
