@@ -20,6 +20,7 @@ class Field:
 
     name: str
     settings: dict[str, Any]
+    required: bool
 
     @property
     def option(self) -> str:
@@ -60,12 +61,21 @@ def _is_text(node: ast.AST) -> bool:
 
 def _fields(node: ast.ClassDef) -> tuple[Field, ...]:
     return tuple(
-        Field(item.target.id, _settings(item.annotation))
+        Field(item.target.id, _settings(item.annotation), _is_required(item.value))
         for item in node.body
         if isinstance(item, ast.AnnAssign)
         and isinstance(item.target, ast.Name)
         and not ast.unparse(item.annotation).startswith("ClassVar")
         and "init=False" not in ast.unparse(item)
+    )
+
+
+def _is_required(default: ast.expr | None) -> bool:
+    """Whether a field has no default, be it an `eqx.field(...)` or not."""
+    if default is None:
+        return True
+    return ast.unparse(default).startswith("eqx.field") and not any(
+        word.arg == "default" for word in default.keywords
     )
 
 
@@ -112,10 +122,9 @@ def build(entry: Entry, given: dict[str, object]):
     import simulator
 
     own = {f.name: given[f.name] for f in entry.fields if given.get(f.name) is not None}
-    if entry.class_name == "FixedConfidence" and not own:
-        raise ValueError(
-            f"--signal {entry.name} needs --confidence: one number per pattern."
-        )
+    for field in entry.fields:
+        if field.required and field.name not in own:
+            raise ValueError(f"{entry.name} needs {field.option}.")
     return getattr(simulator, entry.class_name)(**own)
 
 

@@ -15,6 +15,7 @@ from experiments.errors import UserError
 COMMANDS = {
     "run": "one base model and one recipe: what happens, and when",
     "train": "one recipe on sampled groups, many seeds",
+    "sweep": "a grid of base models and recipes, into one labelled store",
     "verify": "check statements on many random problems",
     "falsify": "search for the base model that breaks a claim",
     "reproduce": "all checks and all figures of the paper's results",
@@ -48,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         module = importlib.import_module(f"experiments.{name}")
         sub = commands.add_parser(name, help=summary, description=summary + ".")
         module.add_arguments(sub)
-        sub.add_argument("--seed", type=int, default=0, help="default 0")
+        sub.add_argument("--seed", type=int, help="default 0")
         sub.add_argument(
             "--precision",
             choices=["float64", "float32"],
@@ -70,6 +71,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
     try:
         args = build_parser().parse_args(argv)
+        args.seed_given = args.seed is not None
+        args.seed = args.seed or 0
         if not 0 <= args.seed < 2**63:
             raise UserError(f"--seed {args.seed}: give 0 to 2^63 - 1.")
         # XLA runs a program on one core: as many devices as cores share the lanes.

@@ -7,9 +7,9 @@ from tqdm import tqdm
 
 
 @contextlib.contextmanager
-def bar(label: str) -> Iterator[Callable[[int, int], None]]:
+def bar(label: str, unit: str = "problem") -> Iterator[Callable[[int, int], None]]:
     """A bar as a function `(done, total)`; restarts when a new count begins."""
-    with tqdm(desc=label, disable=None, delay=2, unit="problem") as display:
+    with tqdm(desc=label, disable=None, delay=2, unit=unit) as display:
 
         def update(done: int, total: int) -> None:
             display.total = total

@@ -3,16 +3,11 @@
 import argparse
 import math
 
-from experiments import base_model, catalogue
+from experiments import base_model, catalogue, until
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 
 MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
-EVENTS = {
-    "gap": ("Gap", "the reward gap rho_* - rho_bar falls to this"),
-    "accuracy": ("Accuracy", "accuracy rises to this"),
-    "optimal-probability": ("OptimalProbability", "pi_* rises to this"),
-}
 
 
 def _listed(entries) -> str:
@@ -38,9 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(field.option, help=help_, **field.settings)
     parser.add_argument(
         "--until",
-        metavar="EVENT=LEVEL",
-        help="; ".join(f"{k}: {v[1]}" for k, v in EVENTS.items())
-        + " (default gap=1e-3; with a KL penalty: until at rest)",
+        metavar="EVENT",
+        help=f"{until.described()} (default gap=1e-3; with a KL penalty: rest)",
     )
     parser.add_argument(
         "--max-log10-time", type=float, default=800.0, help="time limit (default 800)"
@@ -94,23 +88,6 @@ def build_signal(items: list[str], rule: catalogue.Entry, options: dict[str, obj
     return simulator.Mixture(parts, [weight for _, weight in parsed])
 
 
-def build_event(text: str):
-    """The event of `--until`, for example `gap=1e-3`."""
-    import simulator
-
-    name, equals, level = text.partition("=")
-    try:
-        value = float(level) if equals else math.nan
-    except ValueError:
-        value = math.nan
-    if name not in EVENTS or not 0 < value < 1:
-        allowed = ", ".join(f"{key}=LEVEL" for key in EVENTS)
-        raise UserError(
-            f"--until {text}: give one of {allowed} with a level between 0 and 1."
-        )
-    return getattr(simulator, EVENTS[name][0])(value)
-
-
 def report(args: argparse.Namespace) -> dict:
     """Run and return the JSON object of the command."""
     import numpy as np
@@ -126,9 +103,9 @@ def report(args: argparse.Namespace) -> dict:
     signal = build_signal(args.signal, rule, options)
     update = catalogue.build(rule, options)
     problem = sim.Problem(**base_model.given(args))
-    until = args.until
-    if until is None and not args.beta:
-        until = "gap=1e-3"
+    event = args.until
+    if event is None and not args.beta:
+        event = "gap=1e-3"
     events = (
         sim.T0(),
         sim.Crossing(),
@@ -142,7 +119,7 @@ def report(args: argparse.Namespace) -> dict:
         problem,
         signal,
         update,
-        until=None if until is None else build_event(until),
+        until=until.read(event or until.REST, "--until"),
         events=(*events, *leads),
         max_log_time=args.max_log10_time * math.log(10),
         method=args.method,

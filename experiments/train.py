@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from experiments import base_model, catalogue, recipe_files
+from experiments import base_model, catalogue, recipe_files, tables
 from experiments.output import check_writable_file, check_writable_folder, write_json
 
 
@@ -19,7 +19,7 @@ def _described(entry: catalogue.Entry) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `train`; the lists of parts read the source."""
     lists = [f"recipes:\n{_listed(recipe_files.names())}"]
-    for module in recipe_files.PARTS:
+    for module in tables.PARTS:
         entries = catalogue.entries(f"rollouts/{module}")
         texts = {n: _described(e) for n, e in entries.items() if n != "mixture"}
         lists.append(f"{module} (parameters in brackets):\n{_listed(texts)}")

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from experiments import base_model, recipe_files
+from experiments import base_model, recipe_files, tables
 from experiments.errors import UserError
 from experiments.extinct import lost
 
@@ -60,7 +60,7 @@ def _read_questions(path) -> dict:
         raise UserError(f"--questions {path}: {reason}; give a TOML file.") from None
     for key, value in given.items():
         if key in KEYS:
-            recipe_files.numbers(value, key, 3)
+            tables.numbers(value, key, 3)
         else:
             raise UserError(
                 f"--questions {path}: {key!r} is unknown; choose from "

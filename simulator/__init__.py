@@ -38,6 +38,7 @@ from simulator.signals import (
     AbstractFixedSignal,
     AbstractSignal,
     AnswerEntropy,
+    Demonstrations,
     FixedConfidence,
     MajorityVote,
     Mixture,
@@ -48,7 +49,7 @@ from simulator.signals import (
     TokenEntropy,
     Verifiable,
 )
-from simulator.solution import Outcome, Solution, outcome_names
+from simulator.solution import OUTCOME_NAMES, Outcome, Solution, outcome_names
 from simulator.solve import solve
 from simulator.training import Training, train
 from simulator.updates import (
@@ -64,6 +65,7 @@ from simulator.updates import (
 
 __all__ = [
     "GRPO",
+    "OUTCOME_NAMES",
     "AbstractClock",
     "T0",
     "AbstractEvent",
@@ -74,6 +76,7 @@ __all__ = [
     "AnswerEntropy",
     "BelowBase",
     "Crossing",
+    "Demonstrations",
     "Dynamics",
     "FixedConfidence",
     "Gap",

@@ -1,4 +1,4 @@
-"""Many problems at once: blocks of chunks, and all local devices.
+"""Many problems at once: blocks of chunks, and all devices.
 
 A batch is cut into blocks of one shape (the last one padded with copies of its last
 lane), so that one compiled program serves any batch size, memory is bounded, and a
@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 
@@ -28,9 +29,30 @@ BLOCK_ELEMENTS = 2**25  # and this many kept
 REFILL = 2  # steps between looking who is done
 
 
-def local_devices() -> list[jax.Device]:
-    """The devices that share the lanes of a batch."""
-    return jax.local_devices()
+def devices() -> list[jax.Device]:
+    """The devices that share the lanes of a batch: those of all processes.
+
+    In JAX's multi-process runtime every process makes the same calls and gets all
+    results.
+    """
+    return jax.devices()
+
+
+def place(tree: Any) -> Any:
+    """Arrays as the arguments of a program that all processes share.
+
+    There they have to be NumPy arrays, equal in all processes.
+    """
+    if jax.process_count() == 1:
+        return tree
+    return jax.tree.map(lambda x: np.asarray(x) if eqx.is_array(x) else x, tree)
+
+
+def fetch(tree: Any) -> Any:
+    """Arrays that are shared out over devices, as NumPy arrays, in every process."""
+    if jax.process_count() == 1:
+        return jax.device_get(tree)
+    return multihost_utils.process_allgather(tree, tiled=True)
 
 
 class Walk(Protocol):
@@ -115,21 +137,20 @@ def map_lanes(
     shape, total = problem.batch_shape, int(np.prod(problem.batch_shape))
     axes = tuple(lane_axes(member) for member in lanes)
     flat = _per_lane(lambda x: x.reshape((total, *x.shape[len(shape) :])), lanes, axes)
-    devices = tuple(local_devices())
+    shared_by = tuple(devices())
     one = _per_lane(lambda x: x[0], flat, axes)
     elements = _count(eqx.filter_eval_shape(walk.begin, one))
-    chunks, width = block_shape(-(-total // len(devices)), elements)
-    size = chunks * width * len(devices)
+    chunks, width = block_shape(-(-total // len(shared_by)), elements)
+    size = chunks * width * len(shared_by)
     parts = []
     for start in range(0, total, size):
         index = np.minimum(np.arange(start, start + size), total - 1)
         block = _per_lane(lambda x, index=index: x[index], flat, axes)
-        per_device = np.full(len(devices), chunks * width)
-        wanted = np.clip(total - start - np.arange(len(devices)) * per_device, 0, None)
+        per_device = np.full(len(shared_by), chunks * width)
+        wanted = np.clip(total - start - np.arange(len(shared_by)) * per_device, 0, None)
         wanted = np.minimum(wanted, per_device)
-        parts.append(
-            jax.device_get(_run_block(walk, block, axes, wanted, chunks, devices))
-        )
+        given = place((walk, block))
+        parts.append(fetch(_run_block(*given, axes, wanted, chunks, shared_by)))
         if progress is not None:
             progress(min(start + size, total), total)
     result = jax.tree.map(lambda *rows: np.concatenate(rows)[:total], *parts)

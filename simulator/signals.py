@@ -28,6 +28,14 @@ def _check_finite(name: str, values: Array) -> None:
         raise ValueError(f"`{name}` contains NaN or an infinity; give finite numbers.")
 
 
+def _check_length(name: str, given: Array, problem: Problem) -> None:
+    if given.shape[-1:] != (problem.num_patterns,):
+        raise ValueError(
+            f"`{name}` has {given.shape[-1] if given.ndim else 0} numbers for "
+            f"{problem.num_patterns} patterns; give one per pattern."
+        )
+
+
 class AbstractSignal(eqx.Module):
     """One reward per pattern: `signal(problem, log_probs) -> rewards [K]`.
 
@@ -209,13 +217,39 @@ class FixedConfidence(AbstractFixedSignal):
         return self.confidence
 
     def check(self, problem):
-        given = self.confidence
-        if given.shape[-1:] != (problem.num_patterns,):
+        _check_length("confidence", self.confidence, problem)
+        _check_finite("confidence", self.confidence)
+
+
+class Demonstrations(AbstractSignal):
+    """SFT: pays data_k/pi_k, so that the policy gradient is that of cross-entropy.
+
+    `data` `[K]`: the share of each pattern in the demonstrations. The logits move at
+    the speed `data_k - pi_k`, time is learning rate times steps.
+    """
+
+    data: Float[Array, "*B K"] = eqx.field(converter=jnp.asarray, metadata={"ndim": 1})
+
+    def __call__(self, problem, log_probs):
+        del problem
+        used = self.data > 0
+        odds = jnp.log(jnp.where(used, self.data, 1.0)) - log_probs
+        return jnp.where(used, jnp.exp(jnp.where(used, odds, 0.0)), 0.0)
+
+    def check(self, problem):
+        _check_length("data", self.data, problem)
+        if isinstance(self.data, jax.core.Tracer):
+            return
+        data = np.asarray(self.data)
+        if not (data >= 0).all() or not (np.abs(data.sum(axis=-1) - 1) <= 1e-6).all():
+            raise ValueError("`data` must be probabilities that sum to 1.")
+        if isinstance(problem.log_policy, jax.core.Tracer):
+            return
+        if ((data > 0) & (np.asarray(problem.log_policy) == -np.inf)).any():
             raise ValueError(
-                f"`confidence` has {given.shape[-1] if given.ndim else 0} numbers for "
-                f"{problem.num_patterns} patterns; give one per pattern."
+                "`data` shows a pattern that the base model never takes; give it some "
+                "base probability."
             )
-        _check_finite("confidence", given)
 
 
 class Mixture(AbstractSignal):

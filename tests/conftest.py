@@ -25,7 +25,7 @@ gc.set_threshold(50_000, 20, 50)
 def devices():
     """One device (programs for two take longer to compile); see test_ensembles."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ensembles, "local_devices", lambda: jax.local_devices()[:1])
+        patch.setattr(ensembles, "devices", lambda: jax.local_devices()[:1])
         yield
 
 

@@ -43,7 +43,7 @@ from simulator.rollouts.surrogates import (
     NormalisedGradient,
     PolicyGradient,
 )
-from simulator.rollouts.train import Run, train
+from simulator.rollouts.train import Run, seed_keys, train
 
 __all__ = [
     "AbstractEstimator",
@@ -87,5 +87,6 @@ __all__ = [
     "all_counts",
     "expected_step",
     "results",
+    "seed_keys",
     "train",
 ]

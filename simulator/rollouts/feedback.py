@@ -54,7 +54,10 @@ class Verifier(AbstractFeedback):
     false_negative: Float[Array, "..."] | None = eqx.field(metadata={"ndim": 2})
 
     def __init__(self, false_positive: Any = 0.0, false_negative: Any = 0.0):
-        wrong, right = as_number(false_positive), as_number(false_negative)
+        wrong, right = (
+            as_number(0.0 if given is None else given)  # a copy of one that never errs
+            for given in (false_positive, false_negative)
+        )
         concrete = not isinstance(wrong, jax.core.Tracer)
         concrete = concrete and not isinstance(right, jax.core.Tracer)
         empty = not (np.size(wrong) and np.size(right))

@@ -48,6 +48,7 @@ def train(
     *,
     seed: int = 0,
     num_seeds: int = 1,
+    keys: Key[Array, "n S"] | None = None,
     save_at: Sequence[int] | None = None,
     observe: Callable[[Problem, Float[Array, "Q K"]], Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -60,11 +61,14 @@ def train(
     `save_at` (default: only at the end); the default keeps `log_probs`, `[Q, K]`.
 
     A lane's result depends on `seed`, the number of the lane and the number of its
-    seed, not on the other lanes or on the number of devices.
+    seed, not on the other lanes or on the number of devices. `keys`, one row per lane,
+    may be given instead of both numbers; see `seed_keys`.
 
     Raises `ValueError` for anything that cannot be run.
     """
     save_at = np.asarray([recipe.num_steps] if save_at is None else save_at)
+    if keys is not None:
+        num_seeds = keys.shape[-1]
     if not isinstance(num_seeds, int | np.integer) or num_seeds < 1:
         raise ValueError(
             f"`num_seeds` is {num_seeds}; it must be a whole number from 1."
@@ -85,9 +89,15 @@ def train(
     recipe = dataclasses.replace(recipe, num_steps=1)
     axes = ensembles.lane_axes(recipe)
     check_lanes(axes, recipe, shape)
-    keys = _keys(seed, lanes, num_seeds)
+    if keys is None:
+        keys = seed_keys(seed, jnp.arange(lanes)[:, None], jnp.arange(num_seeds))
+    if keys.shape != (lanes, num_seeds):
+        raise ValueError(
+            f"`keys` has shape {keys.shape}; give one row per lane, {(lanes, 'S')}."
+        )
+    keys = keys.ravel()
     total = lanes * num_seeds
-    devices = tuple(ensembles.local_devices())
+    devices = tuple(ensembles.devices())
     each = -(-total // len(devices))
     width = _width(each, flat)
     size = width * len(devices)
@@ -102,8 +112,10 @@ def train(
             recipe,
             is_leaf=lambda x: x is None,
         )
-        part = _block(rows, own, axes, keys[index], stops, observe, devices)
-        parts.append(jax.device_get(part))
+        bits = jax.random.key_data(keys[index])
+        given = ensembles.place((rows, own, bits, stops))
+        part = _block(*given, axes, observe, devices)
+        parts.append(ensembles.fetch(part))
         if progress is not None:
             progress(min(first + size, total), total)
     outcome, log_probs, saved = jax.tree.map(
@@ -137,17 +149,23 @@ def _width(lanes: int, problem: Problem) -> int:
     return width
 
 
-def _keys(seed: int, lanes: int, num_seeds: int) -> Key[Array, " n"]:
-    key = jax.random.key(seed)
-    fold = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
-    per_lane = fold(key, jnp.arange(lanes))
-    return jax.vmap(fold, in_axes=(0, None))(per_lane, jnp.arange(num_seeds)).ravel()
+def seed_keys(
+    seed: int, lanes: Int[Array, "..."], seeds: Int[Array, "..."]
+) -> Key[Array, "..."]:
+    """The random keys of runs, by the number of the lane and that of the seed.
+
+    The two are broadcast against each other.
+    """
+    fold = jax.vmap(jax.random.fold_in)
+    lanes, seeds = jnp.broadcast_arrays(lanes, seeds)
+    root = jnp.broadcast_to(jax.random.key(seed), (lanes.size,))
+    return fold(fold(root, lanes.ravel()), seeds.ravel()).reshape(lanes.shape)
 
 
 @eqx.filter_jit
-def _block(problems, recipe, axes, keys, stops, observe, devices):
-    def per_device(problems, numbers, keys, stops):
-        recipe = eqx.combine(numbers, rest)
+def _block(problems, recipe, bits, stops, axes, observe, devices):
+    def per_device(problems, numbers, bits, stops):
+        recipe, keys = eqx.combine(numbers, rest), jax.random.wrap_key_data(bits)
 
         def one(problem, recipe, key):
             return _one(problem, recipe, key, stops, observe)
@@ -156,7 +174,7 @@ def _block(problems, recipe, axes, keys, stops, observe, devices):
 
     numbers, rest = eqx.partition(recipe, eqx.is_array)
     if len(devices) == 1:
-        return per_device(problems, numbers, keys, stops)
+        return per_device(problems, numbers, bits, stops)
     along, whole = PartitionSpec("lanes"), PartitionSpec()
     specs = jax.tree.map(
         lambda axis, leaf: along if axis == 0 else whole,
@@ -170,7 +188,7 @@ def _block(problems, recipe, axes, keys, stops, observe, devices):
         in_specs=(along, specs, along, whole),
         out_specs=along,
         check_vma=False,
-    )(problems, numbers, keys, stops)
+    )(problems, numbers, bits, stops)
 
 
 def _one(problem, recipe, key, stops, observe):

@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from experiments import cli, recipe_files
+from experiments import cli, recipe_files, tables
 from experiments.errors import UserError
 from simulator import rollouts as ro
 
@@ -105,7 +105,7 @@ def test_a_recipe_with_everything_makes_the_round_trip():
 
 
 def test_every_part_can_be_named_in_a_file():
-    names = {name for kind in recipe_files.kinds().values() for name in kind}
+    names = {name for kind in tables.kinds().values() for name in kind}
     assert {"kl-loss3", "pass-at-n-reward", "own-group", "shared"} <= names
     for name in ("reinforce", "group-mean", "rloo", "grpo", "delight"):
         recipe = recipe_files.loads(f'estimator = "{name}"')

@@ -16,7 +16,7 @@ MANY = 4  # steps that some lanes need, and others do not
 @pytest.fixture(scope="module", autouse=True)
 def devices():
     """Here batches are shared by two devices."""
-    assert len(ensembles.local_devices()) == 2
+    assert len(ensembles.devices()) == 2
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_results_do_not_depend_on_width_blocks_and_devices(batch, monkeypatch):
     monkeypatch.setattr(ensembles, "CPU_WIDTH", 2)
     monkeypatch.setattr(ensembles, "BLOCK_CHUNKS", 4)
     here = jax.local_devices()
-    monkeypatch.setattr(ensembles, "local_devices", lambda: here[:1])
+    monkeypatch.setattr(ensembles, "devices", lambda: here[:1])
     assert_same(solve(batch), whole)
 
 
@@ -128,7 +128,7 @@ def test_every_lane_is_walked_to_its_end_whatever_the_devices(
 ):
     here = jax.local_devices()
     assert len(here) == 2
-    monkeypatch.setattr(ensembles, "local_devices", lambda: here[:devices])
+    monkeypatch.setattr(ensembles, "devices", lambda: here[:devices])
     monkeypatch.setattr(ensembles, "CPU_WIDTH", 8)
     monkeypatch.setattr(ensembles, "BLOCK_CHUNKS", 4)
     steps = rng.integers(0, 60, size=lanes)

@@ -1,0 +1,79 @@
+"""From the values of some cells to the problem and the objects that solve it."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments import recipe_files, tables, until
+from experiments.errors import UserError
+from experiments.sweeps import models, slots
+from experiments.sweeps.sweep_file import Sweep
+
+
+class Runs(NamedTuple):
+    """Runs that are solved together: base models, the problem, and what solves it."""
+
+    base: models.BaseModels
+    problem: Any
+    roots: dict[str, Any]
+
+
+def assemble(sweep: Sweep, values: Mapping[str, Any], number: int) -> Runs:
+    """`values`: per axis `[number]`, or one for all.
+
+    Raises `UserError` or `ValueError` for what does not fit together.
+    """
+    import simulator as sim
+
+    parameters, roots = dict(sweep.fixed), dict(sweep.roots)
+    for axis, (root, slot) in zip(sweep.axes, sweep.places, strict=True):
+        value = values[axis.name]
+        if root == "model":
+            parameters[axis.name.removeprefix("model.")] = value
+        elif slot is not None:
+            roots[root] = _put(root, roots[root], slot.path[1:], value)
+    columns = {
+        name: np.broadcast_to(np.asarray(value, float), (number,))
+        for name, value in parameters.items()
+    }
+    base = sweep.family.build(columns, sweep.width, sweep.seed)
+    problem = sim.Problem(
+        base.success_rates, logits=base.log_policy, answer_kernel=base.kernel
+    )
+    if not sweep.trains:
+        roots["signal"] = _signal(sweep, roots["signal"], base)
+    return Runs(base, problem, roots)
+
+
+def _put(root: str, old: Any, path: slots.Path, value: Any) -> Any:
+    import simulator as sim
+
+    if path:
+        return slots.put(old, path, value)
+    if root == "until":
+        return until.read(value, "axis until")
+    if root == "recipe":
+        return recipe_files.load(value)
+    bases = {"signal": sim.AbstractSignal, "update": sim.AbstractUpdate}
+    return tables.named(bases[root], value, root)
+
+
+def _signal(sweep: Sweep, signal: Any, base: models.BaseModels) -> Any:
+    """The signal with what the base model brings, and weights that add up to 1."""
+    import simulator as sim
+
+    if signal is None:
+        if base.confidence is None:
+            raise UserError(
+                "signal fixed-confidence needs numbers, or a family with confidences: "
+                "rival, confident."
+            )
+        return sim.FixedConfidence(base.confidence)
+    if sweep.rest is None:
+        return signal
+    weights = np.array(signal.weights)
+    others = np.delete(weights, sweep.rest, axis=-1).sum(axis=-1)
+    weights[..., sweep.rest] = 1 - others
+    return dataclasses.replace(signal, weights=weights)

@@ -1,0 +1,91 @@
+"""Who works on which units: shards of a store, and locks that a kill cannot leave.
+
+Shard i of n does the units i, i + n, i + 2 n, ... A shard is claimed by a lock on a
+file beside the store, which the system releases with the process. It is not needed for
+correct results (a unit is the same whoever computes it), but saves doing work twice.
+
+Limit: needs `flock`, which network file systems have to support.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.errors import UserError
+
+MOST_SHARDS = 100_000
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Number `index` of `count`, from 0."""
+
+    index: int = 0
+    count: int = 1
+
+    def has(self, unit: int) -> bool:
+        """Whether the unit of this number is this shard's."""
+        return unit % self.count == self.index
+
+
+def read(text: str) -> Shard:
+    """A shard written `i/n`, i from 0. Raises `UserError`."""
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if match:
+        index, count = int(match[1]), int(match[2])
+        if index < count <= MOST_SHARDS:
+            return Shard(index, count)
+    raise UserError(f"--shard {text}: give i/n with i from 0 to n - 1, as in 0/4.")
+
+
+@contextlib.contextmanager
+def claim(store: Path, shard: Shard) -> Iterator[None]:
+    """Hold the shard. Raises `UserError` if another process holds it, or overlaps."""
+    folder = store.with_name(f"{store.name}.locks")
+    folder.mkdir(exist_ok=True)
+    own = folder / f"{shard.index}-of-{shard.count}"
+    with _locked(own) as taken:
+        if not taken:
+            raise UserError(
+                f"another process works on shard {shard.index}/{shard.count} of "
+                f"{store}; wait for it, or give another --shard."
+            )
+        for other in folder.iterdir():
+            if other.name.endswith(f"-of-{shard.count}"):
+                continue
+            with _locked(other) as free:
+                if not free:
+                    raise UserError(
+                        f"another process works on {store} as shard {other.name}; "
+                        f"cut it into as many shards (--shard i/n), or wait for it."
+                    )
+        yield
+    with contextlib.suppress(OSError):
+        folder.rmdir()  # unless others are at work
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Whether the lock was free; it is held meanwhile, and removed afterwards."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            yield False
+            return
+        # Its last holder may have removed the file in between.
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                break
+        os.close(handle)
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)

@@ -1,0 +1,167 @@
+"""What `pattern-selection sweep` does, mode by mode."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.output import check_writable_file, write_json
+from experiments.progress import bar
+from experiments.sweeps import claims, grid, machines, march, sweep_file
+from experiments.sweeps.claims import Shard
+from experiments.sweeps.store import Store
+from experiments.sweeps.sweep_file import Sweep
+
+
+def run(args: argparse.Namespace, mode: str) -> int:
+    """Do it; the exit code."""
+    check_writable_file(args.json)
+    with machines.joined(args.coordinator, args.processes, args.process) as group:
+        sweep = sweep_file.load(args.file, args.seed if args.seed_given else None)
+        shard = claims.read(args.shard) if args.shard else Shard()
+        if group.count > 1 and (mode != "march" or shard.count > 1):
+            raise UserError("--coordinator: compute only, and without --shard.")
+        path = args.out or Path(f"{args.file.with_suffix('')}.zarr")
+        march.check_corners(sweep)
+        if mode == "dry_run":
+            from experiments.sweeps import estimate
+
+            print(estimate.lines(sweep))
+            return 0
+        if mode == "cell":
+            from experiments.sweeps import one_cell
+
+            print(one_cell.lines(sweep, _existing(args, sweep, path), args.cell))
+            return 0
+        if group.count > 1:
+            return _together(args, sweep, path, group)
+        return _alone(args, sweep, path, shard, mode)
+
+
+def _text(args: argparse.Namespace) -> str:
+    return args.file.read_text(encoding="utf-8")
+
+
+def _existing(args, sweep: Sweep, path: Path) -> Store:
+    if not path.exists():
+        raise UserError(f"{path} does not exist; run the sweep first, or give --out.")
+    return march.begin(path, sweep, _text(args), mix=args.mix)
+
+
+def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
+    with claim_writable(path, shard):
+        if mode == "march":
+            begin = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
+        else:
+            begin = _existing(args, sweep, path)
+        if mode in ("check", "repair"):
+            found = march.damages(begin)
+            bad = begin.damaged_coordinates()
+            _report_damages(found, bad)
+            if mode == "check" or not (found or bad):
+                return 1 if found or bad else 0
+            begin.write_coordinates()
+            for unit, _ in found:
+                begin.forget(unit)
+        if mode == "redo_unresolved":
+            if args.max_steps is None or args.max_steps < 1:
+                raise UserError("--redo-unresolved needs --max-steps, a whole number.")
+            generous = replace(sweep, table=sweep.table | {"max_steps": args.max_steps})
+            with bar("redo", "cell") as progress:
+                number = march.redo_unresolved(generous, begin, progress)
+            print(f"{number} cells computed again")
+        else:
+            _march(sweep, begin, shard)
+    return report(args, sweep, begin, shard)
+
+
+@contextlib.contextmanager
+def claim_writable(path: Path, shard: Shard) -> Iterator[None]:
+    """`claims.claim`, with a clear line where the folder does not allow it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(claims.claim(path, shard))
+        except OSError as error:
+            raise UserError(
+                f"cannot write beside {path} ({error.strerror}); choose another place "
+                "with --out."
+            ) from None
+        yield
+
+
+def _march(sweep: Sweep, target: Store, shard: Shard) -> None:
+    try:
+        with bar("sweep", "cell") as progress:
+            march.march(sweep, target, shard, progress)
+    except KeyboardInterrupt:
+        done = int(target.done().sum())
+        print(
+            f"{done} of {target.grid.num_units} units are stored in {target.path}; "
+            "the same command goes on."
+        )
+        raise
+
+
+def _together(args, sweep: Sweep, path: Path, group) -> int:
+    """All processes solve every unit together; the first one keeps the store."""
+    if group.index > 0:
+        machines.follow(sweep, grid.cut(sweep))
+        return 0
+    with claim_writable(path, Shard()):
+        target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
+        with bar("sweep", "cell") as progress:
+            machines.lead(sweep, target, progress)
+    return report(args, sweep, target, Shard())
+
+
+def _report_damages(found, bad: list[str]) -> None:
+    for unit, what in found:
+        sides = ", ".join(f"{side.start}:{side.stop}" for side in unit.region)
+        print(f"unit {unit.index} [{sides}]: {what}")
+    for name in bad:
+        print(f"coordinate {name} is damaged")
+    if not (found or bad):
+        print("all units that are stored are whole")
+
+
+def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
+    """Print what is stored; exit code 1 if runs are unresolved."""
+    import simulator as sim
+
+    counts = march.count(sweep, target)
+    advice = {n: sim.Outcome[getattr(sim.Outcome, n)] for n in counts.outcomes}
+    result = {
+        "store": str(target.path),
+        "cells": sweep.num_cells,
+        "missing": counts.missing,
+        "runs": sweep.num_cells * sweep.lanes_per_cell,
+        "outcomes": dict(counts.outcomes),
+        "unresolved": counts.unresolved,
+        "advice": advice,
+    }
+    write_json(result, args.json)
+    if args.json != "-":
+        print("\n".join(_lines(result, shard, args.file)))
+    return 1 if counts.unresolved else 0
+
+
+def _lines(result: dict, shard: Shard, file: Path) -> list[str]:
+    outcomes = ", ".join(f"{k} {n:,}" for k, n in result["outcomes"].items())
+    lines = [
+        f"cells      {result['cells']:,}, {result['missing']:,} not stored yet",
+        f"outcomes   {outcomes or '-'}",
+        f'load       xarray.open_zarr("{result["store"]}")',
+    ]
+    lines += [f"           {k}: {v}" for k, v in result["advice"].items()
+              if k != "reached"]  # fmt: skip
+    if result["missing"] and shard.count > 1:
+        lines.append(f"the rest is for the other shards of {shard.count}")
+    if result["unresolved"]:
+        lines.append(
+            f"{result['unresolved']:,} runs are unresolved (stored as NaN): "
+            f"pattern-selection sweep {file} --redo-unresolved --max-steps N computes "
+            "just those again"
+        )
+    return lines

@@ -1,0 +1,90 @@
+"""What a sweep would take: cells, memory, disk and time, from a sample of its cells."""
+
+import math
+import resource
+import sys
+import time
+
+import numpy as np
+
+from experiments.sweeps import grid, solving, store
+from experiments.sweeps.sweep_file import Sweep
+
+SAMPLES = (256, 4096)  # runs; the difference tells the time of one
+
+
+def _sample(sweep: Sweep, cells: grid.Grid, runs: int) -> float:
+    """Seconds for about `runs` runs of cells all over the grid, programs compiled."""
+    rng = np.random.default_rng(0)
+    number = max(1, runs // sweep.lanes_per_cell)
+    unit = cells.unit(int(rng.integers(cells.num_units)))
+    values = grid.cells(sweep, unit)
+    for i, axis in enumerate(sweep.kept):
+        if not sweep.is_static(i):
+            values[axis.name] = rng.choice(axis.values, number)
+    elapsed = math.inf
+    for _ in range(2):
+        start = time.perf_counter()
+        solving.cell_columns(sweep, values, number)
+        elapsed = min(elapsed, time.perf_counter() - start)
+    return elapsed
+
+
+def seconds(sweep: Sweep, cells: grid.Grid) -> float:
+    """Expected time with compiled programs, on this machine."""
+    few, many = (_sample(sweep, cells, runs) for runs in SAMPLES)
+    actual = [max(1, n // sweep.lanes_per_cell) for n in SAMPLES]
+    if actual[0] == actual[1]:
+        return many * sweep.num_cells / actual[1]
+    each = max(many - few, 0.0) / (actual[1] - actual[0])
+    return max(few, each * sweep.num_cells)
+
+
+def disk(sweep: Sweep) -> int:
+    """Bytes of the result before compression."""
+    size = 0
+    for variable in store.variables(sweep).values():
+        extra = math.prod(number for _, number in variable.extra)
+        size += sweep.num_cells * extra * np.dtype(variable.dtype).itemsize
+    return size
+
+
+def memory() -> int:
+    """The most that this process has had in memory so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def lines(sweep: Sweep) -> str:
+    """The answer to `--dry-run`."""
+    cells = grid.cut(sweep)
+    took = seconds(sweep, cells)
+    unit = math.prod(cells.chunk) * sweep.lanes_per_cell
+    # Per run: policies and times at events, and the walker on its way.
+    held = memory() + unit * sweep.width * 8 * 16
+    runs = sweep.num_cells * sweep.lanes_per_cell
+    axes = ", ".join(f"{axis.name} {len(axis.values):,}" for axis in sweep.axes)
+    return "\n".join(
+        [
+            f"axes    {axes}",
+            f"cells   {sweep.num_cells:,}, {runs:,} runs, {cells.num_units:,} units",
+            f"memory  {_size(held)} at most, about",
+            f"disk    {_size(disk(sweep))} before compression, "
+            f"{cells.num_units * (len(store.variables(sweep)) + 1):,} files",
+            f"time    {_duration(took)} on this machine, compiling apart",
+        ]
+    )
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"
+
+
+def _duration(took: float) -> str:
+    if took < 120:
+        return f"{took:.2g} s"
+    return f"{took / 60:.3g} min" if took < 7200 else f"{took / 3600:.3g} h"

@@ -1,0 +1,252 @@
+"""Going through the units of a sweep: begin, go on, check, mend."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.errors import UserError
+from experiments.sweeps import grid, solving, store
+from experiments.sweeps.claims import Shard
+from experiments.sweeps.grid import Grid, Unit
+from experiments.sweeps.store import Store
+from experiments.sweeps.sweep_file import Sweep
+
+PACKAGES = ("simulator", "experiments")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of the cells that are stored: runs by outcome, and how many cells are not."""
+
+    outcomes: Mapping[str, int]
+    missing: int
+
+    @property
+    def unresolved(self) -> int:
+        """Runs that failed: what they ended with is not stored."""
+        return sum(self.outcomes.get(name, 0) for name in solving.FAILED)
+
+
+def code_digest() -> str:
+    """A hash of the source that decides on the numbers, with or without git."""
+    digest = hashlib.sha256()
+    for name in PACKAGES:
+        root = Path(__file__).resolve().parents[2] / name
+        for file in sorted(root.rglob("*.py")):
+            digest.update(str(file.relative_to(root)).encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def identity(sweep: Sweep, cells: Grid) -> dict[str, Any]:
+    """The stamp of a sweep's store: what has to be the same for the same bits."""
+    import jax
+
+    from experiments.stamp import stamp
+
+    batch = int(np.prod(cells.chunk)) * sweep.lanes_per_cell
+    table = stamp(sweep.identity, sweep.seed, batch)
+    return table | {"code_sha256": code_digest(), "num_devices": jax.device_count()}
+
+
+# What a store has to agree on with the run that goes on with it.
+MUST_AGREE = {
+    "config_sha256": "another sweep",
+    "dtype": "another precision",
+    "code_sha256": "another version of the code",
+    "versions": "other versions of its packages",
+    "device": "another kind of device",
+    "num_devices": "another number of devices",
+}
+NEVER = ("config_sha256", "dtype")
+
+
+def begin(
+    path: Path, sweep: Sweep, text: str, overwrite: bool = False, mix: bool = False
+) -> Store:
+    """The store of the sweep, new or to go on with.
+
+    `mix`: go on although code, versions or devices differ. Raises `UserError` if the
+    store is of another sweep.
+    """
+    cells = grid.cut(sweep)
+    stamp = identity(sweep, cells)
+    if overwrite:
+        _remove(path)
+    if not path.exists():
+        return store.create(path, sweep, cells, stamp, text)
+    old = store.attributes(path).get("stamp", {})
+    for key, what in MUST_AGREE.items():
+        if old.get(key) == stamp[key] or (mix and key not in NEVER):
+            continue
+        advice = "give another --out, or --overwrite it"
+        if key not in NEVER:
+            advice += ", or go on all the same with --mix"
+        raise UserError(
+            f"{path} holds {what} ({key} is {_short(old.get(key))}, now "
+            f"{_short(stamp[key])}); {advice}."
+        )
+    return store.open_store(path, sweep, cells)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}..."
+
+
+def _remove(path: Path) -> None:
+    import shutil
+
+    if not path.exists():
+        return
+    if not (path / "zarr.json").exists():
+        raise UserError(f"{path} is not a store; --overwrite removes stores only.")
+    shutil.rmtree(path)
+
+
+def check_corners(sweep: Sweep) -> None:
+    """Build the cells at the corners of the grid, one by one.
+
+    Raises `UserError` for what cannot be run, with the corner.
+    """
+    ends = []
+    for axis in sweep.axes:
+        order = np.arange(len(axis.values))
+        if axis.values.dtype != object:
+            order = np.unique([np.argmin(axis.values), np.argmax(axis.values)])
+        ends.append(axis.values[order])
+    shape = tuple(len(values) for values in ends)
+    for corner in np.ndindex(*shape):
+        triples = zip(sweep.axes, ends, corner, strict=True)
+        values = {axis.name: side[i] for axis, side, i in triples}
+        try:
+            check_cell(sweep, values)
+        except (UserError, ValueError) as error:
+            place = ", ".join(f"{name} = {value}" for name, value in values.items())
+            raise UserError(f"at {place}: {error}") from None
+
+
+def check_cell(sweep: Sweep, values: Mapping[str, Any]) -> None:
+    """Raise `UserError` or `ValueError` if a cell cannot be run."""
+    import jax
+
+    import simulator as sim
+    from experiments.sweeps.assembly import assemble
+
+    given = {
+        name: value if isinstance(value, str) else np.array([value])
+        for name, value in values.items()
+    }
+    for index, axis in enumerate(sweep.axes):
+        if sweep.is_static(index):
+            given[axis.name] = values[axis.name]
+    runs = assemble(sweep, given, 1)
+    if sweep.trains:
+        runs.roots["recipe"].check(jax.tree.map(lambda x: x[:, None], runs.problem))
+        return
+    runs.roots["signal"].check(runs.problem)
+    runs.roots["update"].check(runs.roots["signal"])
+    method = sweep.table.get("method", "auto")
+    known = sim.closed_form(runs.roots["signal"], runs.roots["update"])
+    if method == "exact" and not known:
+        raise UserError("method exact: no closed form is known; use auto or flow.")
+
+
+def march(
+    sweep: Sweep,
+    target: Store,
+    shard: Shard,
+    progress: Progress | None = None,
+    solve: Callable[[Sweep, Unit], dict[str, np.ndarray]] = solving.unit_columns,
+) -> int:
+    """Compute and store the shard's units that are not done; how many there were."""
+    done = target.done()
+    todo = [u for u in target.grid.units() if shard.has(u.index) and not done[u.index]]
+    for unit in todo:
+        target.remove_leftovers(unit)
+    total = sum(unit.num_cells for unit in todo)
+    finished = 0
+    for unit in todo:
+        target.write(unit, solve(sweep, unit))
+        finished += unit.num_cells
+        if progress is not None:
+            progress(finished, total)
+    return len(todo)
+
+
+def count(sweep: Sweep, target: Store) -> Counts:
+    """Outcomes of all runs that are stored. Raises `UserError` for a damaged chunk."""
+    import simulator as sim
+
+    outcomes = np.zeros(len(sim.OUTCOME_NAMES), int)
+    done, missing = target.done(), 0
+    for unit in target.grid.units():
+        if not done[unit.index]:
+            missing += unit.num_cells
+            continue
+        outcomes += _outcomes(target, unit)
+    names = zip(sim.OUTCOME_NAMES, outcomes.tolist(), strict=True)
+    return Counts({name: number for name, number in names if number}, missing)
+
+
+def _outcomes(target: Store, unit: Unit) -> np.ndarray:
+    import simulator as sim
+
+    number = len(sim.OUTCOME_NAMES)
+    try:
+        columns = target.read_outcomes(unit)
+    except (ValueError, RuntimeError, OSError):
+        raise UserError(
+            f"{target.path} is damaged in unit {unit.index}; look with --check, mend "
+            "with --repair."
+        ) from None
+    if columns.ndim > len(unit.shape):
+        return columns.reshape(-1, number).sum(axis=0)
+    return np.bincount(columns.ravel(), minlength=256)[:number]
+
+
+def damages(target: Store) -> list[tuple[Unit, str]]:
+    """What is wrong with the units that are done: the unit, and which file."""
+    done = target.done()
+    return list(target.damages(u for u in target.grid.units() if done[u.index]))
+
+
+def redo_unresolved(sweep: Sweep, target: Store, progress: Progress | None) -> int:
+    """Compute again the cells with runs that failed; how many cells.
+
+    `sweep` may allow more steps than the one that the store was made with.
+    """
+    done, bad = target.done(), []
+    for unit in target.grid.units():
+        if done[unit.index]:
+            cells = _failed_cells(target, unit)
+            if cells.any():
+                bad.append((unit, cells))
+    total, finished = sum(int(cells.sum()) for _, cells in bad), 0
+    for unit, cells in bad:
+        columns = target.read(unit)
+        values = {
+            name: value[cells.ravel()] if isinstance(value, np.ndarray) else value
+            for name, value in grid.cells(sweep, unit).items()
+        }
+        new = solving.cell_columns(sweep, values, int(cells.sum()))
+        for name, column in columns.items():
+            column[cells] = new[name]
+        target.write(unit, columns)
+        finished += int(cells.sum())
+        if progress is not None:
+            progress(finished, total)
+    return total
+
+
+def _failed_cells(target: Store, unit: Unit) -> np.ndarray:
+    codes = solving.failure_codes()
+    outcomes = target.read_outcomes(unit)
+    if outcomes.ndim > len(unit.shape):
+        return outcomes[..., codes].sum(axis=-1) > 0
+    return np.isin(outcomes, codes)

@@ -1,0 +1,150 @@
+"""The cells of one unit, solved: by the flow, or by sampled training."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from experiments.sweeps import grid, observables, reduction
+from experiments.sweeps.assembly import Runs, assemble
+from experiments.sweeps.grid import Unit
+from experiments.sweeps.sweep_file import Sweep
+
+FAILED = ("max_steps", "nonfinite", "oversized")
+Columns = dict[str, np.ndarray]
+
+
+def unit_columns(sweep: Sweep, unit: Unit) -> Columns:
+    """What the store keeps of the cells of a unit: `[*unit.shape, ...]` each."""
+    values = grid.cells(sweep, unit)
+    columns = cell_columns(sweep, values, unit.num_cells)
+    return {k: v.reshape((*unit.shape, *v.shape[1:])) for k, v in columns.items()}
+
+
+def cell_columns(sweep: Sweep, values: Mapping[str, Any], number: int) -> Columns:
+    """The same for any cells, `values` per axis `[number]` or one for all: `[number]`.
+
+    The outcome of every run, as a code; or, where runs are summarised, how many runs
+    had each outcome.
+    """
+    if sweep.reduce is None:
+        return solve(sweep, values, number)
+    runs, room = sweep.lanes_per_cell, grid.lanes_per_unit(sweep)
+    piece = max(1, room // number)
+    parts = []
+    for start in range(0, runs, piece):
+        stop = min(start + piece, runs)
+        many = grid.with_runs(sweep, values, number, start, stop)
+        part = solve(sweep, many, number * (stop - start))
+        parts.append({k: v.reshape(number, -1) for k, v in part.items()})
+    whole = {k: np.concatenate([p[k] for p in parts], axis=1) for k in parts[0]}
+    return _summaries(sweep.reduce, whole)
+
+
+def _summaries(reduce: reduction.Reduction, whole: Columns) -> Columns:
+    import simulator as sim
+
+    outcome = whole.pop(observables.OUTCOME)
+    codes = np.arange(len(sim.OUTCOME_NAMES))
+    counts = (outcome[:, :, None] == codes).sum(axis=1)
+    columns = {"runs": counts}
+    for name, values in whole.items():
+        found = reduction.summarise(values, reduce.statistics)
+        columns |= {f"{name}_{key}": value for key, value in found.items()}
+    for name, bins in reduce.bins.items():
+        columns[f"{name}_histogram"] = reduction.histogram(whole[name], bins)
+    return columns
+
+
+def solve(sweep: Sweep, values: Mapping[str, Any], number: int) -> Columns:
+    """Every run on its own: the recorded observables and the outcome's code."""
+    runs = assemble(sweep, values, number)
+    columns = _train(sweep, runs, values) if sweep.trains else _flow(sweep, runs)
+    bad = np.isin(columns[observables.OUTCOME], failure_codes())
+    return observables.without_failures(columns, bad)
+
+
+def failure_codes() -> list[int]:
+    """The outcomes after which the numbers of a run mean nothing."""
+    import simulator as sim
+
+    return [sim.OUTCOME_NAMES.index(name) for name in FAILED]
+
+
+def options(sweep: Sweep) -> dict[str, Any]:
+    """The options of `simulator.solve` that the file gives."""
+    table = sweep.table
+    given: dict[str, Any] = {"method": table.get("method", "auto")}
+    given["max_log_time"] = table.get("max_log10_time", 800.0) * np.log(10)
+    for key in ("max_steps", "tolerance"):
+        if key in table:
+            given[key] = table[key]
+    return given
+
+
+def _flow(sweep: Sweep, runs: Runs) -> Columns:
+    import simulator as sim
+
+    events = [getattr(sim, name)() for name in observables.events(sweep.record)]
+    solution = sim.solve(
+        runs.problem,
+        runs.roots["signal"],
+        runs.roots["update"],
+        until=runs.roots["until"],
+        events=events,
+        **options(sweep),
+    )
+    measure = observables.solutions(sweep.record)
+    columns = _measured(measure, solution, runs)
+    if "log10_total_time" in sweep.record:
+        before = runs.base.log_before
+        log_time = np.asarray(solution.log_time)
+        total = log_time if before is None else np.logaddexp(log_time, before)
+        columns["log10_total_time"] = total / np.log(10)
+    names = sim.outcome_names(solution.outcome)
+    return columns | {observables.OUTCOME: _codes(names)}
+
+
+def _codes(names: np.ndarray) -> np.ndarray:
+    import simulator as sim
+
+    known = np.array(sim.OUTCOME_NAMES)
+    order = np.argsort(known)
+    return order[np.searchsorted(known[order], names)].astype(np.uint8)
+
+
+def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
+    """Cells have the same random numbers: what differs between them is no accident."""
+    import jax
+
+    import simulator as sim
+    from simulator import rollouts
+
+    problem = jax.tree.map(lambda x: x[:, None], runs.problem)
+    number = len(problem.success_rates)
+    seeds = np.asarray(values.get("seed", np.zeros(number)), int)
+    run = rollouts.train(
+        problem,
+        runs.roots["recipe"],
+        keys=rollouts.seed_keys(sweep.seed, 0, seeds[:, None]),
+    )
+    final = run.log_probs[:, 0, 0]
+    columns = _measured(observables.policies(sweep.record), final, runs)
+    names = sim.outcome_names(run.outcome)[:, 0]
+    return columns | {observables.OUTCOME: _codes(names)}
+
+
+def _measured(measure: Callable, ends: Any, runs: Runs) -> Columns:
+    """`measure` of every run; in whole blocks, so that few programs are compiled."""
+    import jax
+
+    number = len(runs.base.success_rates)
+    size = 1 << (number - 1).bit_length()
+    given = (ends, runs.problem.success_rates, runs.problem.log_policy)
+
+    def padded(leaf):
+        rows = np.asarray(leaf)
+        return np.concatenate([rows, np.repeat(rows[-1:], size - number, axis=0)])
+
+    found = jax.jit(jax.vmap(measure))(*jax.tree.map(padded, given))
+    return {name: np.asarray(value)[:number] for name, value in found.items()}

@@ -1,0 +1,297 @@
+"""The results of a sweep on disk: one Zarr store that xarray opens in one line.
+
+One unit of work is one chunk of every array, and one chunk is one file, written beside
+its place and moved there. `done` is set after all arrays of a unit are written, so that
+a kill at any moment leaves whole units, and units that were never there. Every chunk
+ends with a checksum of its bytes: what was cut or changed is noticed when it is read.
+
+Limits: no `fsync`; after a power cut `--check` finds what the disk lost.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from experiments.errors import UserError
+from experiments.sweeps import observables
+from experiments.sweeps.grid import Grid, Unit
+from experiments.sweeps.sweep_file import Sweep
+
+FORMAT = 1
+NOT_DONE = 255  # in place of an outcome's code
+DONE = "done"
+Columns = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One array: its type, dimensions after those of the cells, and attributes."""
+
+    dtype: str
+    extra: tuple[tuple[str, int], ...]
+    attributes: Mapping[str, Any]
+
+
+def variables(sweep: Sweep) -> dict[str, Variable]:
+    """The arrays that hold the results of a sweep."""
+    import simulator as sim
+
+    names = list(sim.OUTCOME_NAMES)
+    if sweep.reduce is None:
+        advice = {name: sim.Outcome[getattr(sim.Outcome, name)] for name in names}
+        codes = {"flag_values": list(range(len(names))), "flag_meanings": names}
+        texts = {"long_name": "why the run ended", "advice": advice}
+        found = {observables.OUTCOME: Variable("u1", (), texts | codes)}
+        for name in sweep.record:
+            found[name] = Variable("f8", (), _texts(name))
+        return found
+    outcomes = (("outcome", len(names)),)
+    found = {"runs": Variable("i8", outcomes, {"long_name": "runs per outcome"})}
+    for name in sweep.record:
+        for statistic in sweep.reduce.statistics:
+            texts = _texts(name)
+            texts["long_name"] += f": {statistic} over {', '.join(sweep.reduce.over)}"
+            if statistic == "count":
+                texts["units"] = "1"
+            found[f"{name}_{statistic}"] = Variable("f8", (), texts)
+        if name in sweep.reduce.bins:
+            bins = ((f"{name}_bin", sweep.reduce.bins[name][2]),)
+            texts = {"long_name": f"runs per bin of {name}", "units": "1"}
+            found[f"{name}_histogram"] = Variable("i8", bins, texts)
+    return found
+
+
+def _texts(name: str) -> dict[str, Any]:
+    known = observables.find(name)
+    assert known is not None
+    return {"long_name": known.text, "units": known.units}
+
+
+def coordinates(sweep: Sweep) -> dict[str, np.ndarray]:
+    """Every dimension's values: those of the axes, outcomes' names, middles of bins."""
+    import simulator as sim
+
+    found = {axis.dim: axis.values for axis in sweep.kept}
+    if sweep.reduce is not None:
+        found["outcome"] = np.array(sim.OUTCOME_NAMES, dtype=object)
+        for name, (low, high, count) in sweep.reduce.bins.items():
+            edges = np.linspace(low, high, count + 1)
+            found[f"{name}_bin"] = (edges[1:] + edges[:-1]) / 2
+    return found
+
+
+class Store:
+    """An open store. Use `create` and `open`."""
+
+    def __init__(self, path: Path, group: zarr.Group, sweep: Sweep, grid: Grid):
+        self.path, self.grid, self._sweep = path, grid, sweep
+        self._group = group
+        self._names = list(variables(sweep))
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The attributes of the whole: title, sweep, stamp."""
+        return dict(self._group.attrs)
+
+    def done(self) -> np.ndarray:
+        """Which units are stored, `[units]`."""
+        flags = np.zeros(self.grid.num_units, bool)
+        for index in range(len(flags)):
+            # A marker that cannot be read is as good as none.
+            with contextlib.suppress(ValueError, OSError, RuntimeError):
+                flags[index] = bool(self._group[DONE][index])
+        return flags
+
+    def write(self, unit: Unit, columns: Columns) -> None:
+        """Store a unit: its columns first, then that it is done.
+
+        Raises `UserError` if the disk does not take it.
+        """
+        try:
+            for name in self._names:
+                self._group[name][unit.region] = columns[name]
+            self._group[DONE][unit.index] = 1
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {self.path} ({error.strerror}); what was stored is "
+                "safe. Mend it and give the same command again to go on."
+            ) from None
+
+    def read(self, unit: Unit) -> dict[str, np.ndarray]:
+        """The columns of a unit. Raises `ValueError` for a damaged chunk."""
+        return {name: self._group[name][unit.region] for name in self._names}
+
+    def read_outcomes(self, unit: Unit) -> np.ndarray:
+        """The outcomes of a unit: codes, or with summaries how many runs of each."""
+        name = observables.OUTCOME if self._sweep.reduce is None else "runs"
+        return self._group[name][unit.region]
+
+    def damages(self, units: Iterator[Unit]) -> Iterator[tuple[Unit, str]]:
+        """Units that say they are done and are not whole: the unit and the file."""
+        for unit in units:
+            for name in self._names:
+                file = self._chunk(name, unit)
+                try:
+                    values = self._group[name][unit.region]
+                except (ValueError, RuntimeError, OSError):
+                    yield unit, f"{file} is damaged"
+                    continue
+                if not file.exists():
+                    yield unit, f"{file} is missing"
+                elif name == observables.OUTCOME and (values == NOT_DONE).any():
+                    yield unit, f"{file} is not complete"
+
+    def damaged_coordinates(self) -> list[str]:
+        """Dimensions whose values are not those of the sweep any more."""
+        bad = []
+        for name, values in coordinates(self._sweep).items():
+            try:
+                same = np.array_equal(np.asarray(self._group[name][:]), values)
+            except (ValueError, RuntimeError, OSError, KeyError):
+                same = False
+            if not same:
+                bad.append(name)
+        return bad
+
+    def forget(self, unit: Unit) -> None:
+        """Mark a unit as not done, to be computed again."""
+        self._group[DONE][unit.index] = 0
+
+    def write_coordinates(self) -> None:
+        """Write the values of all dimensions again."""
+        for name, values in coordinates(self._sweep).items():
+            self._group[name][:] = values
+
+    def remove_leftovers(self, unit: Unit) -> None:
+        """Remove what a kill left half-written beside the chunks of a unit."""
+        files = [self._chunk(name, unit) for name in self._names]
+        files.append(self.path / DONE / "c" / str(unit.index))
+        for file in files:
+            for leftover in file.parent.glob(f"{file.name}.*.partial"):
+                leftover.unlink(missing_ok=True)
+
+    def _chunk(self, name: str, unit: Unit) -> Path:
+        place = np.unravel_index(unit.index, self.grid.units_along)
+        extra = ["0"] * (self._group[name].ndim - len(place))
+        return self.path.joinpath(name, "c", *(str(int(i)) for i in place), *extra)
+
+
+def _compressors():
+    return [ZstdCodec(level=1), Crc32cCodec()]
+
+
+def create(
+    path: Path, sweep: Sweep, grid: Grid, stamp: Mapping[str, Any], text: str
+) -> Store:
+    """A new store, empty; it appears whole or not at all.
+
+    `text`: the sweep file. Raises `UserError` if it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        _fill(draft, sweep, grid, stamp, text)
+        # Another process may have been faster; then its store counts.
+        with contextlib.suppress(FileExistsError):
+            if not path.exists():
+                draft.rename(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path} ({error.strerror}); choose another place with --out."
+        ) from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return open_store(path, sweep, grid)
+
+
+def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
+    attributes = {
+        "title": sweep.table.get("title", "a sweep of pattern-selection"),
+        "format": FORMAT,
+        "sweep": text,
+        "stamp": dict(stamp),
+    }
+    group = zarr.create_group(folder, attributes=attributes)
+    dims = tuple(axis.dim for axis in sweep.kept)
+    for name, variable in variables(sweep).items():
+        extra = tuple(size for _, size in variable.extra)
+        fill = {"f8": np.nan, "u1": NOT_DONE, "i8": 0}[variable.dtype]
+        group.create_array(
+            name,
+            shape=(*grid.shape, *extra),
+            chunks=(*grid.chunk, *extra),
+            dtype=variable.dtype,
+            fill_value=fill,
+            compressors=_compressors(),
+            dimension_names=(*dims, *(dim for dim, _ in variable.extra)),
+            attributes=dict(variable.attributes),
+            config={"write_empty_chunks": True},
+        )
+    for name, values in coordinates(sweep).items():
+        kind = str if values.dtype == object else values.dtype
+        array = group.create_array(
+            name,
+            shape=values.shape,
+            chunks=values.shape,
+            dtype=kind,
+            compressors=_compressors(),
+            dimension_names=(name,),
+        )
+        array[:] = values
+    group.create_array(
+        DONE,
+        shape=(grid.num_units,),
+        chunks=(1,),
+        dtype="u1",
+        fill_value=0,
+        compressors=[Crc32cCodec()],
+        dimension_names=("unit",),
+        attributes={"long_name": "units of work that are stored"},
+        config={"write_empty_chunks": True},
+    )
+    with warnings.catch_warnings():
+        # Zarr's own readers and xarray know it; other languages may not.
+        warnings.filterwarnings("ignore", message="Consolidated metadata")
+        zarr.consolidate_metadata(folder)
+
+
+def attributes(path: Path) -> dict[str, Any]:
+    """The attributes of an existing store. Raises `UserError` if it is none."""
+    try:
+        table = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        found = table["attributes"]
+        number = found["format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path} is not a store of a sweep, or its zarr.json is damaged; choose "
+            "another place with --out, or --overwrite it."
+        ) from None
+    if number != FORMAT:
+        raise UserError(
+            f"{path} was written in format {number}, this version reads {FORMAT}: use "
+            "the version that wrote it (see its stamp), or --overwrite it."
+        )
+    return found
+
+
+def open_store(path: Path, sweep: Sweep, grid: Grid) -> Store:
+    """The store of this sweep. Raises `UserError` if it cannot be read."""
+    attributes(path)
+    group = zarr.open_group(path, mode="r+", use_consolidated=True)
+    missing = [name for name in (*variables(sweep), DONE) if name not in group]
+    if missing:
+        raise UserError(
+            f"{path} lacks {', '.join(missing)}; --overwrite it, or choose another "
+            "place with --out."
+        )
+    return Store(path, group, sweep, grid)

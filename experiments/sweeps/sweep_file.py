@@ -1,0 +1,298 @@
+"""What a sweep file asks for, checked before anything runs.
+
+    record = ["log10_t0", "accuracy"]
+    until = "gap=1e-3"
+
+    [model]
+    family = "rival"
+    bad_rate = 0.2
+
+    [axes]
+    best_probability = {logspace = [1e-6, 0.9, 200]}
+    gap = {linspace = [0.01, 0.3, 100]}
+
+The flow takes `signal` and `update`; sampled training takes `recipe` instead: the name
+of one, of its file, or a table. `[reduce]` summarises axes instead of storing them.
+"""
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments import recipe_files, tables, until
+from experiments.errors import UserError
+from experiments.sweeps import axes, models, observables, reduction, slots
+from experiments.sweeps.axes import Axis
+
+KEYS = {
+    "title": str,
+    "seed": int,
+    "signal": (str, dict, list),
+    "update": (str, dict),
+    "recipe": (str, dict),
+    "until": str,
+    "record": list,
+    "method": str,
+    "max_log10_time": (int, float),
+    "max_steps": int,
+    "tolerance": (int, float),
+    "model": dict,
+    "axes": dict,
+    "reduce": dict,
+}
+FLOW_ONLY = ("signal", "update", "until", "method", "max_log10_time", "max_steps")
+MOST_CELLS = 10**11
+REST = "rest"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A checked sweep.
+
+    - `table`: the file as it was read; `seed`: for all that is random.
+    - `axes`: in the order of the file, reduced ones last.
+    - `places`: what each axis sets: `("model", name)`, or the path of a slot.
+    - `roots`: `signal`, `update` and `until`, or `recipe`.
+    - `rest`: the part of the mixture `signal` whose weight is what others leave.
+    """
+
+    table: Mapping[str, Any]
+    seed: int
+    family: models.Family
+    fixed: Mapping[str, float]
+    axes: tuple[Axis, ...]
+    places: tuple[tuple[str, slots.Slot | None], ...]
+    roots: Mapping[str, Any]
+    rest: int | None
+    record: tuple[str, ...]
+    reduce: reduction.Reduction | None
+
+    @property
+    def trains(self) -> bool:
+        """Sampled training, or the flow."""
+        return "recipe" in self.roots
+
+    @property
+    def kept(self) -> tuple[Axis, ...]:
+        """The axes that are dimensions of the result."""
+        over = () if self.reduce is None else self.reduce.over
+        return tuple(axis for axis in self.axes if axis.name not in over)
+
+    @property
+    def reduced(self) -> tuple[Axis, ...]:
+        """The axes that are summarised."""
+        return self.axes[len(self.kept) :]
+
+    @property
+    def lanes_per_cell(self) -> int:
+        """How many runs one cell of the result stands for."""
+        return math.prod(len(axis.values) for axis in self.reduced)
+
+    @property
+    def num_cells(self) -> int:
+        """Cells of the result."""
+        return math.prod(len(axis.values) for axis in self.kept)
+
+    def is_static(self, index: int) -> bool:
+        """Whether axis `index` needs a program of its own for every value."""
+        root, slot = self.places[index]
+        if root == "model":
+            return self.axes[index].name in models.STATIC
+        return slot is not None and slot.kind != "number"
+
+    @property
+    def width(self) -> int:
+        """The number of patterns that are stored per base model."""
+        if self.family.patterns is not None:
+            return self.family.patterns
+        for axis in self.axes:
+            if axis.name == "patterns":
+                return int(axis.values.max())
+        return int(self.fixed["patterns"])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides on the numbers, as plain data."""
+        table = {k: v for k, v in self.table.items() if k != "title"}
+        return table | {"seed": self.seed}
+
+    @property
+    def digest(self) -> str:
+        """A hash of `identity`."""
+        text = json.dumps(self.identity, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load(path: Path, seed: int | None = None) -> Sweep:
+    """The sweep of a TOML file. Raises `UserError` with the file and the mistake."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise UserError(f"cannot read {path} ({reason}); give a TOML file.") from None
+    try:
+        return read(parse(text), seed)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The table of a TOML text."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"not TOML: {error}.") from None
+    except RecursionError:
+        raise UserError("not TOML that can be read: nested too deeply.") from None
+
+
+def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
+    """The sweep of a table; `seed` instead of the file's.
+
+    Raises `UserError` for whatever cannot be run.
+    """
+    _check_keys(table)
+    given_seed = table.get("seed", 0) if seed is None else seed
+    if not 0 <= given_seed < 2**63:
+        raise UserError(f"seed = {given_seed}; give 0 to 2^63 - 1.")
+    family, fixed = models.read(table.get("model", {"family": "rival"}))
+    roots, rest = _roots(table, given_seed)
+    if not table.get("axes"):
+        raise UserError("[axes] is missing; give at least one, for example gap.")
+    listed = [axes.read(k, v, given_seed) for k, v in table["axes"].items()]
+    reduce = reduction.read(table.get("reduce"), [axis.name for axis in listed])
+    if reduce is not None:
+        listed.sort(key=lambda axis: axis.name in reduce.over)
+    places = tuple(_place(axis, family, roots) for axis in listed)
+    keys = {_key(*pair) for pair in zip(places, listed, strict=True)}
+    if len({axis.dim for axis in listed}) < len(listed) or len(keys) < len(listed):
+        raise UserError("two axes are the same parameter; give it once.")
+    record = observables.read(table.get("record"), trains="recipe" in roots)
+    sweep = Sweep(
+        table=table,
+        seed=given_seed,
+        family=family,
+        fixed=fixed,
+        axes=tuple(listed),
+        places=places,
+        roots=roots,
+        rest=rest,
+        record=record,
+        reduce=reduce,
+    )
+    for index in range(len(sweep.kept), len(listed)):
+        if sweep.is_static(index):
+            name = listed[index].name
+            raise UserError(f"reduce: axis {name} cannot be summarised; leave it out.")
+    if reduce is not None:
+        for name in reduce.bins:
+            if name not in record:
+                raise UserError(f"histogram {name}: record it, or leave it out.")
+    cells = math.prod(len(axis.values) for axis in listed)
+    if cells > MOST_CELLS:
+        raise UserError(f"{cells:.3g} runs; at most {MOST_CELLS:.0e} in one sweep.")
+    return sweep
+
+
+def _key(place, axis: Axis):
+    root, slot = place
+    return (root, axis.name) if slot is None else (root, slot.path)
+
+
+def _check_keys(table: dict[str, Any]) -> None:
+    for key, value in table.items():
+        if key not in KEYS:
+            raise UserError(f"{key!r} is unknown; choose from {', '.join(KEYS)}.")
+        if not isinstance(value, KEYS[key]) or isinstance(value, bool):
+            raise UserError(f"{key} = {tables.brief(value)} is of the wrong kind.")
+    if "recipe" in table:
+        for key in FLOW_ONLY:
+            if key in table:
+                raise UserError(f"{key} belongs to the flow; a recipe has no {key}.")
+    for key, low, high in (
+        ("max_log10_time", -300, 1e6),
+        ("max_steps", 1, 10**9),
+        ("tolerance", 1e-15, 1e-2),
+    ):
+        if key in table and not low <= table[key] <= high:
+            raise UserError(f"{key} = {table[key]}; give {low:g} to {high:g}.")
+    if table.get("method", "auto") not in ("auto", "exact", "flow"):
+        raise UserError(f"method = {table['method']!r}; give auto, exact or flow.")
+
+
+def _roots(table: dict[str, Any], seed: int) -> tuple[dict[str, Any], int | None]:
+    import simulator as sim
+    from simulator import rollouts
+
+    if "recipe" in table:
+        recipe = table["recipe"]
+        if isinstance(recipe, str):
+            return {"recipe": recipe_files.load(recipe)}, None
+        return {"recipe": tables.decode(rollouts.Recipe, recipe, "recipe")}, None
+    signal, rest = _without_rest(table.get("signal", "verifiable"))
+    update = table.get("update", "policy-gradient")
+    text = table.get("until", "gap=1e-3")
+    model_pays = signal == "fixed-confidence"
+    return {
+        "signal": None
+        if model_pays
+        else tables.named(sim.AbstractSignal, signal, "signal"),
+        "update": tables.named(sim.AbstractUpdate, update, "update"),
+        "until": until.read(text, "until"),
+    }, rest
+
+
+def _without_rest(signal: Any) -> tuple[Any, int | None]:
+    """A mixture with numbers for all weights, and the part that gets the rest."""
+    if not isinstance(signal, list):
+        return signal, None
+    open_ones = [
+        i
+        for i, part in enumerate(signal)
+        if isinstance(part, dict) and part.get("weight") == REST
+    ]
+    if len(open_ones) > 1:
+        raise UserError("signal: only one part of a mixture can get the rest.")
+    if not open_ones:
+        return signal, None
+    (rest,) = open_ones
+    closed = list(signal)
+    closed[rest] = signal[rest] | {"weight": 0.0}
+    return closed, rest
+
+
+def _place(axis: Axis, family, roots) -> tuple[str, slots.Slot | None]:
+    """What an axis sets, after a look at its values."""
+    named = axis.values.dtype == object
+    if axis.name.removeprefix("model.") in family.parameters:
+        name = axis.name.removeprefix("model.")
+        if named:
+            raise UserError(f"axis {axis.name}: give numbers.")
+        models.check(family.parameters[name], f"axis {axis.name}", axis.values)
+        return "model", None
+    if axis.name == "seed" and "recipe" in roots:
+        if named or (axis.values != np.arange(len(axis.values))).any():
+            raise UserError("axis seed: give {count = N}.")
+        return "seed", None
+    known = []
+    for root, value in roots.items():
+        if value is not None:
+            known.append(slots.Slot(root, (root,), "part", value))
+            known += [
+                slots.Slot(s.name, (root, *s.path), s.kind, s.value)
+                for s in slots.find(value, root)
+            ]
+    extra = [slots.Slot(name, (), "number", None) for name in family.parameters]
+    slot = slots.resolve([*extra, *known], axis.name)
+    text = isinstance(slot.value, str) or slot.kind == "part"
+    if named != text:
+        kind = "names" if text else "numbers"
+        raise UserError(f"axis {axis.name}: give {kind}.")
+    return str(slot.path[0]), slot

@@ -1,0 +1,48 @@
+"""Events by name, as the command line and sweep files write them: `gap=1e-3`, `t0`."""
+
+import math
+
+from experiments.errors import UserError
+
+# Class in `simulator`, what it is; the first ones need a level between 0 and 1.
+LEVELS = {
+    "gap": ("Gap", "the reward gap rho_* - rho_bar falls to this"),
+    "accuracy": ("Accuracy", "accuracy rises to this"),
+    "optimal-probability": ("OptimalProbability", "pi_* rises to this"),
+}
+PLAIN = {
+    "t0": ("T0", "accuracy passes the second-best rate"),
+    "crossing": ("Crossing", "a best pattern becomes the most likely"),
+}
+REST = "rest"
+
+
+def described() -> str:
+    """The events in words, for help."""
+    texts = [f"{k}=LEVEL: {v[1]}" for k, v in LEVELS.items()]
+    texts += [f"{k}: {v[1]}" for k, v in PLAIN.items()]
+    return "; ".join([*texts, f"{REST}: at rest, or at the time limit"])
+
+
+def read(text: str, option: str):
+    """The event written as `text`; None for `rest`.
+
+    Raises `UserError` with the option, what was given and what is allowed.
+    """
+    import simulator
+
+    if text == REST:
+        return None
+    name, equals, level = text.partition("=")
+    if name in PLAIN and not equals:
+        return getattr(simulator, PLAIN[name][0])()
+    try:
+        value = float(level) if equals else math.nan
+    except ValueError:
+        value = math.nan
+    if name not in LEVELS or not 0 < value < 1:
+        allowed = ", ".join([*(f"{key}=LEVEL" for key in LEVELS), *PLAIN, REST])
+        raise UserError(
+            f"{option} {text}: give one of {allowed}, with a level between 0 and 1."
+        )
+    return getattr(simulator, LEVELS[name][0])(value)
