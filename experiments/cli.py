@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "one base model and one recipe: what happens, and when",
     "train": "one recipe on sampled groups, many seeds",
     "sweep": "a grid of base models and recipes, into one labelled store",
+    "phase-diagram": "where training takes off, stalls or degrades, over two axes",
     "verify": "check statements on many random problems",
     "falsify": "search for the base model that breaks a claim",
     "reproduce": "all checks and all figures of the paper's results",
@@ -46,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     for name, summary in COMMANDS.items():
-        module = importlib.import_module(f"experiments.{name}")
+        module = importlib.import_module(f"experiments.{name.replace('-', '_')}")
         sub = commands.add_parser(name, help=summary, description=summary + ".")
         module.add_arguments(sub)
         sub.add_argument("--seed", type=int, help="default 0")

@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-log10-time", type=float, default=800.0, help="time limit (default 800)"
     )
     parser.add_argument(
+        "--max-steps", type=int, metavar="N", help="steps of the solver (default 20000)"
+    )
+    parser.add_argument(
+        "--tolerance", type=float, metavar="X", help="of the solver (see simulator)"
+    )
+    parser.add_argument(
         "--method",
         choices=["auto", "exact", "flow"],
         default="auto",
@@ -98,6 +104,11 @@ def report(args: argparse.Namespace) -> dict:
         raise UserError(
             f"--max-log10-time {args.max_log10_time:g}: give -300 to 1000000."
         )
+    if args.max_steps is not None and not 1 <= args.max_steps <= 10**9:
+        raise UserError(f"--max-steps {args.max_steps}: give 1 to 1,000,000,000.")
+    if args.tolerance is not None and not 1e-15 <= args.tolerance <= 1e-2:
+        raise UserError(f"--tolerance {args.tolerance:g}: give 1e-15 to 1e-2.")
+    limits = {"max_steps": args.max_steps, "tolerance": args.tolerance}
     options = {name: getattr(args, name) for name in catalogue.options()}
     rule = _choose(catalogue.updates(), args.update, "--update")
     signal = build_signal(args.signal, rule, options)
@@ -123,6 +134,7 @@ def report(args: argparse.Namespace) -> dict:
         events=(*events, *leads),
         max_log_time=args.max_log10_time * math.log(10),
         method=args.method,
+        **{name: value for name, value in limits.items() if value is not None},
     )
     rates = np.asarray(problem.success_rates)
     base = np.asarray(problem.log_policy)

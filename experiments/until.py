@@ -46,3 +46,13 @@ def read(text: str, option: str):
             f"{option} {text}: give one of {allowed}, with a level between 0 and 1."
         )
     return getattr(simulator, LEVELS[name][0])(value)
+
+
+def write(event) -> str:
+    """The text that `read` takes for this event."""
+    kind = type(event).__name__
+    for name, (class_name, _) in (LEVELS | PLAIN).items():
+        if class_name == kind:
+            level = getattr(event, "level", None)
+            return name if level is None else f"{name}={float(level)!r}"
+    raise ValueError(f"{kind} has no name on the command line")

@@ -186,6 +186,7 @@ from theory.several_questions import (
     trained_accuracies,
 )
 from theory.statement import Claim, Statement
+from theory.step_size import collapse_step_size
 from theory.support import accuracy_excess, gap, is_best, is_suboptimal
 from theory.survivors import has_losers, loser_exponent, loser_mass, survivors
 from theory.tail import STATEMENT as _B3
@@ -262,6 +263,7 @@ __all__ = [
     "central_density",
     "champions",
     "clock_tail",
+    "collapse_step_size",
     "confidence",
     "counterexample",
     "covariance_moments",

@@ -1,20 +1,16 @@
 """How large may a step be? Learning rate, group size and gap of two patterns.
 
-Two patterns of success rates 1/2 +- gap/2, equally likely at first. Near a step of size
-0 the log-odds z of the better one is a diffusion, `dz = 2 eta pi (1 - pi) h gap` with
-variance `4 eta^2 pi (1 - pi) v / G` per step (v: variance of an advantage). Its drift
-and its variance slow down together, so that the chance ever to fall by `|z|` is
-`exp(-lambda |z|)` with `lambda = h gap G / (eta v)`. The drawn line is lambda = 1: our
-expansion, formal. With h = 1 and v = 1/4 (RLOO, rates near one half) it is
-`eta = 4 gap G`.
+Two patterns of success rates 1/2 +- gap/2, equally likely at first. The drawn line is
+`eta = 4 gap G`, our expansion (formal), see `theory/step_size.py`.
 """
 
 import numpy as np
 
+import theory
+
 GROUPS = (2, 8, 64)
 STEPS = 2000
 LOW, HIGH = 0.02, 0.98  # of the better pattern's mass: collapsed, converged
-VARIANCE = 0.25
 LARGEST = 64.0
 
 
@@ -72,7 +68,7 @@ def threshold(data, level=0.1):
                 part = (level - collapsed[k]) / (collapsed[k + 1] - collapsed[k])
                 found[i, j] = log_rate[k] + part * (log_rate[k + 1] - log_rate[k])
         known = np.isfinite(found[i])
-        log_gap = np.log(data["gap"][known] * group / VARIANCE)
+        log_gap = np.log(theory.collapse_step_size(data["gap"][known], group))
         fits[i] = np.polyfit(log_gap, found[i, known], 1) if known.sum() > 2 else np.nan
     return np.exp(found), fits
 
@@ -113,7 +109,7 @@ def draw(data):
         axis.contourf(
             gap, rate, between.T, levels=[0.5, 1.1], colors="none", hatches=["////"]
         )
-        axis.plot(gap, gap * group / VARIANCE, color=ORANGE, lw=1.4)
+        axis.plot(gap, theory.collapse_step_size(gap, group), color=ORANGE, lw=1.4)
         axis.plot(gap, found[i], ".", color=BLACK, ms=5)
         axis.set(
             xscale="log",

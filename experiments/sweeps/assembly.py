@@ -64,13 +64,19 @@ def _signal(sweep: Sweep, signal: Any, base: models.BaseModels) -> Any:
     """The signal with what the base model brings, and weights that add up to 1."""
     import simulator as sim
 
-    if signal is None:
+    if sweep.own:
         if base.confidence is None:
             raise UserError(
                 "signal fixed-confidence needs numbers, or a family with confidences: "
                 "rival, confident."
             )
-        return sim.FixedConfidence(base.confidence)
+        paid = sim.FixedConfidence(base.confidence)
+        if not hasattr(signal, "weights"):
+            return paid
+        parts = enumerate(signal.signals)
+        signal = dataclasses.replace(
+            signal, signals=[paid if i in sweep.own else part for i, part in parts]
+        )
     if sweep.rest is None:
         return signal
     weights = np.array(signal.weights)

@@ -143,25 +143,25 @@ def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
     }
     write_json(result, args.json)
     if args.json != "-":
-        print("\n".join(_lines(result, shard, args.file)))
+        print("\n".join(_lines(result, shard, sweep.trains)))
     return 1 if counts.unresolved else 0
 
 
-def _lines(result: dict, shard: Shard, file: Path) -> list[str]:
+def _lines(result: dict, shard: Shard, trains: bool) -> list[str]:
     outcomes = ", ".join(f"{k} {n:,}" for k, n in result["outcomes"].items())
     lines = [
         f"cells      {result['cells']:,}, {result['missing']:,} not stored yet",
         f"outcomes   {outcomes or '-'}",
         f'load       xarray.open_zarr("{result["store"]}")',
     ]
-    lines += [f"           {k}: {v}" for k, v in result["advice"].items()
-              if k != "reached"]  # fmt: skip
+    usual = "horizon" if trains else "reached"
+    lines += [f"           {k}: {v}" for k, v in result["advice"].items() if k != usual]
     if result["missing"] and shard.count > 1:
         lines.append(f"the rest is for the other shards of {shard.count}")
     if result["unresolved"]:
         lines.append(
             f"{result['unresolved']:,} runs are unresolved (stored as NaN): "
-            f"pattern-selection sweep {file} --redo-unresolved --max-steps N computes "
+            "pattern-selection sweep FILE --redo-unresolved --max-steps N computes "
             "just those again"
         )
     return lines

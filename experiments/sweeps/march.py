@@ -210,6 +210,18 @@ def _outcomes(target: Store, unit: Unit) -> np.ndarray:
     return np.bincount(columns.ravel(), minlength=256)[:number]
 
 
+def all_columns(target: Store) -> dict[str, np.ndarray]:
+    """Every array of a store that is complete, in memory."""
+    parts = [(unit, target.read(unit)) for unit in target.grid.units()]
+    whole = {}
+    for name, first in parts[0][1].items():
+        extra = first.shape[len(target.grid.shape) :]
+        whole[name] = np.empty((*target.grid.shape, *extra), first.dtype)
+        for unit, columns in parts:
+            whole[name][unit.region] = columns[name]
+    return whole
+
+
 def damages(target: Store) -> list[tuple[Unit, str]]:
     """What is wrong with the units that are done: the unit, and which file."""
     done = target.done()

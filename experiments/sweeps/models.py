@@ -5,6 +5,7 @@ parameters with their defaults and ranges are listed in `FAMILIES`; each can be 
 of a sweep.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -70,8 +71,9 @@ def _log(x) -> np.ndarray:
 
 def _rival(v, width, seed) -> BaseModels:
     rates = _three_rates(v)
-    lead = np.stack([np.zeros_like(v["gap"]), v["overconfidence"], 0 * v["gap"]], -1)
-    return BaseModels(rates, _log(_three_policies(v)), confidence=rates + lead)
+    confidence = rates.copy()
+    confidence[:, 1] += v.get("overconfidence", 0.0)
+    return BaseModels(rates, _log(_three_policies(v)), confidence=confidence)
 
 
 def _crowded(v, width, best, rival, bad) -> BaseModels:
@@ -111,22 +113,28 @@ def _tilted(uniform: Table, tilt: Table) -> Table:
     return 2 * uniform / (start + np.sqrt(start**2 + 4 * tilt * uniform))
 
 
+@functools.cache
+def _rows(law: str, width: int) -> Callable:
+    """The compiled program from a key and draws `[n]` to numbers `[n, width]`."""
+    import jax
+
+    function = {"uniform": jax.random.uniform, "normal": jax.random.normal}[law]
+
+    def row(key, draw):
+        return function(jax.random.fold_in(key, draw), (width,))
+
+    return jax.jit(jax.vmap(row, in_axes=(None, 0)))
+
+
 def _random_numbers(draws: Numbers, seed: int, width: int, law: str, stream: int):
     """`[n, width]`: row by row a function of `seed` and the number of the draw."""
     import jax
-    import jax.numpy as jnp
 
-    @jax.jit
-    def rows(draws):
-        key = jax.random.fold_in(jax.random.key(seed), stream)
-        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, draws)
-        function = {"uniform": jax.random.uniform, "normal": jax.random.normal}[law]
-        return jax.vmap(lambda key: function(key, (width,)))(keys)
-
+    key = jax.random.fold_in(jax.random.key(seed), stream)
     # Whole blocks, so that few programs are compiled.
     size = 1 << (len(draws) - 1).bit_length()
     padded = np.resize(draws, size).astype(np.uint32)
-    return np.asarray(rows(jnp.asarray(padded)), dtype=float)[: len(draws)]
+    return np.asarray(_rows(law, width)(key, padded), dtype=float)[: len(draws)]
 
 
 def _random(v, width, seed) -> BaseModels:

@@ -6,8 +6,9 @@ statistics = ["mean", "q05", "q95", "max"]
 histogram = {accuracy = [0.0, 1.0, 20]}
 """
 
+import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,38 +81,45 @@ def _bins(table: dict) -> dict[str, tuple[float, float, int]]:
     return bins
 
 
-def summarise(values: np.ndarray, statistics: Sequence[str]) -> dict[str, np.ndarray]:
+@functools.cache
+def _summary(statistics: tuple[str, ...]) -> Callable:
+    """The compiled program of `summarise`."""
+    import jax
+    import jax.numpy as jnp
+
+    def summary(values):
+        good = jnp.isfinite(values)
+        number = jnp.sum(good, axis=1)
+        some = jnp.maximum(number, 1)
+        mean = jnp.sum(jnp.where(good, values, 0.0), axis=1) / some
+        spread = jnp.where(good, values - mean[:, None], 0.0)
+        # Rows in order, what does not count at the end.
+        row = jnp.sort(jnp.where(good, values, jnp.inf), axis=1)
+        known = {
+            "mean": lambda: mean,
+            "std": lambda: jnp.sqrt(jnp.sum(spread**2, axis=1) / some),
+            "min": lambda: row[:, 0],
+            "max": lambda: _quantile(row, some, 1.0),
+            "count": lambda: number.astype(values.dtype),
+        }
+        found = {}
+        for name in statistics:
+            make = known.get(name)
+            value = make() if make else _quantile(row, some, int(name[1:]) / 100)
+            kept = (number > 0) | (name == "count")
+            found[name] = jnp.where(kept, value, jnp.nan)
+        return found
+
+    return jax.jit(summary)
+
+
+def summarise(values: np.ndarray, statistics: tuple[str, ...]) -> dict[str, np.ndarray]:
     """`values` `[cells, runs]` to one `[cells]` array per statistic.
 
     Only finite values count (a time that never comes is infinite, a run that failed has
     NaN); `count` says how many. Without any, NaN.
     """
-    import jax
-    import jax.numpy as jnp
-
-    @jax.jit
-    def reduce(values):
-        good = jnp.isfinite(values)
-        number = jnp.sum(good, axis=1)
-        some = jnp.maximum(number, 1)
-        kept = jnp.where(good, values, 0.0)
-        mean = jnp.sum(kept, axis=1) / some
-        spread = jnp.where(good, values - mean[:, None], 0.0)
-        # Rows in order, what does not count at the end.
-        row = jnp.sort(jnp.where(good, values, jnp.inf), axis=1)
-        found = {
-            "mean": mean,
-            "std": jnp.sqrt(jnp.sum(spread**2, axis=1) / some),
-            "min": row[:, 0],
-            "max": jnp.take_along_axis(row, some[:, None] - 1, axis=1)[:, 0],
-        }
-        for name in statistics:
-            if name not in PLAIN:
-                found[name] = _quantile(row, some, int(name[1:]) / 100)
-        empty = {k: jnp.where(number > 0, v, jnp.nan) for k, v in found.items()}
-        return empty | {"count": number.astype(values.dtype)}
-
-    found = reduce(jnp.asarray(values))
+    found = _summary(statistics)(values)
     return {name: np.asarray(found[name]) for name in statistics}
 
 
@@ -127,23 +135,24 @@ def _quantile(row, number, share: float):
     return below + (place - low) * (above - below)
 
 
-def histogram(values: np.ndarray, bins: tuple[float, float, int]) -> np.ndarray:
-    """Counts `[cells, bins]`. The upper end counts, what lies outside does not."""
+@functools.cache
+def _counting(bins: tuple[float, float, int]) -> Callable:
+    """The compiled program of `histogram`."""
     import jax
     import jax.numpy as jnp
 
     low, high, count = bins
 
-    @jax.jit
-    def count_all(values):
+    def one(values):
         place = jnp.floor((values - low) / (high - low) * count)
         place = jnp.where(values == high, count - 1, place)
         inside = jnp.isfinite(values) & (place >= 0) & (place < count)
         index = jnp.where(inside, place, count).astype(int)
+        return jnp.zeros(count, int).at[index].add(1, mode="drop")
 
-        def one(index):
-            return jnp.zeros(count, int).at[index].add(1, mode="drop")
+    return jax.jit(jax.vmap(one))
 
-        return jax.vmap(one)(index)
 
-    return np.asarray(count_all(jnp.asarray(values)))
+def histogram(values: np.ndarray, bins: tuple[float, float, int]) -> np.ndarray:
+    """Counts `[cells, bins]`. The upper end counts, what lies outside does not."""
+    return np.asarray(_counting(bins)(values))

@@ -1,5 +1,6 @@
 """The cells of one unit, solved: by the flow, or by sampled training."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -94,8 +95,7 @@ def _flow(sweep: Sweep, runs: Runs) -> Columns:
         events=events,
         **options(sweep),
     )
-    measure = observables.solutions(sweep.record)
-    columns = _measured(measure, solution, runs)
+    columns = _measured(observables.solutions, sweep.record, solution, runs)
     if "log10_total_time" in sweep.record:
         before = runs.base.log_before
         log_time = np.asarray(solution.log_time)
@@ -129,13 +129,20 @@ def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
         keys=rollouts.seed_keys(sweep.seed, 0, seeds[:, None]),
     )
     final = run.log_probs[:, 0, 0]
-    columns = _measured(observables.policies(sweep.record), final, runs)
+    columns = _measured(observables.policies, sweep.record, final, runs)
     names = sim.outcome_names(run.outcome)[:, 0]
     return columns | {observables.OUTCOME: _codes(names)}
 
 
-def _measured(measure: Callable, ends: Any, runs: Runs) -> Columns:
-    """`measure` of every run; in whole blocks, so that few programs are compiled."""
+@functools.cache
+def _measure(make: Callable, names: tuple[str, ...]) -> Callable:
+    import jax
+
+    return jax.jit(jax.vmap(make(names)))
+
+
+def _measured(make: Callable, names: tuple[str, ...], ends: Any, runs: Runs) -> Columns:
+    """`make(names)` of every run, in whole blocks: few programs are compiled."""
     import jax
 
     number = len(runs.base.success_rates)
@@ -146,5 +153,5 @@ def _measured(measure: Callable, ends: Any, runs: Runs) -> Columns:
         rows = np.asarray(leaf)
         return np.concatenate([rows, np.repeat(rows[-1:], size - number, axis=0)])
 
-    found = jax.jit(jax.vmap(measure))(*jax.tree.map(padded, given))
+    found = _measure(make, names)(*jax.tree.map(padded, given))
     return {name: np.asarray(value)[:number] for name, value in found.items()}

@@ -50,6 +50,7 @@ KEYS = {
 FLOW_ONLY = ("signal", "update", "until", "method", "max_log10_time", "max_steps")
 MOST_CELLS = 10**11
 REST = "rest"
+MODEL_PAYS = "fixed-confidence"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Sweep:
     - `axes`: in the order of the file, reduced ones last.
     - `places`: what each axis sets: `("model", name)`, or the path of a slot.
     - `roots`: `signal`, `update` and `until`, or `recipe`.
-    - `rest`: the part of the mixture `signal` whose weight is what others leave.
+    - `rest`: the part of the mixture `signal` whose weight is what others leave; `own`:
+      its parts that pay the confidence of the base model.
     """
 
     table: Mapping[str, Any]
@@ -71,6 +73,7 @@ class Sweep:
     places: tuple[tuple[str, slots.Slot | None], ...]
     roots: Mapping[str, Any]
     rest: int | None
+    own: tuple[int, ...]
     record: tuple[str, ...]
     reduce: reduction.Reduction | None
 
@@ -163,7 +166,7 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     if not 0 <= given_seed < 2**63:
         raise UserError(f"seed = {given_seed}; give 0 to 2^63 - 1.")
     family, fixed = models.read(table.get("model", {"family": "rival"}))
-    roots, rest = _roots(table, given_seed)
+    roots, (rest, own) = _roots(table)
     if not table.get("axes"):
         raise UserError("[axes] is missing; give at least one, for example gap.")
     listed = [axes.read(k, v, given_seed) for k, v in table["axes"].items()]
@@ -184,6 +187,7 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
         places=places,
         roots=roots,
         rest=rest,
+        own=own,
         record=record,
         reduce=reduce,
     )
@@ -227,26 +231,39 @@ def _check_keys(table: dict[str, Any]) -> None:
         raise UserError(f"method = {table['method']!r}; give auto, exact or flow.")
 
 
-def _roots(table: dict[str, Any], seed: int) -> tuple[dict[str, Any], int | None]:
+def _roots(table: dict[str, Any]):
+    """The objects, and which parts of the signal get a rest or the model's numbers."""
     import simulator as sim
     from simulator import rollouts
 
     if "recipe" in table:
         recipe = table["recipe"]
         if isinstance(recipe, str):
-            return {"recipe": recipe_files.load(recipe)}, None
-        return {"recipe": tables.decode(rollouts.Recipe, recipe, "recipe")}, None
-    signal, rest = _without_rest(table.get("signal", "verifiable"))
-    update = table.get("update", "policy-gradient")
-    text = table.get("until", "gap=1e-3")
-    model_pays = signal == "fixed-confidence"
+            return {"recipe": recipe_files.load(recipe)}, (None, ())
+        return {"recipe": tables.decode(rollouts.Recipe, recipe, "recipe")}, (None, ())
+    signal, own = _without_own(table.get("signal", "verifiable"))
+    signal, rest = _without_rest(signal)
     return {
-        "signal": None
-        if model_pays
-        else tables.named(sim.AbstractSignal, signal, "signal"),
-        "update": tables.named(sim.AbstractUpdate, update, "update"),
-        "until": until.read(text, "until"),
-    }, rest
+        "signal": tables.named(sim.AbstractSignal, signal, "signal"),
+        "update": tables.named(
+            sim.AbstractUpdate, table.get("update", "policy-gradient"), "update"
+        ),
+        "until": until.read(table.get("until", "gap=1e-3"), "until"),
+    }, (rest, own)
+
+
+def _without_own(signal: Any) -> tuple[Any, tuple[int, ...]]:
+    """Numbers for `fixed-confidence` that takes those of the model, and which it is."""
+    parts = signal if isinstance(signal, list) else [signal]
+    own, filled = [], []
+    for i, part in enumerate(parts):
+        table = {"name": part} if isinstance(part, str) else part
+        named = isinstance(table, dict) and table.get("name") == MODEL_PAYS
+        if named and "confidence" not in table:
+            own.append(i)
+            part = table | {"confidence": [0.0]}
+        filled.append(part)
+    return filled if isinstance(signal, list) else filled[0], tuple(own)
 
 
 def _without_rest(signal: Any) -> tuple[Any, int | None]:

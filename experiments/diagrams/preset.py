@@ -1,0 +1,148 @@
+"""The diagrams that come along, and what the command line changes in them."""
+
+import copy
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.sweeps import observables, reduction, sweep_file
+from experiments.sweeps.sweep_file import Sweep
+
+FOLDER = Path(__file__).parent / "presets"
+FEWEST, MOST = 2, 20_000  # cells along an axis
+QUICK = 24
+# Slopes along x, both logarithmic, of recorded values.
+DERIVED = {"crossing_degree": "log10_crossing", "t0_degree": "log10_t0"}
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A sweep over two axes, `x` and `y`, and what is drawn: `value` and `lines`."""
+
+    name: str
+    sweep: Sweep
+    text: str
+    x: str
+    y: str
+    value: str
+    lines: tuple[str, ...]
+
+
+def names() -> dict[str, str]:
+    """The presets, with what they are."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.toml")):
+        first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+        found[path.stem] = first.lstrip("# ")
+    return found
+
+
+def load(
+    name: str,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    value: str | None = None,
+    fixed: list[str] | None = None,
+    cells: int | None = None,
+    quick: bool = False,
+    seed: int | None = None,
+) -> Diagram:
+    """The diagram of this name with other axes, value, parameters or resolution.
+
+    `x`, `y`: `NAME=LOW:HIGH` or `NAME=LOW:HIGH:log`. Raises `UserError`.
+    """
+    if name not in names():
+        raise UserError(f"preset {name} is unknown; choose from {', '.join(names())}.")
+    text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    table = sweep_file.parse(text)
+    figure = table.pop("figure")
+    changed = copy.deepcopy(table)
+    for side, given in (("x", x), ("y", y)):
+        if given is not None:
+            figure[side] = _replace_axis(changed, figure[side], given, cells)
+    if any(given is not None for given in (x, y)) and figure["x"] == figure["y"]:
+        raise UserError(f"--x and --y are both {figure['x']}; give two.")
+    for item in fixed or ():
+        _fix(changed, item)
+    if cells is not None or quick:
+        _resize(changed, (figure["x"], figure["y"]), cells or QUICK, quick)
+    if value is not None:
+        figure["value"] = value
+        _record(changed, value)
+    sweep = sweep_file.read(changed, seed)
+    dims = {axis.name for axis in sweep.kept}
+    if dims != {figure["x"], figure["y"]}:
+        raise UserError(f"a diagram has two axes; these are {', '.join(sorted(dims))}.")
+    untouched = {k: v for k, v in changed.items() if k != "axes"}
+    same = untouched == {k: v for k, v in table.items() if k != "axes"}
+    same = same and set(changed["axes"]) == set(table["axes"])
+    lines = tuple(figure["lines"]) if same or value is not None else ()
+    return Diagram(name, sweep, text, figure["x"], figure["y"], figure["value"], lines)
+
+
+def _replace_axis(table, old: str, given: str, cells: int | None) -> str:
+    name, equals, span = given.partition("=")
+    parts = span.split(":")
+    log = len(parts) == 3 and parts[2] == "log"
+    try:
+        low, high = (float(part) for part in parts[:2])
+    except ValueError:
+        low = high = math.nan
+    if not equals or not (log or len(parts) == 2) or not low < high:
+        raise UserError(f"axis {given}: give NAME=LOW:HIGH or NAME=LOW:HIGH:log.")
+    number = cells or 100
+    kind = "logspace" if log else "linspace"
+    new = {name: {kind: [low, high, number]}}
+    # In its place, so that the order of the axes stays.
+    pairs = [new if k == old else {k: v} for k, v in table["axes"].items()]
+    table["axes"] = {k: v for pair in pairs for k, v in pair.items()}
+    return name
+
+
+def _fix(table, item: str) -> None:
+    name, equals, text = item.partition("=")
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not equals or not math.isfinite(number):
+        raise UserError(f"--set {item}: give NAME=NUMBER, a parameter of the model.")
+    table["model"][name] = number
+
+
+def _resize(table, sides, cells: int, quick: bool) -> None:
+    if not FEWEST <= cells <= MOST:
+        raise UserError(f"--cells {cells}: give {FEWEST} to {MOST:,}.")
+    for name, spec in table["axes"].items():
+        if not isinstance(spec, dict):
+            if quick:
+                table["axes"][name] = spec[:: max(1, len(spec) // 4)]
+            continue
+        ((kind, numbers),) = spec.items()
+        if name in sides and isinstance(numbers, list):
+            table["axes"][name] = {kind: [*numbers[:2], cells]}
+        elif quick and kind == "count":
+            table["axes"][name] = {"count": min(numbers, 20)}
+
+
+def _record(table, value: str) -> None:
+    """Record what the value needs, if it is not recorded yet."""
+    if value in DERIVED or observables.find(value):
+        wanted = DERIVED.get(value, value)
+        statistic = None
+    else:
+        wanted, _, statistic = value.rpartition("_")
+    if "reduce" in table:
+        if statistic is None:
+            raise UserError(
+                f"--value {value}: runs are summarised here; say how, {value}_mean."
+            )
+        statistics = table["reduce"].setdefault("statistics", list(reduction.DEFAULT))
+        if statistic not in statistics:
+            statistics.append(statistic)
+    elif statistic is not None:
+        observables.read([value], "recipe" in table)
+    if wanted not in table["record"]:
+        table["record"].append(wanted)

@@ -1,0 +1,176 @@
+"""One cell of a sweep: what is stored, and the command that computes it alone."""
+
+import shlex
+from typing import Any
+
+import numpy as np
+
+from experiments import catalogue, recipe_files, tables, until
+from experiments.errors import UserError
+from experiments.sweeps import solving
+from experiments.sweeps.assembly import Runs, assemble
+from experiments.sweeps.store import Store
+from experiments.sweeps.sweep_file import Sweep
+
+
+def nearest(sweep: Sweep, wanted: list[str]) -> dict[str, int]:
+    """`NAME=VALUE ...` as the index along every axis (0 along reduced ones).
+
+    Raises `UserError` for an axis that is missing, or unknown.
+    """
+    given = {}
+    for item in wanted:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise UserError(f"--cell {item}: give NAME=VALUE.")
+        given[name] = text
+    names = [axis.name for axis in sweep.axes]
+    for name in given:
+        if name not in names:
+            raise UserError(
+                f"--cell: {name} is not an axis; choose from {', '.join(names)}."
+            )
+    found = {axis.name: 0 for axis in sweep.reduced}
+    for axis in sweep.axes:
+        if axis.name in given:
+            found[axis.name] = _index(axis, given[axis.name])
+        elif axis.name not in found:
+            raise UserError(f"--cell: give {axis.name}=VALUE as well.")
+    return found
+
+
+def _index(axis, text: str) -> int:
+    if axis.values.dtype == object:
+        if text not in list(axis.values):
+            allowed = ", ".join(axis.values)
+            raise UserError(f"--cell {axis.name}={text}: choose from {allowed}.")
+        return list(axis.values).index(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise UserError(f"--cell {axis.name}={text}: give a number.")
+    return int(np.argmin(np.abs(axis.values - value)))
+
+
+def values_of(sweep: Sweep, index: dict[str, int]) -> dict[str, Any]:
+    """The axes' values of one run."""
+    return {axis.name: axis.values[index[axis.name]] for axis in sweep.axes}
+
+
+def stored(sweep: Sweep, target: Store, index: dict[str, int]) -> dict[str, Any]:
+    """What the store holds of the cell. Raises `UserError` if it is not there yet."""
+    cell = tuple(index[axis.name] for axis in sweep.kept)
+    unit = target.grid.unit_of(cell)
+    if not target.done()[unit.index]:
+        raise UserError("this cell is not stored yet; run the sweep first.")
+    place = tuple(i - side.start for i, side in zip(cell, unit.region, strict=True))
+    return {name: values[place] for name, values in target.read(unit).items()}
+
+
+def one_run(sweep: Sweep, values: dict[str, Any]) -> tuple[Runs, dict[str, Any]]:
+    """One run by itself, assembled, and what is recorded of it."""
+    given = {}
+    for i, axis in enumerate(sweep.axes):
+        value = values[axis.name]
+        given[axis.name] = value if sweep.is_static(i) else np.array([value])
+    found = solving.solve(sweep, given, 1)
+    return assemble(sweep, given, 1), {name: value[0] for name, value in found.items()}
+
+
+def command(sweep: Sweep, runs: Runs) -> str:
+    """The command that computes this run alone, from its numbers."""
+    inside = np.asarray(runs.problem.log_policy)[0] > -np.inf
+    words = ["pattern-selection", "train" if sweep.trains else "run"]
+    words += ["--success-rates", *_numbers(runs.problem.success_rates[0][inside])]
+    words += ["--logits", *_numbers(runs.problem.log_policy[0][inside])]
+    if runs.problem.answer_kernel is not None:
+        rows = np.asarray(runs.problem.answer_kernel)[0][inside]
+        words += ["--answer-kernel", *(",".join(_numbers(row)) for row in rows)]
+    if sweep.trains:
+        seeds = next((len(a.values) for a in sweep.axes if a.name == "seed"), 1)
+        words += ["--seeds", str(seeds), "--seed", str(sweep.seed)]
+        words += ["--recipe", "/dev/stdin"]
+        recipe = recipe_files.dumps(_first(runs.roots["recipe"]))
+        return f"{shlex.join(words)} <<'END'\n{recipe}END"
+    words += _part("--signal", runs.roots["signal"], inside)
+    words += _part("--update", runs.roots["update"], inside)
+    event = runs.roots["until"]
+    words += ["--until", until.REST if event is None else until.write(_first(event))]
+    words += ["--max-log10-time", repr(float(sweep.table.get("max_log10_time", 800)))]
+    for key in ("method", "max_steps", "tolerance"):
+        if key in sweep.table:
+            words += ["--" + key.replace("_", "-"), str(sweep.table[key])]
+    return shlex.join(words)
+
+
+def _numbers(values) -> list[str]:
+    return [repr(float(x)) for x in np.asarray(values)]
+
+
+def _first(module: Any) -> Any:
+    """The object of the first lane."""
+    import jax
+
+    from simulator.ensembles import lane_axes
+
+    return jax.tree.map(
+        lambda axis, leaf: leaf[0] if axis == 0 else leaf,
+        lane_axes(module),
+        module,
+        is_leaf=lambda x: x is None,
+    )
+
+
+def _part(option: str, part: Any, inside: np.ndarray) -> list[str]:
+    """A signal or an update as words, with the options of its parameters."""
+    part = _first(part)
+    if not hasattr(part, "weights"):
+        return [option, tables.name_of(part), *_options([part], inside)]
+    names = [tables.name_of(one) for one in part.signals]
+    weights = [repr(float(weight)) for weight in part.weights]
+    pairs = [f"{name}={w}" for name, w in zip(names, weights, strict=True)]
+    return [option, *pairs, *_options(part.signals, inside)]
+
+
+def _options(parts, inside: np.ndarray) -> list[str]:
+    words: list[str] = []
+    for part in parts:
+        kinds = {**catalogue.signals(), **catalogue.updates()}
+        for field in kinds[tables.name_of(part)].fields:
+            value = getattr(part, field.name)
+            if isinstance(value, bool):
+                words += [field.option] if value else []
+            elif isinstance(value, str):
+                words += [field.option, value]
+            elif np.ndim(value):
+                words += [field.option, *_numbers(np.asarray(value)[inside])]
+            elif isinstance(value, int):
+                words += [field.option, str(value)]
+            else:
+                words += [field.option, repr(float(value))]
+    return words
+
+
+def lines(sweep: Sweep, target: Store, wanted: list[str]) -> str:
+    """The answer to `--cell`."""
+    index = nearest(sweep, wanted)
+    values, kept = values_of(sweep, index), stored(sweep, target, index)
+    runs, alone = one_run(sweep, values)
+    text = [_row("cell", {a.name: values[a.name] for a in sweep.kept})]
+    text.append(_row("stored", {k: v for k, v in kept.items() if np.ndim(v) == 0}))
+    seeds = [axis.name for axis in sweep.reduced] == ["seed"]
+    if sweep.reduced and not seeds:
+        of = {axis.name: values[axis.name] for axis in sweep.reduced}
+        text.append(_row("one run", of))
+    text += [_row("alone", alone), command(sweep, runs)]
+    return "\n".join(text)
+
+
+def _row(label: str, values: dict[str, Any]) -> str:
+    shown = [
+        f"{k} = {v}" if isinstance(v, str) else f"{k} = {float(v):.10g}"
+        for k, v in values.items()
+    ]
+    return f"{label:<9} {', '.join(shown)}"
