@@ -109,8 +109,8 @@ def _shares(panel: Panel, offset: Places) -> tuple[Places, Places, Places]:
     """`left`, `right`, and `dx/dv` in units of the product of theirs."""
     fall = jnp.exp(-offset)
     rise = jnp.exp(-panel.size) / fall
-    sinh, cosh = _hyperbolic(rise, panel.v)
-    sinh_left, cosh_left = _hyperbolic(fall, panel.rest)
+    sinh, cosh = _hyperbolic(rise, panel.v, panel.v - panel.size + offset)
+    sinh_left, cosh_left = _hyperbolic(fall, panel.rest, panel.rest - offset)
     sum_ = jnp.exp(panel.log_right) * sinh + jnp.exp(panel.log_left) * sinh_left
     left = jnp.where(panel.bounded, sinh_left / sum_, 1.0)
     right = jnp.where(panel.bounded, sinh / sum_, sinh)
@@ -118,10 +118,15 @@ def _shares(panel: Panel, offset: Places) -> tuple[Places, Places, Places]:
     return left, right, jnp.where(panel.bounded, speed, cosh)
 
 
-def _hyperbolic(exponential: Places, y_0: Scalar) -> tuple[Places, Places]:
+def _hyperbolic(
+    exponential: Places, y_0: Scalar, y: Places
+) -> tuple[Places, Places]:
     """`sinh y / sinh y_0`, `cosh y / sinh y_0`, where `exp(y - y_0)` is given."""
     inverse, norm = jnp.exp(-2 * y_0) / exponential, -1 / jnp.expm1(-2 * y_0)
     sinh = jnp.maximum(exponential - inverse, 0.0) * norm
+    # On a piece much shorter than its layers the difference has few digits.
+    short = jnp.maximum(y / y_0, 0.0) * (1 + (y**2 - y_0**2) / 6)
+    sinh = jnp.where(y_0 < jnp.finfo(y.dtype).eps ** 0.25, short, sinh)
     return sinh, (exponential + inverse) * norm
 
 

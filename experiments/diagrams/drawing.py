@@ -11,7 +11,7 @@ from experiments.sweeps import grid, observables
 from experiments.sweeps.store import Columns
 from experiments.sweeps.sweep_file import Sweep
 
-MOST_DRAWS = 400  # of random base models, for lines that are means over them
+MOST_DRAWS = 500  # of random base models, for lines that are means over them
 LABELS = {
     "best_probability": r"base probability of the best pattern, $\pi_0(*)$",
     "bad_probability": r"base probability of all bad patterns",
@@ -27,12 +27,14 @@ LABELS = {
     "learning_rate": r"learning rate, $\eta$",
     "group_size": r"group size, $G$",
     "length": r"length of SFT (learning rate $\times$ steps)",
-    "quality": "share of demonstrations of the best pattern",
+    "quality": "demonstrations of the best pattern",
 }
 VALUES = {
     "log10_t0": r"$\log_{10}$ transition time $T_0$",
-    "crossing_degree": r"local degree of the crossing time in $1/\pi_0(*)$",
-    "t0_degree": r"local degree of $T_0$ in $1/\pi_0(*)$",
+    "crossing_degree": r"$-d \log T_\times / d \log \pi_0(*)$, $T_\times$: crossing",
+    "t0_degree": r"$-d \log T_0 / d \log \pi_0(*)$",
+    "peak_gain_mean": "mean gain at the peak",
+    "log10_peak_time_q50": r"median $\log_{10}$ time of the peak",
     "gain_mean": "mean final change of accuracy",
     "gain": "final change of accuracy",
     "accuracy": "accuracy at the end",
@@ -42,14 +44,13 @@ VALUES = {
 DIVERGING = ("gain", "gain_mean", "peak_gain")
 
 
-def value(diagram: Diagram, columns: Columns) -> np.ndarray:
-    """What is shown, `[y, x]`. Infinite values are left out."""
+def value(diagram: Diagram, name: str, columns: Columns) -> np.ndarray:
+    """What a panel shows, `[y, x]`. Infinite values are left out."""
     order = [axis.name for axis in diagram.sweep.kept]
-    name = DERIVED.get(diagram.value, diagram.value)
-    table = np.asarray(columns[name], float)
+    table = np.asarray(columns[DERIVED.get(name, name)], float)
     if order == [diagram.x, diagram.y]:
         table = table.T
-    if diagram.value in DERIVED:
+    if name in DERIVED:
         x = _axis(diagram.sweep, diagram.x).values
         with np.errstate(invalid="ignore"):
             table = -np.gradient(table, np.log10(x), axis=1)
@@ -73,7 +74,8 @@ def line(diagram: Diagram, which: Line):
         cells = grid.with_runs(sweep, cells, len(grid_x), 0, runs)
     parameters = _parameters(sweep, cells)
     base = sweep.family.build(parameters, sweep.width, sweep.seed)
-    field = which.function(base, parameters | cells).reshape(len(grid_x), -1)
+    with np.errstate(all="ignore"):
+        field = which.function(base, parameters | cells).reshape(len(grid_x), -1)
     return x, y, field.mean(axis=1).reshape(len(y), len(x))
 
 
@@ -94,63 +96,78 @@ def _parameters(sweep: Sweep, values: Mapping[str, np.ndarray]):
 
 
 def draw(diagram: Diagram, columns: Columns):
-    """The figure."""
+    """The figure: one panel per value, the same lines on each."""
+    from matplotlib.patches import Patch
+
+    from experiments.style import BLACK, COLUMN, PAGE, panels
+
+    number = len(diagram.values)
+    width = COLUMN * 1.15 if number == 1 else PAGE * number / 2.6
+    figure, axes = panels(number, width=width, height=3.1)
+    lines = [(LINES[name], line(diagram, LINES[name])) for name in diagram.lines]
+    gaps = False
+    for panel, name in zip(axes[0], diagram.values, strict=True):
+        shown = np.ma.masked_invalid(value(diagram, name, columns))
+        gaps = gaps or np.ma.is_masked(shown)
+        image = _paint(panel, diagram, name, shown)
+        handles = _draw_lines(panel, lines, BLACK)
+        figure.colorbar(image, ax=panel, label=VALUES.get(name, _described(name)))
+    for panel in axes[0][1:]:
+        panel.set_ylabel("")
+    if gaps:
+        handles.append(Patch(fc="0.85", label="no such time, or from the start"))
+    if handles:
+        figure.legend(
+            handles=handles, loc="outside lower center", ncol=number, handlelength=2.2
+        )
+    return figure
+
+
+def _paint(panel, diagram: Diagram, name: str, shown):
+    """The colours of a panel, and its axes."""
     from cmcrameri import cm
 
-    from experiments.style import BLACK, COLUMN, panels
-
-    figure, axes = panels(1, width=COLUMN * 1.15, height=3.1)
-    panel = axes[0][0]
-    x, y = (_axis(diagram.sweep, name).values for name in (diagram.x, diagram.y))
-    shown = np.ma.masked_invalid(value(diagram, columns))
+    x, y = (_axis(diagram.sweep, side).values for side in (diagram.x, diagram.y))
     limits = {}
-    if diagram.value in DIVERGING and shown.count():
+    if name in DIVERGING and shown.count():
         most = float(np.abs(shown).max()) or 1.0
         limits = {"vmin": -most, "vmax": most}
-    image = panel.pcolormesh(
-        x,
-        y,
-        shown,
-        cmap=cm.vik if limits else cm.batlow,
-        shading="nearest",
-        rasterized=True,
-        **limits,
-    )
     panel.set_facecolor("0.85")
-    for name, values in (("xscale", x), ("yscale", y)):
+    for side, values in ((panel.xaxis, x), (panel.yaxis, y)):
         if _is_geometric(values):
-            panel.set(**{name: "log"})
+            _logarithmic(side, values)
     panel.set(
         xlabel=LABELS.get(diagram.x, diagram.x),
         ylabel=LABELS.get(diagram.y, diagram.y),
         xlim=(x[0], x[-1]),
         ylim=(y[0], y[-1]),
     )
-    handles = _draw_lines(panel, diagram, BLACK)
-    if np.ma.is_masked(shown):
-        from matplotlib.patches import Patch
+    color_map = cm.vik if limits else cm.batlow
+    return panel.pcolormesh(
+        x, y, shown, cmap=color_map, shading="nearest", rasterized=True, **limits
+    )
 
-        handles.append(Patch(fc="0.85", label="does not happen, or from the start"))
-    if handles:
-        figure.legend(
-            handles=handles, loc="outside lower center", ncol=1, handlelength=2.2
-        )
-    figure.colorbar(image, label=VALUES.get(diagram.value, _described(diagram.value)))
-    return figure
+
+def _logarithmic(side, values: np.ndarray) -> None:
+    """A logarithmic axis; over less than three decades with plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    side.axes.set(**{f"{side.axis_name}scale": "log"})
+    if values.max() / values.min() < 1000:
+        side.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        side.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
+        side.set_minor_formatter(NullFormatter())
 
 
 DECADES = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300)
 STYLES = ("-", "--", ":")
 
 
-def _draw_lines(panel, diagram: Diagram, color: str) -> list:
+def _draw_lines(panel, lines, color: str) -> list:
     from matplotlib.lines import Line2D
 
     handles = []
-    for name, style in zip(diagram.lines, STYLES, strict=False):
-        which = LINES[name]
-        with np.errstate(all="ignore"):
-            x, y, field = line(diagram, which)
+    for (which, (x, y, field)), style in zip(lines, STYLES, strict=False):
         known = field[np.isfinite(field)]
         levels = [0.0]
         if which.decades and len(known):

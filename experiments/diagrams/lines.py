@@ -69,14 +69,6 @@ def _final_change(base, values):
     return final - start
 
 
-def _last_peak(base, values):
-    """Late improvement, B5: the coefficient of the tail is negative (signs only)."""
-    tail = theory.degradation_coefficient(
-        base.success_rates, base.confidence, base.log_policy
-    )
-    return np.sign(tail)
-
-
 def _same_pay(base, values):
     weight = values["fixed-confidence.weight"][:, None]
     paid = (1 - weight) * base.success_rates + weight * base.confidence
@@ -117,12 +109,11 @@ def _without_sft(base, values):
 
 
 LINES: dict[str, Line] = {
-    "regime": Line(r"$ACC_0 = s_{r'}$: no delay above", _regime),
+    "regime": Line(r"$ACC_0 = s_{r'}$: no delay beyond", _regime),
     "lower_bound": Line(r"theory: $\log_{10}(L + I)$", _lower_bound, True, 40),
     "hard_side": Line(r"$\pi_0(k)\,\delta_k = \pi_0(*)\,\Delta$", _hard_side),
-    "first_move": Line("first move: rises as often as it falls", _first_move),
+    "first_move": Line("rises at first as often as it falls", _first_move),
     "final_change": Line("final change 0 on average", _final_change),
-    "last_peak": Line("falls at the end as often as not", _last_peak),
     "same_pay": Line("best pattern and rival are paid the same", _same_pay),
     "no_information": Line(r"$f_+ + f_- = 1$: no information", _no_information),
     "step_size": Line(r"$\eta = 4\,\mathrm{gap}\,G$ (formal)", _step_size),

@@ -18,14 +18,14 @@ DERIVED = {"crossing_degree": "log10_crossing", "t0_degree": "log10_t0"}
 
 @dataclass(frozen=True)
 class Diagram:
-    """A sweep over two axes, `x` and `y`, and what is drawn: `value` and `lines`."""
+    """A sweep over `x` and `y`, and what is drawn: one panel per value, and `lines`."""
 
     name: str
     sweep: Sweep
     text: str
     x: str
     y: str
-    value: str
+    values: tuple[str, ...]
     lines: tuple[str, ...]
 
 
@@ -69,7 +69,7 @@ def load(
     if cells is not None or quick:
         _resize(changed, (figure["x"], figure["y"]), cells or QUICK, quick)
     if value is not None:
-        figure["value"] = value
+        figure["value"] = [value]
         _record(changed, value)
     sweep = sweep_file.read(changed, seed)
     dims = {axis.name for axis in sweep.kept}
@@ -79,7 +79,9 @@ def load(
     same = untouched == {k: v for k, v in table.items() if k != "axes"}
     same = same and set(changed["axes"]) == set(table["axes"])
     lines = tuple(figure["lines"]) if same or value is not None else ()
-    return Diagram(name, sweep, text, figure["x"], figure["y"], figure["value"], lines)
+    return Diagram(
+        name, sweep, text, figure["x"], figure["y"], tuple(figure["value"]), lines
+    )
 
 
 def _replace_axis(table, old: str, given: str, cells: int | None) -> str:

@@ -36,6 +36,7 @@ CORNERS = {
     "rare best": ([0.9, 0.55, 0.2], np.log([1e-9, 0.6, 0.4 - 1e-9])),
     "deep": ([0.9, 0.7, 0.5, 0.3, 0.1], [-30.0, 0.0, -1.0, -2.0, -3.0]),
     "near tie": ([0.9, 0.9 - 1e-9, 0.4, 0.4 - 1e-12], [-3.0, 0.0, -0.1, 0.2]),
+    "near tie for the lead": ([0.9, 0.6, 0.1], [0.0, 4e-11, -4.3]),
     "tie of the best": ([0.7, 0.7, 0.2], [-1.0, -3.0, 2.0]),
     "tied twins": ([0.7, 0.7, 0.2], [-1.0, -1.0, 2.0]),
     "four edges": ([0.1, 0.3, 0.5, 0.7, 0.9], [0.0, -3.0, -6.0, -9.0, -12.0]),
@@ -68,6 +69,16 @@ def test_corners_agree_with_50_digits(name):
         wanted = precise_log_time(reference, reference.crossing())
         crossing = solution.event_log_times[0, 1]
         np.testing.assert_allclose(crossing, wanted, rtol=0, atol=1e-10)
+
+
+def test_however_little_a_rival_leads_the_run_is_resolved(rng):
+    lead = 10.0 ** -np.linspace(1, 17, 64)
+    logits = np.stack([0 * lead, lead, np.full_like(lead, -4.3)], axis=-1)
+    problem = sim.Problem(np.tile([0.9, 0.6, 0.1], (64, 1)), logits=logits)
+    exact = sim.exact(problem, sim.Verifiable(), until=sim.Accuracy(0.81))
+    assert (sim.outcome_names(exact.outcome) == "reached").all()
+    flow = sim.flow(problem, sim.Verifiable(), until=sim.Accuracy(0.81))
+    np.testing.assert_allclose(exact.log_time, flow.log_time, atol=1e-8)
 
 
 def test_random_problems_agree_with_50_digits(rng):
