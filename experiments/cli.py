@@ -38,17 +38,20 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message} (see {self.prog} --help)")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with all commands."""
+def build_parser(argv: list[str]) -> argparse.ArgumentParser:
+    """The parser with all commands, and the options of the one that is called."""
     parser = _Parser(
         prog="pattern-selection",
         description="Dynamics of RL post-training as selection among reasoning "
         "patterns.",
     )
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    called = next((word for word in argv if word in COMMANDS), None)
     for name, summary in COMMANDS.items():
-        module = importlib.import_module(f"experiments.{name.replace('-', '_')}")
         sub = commands.add_parser(name, help=summary, description=summary + ".")
+        if name != called:
+            continue
+        module = importlib.import_module(f"experiments.{name.replace('-', '_')}")
         module.add_arguments(sub)
         sub.add_argument("--seed", type=int, help="default 0")
         sub.add_argument(
@@ -71,7 +74,8 @@ def _cores() -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
     try:
-        args = build_parser().parse_args(argv)
+        argv = sys.argv[1:] if argv is None else argv
+        args = build_parser(argv).parse_args(argv)
         args.seed_given = args.seed is not None
         args.seed = args.seed or 0
         if not 0 <= args.seed < 2**63:

@@ -14,12 +14,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 
 from simulator.problem import Problem
-from simulator.stepping import select
+from simulator.selection import select
 
 CPU_WIDTH, ACCELERATOR_WIDTH = 256, 2**15  # lanes on their way at once
 SMALL_WIDTHS = (8, 64)  # of batches that need no more
@@ -52,6 +51,8 @@ def fetch(tree: Any) -> Any:
     """Arrays that are shared out over devices, as NumPy arrays, in every process."""
     if jax.process_count() == 1:
         return jax.device_get(tree)
+    from jax.experimental import multihost_utils
+
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
@@ -147,7 +148,9 @@ def map_lanes(
         index = np.minimum(np.arange(start, start + size), total - 1)
         block = _per_lane(lambda x, index=index: x[index], flat, axes)
         per_device = np.full(len(shared_by), chunks * width)
-        wanted = np.clip(total - start - np.arange(len(shared_by)) * per_device, 0, None)
+        wanted = np.clip(
+            total - start - np.arange(len(shared_by)) * per_device, 0, None
+        )
         wanted = np.minimum(wanted, per_device)
         given = place((walk, block))
         parts.append(fetch(_run_block(*given, axes, wanted, chunks, shared_by)))

@@ -11,11 +11,12 @@ side is bounded by 1. The state is the logits and `ell = log(1 + t / t_ref)`; si
 logarithms throughout (`logspace`), so a plateau of `1e600` is a number like any other.
 """
 
-from typing import ClassVar, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from diffrax import Dopri8, Tsit5
 from jaxtyping import Array, Float
 
 from simulator import engine
@@ -25,8 +26,10 @@ from simulator.marching import AbstractPath, Move, Walker
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
-from simulator.stepping import Step, Stepper
 from simulator.updates import AbstractUpdate
+
+if TYPE_CHECKING:
+    from simulator.stepping import Step, Stepper
 
 HIGH_ORDER_BELOW = 1e-6  # tolerance from which 12 stages of order 8 beat 6 of order 5
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
@@ -176,6 +179,11 @@ def flow(
     Raises `ValueError` if the signal does not fit the problem or a parameter is out of
     range. Never raises for what happens in a lane: see `Solution.outcome`.
     """
+    # Diffrax takes longer to import than the rest of this package.
+    from diffrax import Dopri8, Tsit5
+
+    from simulator.stepping import Stepper
+
     if tolerance is None:
         single = problem.log_policy.dtype == jnp.float32
         tolerance = 1e-5 if single else 1e-8

@@ -17,7 +17,7 @@ from simulator.dynamics import Dynamics
 from simulator.events import AbstractEvent, AbstractExtreme, Point
 from simulator.rootfinding import find_root
 from simulator.solution import OUTCOME_NAMES, Outcome, Solution
-from simulator.stepping import select
+from simulator.selection import select
 
 State = Any
 RUNNING = -1  # in place of an outcome, while a lane is not done

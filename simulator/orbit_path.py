@@ -11,7 +11,7 @@ from simulator.exact_path import AbstractExactPath, Stretch
 from simulator.kronrod import GAUSS_WEIGHTS, NODES, WEIGHTS
 from simulator.orbit import Orbit, Piece
 from simulator.panel import Panel, Root, log_u, panel, solve
-from simulator.stepping import select
+from simulator.selection import select
 from simulator.updates import PolicyGradient
 
 AT_END, AT_NODES = 4, 2  # iterations, from a guess and from an interpolated one

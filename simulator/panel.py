@@ -118,9 +118,7 @@ def _shares(panel: Panel, offset: Places) -> tuple[Places, Places, Places]:
     return left, right, jnp.where(panel.bounded, speed, cosh)
 
 
-def _hyperbolic(
-    exponential: Places, y_0: Scalar, y: Places
-) -> tuple[Places, Places]:
+def _hyperbolic(exponential: Places, y_0: Scalar, y: Places) -> tuple[Places, Places]:
     """`sinh y / sinh y_0`, `cosh y / sinh y_0`, where `exp(y - y_0)` is given."""
     inverse, norm = jnp.exp(-2 * y_0) / exponential, -1 / jnp.expm1(-2 * y_0)
     sinh = jnp.maximum(exponential - inverse, 0.0) * norm

@@ -23,7 +23,7 @@ from simulator.exact_path import AbstractSmoothPath, Shift, Stretch
 from simulator.kronrod import WEIGHTS
 from simulator.orbit import log_tau
 from simulator.orbit_path import OrbitPath, OrbitState
-from simulator.stepping import select
+from simulator.selection import select
 
 Values = Float[Array, " K"]
 

@@ -54,8 +54,3 @@ def _combine(size, weights, stages):
 
 def _advance(start, size, weights, stages):
     return jax.tree.map(jnp.add, start, _combine(size, weights, stages))
-
-
-def select(condition, new: State, old: State) -> State:
-    """`new` where the condition holds, leaf by leaf."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)

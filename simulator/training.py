@@ -5,10 +5,13 @@ is Euler's method for the flow: it converges to it, at order 1, as `eta -> 0` wi
 `eta * num_steps` fixed.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int
 
 from simulator.dynamics import Dynamics
@@ -16,6 +19,9 @@ from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Outcome
 from simulator.updates import AbstractUpdate
+
+if TYPE_CHECKING:
+    import optax
 
 
 class Training(eqx.Module):
@@ -74,7 +80,7 @@ def train(
         point = dynamics.point(log_probs(logits))
         velocity = point.direction * jnp.exp(point.log_speed)
         change, opt_state = optimizer.update(-velocity, opt_state, logits)
-        logits = optax.apply_updates(logits, change)
+        logits = logits + change
         step = step + 1
         first = jnp.where((first < 0) & holds(logits), step, first)
         return (logits, opt_state, step, first), None

@@ -112,9 +112,11 @@ LINES: dict[str, Line] = {
     "regime": Line(r"$ACC_0 = s_{r'}$: no delay beyond", _regime),
     "lower_bound": Line(r"theory: $\log_{10}(L + I)$", _lower_bound, True, 40),
     "hard_side": Line(r"$\pi_0(k)\,\delta_k = \pi_0(*)\,\Delta$", _hard_side),
-    "first_move": Line("rises at first as often as it falls", _first_move),
-    "final_change": Line("final change 0 on average", _final_change),
-    "same_pay": Line("best pattern and rival are paid the same", _same_pay),
+    "first_move": Line("left: most fall from the start", _first_move),
+    "final_change": Line(
+        "right: improves on average; between: rises, then falls", _final_change
+    ),
+    "same_pay": Line("paid the same; beyond, the rival wins in the end", _same_pay),
     "no_information": Line(r"$f_+ + f_- = 1$: no information", _no_information),
     "step_size": Line(r"$\eta = 4\,\mathrm{gap}\,G$ (formal)", _step_size),
     "without_sft": Line("as fast without SFT", _without_sft, most=60),

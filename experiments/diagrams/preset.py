@@ -1,13 +1,17 @@
 """The diagrams that come along, and what the command line changes in them."""
 
+from __future__ import annotations
+
 import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.errors import UserError
-from experiments.sweeps import observables, reduction, sweep_file
-from experiments.sweeps.sweep_file import Sweep
+
+if TYPE_CHECKING:
+    from experiments.sweeps.sweep_file import Sweep
 
 FOLDER = Path(__file__).parent / "presets"
 FEWEST, MOST = 2, 20_000  # cells along an axis
@@ -53,6 +57,8 @@ def load(
 
     `x`, `y`: `NAME=LOW:HIGH` or `NAME=LOW:HIGH:log`. Raises `UserError`.
     """
+    from experiments.sweeps import sweep_file
+
     if name not in names():
         raise UserError(f"preset {name} is unknown; choose from {', '.join(names())}.")
     text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
@@ -131,6 +137,8 @@ def _resize(table, sides, cells: int, quick: bool) -> None:
 
 def _record(table, value: str) -> None:
     """Record what the value needs, if it is not recorded yet."""
+    from experiments.sweeps import observables, reduction
+
     if value in DERIVED or observables.find(value):
         wanted = DERIVED.get(value, value)
         statistic = None
