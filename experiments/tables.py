@@ -59,6 +59,8 @@ def _choices(base: type) -> dict[str, type]:
 
 def fields(cls: type) -> dict[str, Any]:
     """The fields of a class that it is made with, by name."""
+    if not dataclasses.is_dataclass(cls):
+        return {}
     return {field.name: field for field in dataclasses.fields(cls) if field.init}
 
 

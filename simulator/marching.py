@@ -16,8 +16,8 @@ from jaxtyping import Array, Float
 from simulator.dynamics import Dynamics
 from simulator.events import AbstractEvent, AbstractExtreme, Point
 from simulator.rootfinding import find_root
-from simulator.solution import OUTCOME_NAMES, Outcome, Solution
 from simulator.selection import select
+from simulator.solution import OUTCOME_NAMES, Outcome, Solution
 
 State = Any
 RUNNING = -1  # in place of an outcome, while a lane is not done

@@ -47,25 +47,31 @@ def claim(store: Path, shard: Shard) -> Iterator[None]:
     """Hold the shard. Raises `UserError` if another process holds it, or overlaps."""
     folder = store.with_name(f"{store.name}.locks")
     folder.mkdir(exist_ok=True)
-    own = folder / f"{shard.index}-of-{shard.count}"
-    with _locked(own) as taken:
-        if not taken:
-            raise UserError(
-                f"another process works on shard {shard.index}/{shard.count} of "
-                f"{store}; wait for it, or give another --shard."
-            )
-        for other in folder.iterdir():
-            if other.name.endswith(f"-of-{shard.count}"):
-                continue
-            with _locked(other) as free:
-                if not free:
-                    raise UserError(
-                        f"another process works on {store} as shard {other.name}; "
-                        f"cut it into as many shards (--shard i/n), or wait for it."
-                    )
-        yield
-    with contextlib.suppress(OSError):
-        folder.rmdir()  # unless others are at work
+    try:
+        with _locked(folder / f"{shard.index}-of-{shard.count}") as taken:
+            if not taken:
+                raise UserError(
+                    f"another process works on shard {shard.index}/{shard.count} of "
+                    f"{store}; wait for it, or give another --shard."
+                )
+            _refuse_other_cuts(folder, shard, store)
+            yield
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # unless others are at work
+
+
+def _refuse_other_cuts(folder: Path, shard: Shard, store: Path) -> None:
+    """Raise `UserError` if a process works on a shard of another number of shards."""
+    for other in folder.iterdir():
+        if other.name.endswith(f"-of-{shard.count}"):
+            continue
+        with _locked(other) as free:
+            if not free:
+                raise UserError(
+                    f"another process works on {store} as shard {other.name}; cut it "
+                    "into as many shards (--shard i/n), or wait for it."
+                )
 
 
 @contextlib.contextmanager

@@ -200,7 +200,7 @@ def _outcomes(target: Store, unit: Unit) -> np.ndarray:
     number = len(sim.OUTCOME_NAMES)
     try:
         columns = target.read_outcomes(unit)
-    except (ValueError, RuntimeError, OSError):
+    except store.DAMAGE:
         raise UserError(
             f"{target.path} is damaged in unit {unit.index}; look with --check, mend "
             "with --repair."

@@ -92,11 +92,11 @@ def put(root: Any, path: Path, value: Any) -> Any:
     head, *rest = path
     if head == "weights" and rest:
         return _put_weight(root, rest[0], value)
-    try:
-        old = root[head] if isinstance(head, int) else getattr(root, head)
-    except (AttributeError, IndexError):
+    inside = isinstance(head, int) and isinstance(root, tuple) and head < len(root)
+    if not inside and head not in tables.fields(type(root)):
         kind = type(root).__name__
-        raise UserError(f"{kind} has no parameter {head!r}; change the axes.") from None
+        raise UserError(f"{kind} has no parameter {head!r}; change the axes.")
+    old = root[head] if isinstance(head, int) else getattr(root, head)
     if rest:
         new = put(old, tuple(rest), value)
     else:

@@ -30,6 +30,7 @@ from experiments.sweeps.sweep_file import Sweep
 FORMAT = 1
 NOT_DONE = 255  # in place of an outcome's code
 DONE = "done"
+DAMAGE = (ValueError, RuntimeError, OSError)  # what Zarr raises for a bad chunk
 Columns = Mapping[str, np.ndarray]
 
 
@@ -105,10 +106,12 @@ class Store:
 
     def done(self) -> np.ndarray:
         """Which units are stored, `[units]`."""
+        with contextlib.suppress(*DAMAGE):
+            return np.asarray(self._group[DONE][:], bool)
         flags = np.zeros(self.grid.num_units, bool)
         for index in range(len(flags)):
             # A marker that cannot be read is as good as none.
-            with contextlib.suppress(ValueError, OSError, RuntimeError):
+            with contextlib.suppress(*DAMAGE):
                 flags[index] = bool(self._group[DONE][index])
         return flags
 
@@ -143,7 +146,7 @@ class Store:
                 file = self._chunk(name, unit)
                 try:
                     values = self._group[name][unit.region]
-                except (ValueError, RuntimeError, OSError):
+                except DAMAGE:
                     yield unit, f"{file} is damaged"
                     continue
                 if not file.exists():
@@ -157,7 +160,7 @@ class Store:
         for name, values in coordinates(self._sweep).items():
             try:
                 same = np.array_equal(np.asarray(self._group[name][:]), values)
-            except (ValueError, RuntimeError, OSError, KeyError):
+            except DAMAGE:
                 same = False
             if not same:
                 bad.append(name)

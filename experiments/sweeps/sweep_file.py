@@ -207,7 +207,7 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
 
 def _key(place, axis: Axis):
     root, slot = place
-    return (root, axis.name) if slot is None else (root, slot.path)
+    return (root, axis.name.removeprefix("model.") if slot is None else slot.path)
 
 
 def _check_keys(table: dict[str, Any]) -> None:

@@ -1,0 +1,383 @@
+"""Kills, full disks, damaged chunks, competitors: nothing is lost, and it is said."""
+
+import errno
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import cli
+from experiments.errors import UserError
+from experiments.sweeps import claims, grid, march, store
+from experiments.sweeps.claims import Shard
+from tests.experiments.sweeps import small
+
+UNITS = 120
+
+
+def many_units():
+    """A sweep of 120 units of 10 cells."""
+    return small.sweep(
+        axes={
+            "gap": {"linspace": [0.1, 0.3, UNITS]},
+            "best_probability": {"logspace": [1e-3, 0.1, 10]},
+        }
+    )
+
+
+def cut_small(monkeypatch):
+    monkeypatch.setattr(grid, "LANES", 10)
+
+
+def no_solver(sweep, unit):
+    """Numbers that are quick to have, and those of this unit only."""
+    rng = np.random.default_rng(unit.index)
+    names = [name for name in store.variables(sweep) if name != "outcome"]
+    columns = {name: rng.normal(size=unit.shape) for name in names}
+    return columns | {"outcome": np.zeros(unit.shape, np.uint8)}
+
+
+def slow_solver(sweep, unit):
+    time.sleep(0.005)
+    return no_solver(sweep, unit)
+
+
+def work(path: str, solve=no_solver, at_work=None) -> None:
+    """What a child process does: begin or go on."""
+    grid.LANES = 10
+    sweep = many_units()
+    with claims.claim(Path(path), Shard()):
+        target = march.begin(Path(path), sweep, "")
+        if at_work is not None:
+            at_work.set()
+        march.march(sweep, target, Shard(), solve=solve)
+
+
+def files(path) -> dict[str, bytes]:
+    """Everything in a store, byte by byte."""
+    found = {}
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            found[str(file.relative_to(path))] = file.read_bytes()
+    return found
+
+
+@pytest.fixture(scope="module")
+def children():
+    """A server that has imported everything, and forks children at once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def test_twenty_kills_at_random_moments_leave_the_same_store(
+    tmp_path, children, monkeypatch
+):
+    cut_small(monkeypatch)
+    whole, torn = tmp_path / "whole.zarr", tmp_path / "torn.zarr"
+    child = children.Process(target=work, args=(str(whole),))
+    child.start()
+    child.join(120)
+    assert child.exitcode == 0
+    rng, partly = np.random.default_rng(0), 0
+    for kill in range(20):
+        at_work = children.Event()
+        child = children.Process(target=work, args=(str(torn), slow_solver, at_work))
+        child.start()
+        if kill % 4:
+            assert at_work.wait(60)
+            time.sleep(rng.uniform(0.05, 0.2))
+        else:  # while it begins
+            time.sleep(rng.uniform(0, 0.5))
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        if torn.exists():
+            target = store.open_store(torn, many_units(), grid.cut(many_units()))
+            number = int(target.done().sum())
+            partly += 0 < number < UNITS
+            # What says it is done is whole.
+            assert march.damages(target) == []
+    assert partly >= 10  # most kills came in the middle of the work
+    child = children.Process(target=work, args=(str(torn),))
+    child.start()
+    child.join(120)
+    assert child.exitcode == 0
+    assert files(torn) == files(whole)
+    assert [p.name for p in tmp_path.iterdir() if "draft" in p.name] == []
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """A finished store of many units, without solving anything."""
+    cut_small(monkeypatch)
+    sweep, path = many_units(), tmp_path / "s.zarr"
+    target = march.begin(path, sweep, "")
+    march.march(sweep, target, Shard(), solve=no_solver)
+    return sweep, path
+
+
+def open_again(sweep, path):
+    return march.begin(path, sweep, "")
+
+
+def test_shards_in_any_order_make_the_same_store(stored, tmp_path):
+    sweep, path = stored
+    other = tmp_path / "other.zarr"
+    for index in (2, 0, 1):
+        target = march.begin(other, sweep, "")
+        march.march(sweep, target, Shard(index, 3), solve=no_solver)
+    assert files(other) == files(path)
+
+
+@pytest.mark.parametrize("harm", ["cut", "bit", "lost"])
+def test_damaged_chunks_are_found_named_and_mended(stored, harm):
+    sweep, path = stored
+    before = files(path)
+    chunk = path / "accuracy" / "c" / "7" / "0"
+    content = bytearray(chunk.read_bytes())
+    if harm == "cut":
+        chunk.write_bytes(content[: len(content) // 2])
+    elif harm == "bit":
+        content[len(content) // 2] ^= 1
+        chunk.write_bytes(content)
+    else:
+        chunk.unlink()
+    target = open_again(sweep, path)
+    ((unit, what),) = march.damages(target)
+    assert unit.index == 7 and str(chunk) in what
+    target.forget(unit)
+    assert march.march(sweep, target, Shard(), solve=no_solver) == 1
+    assert files(path) == before
+
+
+def test_a_damaged_marker_means_not_done(stored):
+    sweep, path = stored
+    before = files(path)
+    (path / "done" / "c" / "3").write_bytes(b"?")
+    target = open_again(sweep, path)
+    assert not target.done()[3]
+    assert march.march(sweep, target, Shard(), solve=no_solver) == 1
+    assert files(path) == before
+
+
+def test_damaged_coordinates_are_found_and_mended(stored):
+    sweep, path = stored
+    before = files(path)
+    (path / "gap" / "c" / "0").write_bytes(b"?")
+    target = open_again(sweep, path)
+    assert target.damaged_coordinates() == ["gap"]
+    target.write_coordinates()
+    assert files(path) == before
+
+
+@pytest.mark.parametrize("content", [b"{", b"{}", b"[]", b"\xff"])
+def test_damaged_metadata_is_said(stored, content):
+    sweep, path = stored
+    (path / "zarr.json").write_bytes(content)
+    with pytest.raises(UserError, match="damaged.*--overwrite"):
+        open_again(sweep, path)
+
+
+def change_stamp(path, **changes):
+    table = json.loads((path / "zarr.json").read_text())
+    table["attributes"]["stamp"] |= changes
+    (path / "zarr.json").write_text(json.dumps(table))
+
+
+@pytest.mark.parametrize(
+    "key, what",
+    [
+        ("code_sha256", "another version of the code"),
+        ("versions", "other versions"),
+        ("device", "another kind of device"),
+        ("num_devices", "another number of devices"),
+        ("dtype", "another precision"),
+        ("config_sha256", "another sweep"),
+    ],
+)
+def test_a_store_of_something_else_is_refused_unless_told(stored, key, what):
+    sweep, path = stored
+    change_stamp(path, **{key: "other"})
+    with pytest.raises(UserError, match=what):
+        march.begin(path, sweep, "")
+    if key in march.NEVER:
+        with pytest.raises(UserError, match=what):
+            march.begin(path, sweep, "", mix=True)
+    else:
+        assert march.begin(path, sweep, "", mix=True).done().all()
+    assert not march.begin(path, sweep, "", overwrite=True).done().any()
+
+
+def test_a_store_of_another_format_is_refused(stored):
+    sweep, path = stored
+    table = json.loads((path / "zarr.json").read_text())
+    table["attributes"]["format"] = 0
+    (path / "zarr.json").write_text(json.dumps(table))
+    with pytest.raises(UserError, match="format 0, this version reads 1"):
+        march.begin(path, sweep, "")
+
+
+def test_overwrite_removes_nothing_but_stores(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("all of it")
+    with pytest.raises(UserError, match="not a store"):
+        march.begin(tmp_path / "mine", many_units(), "", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+
+
+def test_leftovers_of_a_kill_are_removed(stored):
+    sweep, path = stored
+    before = files(path)
+    target = open_again(sweep, path)
+    target.forget(target.grid.unit(5))
+    for place in ("accuracy/c/5/0", "done/c/5", "accuracy/c/6/0"):
+        (path / f"{place}.0123.partial").write_bytes(b"half")
+    march.march(sweep, open_again(sweep, path), Shard(), solve=no_solver)
+    (path / "accuracy/c/6/0.0123.partial").unlink()  # of a unit that is not ours
+    assert files(path) == before
+
+
+def test_a_second_process_on_the_same_shard_is_refused(tmp_path, children):
+    path = tmp_path / "s.zarr"
+    with claims.claim(path, Shard(1, 2)):
+        for other in (Shard(1, 2), Shard(0, 1), Shard(0, 3)):
+            with pytest.raises(UserError, match="another process"):
+                with claims.claim(path, other):
+                    pass
+        with claims.claim(path, Shard(0, 2)):
+            pass
+    with claims.claim(path, Shard(0, 1)):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def hold(path, claimed) -> None:
+    """What a child does: claim, say so, and wait to be killed."""
+    with claims.claim(Path(path), Shard()):
+        claimed.set()
+        time.sleep(60)
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path, children):
+    path, claimed = tmp_path / "s.zarr", children.Event()
+    child = children.Process(target=hold, args=(str(path), claimed))
+    child.start()
+    assert claimed.wait(60)
+    with pytest.raises(UserError, match="another process"):
+        with claims.claim(path, Shard()):
+            pass
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    with claims.claim(path, Shard()):
+        pass
+
+
+@pytest.mark.parametrize("text", ["", "1", "2/2", "-1/2", "1/0", "a/b", "0/1000000"])
+def test_shards_that_make_no_sense_are_refused(text):
+    with pytest.raises(UserError, match="--shard"):
+        claims.read(text)
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(stored, monkeypatch):
+    sweep, path = stored
+    before = files(path)
+    target = open_again(sweep, path)
+    target.forget(target.grid.unit(9))
+
+    class Full:
+        def __setitem__(self, key, value):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    broken = open_again(sweep, path)
+    broken._group = {name: Full() for name in broken._names} | {
+        "done": broken._group["done"]
+    }
+    with pytest.raises(UserError, match="No space left.*same command again"):
+        broken.write(broken.grid.unit(9), no_solver(sweep, broken.grid.unit(9)))
+    assert not open_again(sweep, path).done()[9]
+    march.march(sweep, open_again(sweep, path), Shard(), solve=no_solver)
+    assert files(path) == before
+
+
+FILL = """
+import os, sys
+sys.path.insert(0, os.getcwd())
+from pathlib import Path
+from tests.experiments.sweeps import test_reliability as t
+from experiments.errors import UserError
+from experiments.sweeps import claims, march
+path = Path("/tmp/small-disk/s.zarr")
+Path("/tmp/small-disk/fat").write_bytes(bytes(2_000_000))
+try:
+    t.work(str(path))
+except UserError as error:
+    assert "No space left" in str(error), error
+else:
+    sys.exit("the disk was not full")
+Path("/tmp/small-disk/fat").unlink()
+t.work(str(path))
+t.work(sys.argv[1])
+assert t.files(path) == t.files(Path(sys.argv[1]))
+"""
+
+
+def test_a_disk_that_is_really_full(tmp_path):
+    mount = (
+        "mkdir -p /tmp/small-disk && mount -t tmpfs -o size=3300k none /tmp/small-disk"
+    )
+    inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    try:
+        allowed = subprocess.run([*inside, mount], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        allowed = False
+    if not allowed:
+        pytest.skip("this system does not let a test mount a small disk")
+    script = tmp_path / "fill.py"
+    script.write_text(FILL)
+    done = subprocess.run(
+        [*inside, f"{mount} && {sys.executable} {script} {tmp_path}/other.zarr"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "sweep.toml"
+    file.write_text(small.TEXT)
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(claims.os, "open", refuse)
+    assert cli.main(["sweep", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: cannot write beside") and said.count("\n") == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(store, "_fill", refuse)
+    assert cli.main(["sweep", str(file)]) == 2
+    assert "choose another place with --out" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["sweep.toml"]
+
+
+def test_clocks_decide_nothing(tmp_path, monkeypatch):
+    """Time may jump: no file is compared by its age, no name made of the time."""
+    cut_small(monkeypatch)
+    sweep, jumps = many_units(), iter(range(10**6, 0, -1))
+    monkeypatch.setattr(time, "time", lambda: float(next(jumps)))
+    first, second = tmp_path / "a.zarr", tmp_path / "b.zarr"
+    for path in (first, second):
+        target = march.begin(path, sweep, "")
+        march.march(sweep, target, Shard(0, 2), solve=no_solver)
+        for file in path.rglob("*"):
+            os.utime(file, (0, 0))
+        march.march(sweep, march.begin(path, sweep, ""), Shard(), solve=no_solver)
+    assert files(first) == files(second)

@@ -1,0 +1,152 @@
+"""Cells of a sweep against the same runs by hand, and stores as xarray sees them."""
+
+import jax
+import numpy as np
+import pytest
+import xarray
+
+import simulator as sim
+from experiments.sweeps import grid, march, solving, sweep_file
+from experiments.sweeps.claims import Shard
+from simulator import rollouts
+from tests.experiments.sweeps import small
+
+
+def read(text):
+    return sweep_file.read(sweep_file.parse(text))
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """The small sweep, in a store, as xarray reads it."""
+    path = tmp_path_factory.mktemp("store") / "small.zarr"
+    sweep = small.sweep()
+    target = march.begin(path, sweep, small.TEXT)
+    march.march(sweep, target, Shard())
+    return xarray.open_zarr(path).load()
+
+
+def test_every_cell_is_the_run_of_its_coordinates(dataset):
+    assert dataset.log10_t0.dims == ("gap", "best_probability")
+    gap, best = np.meshgrid(dataset.gap, dataset.best_probability, indexing="ij")
+    rates = np.stack([0.6 + gap, 0.6 + 0 * gap, 0.1 + 0 * gap], axis=-1)
+    policy = np.stack([best, 0.75 * (1 - best), 0.25 * (1 - best)], axis=-1)
+    run = sim.solve(sim.Problem(rates, policy), sim.Verifiable(), until=sim.T0())
+    want = run.log_time / np.log(10)
+    np.testing.assert_allclose(dataset.log10_t0, want, rtol=1e-12)
+    # At T0 the accuracy is the rival's rate.
+    np.testing.assert_allclose(dataset.accuracy, 0.6, rtol=1e-9)
+    assert (dataset.outcome == 0).all()
+
+
+def test_attributes_say_what_the_numbers_are(dataset):
+    assert dataset.log10_t0.units == "log10(t)"
+    assert "second-best" in dataset.log10_t0.long_name
+    assert dataset.outcome.flag_meanings[0] == "reached"
+    assert list(dataset.outcome.flag_values) == list(range(len(sim.OUTCOME_NAMES)))
+    assert dataset.attrs["sweep"] == small.TEXT
+    stamp = dataset.attrs["stamp"]
+    for key in ("revision", "dirty", "config", "config_sha256", "seed", "dtype"):
+        assert key in stamp
+    assert stamp["batch"] == 60 and len(stamp["code_sha256"]) == 64
+
+
+def test_draws_are_numbered_and_shared_by_all_cells():
+    sweep = read(
+        'record = ["accuracy", "base_accuracy", "entropy"]\n'
+        '[model]\nfamily = "random"\npatterns = 4\n'
+        "[axes]\ntilt = [0.0, 0.5]\ndraw = {count = 8}\n"
+    )
+    (unit,) = grid.cut(sweep).units()
+    whole = solving.unit_columns(sweep, unit)
+    one = solving.cell_columns(
+        sweep, {"tilt": np.array([0.5]), "draw": np.array([5.0])}, 1
+    )
+    for name in sweep.record:
+        np.testing.assert_allclose(whole[name][1, 5], one[name][0], rtol=1e-12)
+    assert len(np.unique(whole["base_accuracy"])) == 16
+    # A tilt towards good patterns makes each of the same draws better.
+    assert (whole["base_accuracy"][1] > whole["base_accuracy"][0]).all()
+
+
+def test_summaries_are_those_of_the_runs_they_stand_for(monkeypatch):
+    text = (
+        'record = ["accuracy"]\n[model]\nfamily = "random"\npatterns = 4\n'
+        "[axes]\ntilt = [0.0, 0.5]\ndraw = {count = 8}\n"
+    )
+    sweep = read(text)
+    (unit,) = grid.cut(sweep).units()
+    runs = solving.unit_columns(sweep, unit)["accuracy"]
+    summed = read(
+        text + '[reduce]\nover = ["draw"]\nstatistics = ["mean", "q50", "max"]\n'
+        "histogram = {accuracy = [0, 1, 4]}"
+    )
+    (unit,) = grid.cut(summed).units()
+    for most in (2**16, 6):  # all at once, and three draws at a time
+        monkeypatch.setattr(grid, "LANES", most)
+        found = solving.unit_columns(summed, unit)
+        np.testing.assert_allclose(found["accuracy_mean"], runs.mean(1), rtol=1e-12)
+        np.testing.assert_allclose(found["accuracy_q50"], np.median(runs, 1))
+        np.testing.assert_allclose(found["accuracy_max"], runs.max(1))
+        assert (found["accuracy_histogram"].sum(1) == 8).all()
+        assert (found["runs"][:, 0] == 8).all()
+
+
+def test_runs_that_fail_are_counted_and_leave_no_number():
+    sweep = small.sweep(max_steps=1)
+    (unit,) = grid.cut(sweep).units()
+    found = solving.unit_columns(sweep, unit)
+    assert (found["outcome"] == sim.OUTCOME_NAMES.index("max_steps")).all()
+    assert np.isnan(found["log10_t0"]).all() and np.isnan(found["accuracy"]).all()
+
+
+def test_sampled_cells_are_those_of_train():
+    sweep = read(
+        'record = ["accuracy"]\n'
+        'recipe = {estimator = "rloo", num_steps = 20, group_size = 4}\n'
+        "[axes]\nlearning_rate = [0.1, 1.0]\nseed = {count = 4}\n"
+    )
+    (unit,) = grid.cut(sweep).units()
+    found = solving.unit_columns(sweep, unit)["accuracy"]
+    policy = [0.05, 0.7125, 0.2375]
+    problem = sim.Problem([[0.9, 0.6, 0.1]], [policy])
+    recipe = rollouts.Recipe(
+        estimator=rollouts.RLOO(), group_size=4, num_steps=20, learning_rate=1.0
+    )
+    run = rollouts.train(problem, recipe, num_seeds=4)
+    accuracy = jax.vmap(sim.accuracy, in_axes=(0, None))
+    want = accuracy(run.log_probs[:, 0], problem.success_rates[0])
+    np.testing.assert_allclose(found[1], want, rtol=1e-9)
+    assert len(np.unique(found)) == 8
+
+
+def test_supervised_fine_tuning_is_the_flow_of_cross_entropy():
+    data = np.array([0.2, 0.8, 0.0])
+    logits = np.array([0.3, -0.2, 0.1])
+    length, steps = 1.5, 6000
+    theta = logits.copy()
+    for _ in range(steps):
+        policy = np.exp(theta) / np.exp(theta).sum()
+        middle = theta + 0.5 * length / steps * (data - policy)
+        policy = np.exp(middle) / np.exp(middle).sum()
+        theta = theta + length / steps * (data - policy)
+    problem = sim.Problem([0.9, 0.6, 0.1], logits=logits)
+    signal = sim.Mixture([sim.Demonstrations(data)], [length])
+    run = sim.flow(problem, signal, max_log_time=0.0)
+    want = np.exp(theta) / np.exp(theta).sum()
+    np.testing.assert_allclose(np.exp(run.log_probs), want, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        ([0.5, 0.5], "2 numbers for 3"),
+        ([0.5, 0.6, 0.0], "sum to 1"),
+        ([-0.1, 1.1, 0.0], "sum to 1"),
+        ([0.5, 0.25, 0.25], "never takes"),
+    ],
+)
+def test_demonstrations_that_make_no_sense_are_refused(data, said):
+    problem = sim.Problem([0.9, 0.6, 0.1], [0.5, 0.5, 0.0])
+    with pytest.raises(ValueError, match=said):
+        sim.solve(problem, sim.Demonstrations(data))
