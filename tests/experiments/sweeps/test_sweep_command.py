@@ -1,0 +1,231 @@
+"""`pattern-selection sweep`, as users call it."""
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray
+
+from experiments import cli
+from experiments.sweeps import grid
+from tests.experiments.sweeps import small
+from tests.experiments.sweeps.test_reliability import files
+
+SEEDS = """
+record = ["accuracy"]
+recipe = {estimator = "rloo", num_steps = 20, group_size = 4}
+[axes]
+learning_rate = [0.1, 1.0]
+seed = {count = 4}
+[reduce]
+over = ["seed"]
+statistics = ["mean"]
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(small.TEXT)
+    return path
+
+
+def sweep(*words):
+    return cli.main(["sweep", *map(str, words)])
+
+
+def test_a_sweep_is_stored_beside_its_file_and_said(file, capsys):
+    assert sweep(file) == 0
+    out = capsys.readouterr().out
+    assert "cells      60, 0 not stored yet" in out and "outcomes   reached 60" in out
+    path = file.with_suffix(".zarr")
+    assert f'xarray.open_zarr("{path}")' in out
+    assert xarray.open_zarr(path).log10_t0.shape == (6, 10)
+    before = files(path)
+    assert sweep(file) == 0  # nothing left to do
+    assert files(path) == before
+
+
+def test_json_and_shards(file, capsys, monkeypatch):
+    monkeypatch.setattr(grid, "LANES", 10)
+    assert sweep(file, "--shard", "1/2", "--json", "-") == 0
+    first = json.loads(capsys.readouterr().out)
+    assert (first["cells"], first["missing"]) == (60, 30)
+    assert first["outcomes"] == {"reached": 30} and first["unresolved"] == 0
+    assert sweep(file, "--shard", "0/2") == 0
+    assert "0 not stored yet" in capsys.readouterr().out
+
+
+def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys):
+    assert sweep(file, "--dry-run") == 0
+    out = capsys.readouterr().out
+    for line in ("cells   60", "memory", "disk", "time"):
+        assert line in out
+    assert [p.name for p in file.parent.iterdir()] == ["small.toml"]
+
+
+def test_check_and_repair(file, capsys):
+    sweep(file)
+    path = file.with_suffix(".zarr")
+    before = files(path)
+    assert sweep(file, "--check") == 0
+    (path / "log10_t0" / "c" / "0" / "0").write_bytes(b"1234567")
+    (path / "gap" / "c" / "0").write_bytes(b"1234567")
+    capsys.readouterr()
+    assert sweep(file, "--check") == 1
+    out = capsys.readouterr().out
+    assert "unit 0 [0:6, 0:10]" in out and "log10_t0" in out
+    assert "coordinate gap is damaged" in out
+    assert sweep(file, "--repair") == 0
+    assert files(path) == before
+
+
+def test_unresolved_runs_are_said_and_done_again(file, capsys):
+    file.write_text("max_steps = 1\n" + small.TEXT)
+    assert sweep(file) == 1
+    out = capsys.readouterr().out
+    assert "max_steps 60" in out and "--redo-unresolved" in out
+    assert sweep(file, "--redo-unresolved") == 2
+    assert "--max-steps" in capsys.readouterr().err
+    assert sweep(file, "--redo-unresolved", "--max-steps", "20000") == 0
+    assert "60 cells computed again" in capsys.readouterr().out
+    again = xarray.open_zarr(file.with_suffix(".zarr")).load()
+    other = file.with_name("other.toml")
+    other.write_text(small.TEXT)
+    sweep(other)
+    want = xarray.open_zarr(other.with_suffix(".zarr")).load()
+    np.testing.assert_array_equal(again.log10_t0, want.log10_t0)
+
+
+def test_a_cell_alone_gives_the_same_number(file, capsys):
+    sweep(file)
+    capsys.readouterr()
+    words = ["gap=0.2", "best_probability=0.01"]
+    assert sweep(file, "--cell", *words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    ds = xarray.open_zarr(file.with_suffix(".zarr"))
+    stored = float(ds.log10_t0.sel(gap=0.2, best_probability=0.01, method="nearest"))
+    assert f"log10_t0 = {stored:.10g}" in lines[1]
+    command = shlex.split(lines[-1])
+    assert command[0] == "pattern-selection"
+    assert cli.main([*command[1:], "--json", "-"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    np.testing.assert_allclose(alone["log10_time"], stored, rtol=1e-12)
+
+
+def test_a_sampled_cell_alone_gives_the_same_number(tmp_path, capsys):
+    file = tmp_path / "seeds.toml"
+    file.write_text(SEEDS)
+    assert sweep(file) == 0
+    capsys.readouterr()
+    assert sweep(file, "--cell", "learning_rate=1") == 0
+    text = capsys.readouterr().out
+    command, _, recipe = text[text.index("pattern-sel") :].partition(" <<'END'\n")
+    (tmp_path / "cell.toml").write_text(recipe.removesuffix("END\n"))
+    words = shlex.split(command.replace("/dev/stdin", str(tmp_path / "cell.toml")))
+    assert cli.main([*words[1:], "--json", "-"]) == 0
+    alone = json.loads(capsys.readouterr().out)["accuracy"]["mean"][-1]
+    stored = xarray.open_zarr(file.with_suffix(".zarr")).accuracy_mean.values[1]
+    np.testing.assert_allclose(alone, stored, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--shard", "2/2"], "--shard 2/2"),
+        (["--cell", "gap"], "does not exist"),
+        (["--check"], "does not exist"),
+        (["--check", "--repair"], "one of them at a time"),
+        (["--coordinator", "127.0.0.1:1"], "go together"),
+        (["--coordinator", "h:1", "--processes", "2", "--process", "2"], "0 to 1"),
+        (["--json", "/no/such/place"], "not a file"),
+        (["--out", "/proc/s.zarr"], "cannot write"),
+    ],
+)
+def test_bad_calls_are_one_line(file, words, said, capsys):
+    assert sweep(file, *words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1 and said in err
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["gap=0.1"], "give best_probability=VALUE"),
+        (["gap=0.1", "best_probability=x"], "give a number"),
+        (["gap=0.1", "best_probability=0.1", "K=3"], "not an axis"),
+        (["gap"], "NAME=VALUE"),
+    ],
+)
+def test_cells_that_are_none_are_refused(file, words, said, capsys):
+    sweep(file)
+    assert sweep(file, "--cell", *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_missing_and_odd_files(tmp_path, capsys):
+    for name, content in (("none", None), ("binary", b"\xff\xfe"), ("nul", b"\0")):
+        path = tmp_path / f"{name}.toml"
+        if content is not None:
+            path.write_bytes(content)
+        assert sweep(path) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def process(*words, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.cli", "sweep", *map(str, words)],
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "1"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_real_processes_killed_and_interrupted_go_on(tmp_path, capsys):
+    """Ctrl-C and kill -9 of the command itself, in the middle of its work."""
+    file, units = tmp_path / "s.toml", 5
+    file.write_text(
+        small.TEXT.replace("0.3, 6]", "0.3, 400]").replace("0.1, 10]", "0.1, 800]")
+    )
+    whole, torn = tmp_path / "whole.zarr", tmp_path / "torn.zarr"
+    assert process(file, "--out", whole).wait(200) == 0
+    for number in (signal.SIGKILL, signal.SIGINT):
+        child = process(file, "--out", torn)
+        before = len(list(torn.glob("done/c/*")))
+        while len(list(torn.glob("done/c/*"))) == before:
+            assert child.poll() is None
+            time.sleep(0.02)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=60)
+        if number == signal.SIGINT:
+            assert child.returncode == 130 and "the same command goes on" in out
+            assert err.splitlines()[-1] == "interrupted" and "Traceback" not in err
+        assert len(list(torn.glob("done/c/*"))) < units
+    assert process(file, "--out", torn).wait(200) == 0
+    assert files(torn) == files(whole)
+
+
+def test_two_processes_solve_one_ensemble_together(tmp_path):
+    """JAX's multi-process runtime on loopback: the store of two devices in one."""
+    file = tmp_path / "small.toml"
+    file.write_text(small.TEXT)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    together = tmp_path / "together.zarr"
+    words = [file, "--out", together, "--coordinator", address, "--processes", 2]
+    both = [process(*words, "--process", i) for i in range(2)]
+    for child in both:
+        out, err = child.communicate(timeout=200)
+        assert child.returncode == 0, err
+    alone = process(file, JAX_NUM_CPU_DEVICES="2")
+    assert alone.wait(200) == 0
+    assert files(together) == files(file.with_suffix(".zarr"))

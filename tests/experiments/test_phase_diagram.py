@@ -1,0 +1,152 @@
+"""`pattern-selection phase-diagram`: presets, changes, lines, figures."""
+
+import numpy as np
+import pytest
+import xarray
+
+import theory
+from experiments import cli
+from experiments.diagrams import drawing, lines, preset
+from experiments.errors import UserError
+from experiments.sweeps import grid, march
+from experiments.sweeps.models import FAMILIES
+
+
+def diagram(*words):
+    return cli.main(["phase-diagram", *map(str, words)])
+
+
+@pytest.mark.parametrize("name", preset.names())
+def test_every_preset_can_be_run_and_its_lines_computed(name):
+    loaded = preset.load(name, quick=True)
+    march.check_corners(loaded.sweep)
+    assert loaded.lines and {loaded.x, loaded.y} <= set(drawing.LABELS)
+    for value in loaded.values:
+        assert value in drawing.VALUES
+    for which in loaded.lines:
+        if not lines.LINES[which].most < 100:  # slow quadratures: see below
+            x, y, field = drawing.line(loaded, lines.LINES[which])
+            assert field.shape == (len(y), len(x))
+            known = field[np.isfinite(field)]
+            assert known.min() < 0 < known.max(), which
+
+
+def test_a_diagram_is_drawn_with_its_data_and_goes_on(tmp_path, capsys):
+    words = ["quality", "--cells", 6, "--out", tmp_path / "new"]
+    assert diagram(*words) == 0
+    out = capsys.readouterr().out
+    assert "cells      36, 0 not stored yet" in out and "phase_quality.svg" in out
+    folder = tmp_path / "new"
+    assert (folder / "phase_quality.png").read_bytes().startswith(b"\x89PNG")
+    svg = (folder / "phase_quality.svg").read_bytes()
+    data = xarray.open_zarr(folder / "data" / "phase_quality.zarr")
+    assert data.log10_t0.shape == (6, 6) and "stamp" in data.attrs
+    assert diagram(*words) == 0  # drawn again from the store
+    assert (folder / "phase_quality.svg").read_bytes() == svg
+    cell = ["--cell", "gap=0.1", "best_probability=1e-3"]
+    capsys.readouterr()
+    assert diagram(*words, *cell) == 0
+    assert "pattern-selection run" in capsys.readouterr().out
+
+
+def test_other_axes_values_and_parameters():
+    loaded = preset.load(
+        "quality",
+        y="bad_rate=0:0.4",
+        value="accuracy",
+        fixed=["rival_rate=0.55", "gap=0.2"],
+        cells=7,
+    )
+    assert [axis.name for axis in loaded.sweep.kept] == ["bad_rate", "best_probability"]
+    assert loaded.sweep.fixed["rival_rate"] == 0.55 and loaded.sweep.fixed["gap"] == 0.2
+    assert loaded.values == ("accuracy",) and "accuracy" in loaded.sweep.record
+    assert loaded.lines == ("regime",)
+    np.testing.assert_allclose(loaded.sweep.axes[0].values, np.linspace(0, 0.4, 7))
+    geometric = preset.load("quality", x="best_probability=1e-3:0.1:log", cells=3)
+    np.testing.assert_allclose(geometric.sweep.axes[1].values, [1e-3, 1e-2, 1e-1])
+    summed = preset.load("self-confidence", value="gain_max", quick=True)
+    assert summed.sweep.reduce.statistics[-1] == "max"
+
+
+def test_slopes_are_those_of_the_stored_times():
+    loaded = preset.load("bad-mass", quick=True)
+    x = next(a.values for a in loaded.sweep.axes if a.name == loaded.x)
+    shape = grid.cut(loaded.sweep).shape
+    columns = {"log10_crossing": np.broadcast_to(-2.5 * np.log10(x), shape)}
+    slope = drawing.value(loaded, "crossing_degree", columns)
+    np.testing.assert_allclose(slope, 2.5)
+
+
+def base_of(family, **values):
+    number = max(np.size(v) for v in values.values())
+    known = {k: p.default for k, p in FAMILIES[family].parameters.items()} | values
+    columns = {k: np.broadcast_to(np.asarray(v, float), (number,)) for k, v in
+               known.items()}  # fmt: skip
+    width = FAMILIES[family].patterns or int(columns["patterns"].max())
+    return FAMILIES[family].build(columns, width, 0), columns
+
+
+def test_the_line_without_sft_is_where_times_are_equal():
+    base, values = base_of("warm-start", quality=[1e-5, 0.5], length=[3.0, 3.0])
+    worse, better = lines.LINES["without_sft"].function(base, values)
+    assert worse > 0 > better
+
+
+def test_the_lower_bound_is_below_the_time_and_above_half_of_it():
+    base, values = base_of("entangled", gamma=[3.0, 30.0], patterns=5)
+    bound = lines.LINES["lower_bound"].function(base, values)
+    exact = theory.transition_bounds(base.success_rates, base.log_policy).exact
+    assert (bound <= np.log10(exact)).all() and (bound > np.log10(exact / 2)).all()
+
+
+def test_families_keep_their_promises():
+    base, _ = base_of("entangled", gamma=[6.0], patterns=5, rival_probability=0.7)
+    np.testing.assert_allclose(theory.gamma(base.success_rates, base.log_policy), 6)
+    np.testing.assert_allclose(np.exp(base.log_policy).sum(-1), 1)
+    base, _ = base_of("crowd", patterns=[2, 4], bad_probability=0.3)
+    np.testing.assert_allclose(np.exp(base.log_policy).sum(-1), 1)
+    assert (base.log_policy[0, 2:] == -np.inf).all()
+    base, _ = base_of("confident", entropy=[0.2, 0.6, 0.95], patterns=[4, 8, 8])
+    policy = np.exp(base.log_policy)
+    inside = policy > 0
+    entropy = -np.sum(policy * np.log(np.where(inside, policy, 1)), axis=-1)
+    want = np.array([0.2, 0.6, 0.95]) * np.log([4, 8, 8])
+    np.testing.assert_allclose(entropy, want, rtol=1e-9)
+    draws = np.arange(20_000.0)
+    base, _ = base_of("confident", draw=draws, patterns=2, correlation=0.6)
+    found = np.corrcoef(base.success_rates[:, 0], base.confidence[:, 0])[0, 1]
+    assert abs(found - 6 / np.pi * np.arcsin(0.3)) < 0.02  # of the ranks
+    base, _ = base_of("random", draw=draws, patterns=2, tilt=0.5, spread=2)
+    # Mean of the density 1 + c (2 s - 1): 1/2 + c/6.
+    assert abs(base.success_rates.mean() - (0.5 + 0.5 / 6)) < 0.005
+    assert abs(base.log_policy[:, 0].std() - base.log_policy[:, 1].std()) < 0.05
+    np.testing.assert_allclose(base.kernel[..., 0], base.success_rates)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["magic"], "choose from bad-mass"),
+        (["quality", "--cells", "1"], "2 to 20,000"),
+        (["quality", "--x", "gap"], "NAME=LOW:HIGH"),
+        (["quality", "--x", "gap=1:0"], "NAME=LOW:HIGH"),
+        (["quality", "--x", "gap=0.1:0.2"], "are both gap"),
+        (["quality", "--y", "magic=0:1"], "unknown here"),
+        (["quality", "--y", "gap=0.1:0.9"], "at gap"),
+        (["quality", "--set", "gap"], "NAME=NUMBER"),
+        (["quality", "--set", "magic=1"], "no parameter"),
+        (["quality", "--value", "magic"], "choose from"),
+        (["self-confidence", "--value", "gain"], "gain_mean"),
+        (["quality", "--out", "/proc/x"], "cannot write"),
+        (["quality", "--cell", "gap=1", "--out", "/tmp/none"], "draw the diagram"),
+    ],
+)
+def test_bad_calls_are_one_line(words, said, capsys):
+    assert diagram(*words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1 and said in err
+
+
+def test_presets_are_refused_without_two_axes():
+    with pytest.raises(UserError, match="unknown"):
+        preset.load("nothing")
