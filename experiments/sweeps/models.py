@@ -296,7 +296,10 @@ def _given(table: Mapping[str, Any]) -> Family:
     """One base model in full; its temperature can be varied."""
     import simulator as sim
 
-    problem = sim.Problem(**{k: v for k, v in table.items() if k in GIVEN})
+    try:
+        problem = sim.Problem(**{k: v for k, v in table.items() if k in GIVEN})
+    except ValueError as error:
+        raise UserError(f"model: {error}") from None
     if problem.batch_shape:
         raise UserError("model: give one base model, a list of numbers each.")
     rates = np.asarray(problem.success_rates, float)

@@ -189,27 +189,37 @@ def process(*words, **environment):
     )
 
 
-def test_real_processes_killed_and_interrupted_go_on(tmp_path, capsys):
+def finish(child):
+    out, err = child.communicate(timeout=200)
+    return child.returncode, out, err
+
+
+def test_real_processes_killed_and_interrupted_go_on(tmp_path):
     """Ctrl-C and kill -9 of the command itself, in the middle of its work."""
-    file, units = tmp_path / "s.toml", 5
-    file.write_text(
-        small.TEXT.replace("0.3, 6]", "0.3, 400]").replace("0.1, 10]", "0.1, 800]")
+    file, units = tmp_path / "s.toml", 12
+    levels = ", ".join(f'"gap={0.05 + 0.02 * i:.2f}"' for i in range(units))
+    text = small.TEXT.replace("0.3, 6]", "0.3, 40]").replace("0.1, 10]", "0.1, 80]")
+    text = text.replace('until = "t0"', "").replace(
+        "[axes]", f"[axes]\nuntil = [{levels}]"
     )
+    file.write_text(text)
     whole, torn = tmp_path / "whole.zarr", tmp_path / "torn.zarr"
-    assert process(file, "--out", whole).wait(200) == 0
+    assert finish(process(file, "--out", whole))[0] == 0
+
+    def stored():
+        return len(list(torn.glob("done/c/*")))
+
     for number in (signal.SIGKILL, signal.SIGINT):
-        child = process(file, "--out", torn)
-        before = len(list(torn.glob("done/c/*")))
-        while len(list(torn.glob("done/c/*"))) == before:
-            assert child.poll() is None
-            time.sleep(0.02)
+        child, before = process(file, "--out", torn), stored()
+        while stored() == before and child.poll() is None:
+            time.sleep(0.01)
         child.send_signal(number)
-        out, err = child.communicate(timeout=60)
+        code, out, err = finish(child)
         if number == signal.SIGINT:
-            assert child.returncode == 130 and "the same command goes on" in out
+            assert code == 130 and "the same command goes on" in out
             assert err.splitlines()[-1] == "interrupted" and "Traceback" not in err
-        assert len(list(torn.glob("done/c/*"))) < units
-    assert process(file, "--out", torn).wait(200) == 0
+        assert before < stored() < units
+    assert finish(process(file, "--out", torn))[0] == 0
     assert files(torn) == files(whole)
 
 
@@ -223,9 +233,8 @@ def test_two_processes_solve_one_ensemble_together(tmp_path):
     together = tmp_path / "together.zarr"
     words = [file, "--out", together, "--coordinator", address, "--processes", 2]
     both = [process(*words, "--process", i) for i in range(2)]
-    for child in both:
-        out, err = child.communicate(timeout=200)
-        assert child.returncode == 0, err
-    alone = process(file, JAX_NUM_CPU_DEVICES="2")
-    assert alone.wait(200) == 0
+    for code, _, err in map(finish, both):
+        assert code == 0, err
+    code, _, err = finish(process(file, JAX_NUM_CPU_DEVICES="2"))
+    assert code == 0, err
     assert files(together) == files(file.with_suffix(".zarr"))
