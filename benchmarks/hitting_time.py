@@ -19,7 +19,6 @@ import json
 import os
 import platform
 import resource
-import time
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(os.cpu_count()))
 
@@ -27,12 +26,15 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix
-from scipy.integrate import solve_ivp
+from peers import diffrax_peer, scipy_peer, warm
 
 import simulator as sim
 
-LEVEL, HORIZON, PATTERNS = 1e-2, 1e30, 8
+LEVEL, PATTERNS = 1e-2, 8
+
+
+def remaining(xp, pi, s):
+    return pi @ (xp.max(s) - s) - LEVEL
 
 
 def problems(number, seed=0):
@@ -92,82 +94,6 @@ def worst_error(solution, reference):
     return float(np.abs(np.expm1(difference)).max())
 
 
-def diffrax_peer(max_steps):
-    def field(t, theta, s):
-        pi = jax.nn.softmax(theta)
-        return pi * (s - pi @ s)
-
-    def remaining(t, y, args, **kwargs):
-        return jax.nn.softmax(y) @ (jnp.max(args) - args) - LEVEL
-
-    event = diffrax.Event(
-        remaining, optimistix.Newton(1e-10, 1e-10, optimistix.max_norm)
-    )
-
-    def one(s, theta):
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(field),
-            diffrax.Tsit5(),
-            0.0,
-            HORIZON,
-            1e-2,
-            theta,
-            args=s,
-            event=event,
-            throw=False,
-            max_steps=max_steps,
-            stepsize_controller=diffrax.PIDController(rtol=1e-8, atol=1e-8),
-        )
-        return solution.ts[0], solution.result == diffrax.RESULTS.event_occurred
-
-    return jax.jit(jax.vmap(one))
-
-
-class _OutOfTime(Exception):
-    pass
-
-
-def scipy_peer(s, theta, seconds):
-    """Hitting time (NaN if cut) and seconds taken."""
-    start = time.perf_counter()
-
-    def softmax(x):
-        w = np.exp(x - x.max())
-        return w / w.sum()
-
-    def field(t, x):
-        if time.perf_counter() - start > seconds:
-            raise _OutOfTime
-        pi = softmax(x)
-        return pi * (s - pi @ s)
-
-    def remaining(t, x):
-        return softmax(x) @ (s.max() - s) - LEVEL
-
-    remaining.terminal = True
-    try:
-        run = solve_ivp(
-            field, (0, HORIZON), theta, rtol=1e-8, atol=1e-8, events=remaining
-        )
-        hit = run.t_events[0]
-        answer = hit[0] if len(hit) else np.nan
-    except _OutOfTime:
-        answer = np.nan
-    return answer, time.perf_counter() - start
-
-
-def warm(function, repeats):
-    start = time.perf_counter()
-    result = jax.block_until_ready(function())
-    first = time.perf_counter() - start
-    best = np.inf
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = jax.block_until_ready(function())
-        best = min(best, time.perf_counter() - start)
-    return result, first - best, best
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--problems", type=int, default=10_000)
@@ -188,10 +114,10 @@ def main():
     rate = seconds_per_operation()
     least = floor(float(exact.num_steps.mean()), rate)
 
-    peer = diffrax_peer(args.max_steps)
+    peer = diffrax_peer(remaining, args.max_steps)
     (_, hit), compile_peer, time_peer = warm(lambda: peer(*part), 1)
     slow = [
-        scipy_peer(*(array[i] for array in part), args.scipy_seconds)
+        scipy_peer(remaining, *(array[i] for array in part), args.scipy_seconds)
         for i in range(args.scipy_problems)
     ]
     scipy_each = float(np.mean([s for _, s in slow]))

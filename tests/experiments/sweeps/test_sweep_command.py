@@ -198,7 +198,7 @@ def test_real_processes_killed_and_interrupted_go_on(tmp_path):
     """Ctrl-C and kill -9 of the command itself, in the middle of its work."""
     file, units = tmp_path / "s.toml", 12
     levels = ", ".join(f'"gap={0.05 + 0.02 * i:.2f}"' for i in range(units))
-    text = small.TEXT.replace("0.3, 6]", "0.3, 40]").replace("0.1, 10]", "0.1, 80]")
+    text = small.TEXT.replace("0.3, 6]", "0.3, 40]").replace("0.1, 10]", "0.1, 25]")
     text = text.replace('until = "t0"', "").replace(
         "[axes]", f"[axes]\nuntil = [{levels}]"
     )
