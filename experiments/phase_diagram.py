@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cells", type=int, metavar="N", help="cells along each axis")
     parser.add_argument("--quick", action="store_true", help="few cells and draws")
     parser.add_argument(
-        "--out", type=Path, default=Path("figures"), help="folder (default figures)"
+        "--out", type=Path, default=Path("results"), help="folder (default results)"
     )
     parser.add_argument("--overwrite", action="store_true", help="compute it again")
     parser.add_argument(
@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
         quick=args.quick,
         seed=args.seed if args.seed_given else None,
     )
-    sweep, name = diagram.sweep, f"phase_{args.preset.replace('-', '_')}"
+    sweep, name = diagram.sweep, preset.file_name(args.preset)
     check_writable_file(args.json)
     march.check_corners(sweep)
     path = args.out / "data" / f"{name}.zarr"

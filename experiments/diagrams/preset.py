@@ -42,6 +42,11 @@ def names() -> dict[str, str]:
     return found
 
 
+def file_name(name: str) -> str:
+    """What the files of a preset's diagram are called."""
+    return f"phase_{name.replace('-', '_')}"
+
+
 def load(
     name: str,
     *,

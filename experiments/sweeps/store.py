@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -32,6 +32,7 @@ NOT_DONE = 255  # in place of an outcome's code
 DONE = "done"
 DAMAGE = (ValueError, RuntimeError, OSError)  # what Zarr raises for a bad chunk
 Columns = Mapping[str, np.ndarray]
+Mode = Literal["r", "r+"]
 
 
 @dataclass(frozen=True)
@@ -287,10 +288,10 @@ def attributes(path: Path) -> dict[str, Any]:
     return found
 
 
-def open_store(path: Path, sweep: Sweep, grid: Grid) -> Store:
+def open_store(path: Path, sweep: Sweep, grid: Grid, mode: Mode = "r+") -> Store:
     """The store of this sweep. Raises `UserError` if it cannot be read."""
     attributes(path)
-    group = zarr.open_group(path, mode="r+", use_consolidated=True)
+    group = zarr.open_group(path, mode=mode, use_consolidated=True)
     missing = [name for name in (*variables(sweep), DONE) if name not in group]
     if missing:
         raise UserError(
