@@ -110,7 +110,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--largest", type=int, default=10_000_000)
     parser.add_argument("--cells", type=int, default=10_000, help="of the peers' race")
-    parser.add_argument("--scipy-cells", type=int, default=200)
+    parser.add_argument("--scipy-cells", type=int, default=80)
     parser.add_argument("--scipy-seconds", type=float, default=2.0)
     parser.add_argument("--max-steps", type=int, default=4096)
     args = parser.parse_args()
