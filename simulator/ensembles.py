@@ -7,6 +7,7 @@ lanes on their way: a lane that is done makes room for the next one, so that nob
 waits for the slowest.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -139,8 +140,12 @@ def map_lanes(
     axes = tuple(lane_axes(member) for member in lanes)
     flat = _per_lane(lambda x: x.reshape((total, *x.shape[len(shape) :])), lanes, axes)
     shared_by = tuple(devices())
-    one = _per_lane(lambda x: x[0], flat, axes)
-    elements = _count(eqx.filter_eval_shape(walk.begin, one))
+    one = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if eqx.is_array(x) else x,
+        (walk, _per_lane(lambda x: x[0], flat, axes)),
+    )
+    leaves, structure = jax.tree.flatten(one)
+    elements = _elements(structure, tuple(leaves))
     chunks, width = block_shape(-(-total // len(shared_by)), elements)
     size = chunks * width * len(shared_by)
     parts = []
@@ -158,6 +163,13 @@ def map_lanes(
             progress(min(start + size, total), total)
     result = jax.tree.map(lambda *rows: np.concatenate(rows)[:total], *parts)
     return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), result)
+
+
+@functools.lru_cache(maxsize=256)
+def _elements(structure: Any, leaves: tuple[Any, ...]) -> int:
+    """How many numbers a walker consists of; tracing takes long, so once per kind."""
+    walk, lane = jax.tree.unflatten(structure, leaves)
+    return _count(eqx.filter_eval_shape(lambda w, x: w.begin(x), walk, lane))
 
 
 @eqx.filter_jit

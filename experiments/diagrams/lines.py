@@ -19,11 +19,13 @@ Function = Callable[[BaseModels, dict[str, np.ndarray]], Field]
 class Line:
     """Drawn where `function` is 0, or at every whole number with `decades`.
 
-    `most`: cells along an axis at which it is computed (some are slow).
+    `most`: cells along an axis at which it is computed (some are slow). `needs`: axes
+    or parameters besides those of the base models.
     """
 
     label: str
     function: Function
+    needs: tuple[str, ...] = ()
     decades: bool = False
     most: int = 400
 
@@ -108,17 +110,29 @@ def _without_sft(base, values):
     return np.log(with_sft + values["length"]) - np.log(without)
 
 
+_OWN = ("fixed-confidence.weight",)
+_ERRORS = ("false_positive", "false_negative")
+_STEPS = ("learning_rate", "group_size")
+_SFT = ("quality", "length")
 LINES: dict[str, Line] = {
     "regime": Line(r"$ACC_0 = s_{r'}$: no delay beyond", _regime),
-    "lower_bound": Line(r"theory: $\log_{10}(L + I)$", _lower_bound, True, 40),
-    "hard_side": Line(r"$\pi_0(k)\,\delta_k = \pi_0(*)\,\Delta$", _hard_side),
+    "lower_bound": Line(
+        r"theory: $\log_{10}(L + I)$", _lower_bound, decades=True, most=40
+    ),
+    "hard_side": Line(
+        r"$\pi_0(k)\,\delta_k = \pi_0(*)\,\Delta$", _hard_side, ("patterns",)
+    ),
     "first_move": Line("left: most fall from the start", _first_move),
     "final_change": Line(
         "right: improves on average; between: rises, then falls", _final_change
     ),
-    "same_pay": Line("paid the same; beyond, the rival wins in the end", _same_pay),
-    "no_information": Line(r"$f_+ + f_- = 1$: no information", _no_information),
-    "step_size": Line(r"$\eta = 4\,\mathrm{gap}\,G$ (formal)", _step_size),
-    "without_sft": Line("as fast without SFT", _without_sft, most=60),
-    "data_regime": Line("the demonstrations alone reach the goal", _data_regime),
+    "same_pay": Line(
+        "paid the same; beyond, the rival wins in the end", _same_pay, _OWN
+    ),
+    "no_information": Line(
+        r"$f_+ + f_- = 1$: no information", _no_information, _ERRORS
+    ),
+    "step_size": Line(r"$\eta = 4\,\mathrm{gap}\,G$ (formal)", _step_size, _STEPS),
+    "without_sft": Line("as fast without SFT", _without_sft, _SFT, most=60),
+    "data_regime": Line("the demonstrations alone reach the goal", _data_regime, _SFT),
 }

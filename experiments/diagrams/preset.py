@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +61,7 @@ def load(
 
     `x`, `y`: `NAME=LOW:HIGH` or `NAME=LOW:HIGH:log`. Raises `UserError`.
     """
+    from experiments.diagrams.lines import LINES
     from experiments.sweeps import sweep_file
 
     if name not in names():
@@ -69,29 +69,32 @@ def load(
     text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     table = sweep_file.parse(text)
     figure = table.pop("figure")
-    changed = copy.deepcopy(table)
     for side, given in (("x", x), ("y", y)):
         if given is not None:
-            figure[side] = _replace_axis(changed, figure[side], given, cells)
+            figure[side] = _replace_axis(table, figure[side], given, cells)
     if any(given is not None for given in (x, y)) and figure["x"] == figure["y"]:
         raise UserError(f"--x and --y are both {figure['x']}; give two.")
     for item in fixed or ():
-        _fix(changed, item)
+        _fix(table, item)
     if cells is not None or quick:
-        _resize(changed, (figure["x"], figure["y"]), cells or QUICK, quick)
+        _resize(table, (figure["x"], figure["y"]), cells or QUICK, quick)
     if value is not None:
         figure["value"] = [value]
-        _record(changed, value)
-    sweep = sweep_file.read(changed, seed)
+        _record(table, value)
+    sweep = sweep_file.read(table, seed)
     dims = {axis.name for axis in sweep.kept}
     if dims != {figure["x"], figure["y"]}:
         raise UserError(f"a diagram has two axes; these are {', '.join(sorted(dims))}.")
-    untouched = {k: v for k, v in changed.items() if k != "axes"}
-    same = untouched == {k: v for k, v in table.items() if k != "axes"}
-    same = same and set(changed["axes"]) == set(table["axes"])
-    lines = tuple(figure["lines"]) if same or value is not None else ()
+    known = dims | set(sweep.fixed)
+    lines = [line for line in figure["lines"] if known >= set(LINES[line].needs)]
     return Diagram(
-        name, sweep, text, figure["x"], figure["y"], tuple(figure["value"]), lines
+        name=name,
+        sweep=sweep,
+        text=text,
+        x=figure["x"],
+        y=figure["y"],
+        values=tuple(figure["value"]),
+        lines=tuple(lines),
     )
 
 

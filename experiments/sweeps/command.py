@@ -53,28 +53,28 @@ def _existing(args, sweep: Sweep, path: Path) -> Store:
 def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
     with claim_writable(path, shard):
         if mode == "march":
-            begin = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
+            target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
         else:
-            begin = _existing(args, sweep, path)
+            target = _existing(args, sweep, path)
         if mode in ("check", "repair"):
-            found = march.damages(begin)
-            bad = begin.damaged_coordinates()
+            found = march.damages(target)
+            bad = target.damaged_coordinates()
             _report_damages(found, bad)
             if mode == "check" or not (found or bad):
                 return 1 if found or bad else 0
-            begin.write_coordinates()
+            target.write_coordinates()
             for unit, _ in found:
-                begin.forget(unit)
+                target.forget(unit)
         if mode == "redo_unresolved":
             if args.max_steps is None or args.max_steps < 1:
                 raise UserError("--redo-unresolved needs --max-steps, a whole number.")
             generous = replace(sweep, table=sweep.table | {"max_steps": args.max_steps})
             with bar("redo", "cell") as progress:
-                number = march.redo_unresolved(generous, begin, progress)
+                number = march.redo_unresolved(generous, target, progress)
             print(f"{number} cells computed again")
         else:
-            _march(sweep, begin, shard)
-    return report(args, sweep, begin, shard)
+            _march(sweep, target, shard)
+    return report(args, sweep, target, shard)
 
 
 @contextlib.contextmanager

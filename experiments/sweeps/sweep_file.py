@@ -124,7 +124,13 @@ class Sweep:
     def identity(self) -> dict[str, Any]:
         """All that decides on the numbers, as plain data."""
         table = {k: v for k, v in self.table.items() if k != "title"}
-        return table | {"seed": self.seed}
+        # A hash does not see the order of a table, and a file of a recipe may change.
+        table |= {"seed": self.seed, "order": [axis.name for axis in self.axes]}
+        recipes = [self.roots["recipe"]] if self.trains else []
+        for axis, (root, slot) in zip(self.axes, self.places, strict=True):
+            if root == "recipe" and slot is not None and slot.path == ("recipe",):
+                recipes = [recipe_files.load(name) for name in axis.values]
+        return table | {"recipes": [recipe_files.dumps(one) for one in recipes]}
 
     @property
     def digest(self) -> str:

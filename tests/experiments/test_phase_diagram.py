@@ -64,6 +64,7 @@ def test_other_axes_values_and_parameters():
     np.testing.assert_allclose(loaded.sweep.axes[0].values, np.linspace(0, 0.4, 7))
     geometric = preset.load("quality", x="best_probability=1e-3:0.1:log", cells=3)
     np.testing.assert_allclose(geometric.sweep.axes[1].values, [1e-3, 1e-2, 1e-1])
+    assert preset.load("noise", y="bad_rate=0:0.4", quick=True).lines == ()
     summed = preset.load("self-confidence", value="gain_max", quick=True)
     assert summed.sweep.reduce.statistics[-1] == "max"
 
@@ -80,8 +81,10 @@ def test_slopes_are_those_of_the_stored_times():
 def base_of(family, **values):
     number = max(np.size(v) for v in values.values())
     known = {k: p.default for k, p in FAMILIES[family].parameters.items()} | values
-    columns = {k: np.broadcast_to(np.asarray(v, float), (number,)) for k, v in
-               known.items()}  # fmt: skip
+    columns = {
+        name: np.broadcast_to(np.asarray(value, float), (number,))
+        for name, value in known.items()
+    }
     width = FAMILIES[family].patterns or int(columns["patterns"].max())
     return FAMILIES[family].build(columns, width, 0), columns
 

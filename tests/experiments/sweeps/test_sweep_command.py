@@ -179,10 +179,10 @@ def test_missing_and_odd_files(tmp_path, capsys):
         assert capsys.readouterr().err.count("\n") == 1
 
 
-def process(*words, **environment):
+def process(*words, devices=2):
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.cli", "sweep", *map(str, words)],
-        env=os.environ | {"JAX_NUM_CPU_DEVICES": "1"} | environment,
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -194,23 +194,31 @@ def finish(child):
     return child.returncode, out, err
 
 
-def test_real_processes_killed_and_interrupted_go_on(tmp_path):
+UNITS = 60
+
+
+@pytest.fixture(scope="module")
+def many_units(tmp_path_factory):
+    """A sweep of many short units, and its store by one process on two devices."""
+    file = tmp_path_factory.mktemp("many") / "many.toml"
+    levels = ", ".join(f'"gap={0.05 + 0.005 * i:.3f}"' for i in range(UNITS))
+    text = small.TEXT.replace("0.3, 6]", "0.3, 20]").replace("0.1, 10]", "0.1, 25]")
+    text = text.replace('until = "t0"', "")
+    file.write_text(text.replace("[axes]", f"[axes]\nuntil = [{levels}]"))
+    code, _, err = finish(process(file))
+    assert code == 0, err
+    return file
+
+
+def test_real_processes_killed_and_interrupted_go_on(many_units, tmp_path):
     """Ctrl-C and kill -9 of the command itself, in the middle of its work."""
-    file, units = tmp_path / "s.toml", 12
-    levels = ", ".join(f'"gap={0.05 + 0.02 * i:.2f}"' for i in range(units))
-    text = small.TEXT.replace("0.3, 6]", "0.3, 40]").replace("0.1, 10]", "0.1, 25]")
-    text = text.replace('until = "t0"', "").replace(
-        "[axes]", f"[axes]\nuntil = [{levels}]"
-    )
-    file.write_text(text)
-    whole, torn = tmp_path / "whole.zarr", tmp_path / "torn.zarr"
-    assert finish(process(file, "--out", whole))[0] == 0
+    torn = tmp_path / "torn.zarr"
 
     def stored():
         return len(list(torn.glob("done/c/*")))
 
     for number in (signal.SIGKILL, signal.SIGINT):
-        child, before = process(file, "--out", torn), stored()
+        child, before = process(many_units, "--out", torn), stored()
         while stored() == before and child.poll() is None:
             time.sleep(0.01)
         child.send_signal(number)
@@ -218,23 +226,21 @@ def test_real_processes_killed_and_interrupted_go_on(tmp_path):
         if number == signal.SIGINT:
             assert code == 130 and "the same command goes on" in out
             assert err.splitlines()[-1] == "interrupted" and "Traceback" not in err
-        assert before < stored() < units
-    assert finish(process(file, "--out", torn))[0] == 0
-    assert files(torn) == files(whole)
+        assert before < stored() < UNITS
+    assert finish(process(many_units, "--out", torn))[0] == 0
+    assert files(torn) == files(many_units.with_suffix(".zarr"))
 
 
-def test_two_processes_solve_one_ensemble_together(tmp_path):
+def test_two_processes_solve_one_ensemble_together(many_units, tmp_path):
     """JAX's multi-process runtime on loopback: the store of two devices in one."""
-    file = tmp_path / "small.toml"
-    file.write_text(small.TEXT)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     together = tmp_path / "together.zarr"
-    words = [file, "--out", together, "--coordinator", address, "--processes", 2]
-    both = [process(*words, "--process", i) for i in range(2)]
+    words = [many_units, "--out", together, "--coordinator", address]
+    both = [
+        process(*words, "--processes", 2, "--process", i, devices=1) for i in range(2)
+    ]
     for code, _, err in map(finish, both):
         assert code == 0, err
-    code, _, err = finish(process(file, JAX_NUM_CPU_DEVICES="2"))
-    assert code == 0, err
-    assert files(together) == files(file.with_suffix(".zarr"))
+    assert files(together) == files(many_units.with_suffix(".zarr"))

@@ -150,6 +150,21 @@ def test_the_digest_is_of_all_that_decides():
     assert small.sweep(seed=1).digest != plain.digest
     moved = {"gap": [0.1, 0.2], "best_probability": [0.1]}
     assert small.sweep(axes=moved).digest != plain.digest
+    turned = dict(reversed(small.sweep().table["axes"].items()))
+    assert small.sweep(axes=turned).digest != plain.digest
+
+
+def test_the_digest_knows_what_a_file_of_a_recipe_says(tmp_path):
+    file = tmp_path / "mine.toml"
+    digests = set()
+    for steps in (10, 20):
+        file.write_text(f"num_steps = {steps}")
+        for text in (
+            f'recipe = "{file}"\n[axes]\ngap = [0.1]',
+            f'recipe = "rloo"\n[axes]\nrecipe = ["{file}", "grpo"]',
+        ):
+            digests.add(read(text).digest)
+    assert len(digests) == 4
 
 
 @pytest.mark.parametrize(
