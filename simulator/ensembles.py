@@ -150,19 +150,29 @@ def map_lanes(
     size = chunks * width * len(shared_by)
     parts = []
     for start in range(0, total, size):
-        index = np.minimum(np.arange(start, start + size), total - 1)
-        block = _per_lane(lambda x, index=index: x[index], flat, axes)
-        per_device = np.full(len(shared_by), chunks * width)
-        wanted = np.clip(
-            total - start - np.arange(len(shared_by)) * per_device, 0, None
-        )
-        wanted = np.minimum(wanted, per_device)
+        index, wanted = _shares(min(size, total - start), len(shared_by), size)
+        lane = start + index
+        block = _per_lane(lambda x, lane=lane: x[lane], flat, axes)
         given = place((walk, block))
-        parts.append(fetch(_run_block(*given, axes, wanted, chunks, shared_by)))
+        part = fetch(_run_block(*given, axes, wanted, chunks, shared_by))
+        kept = (np.arange(size // len(shared_by)) < wanted[:, None]).ravel()
+        parts.append(jax.tree.map(lambda x, kept=kept: x[kept], part))
         if progress is not None:
             progress(min(start + size, total), total)
-    result = jax.tree.map(lambda *rows: np.concatenate(rows)[:total], *parts)
+    result = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
     return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), result)
+
+
+def _shares(lanes: int, devices: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `lanes` lanes stands where in a block of `size`; how many per device.
+
+    All devices get as many, but for rounding; the rest of each part repeats its last.
+    """
+    share = -(-lanes // devices)
+    first = np.arange(devices) * share
+    wanted = np.clip(lanes - first, 0, share)
+    place = np.minimum(np.arange(size // devices), np.maximum(wanted - 1, 0)[:, None])
+    return np.minimum(first[:, None] + place, lanes - 1).ravel(), wanted
 
 
 @functools.lru_cache(maxsize=256)
