@@ -49,7 +49,13 @@ from simulator.signals import (
     TokenEntropy,
     Verifiable,
 )
-from simulator.solution import OUTCOME_NAMES, Outcome, Solution, outcome_names
+from simulator.solution import (
+    OUTCOME_NAMES,
+    Outcome,
+    Solution,
+    outcome_codes,
+    outcome_names,
+)
 from simulator.solve import solve
 from simulator.training import Training, train
 from simulator.updates import (
@@ -116,6 +122,7 @@ __all__ = [
     "log_gap",
     "log_optimal_probability",
     "map_lanes",
+    "outcome_codes",
     "outcome_names",
     "pass_at_n",
     "plateaus",

@@ -68,10 +68,13 @@ class Solution(eqx.Module):
     method: str = eqx.field(static=True)
 
 
+def outcome_codes(outcome: Outcome) -> np.ndarray:
+    """The place of each lane's outcome in `OUTCOME_NAMES`, `[*B]` bytes."""
+    known = [np.asarray(getattr(Outcome, name)._value) for name in OUTCOME_NAMES]
+    same = np.asarray(outcome._value)[..., None] == np.array(known)
+    return np.argmax(same, axis=-1).astype(np.uint8)
+
+
 def outcome_names(outcome: Outcome) -> np.ndarray:
     """The name of each lane's outcome, `[*B]` strings (a 0-d array for one run)."""
-    codes = np.asarray(outcome._value)
-    names = np.full(codes.shape, "", dtype="<U16")
-    for name in OUTCOME_NAMES:
-        names[codes == np.asarray(getattr(Outcome, name)._value)] = name
-    return names
+    return np.asarray(np.array(OUTCOME_NAMES)[outcome_codes(outcome)])

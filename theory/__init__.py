@@ -18,6 +18,7 @@ from theory.degradation import (
     covariance_moments,
     initial_rise_probability,
     limit_accuracy,
+    quantile,
     sample,
     winner_is_worst_probability,
 )
@@ -360,6 +361,7 @@ __all__ = [
     "pass_at",
     "pass_at_n",
     "pass_change",
+    "quantile",
     "question_accuracies",
     "rate_after",
     "rate_clock",

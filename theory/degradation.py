@@ -75,18 +75,23 @@ def _checked(K: ArrayLike, c: ArrayLike, reading: str) -> tuple[Floats, Floats]:
     return size, tilt
 
 
-def sample(rng: np.random.Generator, shape: tuple[int, ...], c: ArrayLike) -> Floats:
-    """Draw from `f(s) = 1 + c (2s - 1)` on [0, 1]; `c` broadcasts with `shape`.
+def quantile(share: ArrayLike, c: ArrayLike) -> Floats:
+    """The rate below which `share` of the law `f(s) = 1 + c (2s - 1)` on [0, 1] lies.
 
-    Inverse of `F(s) = (1 - c) s + c s^2`, in the form without cancellation.
+    Inverse of `F(s) = (1 - c) s + c s^2`, in the form without cancellation; shapes are
+    broadcast.
     """
-    tilt = np.asarray(c, dtype=np.float64)
+    u, tilt = np.asarray(share, dtype=np.float64), np.asarray(c, dtype=np.float64)
     if not np.all(np.abs(tilt) <= 1):
         raise ValueError(f"`c` must lie in [-1, 1]; got {c!r}.")
-    u = rng.random(shape)
     denominator = (1 - tilt) + np.sqrt((1 - tilt) ** 2 + 4 * tilt * u)
     # The denominator vanishes only at c = 1, u = 0, where s = 0.
-    return 2 * u / np.where(denominator > 0, denominator, 1.0)
+    return np.asarray(2 * u / np.where(denominator > 0, denominator, 1.0))
+
+
+def sample(rng: np.random.Generator, shape: tuple[int, ...], c: ArrayLike) -> Floats:
+    """Draw from `f(s) = 1 + c (2s - 1)` on [0, 1]; `c` broadcasts with `shape`."""
+    return quantile(rng.random(shape), c)
 
 
 def confidence(success_rates: ArrayLike) -> Floats:

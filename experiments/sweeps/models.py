@@ -107,12 +107,6 @@ def _entangled(v, width, seed) -> BaseModels:
     return _crowded(v, width, best, v["rival_probability"], rest - best)
 
 
-def _tilted(uniform: Table, tilt: Table) -> Table:
-    """Rates of density `1 + tilt (2 s - 1)` by the inverse of their distribution."""
-    start = 1 - tilt
-    return 2 * uniform / (start + np.sqrt(start**2 + 4 * tilt * uniform))
-
-
 @functools.cache
 def _rows(law: str, width: int) -> Callable:
     """The compiled program from a key and draws `[n]` to numbers `[n, width]`."""
@@ -138,10 +132,12 @@ def _random_numbers(draws: Numbers, seed: int, width: int, law: str, stream: int
 
 
 def _random(v, width, seed) -> BaseModels:
+    import theory
+
     inside = np.arange(width) < v["patterns"][:, None]
     uniform = _random_numbers(v["draw"], seed, width, "uniform", 0)
     normal = _random_numbers(v["draw"], seed, width, "normal", 1)
-    rates = _tilted(uniform, v["tilt"][:, None])
+    rates = theory.quantile(uniform, v["tilt"][:, None])
     logits = normal * (v["spread"] / v["temperature"])[:, None]
     answers = int(v["answers"][0])
     wrong = np.repeat((1 - rates)[..., None] / (answers - 1), answers - 1, axis=-1)
@@ -149,24 +145,22 @@ def _random(v, width, seed) -> BaseModels:
     return BaseModels(rates, np.where(inside, logits, -np.inf), kernel)
 
 
-def _normalised(logits: Table) -> Table:
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-
-
 def _entropy(log_policy: Table) -> Numbers:
-    inside = log_policy > -np.inf
-    return -np.sum(np.exp(log_policy) * np.where(inside, log_policy, 0), axis=-1)
+    from scipy.special import entr
+
+    return entr(np.exp(log_policy)).sum(axis=-1)
 
 
 def _of_entropy(logits: Table, entropy: Numbers) -> Table:
     """`log softmax(b logits)` with b > 0 such that the entropy is the one given."""
+    from experiments.families import log_normalised
+
     low, high = np.full((2, len(logits)), [[-12.0], [12.0]])
     for _ in range(ENTROPY_STEPS):
         middle = (low + high) / 2
-        flat = _entropy(_normalised(np.exp(middle)[:, None] * logits)) > entropy
+        flat = _entropy(log_normalised(np.exp(middle)[:, None] * logits)) > entropy
         low, high = np.where(flat, middle, low), np.where(flat, high, middle)
-    return _normalised(np.exp(low)[:, None] * logits)
+    return log_normalised(np.exp(low)[:, None] * logits)
 
 
 def _confident(v, width, seed) -> BaseModels:

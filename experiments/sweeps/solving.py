@@ -101,16 +101,7 @@ def _flow(sweep: Sweep, runs: Runs) -> Columns:
         log_time = np.asarray(solution.log_time)
         total = log_time if before is None else np.logaddexp(log_time, before)
         columns["log10_total_time"] = total / np.log(10)
-    names = sim.outcome_names(solution.outcome)
-    return columns | {observables.OUTCOME: _codes(names)}
-
-
-def _codes(names: np.ndarray) -> np.ndarray:
-    import simulator as sim
-
-    known = np.array(sim.OUTCOME_NAMES)
-    order = np.argsort(known)
-    return order[np.searchsorted(known[order], names)].astype(np.uint8)
+    return columns | {observables.OUTCOME: sim.outcome_codes(solution.outcome)}
 
 
 def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
@@ -130,8 +121,7 @@ def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
     )
     final = run.log_probs[:, 0, 0]
     columns = _measured(observables.policies, sweep.record, final, runs)
-    names = sim.outcome_names(run.outcome)[:, 0]
-    return columns | {observables.OUTCOME: _codes(names)}
+    return columns | {observables.OUTCOME: sim.outcome_codes(run.outcome)[:, 0]}
 
 
 @functools.cache
