@@ -29,7 +29,7 @@ from peers import diffrax_peer, scipy_peer, warm
 
 import simulator as sim
 from experiments.diagrams import preset
-from experiments.sweeps import assembly, march, store, sweep_file
+from experiments.sweeps import assembly, grid, march, store, sweep_file
 from experiments.sweeps.claims import Shard
 
 CORES = os.cpu_count() or 1
@@ -65,8 +65,8 @@ def march_time(asked, repeats):
 
 def base_models(asked, index=None):
     """Rates and log-policies of all cells, or of those at an index."""
-    sides = np.meshgrid(*(axis.values for axis in asked.axes), indexing="ij")
-    values = {a.name: v.ravel() for a, v in zip(asked.axes, sides, strict=True)}
+    sides = tuple(slice(0, len(axis.values)) for axis in asked.kept)
+    values = grid.cells(asked, grid.Unit(0, sides))
     if index is not None:
         values = {name: value[index] for name, value in values.items()}
     return assembly.assemble(asked, values, len(next(iter(values.values()))))

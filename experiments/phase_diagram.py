@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from experiments.errors import UserError
 from experiments.output import check_writable_file, check_writable_folder
 
 
@@ -46,7 +45,6 @@ def main(args: argparse.Namespace) -> int:
 
     from experiments import style
     from experiments.diagrams import drawing, preset
-    from experiments.progress import bar
     from experiments.sweeps import command, march, one_cell
     from experiments.sweeps.claims import Shard
 
@@ -65,16 +63,13 @@ def main(args: argparse.Namespace) -> int:
     march.check_corners(sweep)
     path = args.out / "data" / f"{name}.zarr"
     if args.cell:
-        if not path.exists():
-            raise UserError(f"{path} does not exist; draw the diagram first.")
-        target = march.begin(path, sweep, diagram.text)
+        target = command.existing(path, sweep, diagram.text)
         print(one_cell.lines(sweep, target, args.cell))
         return 0
     check_writable_folder(args.out / "data")
     with command.claim_writable(path, Shard()):
         target = march.begin(path, sweep, diagram.text, args.overwrite)
-        with bar(args.preset, "cell") as progress:
-            march.march(sweep, target, Shard(), progress)
+        command.compute(sweep, target, Shard(), args.preset)
         columns = march.all_columns(target)
         with matplotlib.rc_context(style.RC):
             style.save(drawing.draw(diagram, columns), args.out, name)

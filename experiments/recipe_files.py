@@ -5,10 +5,9 @@ estimator = "rloo"
 feedback = {name = "verifier", false_positive = 0.1}
 """
 
-import tomllib
 from pathlib import Path
 
-from experiments import tables
+from experiments import tables, toml_files
 from experiments.errors import UserError
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -16,11 +15,7 @@ FOLDER = Path(__file__).parent / "recipes"
 
 def names() -> dict[str, str]:
     """The recipes that come with the program, with what they are."""
-    found = {}
-    for path in sorted(FOLDER.glob("*.toml")):
-        first = path.read_text(encoding="utf-8").split("\n", 1)[0]
-        found[path.stem] = first.lstrip("# ")
-    return found
+    return toml_files.described(FOLDER)
 
 
 def load(name: str):
@@ -29,14 +24,8 @@ def load(name: str):
     Raises `UserError` with the file, the key and what is allowed.
     """
     path = FOLDER / f"{name}.toml" if name in names() else Path(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise UserError(
-            f"--recipe {name}: cannot read {path} ({reason}); give a TOML file or one "
-            f"of {', '.join(names())}."
-        ) from None
+    advice = f"give --recipe a TOML file or one of {', '.join(names())}"
+    text = toml_files.read(path, advice)
     try:
         return loads(text)
     except UserError as error:
@@ -45,13 +34,9 @@ def load(name: str):
 
 def loads(text: str):
     """The recipe written in TOML."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"not TOML: {error}.") from None
     from simulator import rollouts
 
-    return tables.decode(rollouts.Recipe, table, "recipe")
+    return tables.decode(rollouts.Recipe, toml_files.parse(text), "recipe")
 
 
 def dumps(recipe) -> str:

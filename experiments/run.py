@@ -3,7 +3,7 @@
 import argparse
 import math
 
-from experiments import base_model, catalogue, until
+from experiments import base_model, catalogue, until, words
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 
@@ -58,10 +58,7 @@ def _parse_weight(item: str) -> tuple[str, float | None]:
     name, equals, weight = item.partition("=")
     if not equals:
         return name, None
-    try:
-        value = float(weight)
-    except ValueError:
-        value = math.nan
+    value = words.number(weight)
     if not math.isfinite(value):
         raise UserError(f"--signal {item}: the weight must be a finite number.")
     return name, value

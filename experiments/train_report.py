@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from experiments import base_model, recipe_files, tables
+from experiments import base_model, recipe_files, tables, toml_files
 from experiments.errors import UserError
 from experiments.extinct import lost
 
@@ -53,11 +53,11 @@ def read_questions(args: argparse.Namespace):
 
 
 def _read_questions(path) -> dict:
+    text = toml_files.read(path, "give --questions a TOML file")
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"--questions {path}: {reason}; give a TOML file.") from None
+        given = toml_files.parse(text)
+    except UserError as error:
+        raise UserError(f"--questions {path}: {error}") from None
     for key, value in given.items():
         if key in KEYS:
             tables.numbers(value, key, 3)

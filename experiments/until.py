@@ -1,7 +1,6 @@
 """Events by name, as the command line and sweep files write them: `gap=1e-3`, `t0`."""
 
-import math
-
+from experiments import words
 from experiments.errors import UserError
 
 # Class in `simulator`, what it is; the first ones need a level between 0 and 1.
@@ -36,10 +35,7 @@ def read(text: str, option: str):
     name, equals, level = text.partition("=")
     if name in PLAIN and not equals:
         return getattr(simulator, PLAIN[name][0])()
-    try:
-        value = float(level) if equals else math.nan
-    except ValueError:
-        value = math.nan
+    value = words.number(level)
     if name not in LEVELS or not 0 < value < 1:
         allowed = ", ".join([*(f"{key}=LEVEL" for key in LEVELS), *PLAIN, REST])
         raise UserError(

@@ -138,11 +138,11 @@ def map_lanes(
     problem = lanes[0]
     shape, total = problem.batch_shape, int(np.prod(problem.batch_shape))
     axes = tuple(lane_axes(member) for member in lanes)
-    flat = _per_lane(lambda x: x.reshape((total, *x.shape[len(shape) :])), lanes, axes)
+    flat = per_lane(lambda x: x.reshape((total, *x.shape[len(shape) :])), lanes, axes)
     shared_by = tuple(devices())
     one = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if eqx.is_array(x) else x,
-        (walk, _per_lane(lambda x: x[0], flat, axes)),
+        (walk, per_lane(lambda x: x[0], flat, axes)),
     )
     leaves, structure = jax.tree.flatten(one)
     elements = _elements(structure, tuple(leaves))
@@ -152,7 +152,7 @@ def map_lanes(
     for start in range(0, total, size):
         index, wanted = _shares(min(size, total - start), len(shared_by), size)
         lane = start + index
-        block = _per_lane(lambda x, lane=lane: x[lane], flat, axes)
+        block = per_lane(lambda x, lane=lane: x[lane], flat, axes)
         given = place((walk, block))
         part = fetch(_run_block(*given, axes, wanted, chunks, shared_by))
         kept = (np.arange(size // len(shared_by)) < wanted[:, None]).ravel()
@@ -188,7 +188,7 @@ def _run_block(walk, lanes, axes, wanted, chunks, devices):
         return _walk_block(walk, lanes, axes, wanted, chunks)
     mesh = Mesh(np.asarray(devices), ("lanes",))
     along = PartitionSpec("lanes")
-    specs = _per_lane(lambda leaf: along, lanes, axes, other=PartitionSpec())
+    specs = per_lane(lambda leaf: along, lanes, axes, other=PartitionSpec())
     return jax.shard_map(
         lambda block, wanted: _walk_block(walk, block, axes, wanted, chunks),
         mesh=mesh,
@@ -208,7 +208,7 @@ def _walk_block(walk, lanes, axes, wanted, chunks):
         size = leaf.shape[0] * leaf.shape[1]
         return leaf.reshape(size, *leaf.shape[2:])
 
-    rows, shared = eqx.partition(lanes, _per_lane(lambda x: True, lanes, axes, False))
+    rows, shared = eqx.partition(lanes, per_lane(lambda x: True, lanes, axes, False))
 
     def begin(row):
         return walk.begin(eqx.combine(row, shared))
@@ -296,7 +296,7 @@ def _count(tree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree) if _is_array(leaf))
 
 
-def _per_lane(function, lanes, axes, other=None):
+def per_lane(function, lanes, axes, other=None):
     """`function` of the arrays with a lane axis; the others stay, or become `other`."""
 
     def leaf(axis, value):

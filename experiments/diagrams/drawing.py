@@ -1,13 +1,12 @@
 """A diagram as a picture: the stored value in colour, lines from theory on top."""
 
 import warnings
-from collections.abc import Mapping
 
 import numpy as np
 
 from experiments.diagrams.lines import LINES, Line
 from experiments.diagrams.preset import DERIVED, Diagram
-from experiments.sweeps import grid, observables
+from experiments.sweeps import assembly, grid, observables
 from experiments.sweeps.store import Columns
 from experiments.sweeps.sweep_file import Sweep
 
@@ -72,7 +71,7 @@ def line(diagram: Diagram, which: Line):
     if sweep.reduced and not sweep.trains:
         runs = min(sweep.lanes_per_cell, MOST_DRAWS)
         cells = grid.with_runs(sweep, cells, len(grid_x), 0, runs)
-    parameters = _parameters(sweep, cells)
+    parameters = assembly.parameters(sweep, cells, len(cells[diagram.x]))
     base = sweep.family.build(parameters, sweep.width, sweep.seed)
     with np.errstate(all="ignore"):
         field = which.function(base, parameters | cells).reshape(len(grid_x), -1)
@@ -83,16 +82,6 @@ def _thinned(values: np.ndarray, most: int) -> np.ndarray:
     if len(values) <= most:
         return values
     return values[np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))]
-
-
-def _parameters(sweep: Sweep, values: Mapping[str, np.ndarray]):
-    number = len(next(iter(values.values())))
-    known = dict(sweep.fixed) | {
-        name: value for name, value in values.items() if name in sweep.family.parameters
-    }
-    return {
-        k: np.broadcast_to(np.asarray(v, float), (number,)) for k, v in known.items()
-    }
 
 
 def draw(diagram: Diagram, columns: Columns):

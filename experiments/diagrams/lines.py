@@ -38,9 +38,9 @@ def _best_and_rival(base: BaseModels) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _regime(base, values):
-    _, rival = _best_and_rival(base)
-    accuracy = np.sum(np.exp(base.log_policy) * base.success_rates, axis=-1)
-    return accuracy - rival
+    rival = theory.rival(base.success_rates, base.log_policy)[:, None]
+    excess = theory.accuracy_excess(base.success_rates, base.log_policy)
+    return np.take_along_axis(excess, rival, axis=-1)[:, 0]
 
 
 def _lower_bound(base, values):
@@ -64,11 +64,8 @@ def _first_move(base, values):
 
 
 def _final_change(base, values):
-    paid = np.where(base.log_policy > -np.inf, base.confidence, -np.inf)
-    winner = np.argmax(paid, axis=-1)[:, None]
-    final = np.take_along_axis(base.success_rates, winner, axis=-1)[:, 0]
-    start = np.sum(np.exp(base.log_policy) * base.success_rates, axis=-1)
-    return final - start
+    final = theory.limit_accuracy(base.success_rates, base.confidence, base.log_policy)
+    return final - np.sum(np.exp(base.log_policy) * base.success_rates, axis=-1)
 
 
 def _same_pay(base, values):

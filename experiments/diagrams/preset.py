@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments import toml_files, words
 from experiments.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,11 +35,7 @@ class Diagram:
 
 def names() -> dict[str, str]:
     """The presets, with what they are."""
-    found = {}
-    for path in sorted(FOLDER.glob("*.toml")):
-        first = path.read_text(encoding="utf-8").split("\n", 1)[0]
-        found[path.stem] = first.lstrip("# ")
-    return found
+    return toml_files.described(FOLDER)
 
 
 def file_name(name: str) -> str:
@@ -67,7 +64,7 @@ def load(
     if name not in names():
         raise UserError(f"preset {name} is unknown; choose from {', '.join(names())}.")
     text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
-    table = sweep_file.parse(text)
+    table = toml_files.parse(text)
     figure = table.pop("figure")
     for side, given in (("x", x), ("y", y)):
         if given is not None:
@@ -102,11 +99,8 @@ def _replace_axis(table, old: str, given: str, cells: int | None) -> str:
     name, equals, span = given.partition("=")
     parts = span.split(":")
     log = len(parts) == 3 and parts[2] == "log"
-    try:
-        low, high = (float(part) for part in parts[:2])
-    except ValueError:
-        low = high = math.nan
-    if not equals or not (log or len(parts) == 2) or not low < high:
+    low, high = words.number(parts[0]), words.number(parts[-1 - log])
+    if not equals or len(parts) != 2 + log or not low < high:
         raise UserError(f"axis {given}: give NAME=LOW:HIGH or NAME=LOW:HIGH:log.")
     number = cells or 100
     kind = "logspace" if log else "linspace"
@@ -119,10 +113,7 @@ def _replace_axis(table, old: str, given: str, cells: int | None) -> str:
 
 def _fix(table, item: str) -> None:
     name, equals, text = item.partition("=")
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = words.number(text)
     if not equals or not math.isfinite(number):
         raise UserError(f"--set {item}: give NAME=NUMBER, a parameter of the model.")
     table["model"][name] = number

@@ -20,6 +20,20 @@ class Runs(NamedTuple):
     roots: dict[str, Any]
 
 
+def parameters(
+    sweep: Sweep, values: Mapping[str, Any], number: int
+) -> dict[str, np.ndarray]:
+    """The parameters of the family, `[number]` each: those of axes, and fixed ones."""
+    known = dict(sweep.fixed)
+    for axis, slot in zip(sweep.axes, sweep.places, strict=True):
+        if slot.path[0] == "model" and axis.name in values:
+            known[slot.path[1]] = values[axis.name]
+    return {
+        name: np.broadcast_to(np.asarray(value, float), (number,))
+        for name, value in known.items()
+    }
+
+
 def assemble(sweep: Sweep, values: Mapping[str, Any], number: int) -> Runs:
     """`values`: per axis `[number]`, or one for all.
 
@@ -27,17 +41,12 @@ def assemble(sweep: Sweep, values: Mapping[str, Any], number: int) -> Runs:
     """
     import simulator as sim
 
-    parameters, roots = dict(sweep.fixed), dict(sweep.roots)
-    for axis, (root, slot) in zip(sweep.axes, sweep.places, strict=True):
-        value = values[axis.name]
-        if root == "model":
-            parameters[axis.name.removeprefix("model.")] = value
-        elif slot is not None:
-            roots[root] = _put(root, roots[root], slot.path[1:], value)
-    columns = {
-        name: np.broadcast_to(np.asarray(value, float), (number,))
-        for name, value in parameters.items()
-    }
+    roots = dict(sweep.roots)
+    for axis, slot in zip(sweep.axes, sweep.places, strict=True):
+        root, *path = slot.path
+        if root in roots:
+            roots[root] = _put(root, roots[root], tuple(path), values[axis.name])
+    columns = parameters(sweep, values, number)
     base = sweep.family.build(columns, sweep.width, sweep.seed)
     problem = sim.Problem(
         base.success_rates, logits=base.log_policy, answer_kernel=base.kernel

@@ -33,7 +33,8 @@ def run(args: argparse.Namespace, mode: str) -> int:
         if mode == "cell":
             from experiments.sweeps import one_cell
 
-            print(one_cell.lines(sweep, _existing(args, sweep, path), args.cell))
+            target = existing(path, sweep, _text(args), args.mix)
+            print(one_cell.lines(sweep, target, args.cell))
             return 0
         if group.count > 1:
             return _together(args, sweep, path, group)
@@ -44,10 +45,11 @@ def _text(args: argparse.Namespace) -> str:
     return args.file.read_text(encoding="utf-8")
 
 
-def _existing(args, sweep: Sweep, path: Path) -> Store:
+def existing(path: Path, sweep: Sweep, text: str, mix: bool = False) -> Store:
+    """The store that is there. Raises `UserError` if none is, or another one."""
     if not path.exists():
-        raise UserError(f"{path} does not exist; run the sweep first, or give --out.")
-    return march.begin(path, sweep, _text(args), mix=args.mix)
+        raise UserError(f"{path} does not exist; compute it first, or give --out.")
+    return march.begin(path, sweep, text, mix=mix)
 
 
 def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
@@ -55,7 +57,7 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
         if mode == "march":
             target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
         else:
-            target = _existing(args, sweep, path)
+            target = existing(path, sweep, _text(args), args.mix)
         if mode in ("check", "repair"):
             found = march.damages(target)
             bad = target.damaged_coordinates()
@@ -73,7 +75,7 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
                 number = march.redo_unresolved(generous, target, progress)
             print(f"{number} cells computed again")
         else:
-            _march(sweep, target, shard)
+            compute(sweep, target, shard, "sweep")
     return report(args, sweep, target, shard)
 
 
@@ -91,9 +93,10 @@ def claim_writable(path: Path, shard: Shard) -> Iterator[None]:
         yield
 
 
-def _march(sweep: Sweep, target: Store, shard: Shard) -> None:
+def compute(sweep: Sweep, target: Store, shard: Shard, label: str) -> None:
+    """What is missing, with a bar; interrupted, say what is stored."""
     try:
-        with bar("sweep", "cell") as progress:
+        with bar(label, "cell") as progress:
             march.march(sweep, target, shard, progress)
     except KeyboardInterrupt:
         done = int(target.done().sum())
@@ -109,8 +112,13 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
     if group.index > 0:
         machines.follow(sweep, grid.cut(sweep))
         return 0
-    with claim_writable(path, Shard()):
-        target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(claim_writable(path, Shard()))
+            target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
+        except UserError:
+            machines.dismiss(grid.cut(sweep))
+            raise
         with bar("sweep", "cell") as progress:
             machines.lead(sweep, target, progress)
     return report(args, sweep, target, Shard())
@@ -130,7 +138,7 @@ def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
     """Print what is stored; exit code 1 if runs are unresolved."""
     import simulator as sim
 
-    counts = march.count(sweep, target)
+    counts = march.count(target)
     advice = {n: sim.Outcome[getattr(sim.Outcome, n)] for n in counts.outcomes}
     result = {
         "store": str(target.path),

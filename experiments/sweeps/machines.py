@@ -48,10 +48,9 @@ def joined(
     except (RuntimeError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"--coordinator {coordinator}: {reason}.") from None
-    try:
-        yield Group(process, processes)
-    finally:
-        jax.distributed.shutdown()
+    yield Group(process, processes)
+    # After a mistake there is nobody to wait for: the others have been told, or stop.
+    jax.distributed.shutdown()
 
 
 def _share(flags: np.ndarray) -> np.ndarray:
@@ -65,6 +64,11 @@ def lead(sweep: Sweep, target: Store, progress: march.Progress | None) -> None:
     """What the first process does."""
     _share(target.done())
     march.march(sweep, target, Shard(), progress)
+
+
+def dismiss(cells: Grid) -> None:
+    """What the first process does in place of `lead` when it cannot begin."""
+    _share(np.ones(cells.num_units, bool))
 
 
 def follow(sweep: Sweep, cells: Grid) -> None:

@@ -179,7 +179,7 @@ def march(
     return len(todo)
 
 
-def count(sweep: Sweep, target: Store) -> Counts:
+def count(target: Store) -> Counts:
     """Outcomes of all runs that are stored. Raises `UserError` for a damaged chunk."""
     import simulator as sim
 
@@ -197,14 +197,7 @@ def count(sweep: Sweep, target: Store) -> Counts:
 def _outcomes(target: Store, unit: Unit) -> np.ndarray:
     import simulator as sim
 
-    number = len(sim.OUTCOME_NAMES)
-    try:
-        columns = target.read_outcomes(unit)
-    except store.DAMAGE:
-        raise UserError(
-            f"{target.path} is damaged in unit {unit.index}; look with --check, mend "
-            "with --repair."
-        ) from None
+    number, columns = len(sim.OUTCOME_NAMES), target.read_outcomes(unit)
     if columns.ndim > len(unit.shape):
         return columns.reshape(-1, number).sum(axis=0)
     return np.bincount(columns.ravel(), minlength=256)[:number]

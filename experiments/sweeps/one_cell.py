@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import catalogue, recipe_files, tables, until
+from experiments import catalogue, recipe_files, tables, until, words
 from experiments.errors import UserError
 from experiments.sweeps import solving
 from experiments.sweeps.assembly import Runs, assemble
@@ -45,10 +45,7 @@ def _index(axis, text: str) -> int:
             allowed = ", ".join(axis.values)
             raise UserError(f"--cell {axis.name}={text}: choose from {allowed}.")
         return list(axis.values).index(text)
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
+    value = words.number(text)
     if not np.isfinite(value):
         raise UserError(f"--cell {axis.name}={text}: give a number.")
     return int(np.argmin(np.abs(axis.values - value)))
@@ -111,16 +108,9 @@ def _numbers(values) -> list[str]:
 
 def _first(module: Any) -> Any:
     """The object of the first lane."""
-    import jax
+    from simulator.ensembles import lane_axes, per_lane
 
-    from simulator.ensembles import lane_axes
-
-    return jax.tree.map(
-        lambda axis, leaf: leaf[0] if axis == 0 else leaf,
-        lane_axes(module),
-        module,
-        is_leaf=lambda x: x is None,
-    )
+    return per_lane(lambda x: x[0], module, lane_axes(module))
 
 
 def _part(option: str, part: Any, inside: np.ndarray) -> list[str]:

@@ -18,7 +18,6 @@ from experiments import tables
 from experiments.errors import UserError
 
 Path = tuple[str | int, ...]
-WEIGHT = "weight"  # of a part of a mixture
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,9 @@ def find(root: eqx.Module, name: str, path: Path = ()) -> list[Slot]:
                 found += find(part, f"{name}.{kind}", (*here, i))
                 if _is_mixture(root):
                     weight = (*path, "weights", i)
-                    label = f"{name}.{kind}.{WEIGHT}"
+                    label = f"{name}.{kind}.weight"
                     found.append(Slot(label, weight, "number", None))
-        elif isinstance(value, eqx.Module) and not eqx.is_array(value):
+        elif isinstance(value, eqx.Module):
             label = f"{name}.{field}"
             if not info.metadata.get("static", False):
                 found.append(Slot(label, here, "part", value))

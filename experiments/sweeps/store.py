@@ -93,17 +93,12 @@ def coordinates(sweep: Sweep) -> dict[str, np.ndarray]:
 
 
 class Store:
-    """An open store. Use `create` and `open`."""
+    """An open store. Use `create` and `open_store`."""
 
     def __init__(self, path: Path, group: zarr.Group, sweep: Sweep, grid: Grid):
         self.path, self.grid, self._sweep = path, grid, sweep
         self._group = group
         self._names = list(variables(sweep))
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """The attributes of the whole: title, sweep, stamp."""
-        return dict(self._group.attrs)
 
     def done(self) -> np.ndarray:
         """Which units are stored, `[units]`."""
@@ -132,13 +127,25 @@ class Store:
             ) from None
 
     def read(self, unit: Unit) -> dict[str, np.ndarray]:
-        """The columns of a unit. Raises `ValueError` for a damaged chunk."""
-        return {name: self._group[name][unit.region] for name in self._names}
+        """The columns of a unit. Raises `UserError` for a damaged chunk."""
+        return {name: self._read(name, unit) for name in self._names}
 
     def read_outcomes(self, unit: Unit) -> np.ndarray:
-        """The outcomes of a unit: codes, or with summaries how many runs of each."""
+        """The outcomes of a unit: codes, or with summaries how many runs of each.
+
+        Raises `UserError` for a damaged chunk.
+        """
         name = observables.OUTCOME if self._sweep.reduce is None else "runs"
-        return self._group[name][unit.region]
+        return self._read(name, unit)
+
+    def _read(self, name: str, unit: Unit) -> np.ndarray:
+        try:
+            return self._group[name][unit.region]
+        except DAMAGE:
+            raise UserError(
+                f"{self.path} is damaged in unit {unit.index} ({name}); look with "
+                "--check, mend with --repair."
+            ) from None
 
     def damages(self, units: Iterator[Unit]) -> Iterator[tuple[Unit, str]]:
         """Units that say they are done and are not whole: the unit and the file."""

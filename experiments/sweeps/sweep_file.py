@@ -18,7 +18,6 @@ of one, of its file, or a table. `[reduce]` summarises axes instead of storing t
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import recipe_files, tables, until
+from experiments import recipe_files, tables, toml_files, until
 from experiments.errors import UserError
 from experiments.sweeps import axes, models, observables, reduction, slots
 from experiments.sweeps.axes import Axis
@@ -59,7 +58,7 @@ class Sweep:
 
     - `table`: the file as it was read; `seed`: for all that is random.
     - `axes`: in the order of the file, reduced ones last.
-    - `places`: what each axis sets: `("model", name)`, or the path of a slot.
+    - `places`: what each axis sets: a slot of `model`, `seed`, or one of the roots.
     - `roots`: `signal`, `update` and `until`, or `recipe`.
     - `rest`: the part of the mixture `signal` whose weight is what others leave; `own`:
       its parts that pay the confidence of the base model.
@@ -70,7 +69,7 @@ class Sweep:
     family: models.Family
     fixed: Mapping[str, float]
     axes: tuple[Axis, ...]
-    places: tuple[tuple[str, slots.Slot | None], ...]
+    places: tuple[slots.Slot, ...]
     roots: Mapping[str, Any]
     rest: int | None
     own: tuple[int, ...]
@@ -105,18 +104,15 @@ class Sweep:
 
     def is_static(self, index: int) -> bool:
         """Whether axis `index` needs a program of its own for every value."""
-        root, slot = self.places[index]
-        if root == "model":
-            return self.axes[index].name in models.STATIC
-        return slot is not None and slot.kind != "number"
+        return self.places[index].kind != "number"
 
     @property
     def width(self) -> int:
         """The number of patterns that are stored per base model."""
         if self.family.patterns is not None:
             return self.family.patterns
-        for axis in self.axes:
-            if axis.name == "patterns":
+        for axis, slot in zip(self.axes, self.places, strict=True):
+            if slot.path == ("model", "patterns"):
                 return int(axis.values.max())
         return int(self.fixed["patterns"])
 
@@ -127,8 +123,8 @@ class Sweep:
         # A hash does not see the order of a table, and a file of a recipe may change.
         table |= {"seed": self.seed, "order": [axis.name for axis in self.axes]}
         recipes = [self.roots["recipe"]] if self.trains else []
-        for axis, (root, slot) in zip(self.axes, self.places, strict=True):
-            if root == "recipe" and slot is not None and slot.path == ("recipe",):
+        for axis, slot in zip(self.axes, self.places, strict=True):
+            if slot.path == ("recipe",):
                 recipes = [recipe_files.load(name) for name in axis.values]
         return table | {"recipes": [recipe_files.dumps(one) for one in recipes]}
 
@@ -141,25 +137,11 @@ class Sweep:
 
 def load(path: Path, seed: int | None = None) -> Sweep:
     """The sweep of a TOML file. Raises `UserError` with the file and the mistake."""
+    text = toml_files.read(path, "give a TOML file")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise UserError(f"cannot read {path} ({reason}); give a TOML file.") from None
-    try:
-        return read(parse(text), seed)
+        return read(toml_files.parse(text), seed)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def parse(text: str) -> dict[str, Any]:
-    """The table of a TOML text."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"not TOML: {error}.") from None
-    except RecursionError:
-        raise UserError("not TOML that can be read: nested too deeply.") from None
 
 
 def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
@@ -180,8 +162,8 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     if reduce is not None:
         listed.sort(key=lambda axis: axis.name in reduce.over)
     places = tuple(_place(axis, family, roots) for axis in listed)
-    keys = {_key(*pair) for pair in zip(places, listed, strict=True)}
-    if len({axis.dim for axis in listed}) < len(listed) or len(keys) < len(listed):
+    dims, paths = {axis.dim for axis in listed}, {slot.path for slot in places}
+    if len(dims) < len(listed) or len(paths) < len(listed):
         raise UserError("two axes are the same parameter; give it once.")
     record = observables.read(table.get("record"), trains="recipe" in roots)
     sweep = Sweep(
@@ -209,11 +191,6 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     if cells > MOST_CELLS:
         raise UserError(f"{cells:.3g} runs; at most {MOST_CELLS:.0e} in one sweep.")
     return sweep
-
-
-def _key(place, axis: Axis):
-    root, slot = place
-    return (root, axis.name.removeprefix("model.") if slot is None else slot.path)
 
 
 def _check_keys(table: dict[str, Any]) -> None:
@@ -291,31 +268,41 @@ def _without_rest(signal: Any) -> tuple[Any, int | None]:
     return closed, rest
 
 
-def _place(axis: Axis, family, roots) -> tuple[str, slots.Slot | None]:
+def _place(axis: Axis, family, roots) -> slots.Slot:
     """What an axis sets, after a look at its values."""
     named = axis.values.dtype == object
-    if axis.name.removeprefix("model.") in family.parameters:
-        name = axis.name.removeprefix("model.")
-        if named:
-            raise UserError(f"axis {axis.name}: give numbers.")
-        models.check(family.parameters[name], f"axis {axis.name}", axis.values)
-        return "model", None
+    parameters = {
+        name: slots.Slot(
+            name,
+            ("model", name),
+            "static" if name in models.STATIC else "number",
+            parameter.default,
+        )
+        for name, parameter in family.parameters.items()
+    }
+    name = axis.name.removeprefix("model.")
     if axis.name == "seed" and "recipe" in roots:
         if named or (axis.values != np.arange(len(axis.values))).any():
             raise UserError("axis seed: give {count = N}.")
-        return "seed", None
-    known = []
-    for root, value in roots.items():
-        if value is not None:
-            known.append(slots.Slot(root, (root,), "part", value))
-            known += [
-                slots.Slot(s.name, (root, *s.path), s.kind, s.value)
-                for s in slots.find(value, root)
-            ]
-    extra = [slots.Slot(name, (), "number", None) for name in family.parameters]
-    slot = slots.resolve([*extra, *known], axis.name)
+        return slots.Slot("seed", ("seed",), "number", 0)
+    if name in parameters:
+        slot = parameters[name]
+    else:
+        slot = slots.resolve([*parameters.values(), *_known(roots)], axis.name)
     text = isinstance(slot.value, str) or slot.kind == "part"
     if named != text:
         kind = "names" if text else "numbers"
         raise UserError(f"axis {axis.name}: give {kind}.")
-    return str(slot.path[0]), slot
+    if name in parameters:
+        models.check(family.parameters[name], f"axis {axis.name}", axis.values)
+    return slot
+
+
+def _known(roots) -> list[slots.Slot]:
+    """The roots themselves, and all slots inside them."""
+    found = []
+    for root, value in roots.items():
+        if value is not None:
+            found.append(slots.Slot(root, (root,), "part", value))
+            found += slots.find(value, root, (root,))
+    return found

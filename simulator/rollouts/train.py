@@ -106,12 +106,7 @@ def train(
         index = np.minimum(np.arange(first, first + size), total - 1)
         lane = index // num_seeds
         rows = jax.tree.map(lambda x, lane=lane: x[lane], flat)
-        own = jax.tree.map(
-            lambda axis, leaf, lane=lane: leaf[lane] if axis == 0 else leaf,
-            axes,
-            recipe,
-            is_leaf=lambda x: x is None,
-        )
+        own = ensembles.per_lane(lambda x, lane=lane: x[lane], recipe, axes)
         bits = jax.random.key_data(keys[index])
         given = ensembles.place((rows, own, bits, stops))
         part = _block(*given, axes, observe, devices)
@@ -176,12 +171,7 @@ def _block(problems, recipe, bits, stops, axes, observe, devices):
     if len(devices) == 1:
         return per_device(problems, numbers, bits, stops)
     along, whole = PartitionSpec("lanes"), PartitionSpec()
-    specs = jax.tree.map(
-        lambda axis, leaf: along if axis == 0 else whole,
-        axes,
-        numbers,
-        is_leaf=lambda x: x is None,
-    )
+    specs = ensembles.per_lane(lambda leaf: along, numbers, axes, other=whole)
     return jax.shard_map(
         per_device,
         mesh=Mesh(np.asarray(devices), ("lanes",)),

@@ -141,7 +141,7 @@ def test_families_keep_their_promises():
         (["quality", "--value", "magic"], "choose from"),
         (["self-confidence", "--value", "gain"], "gain_mean"),
         (["quality", "--out", "/proc/x"], "cannot write"),
-        (["quality", "--cell", "gap=1", "--out", "/tmp/none"], "draw the diagram"),
+        (["quality", "--cell", "gap=1", "--out", "/tmp/none"], "does not exist"),
     ],
 )
 def test_bad_calls_are_one_line(words, said, capsys):

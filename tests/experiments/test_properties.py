@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import simulator as sim
-from experiments import cli
+from experiments import cli, toml_files
 from experiments.errors import UserError
 from experiments.sweeps import (
     axes,
@@ -114,7 +114,7 @@ def test_sweep_files_are_read_or_refused(table):
 @given(st.text(max_size=60))
 def test_texts_are_toml_or_refused(text):
     with contextlib.suppress(UserError):
-        sweep_file.read(sweep_file.parse(text))
+        sweep_file.read(toml_files.parse(text))
 
 
 def run_command(*arguments: str) -> tuple[int, str, str]:

@@ -1,5 +1,6 @@
 """One small sweep that all tests of the machinery share: one compiled program."""
 
+from experiments import toml_files
 from experiments.sweeps import sweep_file
 
 TEXT = """
@@ -17,4 +18,4 @@ best_probability = {logspace = [1e-3, 0.1, 10]}
 
 def sweep(**changes):
     """The sweep of `TEXT`, with other top-level keys."""
-    return sweep_file.read(sweep_file.parse(TEXT) | changes)
+    return sweep_file.read(toml_files.parse(TEXT) | changes)

@@ -6,6 +6,7 @@ import pytest
 import xarray
 
 import simulator as sim
+from experiments import toml_files
 from experiments.sweeps import grid, march, solving, sweep_file
 from experiments.sweeps.claims import Shard
 from simulator import rollouts
@@ -13,7 +14,7 @@ from tests.experiments.sweeps import small
 
 
 def read(text):
-    return sweep_file.read(sweep_file.parse(text))
+    return sweep_file.read(toml_files.parse(text))
 
 
 @pytest.fixture(scope="module")

@@ -231,16 +231,26 @@ def test_real_processes_killed_and_interrupted_go_on(many_units, tmp_path):
     assert files(torn) == files(many_units.with_suffix(".zarr"))
 
 
-def test_two_processes_solve_one_ensemble_together(many_units, tmp_path):
-    """JAX's multi-process runtime on loopback: the store of two devices in one."""
+def two_processes(file, store):
+    """Exit code and stderr of both processes of a group on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
+    words = [file, "--out", store, "--coordinator", address, "--processes", 2]
+    both = [process(*words, "--process", i, devices=1) for i in range(2)]
+    return [(code, err) for code, _, err in map(finish, both)]
+
+
+def test_two_processes_solve_one_ensemble_together(many_units, tmp_path):
+    """JAX's multi-process runtime on loopback: the store of two devices in one."""
     together = tmp_path / "together.zarr"
-    words = [many_units, "--out", together, "--coordinator", address]
-    both = [
-        process(*words, "--processes", 2, "--process", i, devices=1) for i in range(2)
-    ]
-    for code, _, err in map(finish, both):
+    for code, err in two_processes(many_units, together):
         assert code == 0, err
     assert files(together) == files(many_units.with_suffix(".zarr"))
+
+
+def test_a_first_process_that_cannot_begin_sends_the_others_home(many_units, tmp_path):
+    (tmp_path / "mine.zarr").mkdir()
+    (first, said), (other, _) = two_processes(many_units, tmp_path / "mine.zarr")
+    assert (first, other) == (2, 0)
+    assert "not a store" in said and "Traceback" not in said

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from experiments import toml_files
 from experiments.errors import UserError
 from experiments.sweeps import grid, march, sweep_file
 from experiments.sweeps.assembly import assemble
@@ -10,7 +11,7 @@ from tests.experiments.sweeps import small
 
 
 def read(text):
-    return sweep_file.read(sweep_file.parse(text))
+    return sweep_file.read(toml_files.parse(text))
 
 
 def first(text, number=3):
@@ -106,9 +107,17 @@ def test_numbers_of_a_recipe():
 
 def test_the_name_nearer_to_the_root_wins_and_full_names_are_exact():
     sweep = read('recipe = "pass-at-n"\n[axes]\ngroup_size = [2]')
-    assert sweep.places[0][1].path == ("recipe", "group_size")
+    assert sweep.places[0].path == ("recipe", "group_size")
     sweep = read("[axes]\nbeta = [0.1]")
-    assert sweep.places[0][1].name == "update.beta"
+    assert sweep.places[0].name == "update.beta"
+
+
+def test_full_names_of_model_parameters_mean_the_same():
+    text = '[model]\nfamily = "random"\n[axes]\n"{0}patterns" = [2, 20]\n'
+    text += '"{0}answers" = [3]'
+    plain, full = read(text.format("")), read(text.format("model."))
+    assert plain.width == full.width == 20
+    assert full.is_static(1) and not full.is_static(0)
 
 
 def test_units_are_boxes_that_cover_the_grid():
