@@ -148,13 +148,15 @@ def _logarithmic(side, values: np.ndarray) -> None:
         side.set_minor_formatter(NullFormatter())
 
 
-DECADES = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300)
+DECADES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300)
 STYLES = ("-", "--", ":")
 
 
 def _draw_lines(panel, lines, color: str) -> list:
     from matplotlib.lines import Line2D
+    from matplotlib.patheffects import withStroke
 
+    halo = [withStroke(linewidth=2.2, foreground="white")]  # on dark and light ground
     handles = []
     for (which, (x, y, field)), style in zip(lines, STYLES, strict=False):
         known = field[np.isfinite(field)]
@@ -166,8 +168,10 @@ def _draw_lines(panel, lines, color: str) -> list:
             contours = panel.contour(
                 x, y, field, levels, colors=color, linewidths=1.1, linestyles=style
             )
+        contours.set(path_effects=halo)
         if which.decades:
-            panel.clabel(contours, fontsize=6, fmt="%d")
+            for label in panel.clabel(contours, fontsize=6, fmt="%d"):
+                label.set(path_effects=halo)
         handles.append(Line2D([], [], color=color, ls=style, label=which.label))
     return handles
 

@@ -6,6 +6,7 @@ all: start them again, and they go on.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,6 +42,10 @@ def joined(
     assert coordinator is not None and processes is not None and process is not None
     if not 0 <= process < processes:
         raise UserError(f"--process {process}: give 0 to {processes - 1}.")
+    if not re.fullmatch(r".+:\d{1,5}", coordinator):
+        raise UserError(
+            f"--coordinator {coordinator}: give HOST:PORT of the first process."
+        )
     import jax
 
     try:

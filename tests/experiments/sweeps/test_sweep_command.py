@@ -145,6 +145,7 @@ def test_a_sampled_cell_alone_gives_the_same_number(tmp_path, capsys):
         (["--check", "--repair"], "one of them at a time"),
         (["--coordinator", "127.0.0.1:1"], "go together"),
         (["--coordinator", "h:1", "--processes", "2", "--process", "2"], "0 to 1"),
+        (["--coordinator", "h", "--processes", "1", "--process", "0"], "HOST:PORT"),
         (["--json", "/no/such/place"], "not a file"),
         (["--out", "/proc/s.zarr"], "cannot write"),
     ],
