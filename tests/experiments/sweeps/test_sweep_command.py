@@ -180,20 +180,23 @@ def test_missing_and_odd_files(tmp_path, capsys):
         assert capsys.readouterr().err.count("\n") == 1
 
 
+# Jobs in the background of a shell ignore Ctrl-C, and so would their children.
+HEEDING_CTRL_C = """
+import signal
+from experiments.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+raise SystemExit(main())
+"""
+
+
 def process(*words, devices=2):
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli", "sweep", *map(str, words)],
+        [sys.executable, "-c", HEEDING_CTRL_C, "sweep", *map(str, words)],
         env=os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_heed_interrupts,
     )
-
-
-def _heed_interrupts():
-    """Jobs in the background of a shell ignore Ctrl-C, and so would their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(child):
