@@ -80,8 +80,9 @@ def main(argv: list[str] | None = None) -> int:
         args.seed = args.seed or 0
         if not 0 <= args.seed < 2**63:
             raise UserError(f"--seed {args.seed}: give 0 to 2^63 - 1.")
-        # XLA runs a program on one core: as many devices as cores share the lanes.
-        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(_cores()))
+        # XLA runs a program on one core: as many devices as cores share the lanes. Two
+        # at least: for one alone XLA compiles another program, with other last digits.
+        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(max(2, _cores())))
         import jax
 
         jax.config.update("jax_enable_x64", args.precision == "float64")

@@ -5,11 +5,12 @@ gap = {linspace = [0.01, 0.5, 50]}       # both ends and how many
 gap = {logspace = [0.01, 0.5, 50]}       # the same in equal ratios
 gap = {uniform = [0.01, 0.5, 50]}        # random; also loguniform, normal, beta
 draw = {count = 1000}                    # 0, 1, ..., 999
+model.gap = [0.01, 0.1]                  # by its full name, in quotes or not
 """
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,21 @@ KINDS: dict[str, Callable[..., Values]] = {
     "normal": _normal,
     "beta": _beta,
 }
+
+
+def named(table: dict[str, Any], roots: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """The name of each axis and what the file gives for it.
+
+    Without quotes, TOML reads `model.gap = ...` as a table within a table.
+    """
+    for name, given in table.items():
+        root, *path = name.split(".")
+        inside = root in roots and isinstance(given, dict)
+        # `beta` is a parameter of updates, and a law of random axes.
+        if inside and given and not (path and given.keys() & {*KINDS, "count"}):
+            yield from named({f"{name}.{k}": v for k, v in given.items()}, roots)
+        else:
+            yield name, given
 
 
 def read(name: str, given: Any, seed: int) -> Axis:

@@ -51,7 +51,9 @@ def identity(sweep: Sweep, cells: Grid) -> dict[str, Any]:
 
     batch = int(np.prod(cells.chunk)) * sweep.lanes_per_cell
     table = stamp(sweep.identity, sweep.seed, batch)
-    return table | {"code_sha256": code_digest(), "num_devices": jax.device_count()}
+    # However many share the lanes, XLA's program is the same; for one it is another.
+    devices = "one" if jax.device_count() == 1 else "several"
+    return table | {"code_sha256": code_digest(), "devices": devices}
 
 
 # What a store has to agree on with the run that goes on with it.
@@ -61,7 +63,7 @@ MUST_AGREE = {
     "code_sha256": "another version of the code",
     "versions": "other versions of its packages",
     "device": "another kind of device",
-    "num_devices": "another number of devices",
+    "devices": "numbers of one device, or of several, not of what is here",
 }
 NEVER = ("config_sha256", "dtype")
 

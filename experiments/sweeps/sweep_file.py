@@ -157,7 +157,8 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     roots, (rest, own) = _roots(table)
     if not table.get("axes"):
         raise UserError("[axes] is missing; give at least one, for example gap.")
-    listed = [axes.read(k, v, given_seed) for k, v in table["axes"].items()]
+    given = axes.named(table["axes"], ("model", *roots))
+    listed = [axes.read(name, value, given_seed) for name, value in given]
     reduce = reduction.read(table.get("reduce"), [axis.name for axis in listed])
     if reduce is not None:
         listed.sort(key=lambda axis: axis.name in reduce.over)

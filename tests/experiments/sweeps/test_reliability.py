@@ -197,7 +197,7 @@ def change_stamp(path, **changes):
         ("code_sha256", "another version of the code"),
         ("versions", "other versions"),
         ("device", "another kind of device"),
-        ("num_devices", "another number of devices"),
+        ("devices", "numbers of one device"),
         ("dtype", "another precision"),
         ("config_sha256", "another sweep"),
     ],

@@ -251,6 +251,13 @@ def two_processes(file, store):
     return [(code, err) for code, _, err in map(finish, both)]
 
 
+def test_the_number_of_devices_changes_no_bit(many_units, tmp_path):
+    shared_by_three = tmp_path / "three.zarr"
+    code, _, err = finish(process(many_units, "--out", shared_by_three, devices=3))
+    assert code == 0, err
+    assert files(shared_by_three) == files(many_units.with_suffix(".zarr"))
+
+
 def test_two_processes_solve_one_ensemble_together(many_units, tmp_path):
     """JAX's multi-process runtime on loopback: the store of two devices in one."""
     together = tmp_path / "together.zarr"

@@ -113,11 +113,18 @@ def test_the_name_nearer_to_the_root_wins_and_full_names_are_exact():
 
 
 def test_full_names_of_model_parameters_mean_the_same():
-    text = '[model]\nfamily = "random"\n[axes]\n"{0}patterns" = [2, 20]\n'
-    text += '"{0}answers" = [3]'
-    plain, full = read(text.format("")), read(text.format("model."))
-    assert plain.width == full.width == 20
+    text = '[model]\nfamily = "random"\n[axes]\n{0} = [2, 20]\n{1} = [3]'
+    plain = read(text.format("patterns", "answers"))
+    full = read(text.format('"model.patterns"', '"model.answers"'))
+    bare = read(text.format("model.patterns", "model.answers"))
+    assert plain.width == full.width == bare.width == 20
     assert full.is_static(1) and not full.is_static(0)
+    assert [axis.name for axis in bare.axes] == ["model.patterns", "model.answers"]
+
+
+def test_a_parameter_twice_is_refused_however_its_name_is_written():
+    with pytest.raises(UserError, match="the same parameter"):
+        read('[axes]\n"update.beta" = [1.0, 2.0]\nupdate.beta = [3.0, 4.0]')
 
 
 def test_units_are_boxes_that_cover_the_grid():
