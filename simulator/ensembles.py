@@ -21,12 +21,13 @@ from jax.sharding import Mesh, PartitionSpec
 from simulator.problem import Problem
 from simulator.selection import select
 
-CPU_WIDTH, ACCELERATOR_WIDTH = 256, 2**15  # lanes on their way at once
+CPU_WIDTH, ACCELERATOR_WIDTH = 128, 2**15  # lanes on their way at once
 SMALL_WIDTHS = (8, 64)  # of batches that need no more
-BLOCK_CHUNKS = 64
+BLOCK_CHUNKS = 128
 CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once
 BLOCK_ELEMENTS = 2**25  # and this many kept
-REFILL = 2  # steps between looking who is done
+DEAL = 128  # lanes that a device gets in its turn
+REFILL = 1  # steps between looking who is done
 
 
 def devices() -> list[jax.Device]:
@@ -138,10 +139,12 @@ def map_lanes(
     problem = lanes[0]
     shape, total = problem.batch_shape, int(np.prod(problem.batch_shape))
     axes = tuple(lane_axes(member) for member in lanes)
-    flat = per_lane(lambda x: x.reshape((total, *x.shape[len(shape) :])), lanes, axes)
+    flat = per_lane(
+        lambda x: np.asarray(x).reshape((total, *x.shape[len(shape) :])), lanes, axes
+    )
     shared_by = tuple(devices())
     one = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if eqx.is_array(x) else x,
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if hasattr(x, "dtype") else x,
         (walk, per_lane(lambda x: x[0], flat, axes)),
     )
     leaves, structure = jax.tree.flatten(one)
@@ -150,29 +153,32 @@ def map_lanes(
     size = chunks * width * len(shared_by)
     parts = []
     for start in range(0, total, size):
-        index, wanted = _shares(min(size, total - start), len(shared_by), size)
-        lane = start + index
+        number = min(size, total - start)
+        dealt, wanted = _deal(number, len(shared_by), size, min(DEAL, width))
+        lane = start + np.minimum(dealt, number - 1)
         block = per_lane(lambda x, lane=lane: x[lane], flat, axes)
         given = place((walk, block))
         part = fetch(_run_block(*given, axes, wanted, chunks, shared_by))
-        kept = (np.arange(size // len(shared_by)) < wanted[:, None]).ravel()
-        parts.append(jax.tree.map(lambda x, kept=kept: x[kept], part))
+        back = np.argsort(dealt)[:number]
+        parts.append(jax.tree.map(lambda x, back=back: x[back], part))
         if progress is not None:
-            progress(min(start + size, total), total)
+            progress(start + number, total)
     result = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
     return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), result)
 
 
-def _shares(lanes: int, devices: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which of `lanes` lanes stands where in a block of `size`; how many per device.
+def _deal(
+    lanes: int, devices: int, size: int, at_once: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which lane stands where in a block of `size`, and how many of each device count.
 
-    All devices get as many, but for rounding; the rest of each part repeats its last.
+    Neighbours take alike long: they are dealt in turn, `at_once` to each device, so
+    that all devices have as much to do. Numbers from `lanes` on only pad.
     """
-    share = -(-lanes // devices)
-    first = np.arange(devices) * share
-    wanted = np.clip(lanes - first, 0, share)
-    place = np.minimum(np.arange(size // devices), np.maximum(wanted - 1, 0)[:, None])
-    return np.minimum(first[:, None] + place, lanes - 1).ravel(), wanted
+    place = np.arange(size // devices)
+    turn, within = np.divmod(place, at_once)
+    lane = (turn * devices + np.arange(devices)[:, None]) * at_once + within
+    return lane.ravel(), (lane < lanes).sum(axis=1)
 
 
 @functools.lru_cache(maxsize=256)
@@ -244,16 +250,18 @@ def _walk_block(walk, lanes, axes, wanted, chunks):
 def _chunk_by_chunk(function, chunks, wanted):
     """`function` of every row of every chunk; zeros for chunks that only pad."""
     number, width = jax.tree.leaves(chunks)[0].shape[:2]
+    many = jax.vmap(function)
 
-    def one(given):
-        index, chunk = given
-        many = jax.vmap(function)
-        zeros = jax.tree.map(
-            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(many, chunk)
-        )
-        return jax.lax.cond(index * width < wanted, many, lambda _: zeros, chunk)
+    def chunk(i):
+        return jax.tree.map(lambda x: x[i], chunks)
 
-    return jax.lax.map(one, (jnp.arange(number), chunks))
+    def fill(i, filled):
+        return jax.tree.map(lambda x, new: x.at[i].set(new), filled, many(chunk(i)))
+
+    blank = jax.tree.map(
+        lambda x: jnp.zeros((number, *x.shape), x.dtype), jax.eval_shape(many, chunk(0))
+    )
+    return jax.lax.fori_loop(0, -(-wanted // width), fill, blank)
 
 
 def _walk_all(advance, pack, unpack, table, width, wanted):

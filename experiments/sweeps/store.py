@@ -99,16 +99,22 @@ class Store:
         self.path, self.grid, self._sweep = path, grid, sweep
         self._group = group
         self._names = list(variables(sweep))
+        self._opened: dict[str, zarr.Array] = {}
+
+    def _array(self, name: str) -> zarr.Array:
+        if name not in self._opened:
+            self._opened[name] = self._group[name]
+        return self._opened[name]
 
     def done(self) -> np.ndarray:
         """Which units are stored, `[units]`."""
         with contextlib.suppress(*DAMAGE):
-            return np.asarray(self._group[DONE][:], bool)
+            return np.asarray(self._array(DONE)[:], bool)
         flags = np.zeros(self.grid.num_units, bool)
         for index in range(len(flags)):
             # A marker that cannot be read is as good as none.
             with contextlib.suppress(*DAMAGE):
-                flags[index] = bool(self._group[DONE][index])
+                flags[index] = bool(self._array(DONE)[index])
         return flags
 
     def write(self, unit: Unit, columns: Columns) -> None:
@@ -118,8 +124,8 @@ class Store:
         """
         try:
             for name in self._names:
-                self._group[name][unit.region] = columns[name]
-            self._group[DONE][unit.index] = 1
+                self._array(name)[unit.region] = columns[name]
+            self._array(DONE)[unit.index] = 1
         except OSError as error:
             raise UserError(
                 f"cannot write to {self.path} ({error.strerror}); what was stored is "
@@ -140,7 +146,7 @@ class Store:
 
     def _read(self, name: str, unit: Unit) -> np.ndarray:
         try:
-            return self._group[name][unit.region]
+            return self._array(name)[unit.region]
         except DAMAGE:
             raise UserError(
                 f"{self.path} is damaged in unit {unit.index} ({name}); look with "
@@ -153,7 +159,7 @@ class Store:
             for name in self._names:
                 file = self._chunk(name, unit)
                 try:
-                    values = self._group[name][unit.region]
+                    values = self._array(name)[unit.region]
                 except DAMAGE:
                     yield unit, f"{file} is damaged"
                     continue
@@ -167,7 +173,7 @@ class Store:
         bad = []
         for name, values in coordinates(self._sweep).items():
             try:
-                same = np.array_equal(np.asarray(self._group[name][:]), values)
+                same = np.array_equal(np.asarray(self._array(name)[:]), values)
             except DAMAGE:
                 same = False
             if not same:
@@ -176,12 +182,12 @@ class Store:
 
     def forget(self, unit: Unit) -> None:
         """Mark a unit as not done, to be computed again."""
-        self._group[DONE][unit.index] = 0
+        self._array(DONE)[unit.index] = 0
 
     def write_coordinates(self) -> None:
         """Write the values of all dimensions again."""
         for name, values in coordinates(self._sweep).items():
-            self._group[name][:] = values
+            self._array(name)[:] = values
 
     def remove_leftovers(self, unit: Unit) -> None:
         """Remove what a kill left half-written beside the chunks of a unit."""
@@ -193,7 +199,7 @@ class Store:
 
     def _chunk(self, name: str, unit: Unit) -> Path:
         place = np.unravel_index(unit.index, self.grid.units_along)
-        extra = ["0"] * (self._group[name].ndim - len(place))
+        extra = ["0"] * (self._array(name).ndim - len(place))
         return self.path.joinpath(name, "c", *(str(int(i)) for i in place), *extra)
 
 
