@@ -27,7 +27,6 @@ BLOCK_CHUNKS = 128
 CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once
 BLOCK_ELEMENTS = 2**25  # and this many kept
 DEAL = 128  # lanes that a device gets in its turn
-REFILL = 1  # steps between looking who is done
 
 
 def devices() -> list[jax.Device]:
@@ -61,7 +60,7 @@ def fetch(tree: Any) -> Any:
 class Walk(Protocol):
     """How one lane is begun, carried on and ended; `walker.running` until it is done.
 
-    All three are for one lane; `advance` leaves a lane that is done as it is.
+    All three are for one lane. What `advance` makes of a lane that is done is not used.
     """
 
     def begin(self, lane: Any) -> Any: ...
@@ -273,23 +272,27 @@ def _walk_all(advance, pack, unpack, table, width, wanted):
     advance, pack, unpack = jax.vmap(advance), jax.vmap(pack), jax.vmap(unpack)
     end = len(table)
 
-    def refill(carry):
+    def going(chunk, place):
+        return chunk.running & (place < end)
+
+    def step(carry):
         table, chunk, place, following = carry
-        chunk = jax.lax.fori_loop(0, REFILL, lambda _, c: advance(c), chunk)
-        done = ~chunk.running
-        table = table.at[place].set(pack(chunk), mode="drop")
+        moved = advance(chunk)
+        # A lane may be done when it comes in; its row stays as it is.
+        goes = going(chunk, place)
+        table = table.at[jnp.where(goes, place, end)].set(pack(moved), mode="drop")
+        done = ~(goes & moved.running)
         fresh = following + jnp.cumsum(done) - 1
-        fresh = jnp.where(fresh < wanted, fresh, end)
-        place = jnp.where(done, fresh, place)
-        new = unpack(table.at[place].get(mode="clip"))
-        take = done & (place < end)
-        chunk = jax.vmap(select)(take, new, chunk)
-        return table, chunk, place, following + jnp.sum(done)
+        place = jnp.where(done, jnp.where(fresh < wanted, fresh, end), place)
+        return table, rows(table, place), place, following + jnp.sum(done)
+
+    def rows(table, place):
+        return unpack(table.at[place].get(mode="clip"))
 
     first = jnp.arange(width)
     place = jnp.where(first < wanted, first, end)
-    carry = (table, unpack(table[:width]), place, jnp.asarray(width))
-    return jax.lax.while_loop(lambda c: jnp.any(c[1].running), refill, carry)[0]
+    carry = (table, rows(table, place), place, jnp.asarray(width))
+    return jax.lax.while_loop(lambda c: jnp.any(going(*c[1:3])), step, carry)[0]
 
 
 def _arrays(walker):

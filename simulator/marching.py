@@ -285,7 +285,7 @@ def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Wal
 
 
 def advance(run: Settings, walker: Walker) -> Walker:
-    """The walker after one attempt to move; unchanged if it is done."""
+    """The walker after one attempt to move; it must not be done."""
     path, events = walker.path, watched(run, walker.until)
     targets = jnp.append(run.save_log_times, run.max_log_time)
     move = path.move(walker, targets[walker.next_save], run.tolerance)
@@ -318,7 +318,7 @@ def advance(run: Settings, walker: Walker) -> Walker:
         row = jnp.minimum(walker.next_save, len(run.save_log_times) - 1)
         now = run.observe(path.log_probs(move.end))
         saved = saved.at[row].set(jnp.where(move.landed & ~last, now, saved[row]))
-    moved = walker._replace(
+    return walker._replace(
         state=select(accepted, move.following, walker.state),
         size=move.next_size,
         pace=move.pace,
@@ -331,7 +331,6 @@ def advance(run: Settings, walker: Walker) -> Walker:
         status=status,
         steps=steps,
     )
-    return select(walker.running, moved, walker)
 
 
 class Ends(NamedTuple):

@@ -36,7 +36,7 @@ Scalar = Float[Array, ""]
 Values = Float[Array, " K"]
 
 _TINY = 1e-30
-_ROUGH_NEWTON = 2
+_ROUGH_NEWTON = 3
 
 
 class Piece(NamedTuple):
@@ -129,19 +129,20 @@ class Orbit(eqx.Module):
         return jnp.min(jnp.maximum(log_a, log_p) - log_rise)
 
     def _rough_root(self, log_a: Values) -> Scalar:
-        """`log p`, to a few digits: the width of a layer need not be exact.
+        """`log p` within about log K: the width of a layer need not be exact.
 
-        Newton's method on a convex increasing function, from a lower bound: with m
-        levels at 0, `p^m prod (1 + a_k) >= 1`.
+        The root of `sum_k max(log p, log a_k) = 0`, from a lower bound: with m levels at
+        0, `m log p + sum_k max(log a_k, 0) >= 0`. Newton's method on a convex increasing
+        function that is made of straight lines.
         """
         log_a = jnp.where(self.inside, log_a, jnp.inf)
         zeros = jnp.sum(log_a == -jnp.inf)
-        apart = jnp.where(self.inside, log_a, -jnp.inf)
-        log_p = -jnp.sum(jax.nn.softplus(apart)) / jnp.maximum(zeros, 1)
+        apart = jnp.where(self.inside, log_a, 0.0)
+        log_p = -jnp.sum(jnp.maximum(apart, 0.0)) / jnp.maximum(zeros, 1)
         for _ in range(_ROUGH_NEWTON):
-            log_u = jnp.where(self.inside, jnp.logaddexp(log_p, log_a), 0.0)
-            slope = jnp.sum(jnp.where(self.inside, jnp.exp(log_p - log_u), 0.0))
-            log_p = jnp.minimum(log_p - jnp.sum(log_u) / slope, 0.0)
+            total = jnp.sum(jnp.where(self.inside, jnp.maximum(log_p, log_a), 0.0))
+            slope = jnp.sum(self.inside & (log_a <= log_p))
+            log_p = jnp.minimum(log_p - total / slope, 0.0)
         return log_p
 
 

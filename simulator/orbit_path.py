@@ -141,10 +141,10 @@ class OrbitPath(AbstractExactPath):
         # QUADPACK's rule of thumb for the error of the finer of the two rules.
         coarse_error = jnp.abs(fine - coarse) * jnp.exp(log_size - log_t)
         # A cubic iteration: after a step of eps^(1/3) no error is left.
-        converged = jnp.max(nodes.last_step) < jnp.finfo(size.dtype).eps ** (1 / 3)
+        last_step = jnp.maximum(jnp.max(nodes.last_step), view.end.last_step[0])
+        converged = last_step < jnp.finfo(size.dtype).eps ** (1 / 3)
         error = jnp.where(converged, coarse_error**1.5, jnp.inf)
-        end = jax.tree.map(lambda x: x[..., -1:], nodes)
-        state = self._state(view, size, end, log_t)
+        state = self._state(view, size, view.end, log_t)
         log_rates = log_rates - start.log_p
         stretch = Stretch(state, error, log_rates[-1])
         return Quadrature(stretch, view, nodes, log_rates)

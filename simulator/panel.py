@@ -13,6 +13,7 @@ and `log q` is the root of `constant + log q + sum_{k != i} log m_k = 0`.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -83,14 +84,17 @@ def panel(orbit: Orbit, piece: Piece, v: Scalar, size: Scalar, log_p: Scalar) ->
     log_a, log_b = piece.log_a + log_left, piece.log_b + log_right
     scale = jnp.maximum(jnp.maximum(log_a, log_b), log_p)
     scale = jnp.where(counts, scale, 0.0)
-    from_left = jnp.where(counts, jnp.exp(log_a - scale), 0.0)
-    from_right = jnp.where(counts, jnp.exp(log_b - scale), 0.0)
+
+    def part(log_size):
+        return jnp.exp(jnp.where(counts, log_size - scale, -jnp.inf))
+
+    from_left, from_right = part(log_a), part(log_b)
     lost = jnp.where(piece.bounded, jnp.exp(log_right) * from_left, 0.0)
     return Panel(
         bounded=piece.bounded,
         size=size,
         scale=scale,
-        smallest=jnp.where(counts, jnp.exp(log_p - scale), 0.0),
+        smallest=part(log_p),
         from_left=from_left,
         from_right=from_right,
         idle=jnp.where(counts, 0.0, 1.0),
@@ -112,10 +116,12 @@ def _shares(panel: Panel, offset: Places) -> tuple[Places, Places, Places]:
     sinh, cosh = _hyperbolic(rise, panel.v, panel.v - panel.size + offset)
     sinh_left, cosh_left = _hyperbolic(fall, panel.rest, panel.rest - offset)
     sum_ = jnp.exp(panel.log_right) * sinh + jnp.exp(panel.log_left) * sinh_left
-    left = jnp.where(panel.bounded, sinh_left / sum_, 1.0)
-    right = jnp.where(panel.bounded, sinh / sum_, sinh)
-    speed = (left * cosh + right * cosh_left) / sum_
-    return left, right, jnp.where(panel.bounded, speed, cosh)
+    # Divisions come last: XLA computes anew, for each use, whatever follows them.
+    unit = jnp.where(panel.bounded, sum_, 1.0)
+    left = jnp.where(panel.bounded, sinh_left, 1.0) / unit
+    right = sinh / unit
+    speed = jnp.where(panel.bounded, left * cosh + right * cosh_left, cosh) / unit
+    return left, right, speed
 
 
 def _hyperbolic(exponential: Places, y_0: Scalar, y: Places) -> tuple[Places, Places]:
@@ -133,8 +139,9 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
     left, right, speed = _shares(panel, offset)
     a = panel.from_left[:, None] * left + panel.from_right[:, None] * right
     a = a + panel.idle[:, None]
-    log_q, step = guess, guess
-    for _ in range(iterations):
+
+    def halley(_, carry):
+        log_q = carry[0]
         p = panel.smallest[:, None] * jnp.exp(log_q)
         m = p + a
         ratio = p / m
@@ -144,8 +151,11 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
         # Convex and increasing: far on the right Newton's step is the safe one.
         bend = jnp.where(newton > 0.8, 0.0, 0.5 * newton * curvature / share)
         step = newton / (1 - bend)
-        log_q = log_q - step
-        share = share - curvature * step
+        return log_q - step, share - curvature * step, step
+
+    log_q, share, step = jax.lax.fori_loop(
+        0, iterations, halley, (guess, guess, guess)
+    )
     m = panel.smallest[:, None] * jnp.exp(log_q) + a
     log_units = panel.log_length + jnp.where(panel.bounded, panel.log_left, 0.0)
     return Root(
