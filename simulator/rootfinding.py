@@ -30,13 +30,15 @@ def find_root(
     high: Scalar,
     f_low: Scalar,
     f_high: Scalar,
-    max_iterations=80,
+    max_iterations: int = 80,
 ) -> Scalar:
     """Where `function` changes sign between `low` and `high`, given its values there.
 
     Chandrupatla, Adv. Eng. Software 28 (1997) 145: inverse quadratic interpolation
     where three points promise that it is safe, bisection elsewhere. Stops when the
-    bracket is a few floats wide. If there is no change of sign, the answer is an end.
+    bracket is a few floats wide, or when values that are nothing but rounding (512 eps
+    of those at the ends) get no smaller. If there is no change of sign, the answer is an
+    end.
     """
     eps = jnp.finfo(low.dtype).eps
 
@@ -49,7 +51,10 @@ def find_root(
         a, f_a = x, f
         narrow = 2 * eps * jnp.maximum(jnp.abs(a), jnp.abs(b))
         limit = narrow / jnp.maximum(jnp.abs(b - a), narrow)
-        done = (limit >= 0.5) | (f == 0)
+        # Where f is nothing but rounding, bisection would take many steps to nowhere.
+        best = jnp.minimum(jnp.abs(s.f_a), jnp.abs(s.f_b))
+        stalled = (jnp.abs(f) >= best) & (best <= rounding)
+        done = (limit >= 0.5) | (f == 0) | stalled
         xi, phi = (a - b) / (c - b), (f_a - f_b) / (f_c - f_b)
         safe = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
         interpolated = f_a / (f_b - f_a) * f_c / (f_b - f_c)
@@ -59,6 +64,8 @@ def find_root(
         fraction = jnp.clip(fraction, limit, 1 - limit)
         return _Bracket(a, b, c, f_a, f_b, f_c, fraction, done, s.count + 1)
 
+    scale = jnp.maximum(jnp.abs(f_low), jnp.abs(f_high))
+    rounding = jnp.where(jnp.isfinite(scale), 512 * eps * scale, 0.0)
     same = (f_low >= 0) == (f_high >= 0)
     begin = _Bracket(
         high, low, low, f_high, f_low, f_low, high * 0 + 0.5, same, jnp.asarray(0)
@@ -66,4 +73,6 @@ def find_root(
     end = jax.lax.while_loop(
         lambda s: ~s.done & (s.count < max_iterations), body, begin
     )
-    return jnp.where(jnp.abs(end.f_a) <= jnp.abs(end.f_b), end.a, end.b)
+    known = jnp.stack([end.a, end.b, end.c]), jnp.stack([end.f_a, end.f_b, end.f_c])
+    return known[0][jnp.argmin(jnp.abs(known[1]))]
+
