@@ -272,14 +272,11 @@ def _walk_all(advance, pack, unpack, table, width, wanted):
     advance, pack, unpack = jax.vmap(advance), jax.vmap(pack), jax.vmap(unpack)
     end = len(table)
 
-    def going(chunk, place):
-        return chunk.running & (place < end)
-
     def step(carry):
         table, chunk, place, following = carry
         moved = advance(chunk)
-        # A lane may be done when it comes in; its row stays as it is.
-        goes = going(chunk, place)
+        # A lane may be done when it comes in; then its row stays as it is.
+        goes = chunk.running & (place < end)
         table = table.at[jnp.where(goes, place, end)].set(pack(moved), mode="drop")
         done = ~(goes & moved.running)
         fresh = following + jnp.cumsum(done) - 1
@@ -292,7 +289,7 @@ def _walk_all(advance, pack, unpack, table, width, wanted):
     first = jnp.arange(width)
     place = jnp.where(first < wanted, first, end)
     carry = (table, rows(table, place), place, jnp.asarray(width))
-    return jax.lax.while_loop(lambda c: jnp.any(going(*c[1:3])), step, carry)[0]
+    return jax.lax.while_loop(lambda c: jnp.any(c[2] < end), step, carry)[0]
 
 
 def _arrays(walker):

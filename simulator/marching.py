@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from simulator.dynamics import Dynamics
@@ -104,14 +105,15 @@ class AbstractPath(eqx.Module):
 class Bracket(NamedTuple):
     """For each slot, a step inside which an event happens: its start and its size.
 
-    `before` and `after`: the values of the event at the ends of the step.
+    `start`: the state, in one row of numbers. `before` and `after`: the values of the
+    event at the ends of the step.
 
     An extreme event has several slots, for the steps around its most promising local
     extrema; `score` is the larger of the scores at the ends of the step. The others
     have one slot.
     """
 
-    start: State
+    start: Float[Array, "S N"]
     size: Float[Array, " S"]
     before: Float[Array, " S"]
     after: Float[Array, " S"]
@@ -134,7 +136,8 @@ def slots(events) -> list[int]:
 def first_brackets(events, start: State, values: Float[Array, " E"]) -> Bracket:
     """Nothing found yet, except what holds from the start (a step of size 0)."""
     owners = np.array(slots(events), int)
-    starts = jax.tree.map(lambda x: jnp.broadcast_to(x, (len(owners), *x.shape)), start)
+    row = ravel_pytree(start)[0]
+    starts = jnp.broadcast_to(row, (len(owners), *row.shape))
     lasting = np.array([events[i].keep == "last" for i in owners], bool)
     zeros = jnp.zeros(len(owners), values.dtype)
     holds = lasting & (values[owners] > 0)
@@ -190,13 +193,8 @@ def update_brackets(
         found.append(had | taken)
         score.append(jnp.where(taken, scores[i], brackets.score[mine]))
     take = jnp.concatenate(take)
-    start = jax.tree.map(
-        lambda s, b: jnp.where(take.reshape((-1,) + (1,) * s.ndim), s, b),
-        state,
-        brackets.start,
-    )
     return Bracket(
-        start=start,
+        start=jnp.where(take[:, None], ravel_pytree(state)[0], brackets.start),
         size=jnp.where(take, size, brackets.size),
         before=jnp.where(take, old[owners], brackets.before),
         after=jnp.where(take, new[owners], brackets.after),
@@ -211,10 +209,12 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
     A true state of the engine is computed for every trial (not an interpolant), so
     events are as accurate as the engine.
     """
+    state = ravel_pytree(path.start())[1]
     if not events:
-        return brackets.start
+        return jax.vmap(state)(brackets.start)
 
     def one(index, start, size, before, after):
+        start = state(start)
         view = path.view(start, size)
 
         def value(h):
@@ -448,8 +448,8 @@ def code(outcome: Outcome) -> Array:
 
 
 def as_outcome(status: Array) -> Outcome:
-    """The outcome of a number; a lane that is still running does not occur."""
-    outcome = Outcome.reached
+    """The outcome of a number; a lane still running, of which there is none, failed."""
+    outcome = Outcome.nonfinite
     for name in OUTCOME_NAMES:
         member = getattr(Outcome, name)
         outcome = Outcome.where(status == code(member), member, outcome)

@@ -10,7 +10,15 @@ from simulator.dynamics import Dynamics
 from simulator.exact_path import AbstractExactPath, Stretch
 from simulator.kronrod import GAUSS_WEIGHTS, NODES, WEIGHTS
 from simulator.orbit import Orbit, Piece
-from simulator.panel import Panel, Root, log_u, panel, solve
+from simulator.panel import (
+    Panel,
+    Root,
+    drift_at_start,
+    log_u,
+    log_unit_of_speed,
+    panel,
+    solve,
+)
 from simulator.selection import select
 from simulator.updates import PolicyGradient
 
@@ -29,11 +37,14 @@ class OrbitState(NamedTuple):
 
 
 class View(NamedTuple):
-    """A stretch that is looked into: its panel, and the states at its ends."""
+    """A stretch that is looked into: its panel, and its two ends.
+
+    `drift`: the slope of `log q` at the start.
+    """
 
     start: OrbitState
     panel: Panel
-    here: Root
+    drift: Float[Array, ""]
     end: Root
 
 
@@ -79,16 +90,15 @@ class OrbitPath(AbstractExactPath):
     def view(self, start: OrbitState, size) -> View:
         """The panel of a stretch and its two ends."""
         table = panel(self.orbit, start.piece, start.v, size, start.log_p)
-        zero = jnp.zeros((1,), size.dtype)
-        here = solve(table, zero, zero, 1)
-        end = solve(table, size[None], here.drift * size, AT_END)
-        return View(start, table, here, end)
+        drift = drift_at_start(table)
+        end = solve(table, size[None], (drift * size)[None], AT_END)
+        return View(start, table, drift, end)
 
     def _between(self, view: View, f) -> Root:
         """The states at the fractions f of a stretch."""
         size = view.panel.size
         guess = _hermite(
-            f, view.here.drift * size, view.end.log_q, view.end.drift * size
+            f, view.drift * size, view.end.log_q, view.end.drift * size
         )
         return solve(view.panel, size * f, guess, AT_NODES)
 
@@ -130,13 +140,13 @@ class OrbitPath(AbstractExactPath):
         view = self.view(start, size)
         # All nodes, and the end once more.
         nodes = self._between(view, jnp.append(jnp.asarray(NODES, size.dtype), 1.0))
-        log_rates = jnp.log(nodes.share) - nodes.log_q + nodes.log_dtau
-        log_rates = log_rates - self._log_clock(view, nodes)
-        top = jnp.max(log_rates)
-        rates = jnp.exp(log_rates[:-1] - top)
-        fine = jnp.sum(jnp.asarray(WEIGHTS, size.dtype) * rates)
-        coarse = jnp.sum(jnp.asarray(GAUSS_WEIGHTS, size.dtype) * rates)
-        log_size = jnp.log(size) + top - start.log_p
+        large = -nodes.log_q - self._log_clock(view, nodes)
+        top = jnp.max(large)
+        rates = nodes.share * nodes.speed * jnp.exp(large - top)
+        fine = jnp.sum(jnp.asarray(WEIGHTS, size.dtype) * rates[:-1])
+        coarse = jnp.sum(jnp.asarray(GAUSS_WEIGHTS, size.dtype) * rates[:-1])
+        log_unit = top + log_unit_of_speed(view.panel) - start.log_p
+        log_size = jnp.log(size) + log_unit
         log_t = jnp.logaddexp(start.log_t, log_size + jnp.log(fine))
         # QUADPACK's rule of thumb for the error of the finer of the two rules.
         coarse_error = jnp.abs(fine - coarse) * jnp.exp(log_size - log_t)
@@ -145,9 +155,9 @@ class OrbitPath(AbstractExactPath):
         converged = last_step < jnp.finfo(size.dtype).eps ** (1 / 3)
         error = jnp.where(converged, coarse_error**1.5, jnp.inf)
         state = self._state(view, size, view.end, log_t)
-        log_rates = log_rates - start.log_p
-        stretch = Stretch(state, error, log_rates[-1])
-        return Quadrature(stretch, view, nodes, log_rates)
+        log_rates = jnp.log(rates) + log_unit
+        log_rate = jnp.log(rates[-1]) + log_unit
+        return Quadrature(Stretch(state, error, log_rate), view, nodes, log_rates)
 
     def place(self, state):
         return state.v

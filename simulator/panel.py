@@ -57,8 +57,8 @@ class Root(NamedTuple):
     """States at N places of a panel.
 
     - `log_q`, `drift`: the root and its slope in v.
-    - `m`: see the module's docstring. `share`: `sum_k p / u_k = p Z`.
-    - `log_tau`, `log_dtau`: log of tau from the start of the piece, and of `dtau/dv`.
+    - `m`, `right`: see the module's docstring. `share`: `sum_k p / u_k = p Z`.
+    - `speed`: `dx/dv` in units of the product of those of left and right.
     - `last_step`: the last step of the cubic iteration.
     """
 
@@ -66,8 +66,8 @@ class Root(NamedTuple):
     drift: Places
     m: Table
     share: Places
-    log_tau: Places
-    log_dtau: Places
+    right: Places
+    speed: Places
     last_step: Places
 
 
@@ -134,14 +134,31 @@ def _hyperbolic(exponential: Places, y_0: Scalar, y: Places) -> tuple[Places, Pl
     return sinh, (exponential + inverse) * norm
 
 
+def drift_at_start(panel: Panel) -> Scalar:
+    """The slope of `log q` in v where the panel begins."""
+    left, right, speed = _shares(panel, jnp.zeros((1,), panel.size.dtype))
+    m = panel.smallest[:, None] + _parted(panel, left, right)
+    share = 1 + total(panel.smallest[:, None] / m)
+    return _drift(panel, m, share, speed)[0]
+
+
+def _parted(panel: Panel, left: Places, right: Places) -> Table:
+    """The part of m that p has no share in."""
+    a = panel.from_left[:, None] * left + panel.from_right[:, None] * right
+    return a + panel.idle[:, None]
+
+
+def _drift(panel: Panel, m: Table, share: Places, speed: Places) -> Places:
+    return -speed * total(panel.slope[:, None] / m) / share
+
+
 def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
     """The states at `v + offset`, by Halley's iteration on `log q`."""
     left, right, speed = _shares(panel, offset)
-    a = panel.from_left[:, None] * left + panel.from_right[:, None] * right
-    a = a + panel.idle[:, None]
+    a = _parted(panel, left, right)
 
     def halley(_, carry):
-        log_q = carry[0]
+        log_q, _, _ = carry
         p = panel.smallest[:, None] * jnp.exp(log_q)
         m = p + a
         ratio = p / m
@@ -153,20 +170,28 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
         step = newton / (1 - bend)
         return log_q - step, share - curvature * step, step
 
-    log_q, share, step = jax.lax.fori_loop(
-        0, iterations, halley, (guess, guess, guess)
-    )
+    log_q, share, step = jax.lax.fori_loop(0, iterations, halley, (guess, guess, guess))
     m = panel.smallest[:, None] * jnp.exp(log_q) + a
-    log_units = panel.log_length + jnp.where(panel.bounded, panel.log_left, 0.0)
     return Root(
         log_q=log_q,
-        drift=-speed * total(panel.slope[:, None] / m) / share,
+        drift=_drift(panel, m, share, speed),
         m=m,
         share=share,
-        log_tau=panel.log_length + panel.log_right + jnp.log(right),
-        log_dtau=log_units + panel.log_right + jnp.log(speed),
+        right=right,
+        speed=speed,
         last_step=jnp.abs(step),
     )
+
+
+def log_tau(panel: Panel, root: Root) -> Places:
+    """Log of tau from the start of the piece."""
+    return panel.log_length + panel.log_right + jnp.log(root.right)
+
+
+def log_unit_of_speed(panel: Panel) -> Scalar:
+    """Log of the unit in which `root.speed` is `dtau/dv`."""
+    log_units = panel.log_length + jnp.where(panel.bounded, panel.log_left, 0.0)
+    return log_units + panel.log_right
 
 
 def log_u(panel: Panel, piece: Piece, root: Root) -> Table:

@@ -36,7 +36,7 @@ def find_root(
 
     Chandrupatla, Adv. Eng. Software 28 (1997) 145: inverse quadratic interpolation
     where three points promise that it is safe, bisection elsewhere. Stops when the
-    bracket is a few floats wide, or when values that are nothing but rounding (512 eps
+    bracket is a few floats wide, or when values that are nothing but rounding (4 eps
     of those at the ends) get no smaller. If there is no change of sign, the answer is an
     end.
     """
@@ -65,7 +65,7 @@ def find_root(
         return _Bracket(a, b, c, f_a, f_b, f_c, fraction, done, s.count + 1)
 
     scale = jnp.maximum(jnp.abs(f_low), jnp.abs(f_high))
-    rounding = jnp.where(jnp.isfinite(scale), 512 * eps * scale, 0.0)
+    rounding = jnp.where(jnp.isfinite(scale), 4 * eps * scale, 0.0)
     same = (f_low >= 0) == (f_high >= 0)
     begin = _Bracket(
         high, low, low, f_high, f_low, f_low, high * 0 + 0.5, same, jnp.asarray(0)

@@ -21,6 +21,7 @@ from jaxtyping import Array, Float
 
 from simulator.exact_path import AbstractSmoothPath, Shift, Stretch
 from simulator.kronrod import WEIGHTS
+from simulator import panel
 from simulator.orbit import log_tau
 from simulator.orbit_path import OrbitPath, OrbitState
 from simulator.selection import select
@@ -96,7 +97,7 @@ class SlopePath(AbstractSmoothPath):
         log_weights = jnp.log(jnp.asarray(WEIGHTS, size.dtype) * size) - log_t
         log_weights = log_weights + log_rates[:-1]
         log_u = self.inner.log_u(view, nodes)[:, :-1]
-        log_taus = jnp.logaddexp(start.log_tau, nodes.log_tau[:-1])
+        log_taus = jnp.logaddexp(start.log_tau, panel.log_tau(view.panel, nodes)[:-1])
         leader = jnp.arange(log_u.shape[0]) == start.orbit.piece.leader
         counts = orbit.inside & ~leader
         log_start = orbit.log_start()

@@ -114,8 +114,7 @@ class Countdown(eqx.Module):
         return self.Walker(problem.success_rates[0] * 1000, jnp.asarray(0))
 
     def advance(self, walker):
-        moved = self.Walker(walker.left - 1, walker.steps + 1)
-        return jax.tree.map(lambda a, b: jnp.where(walker.running, a, b), moved, walker)
+        return self.Walker(walker.left - 1, walker.steps + 1)
 
     def end(self, walker):
         return walker.steps
@@ -123,8 +122,9 @@ class Countdown(eqx.Module):
 
 @pytest.mark.parametrize("devices", [1, 2])
 @pytest.mark.parametrize("lanes", [1, 5, 64, 333])
+@pytest.mark.parametrize("first", ["long", "done"])
 def test_every_lane_is_walked_to_its_end_whatever_the_devices(
-    rng, monkeypatch, devices, lanes
+    rng, monkeypatch, devices, lanes, first
 ):
     here = jax.local_devices()
     assert len(here) == 2
@@ -132,7 +132,9 @@ def test_every_lane_is_walked_to_its_end_whatever_the_devices(
     monkeypatch.setattr(ensembles, "CPU_WIDTH", 8)
     monkeypatch.setattr(ensembles, "BLOCK_CHUNKS", 4)
     steps = rng.integers(0, 60, size=lanes)
-    steps[0] = 900
+    steps[lanes // 8 : lanes // 2] = 0  # more than a chunk, done before they begin
+    steps[0 if first == "long" else -1] = 900
+    steps[: lanes // 8] *= first == "long"
     rates = np.stack([steps / 1000, np.zeros(lanes)], axis=-1)
     problem = sim.Problem(rates, logits=np.zeros((lanes, 2)))
     # Steps of 0.001 with a rounding error: a lane may take one more.
@@ -160,8 +162,8 @@ def test_a_batch_lowers_for_cpu_cuda_and_tpu(batch, monkeypatch):
     [
         (1, 50, (1, 8)),
         (9, 50, (1, 64)),
-        (65, 50, (64, 256)),
-        (10**6, 50, (64, 256)),
+        (65, 50, (128, 128)),
+        (10**6, 50, (128, 128)),
         (10**6, 10**6, (8, 4)),
         (3, 10**9, (1, 1)),
     ],
