@@ -37,7 +37,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 
 # Needs `uv` on the path; only for maintainers who change the dependencies.
 lock:
-	uv pip compile --universal --generate-hashes --extra test --python-version 3.11 \
+	uv pip compile --universal --generate-hashes --extra test --extra bench --python-version 3.11 \
 		--no-annotate --no-header pyproject.toml --output-file requirements.lock
 
 clean:

@@ -3,17 +3,15 @@
 The time of a sweep is that of `march`: solving, reducing, writing and bookkeeping, with
 compiled programs, of a store that is begun anew. Bare is the exact engine alone on the
 same cells, without a store, base models already made. Peers solve cells drawn at random
-from the same diagram: SciPy's RK45 in as many processes as there are cores (as joblib
-would), cut at `--scipy-seconds` a cell, and plain `vmap` of Diffrax's Tsit5, cut at
+from the same diagram: SciPy's RK45 under joblib, in as many processes as there are
+cores, cut at `--scipy-seconds` a cell, and plain `vmap` of Diffrax's Tsit5, cut at
 `--max-steps`; both cuts favour them. Prints one JSON object.
 
     python benchmarks/sweeps.py
 """
 
 import argparse
-import concurrent.futures
 import json
-import multiprocessing
 import os
 import resource
 import shutil
@@ -24,6 +22,7 @@ from pathlib import Path
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(os.cpu_count()))
 
 import jax
+import joblib
 import numpy as np
 from peers import diffrax_peer, scipy_peer, warm
 
@@ -89,13 +88,12 @@ def one_cell(arguments):
 
 
 def scipy_pool(rates, logits, seconds, tolerance):
-    """Seconds per cell of a pool of processes, hitting times, and how many were cut."""
-    context = multiprocessing.get_context("spawn")
+    """Seconds per cell of joblib's processes, hitting times, and how many were cut."""
     jobs = [(*pair, seconds, tolerance) for pair in zip(rates, logits, strict=True)]
-    with concurrent.futures.ProcessPoolExecutor(CORES, context) as pool:
-        list(pool.map(one_cell, jobs[:CORES]))  # the processes are there
+    with joblib.Parallel(n_jobs=CORES) as parallel:
+        parallel(joblib.delayed(one_cell)(job) for job in jobs[:CORES])  # they are there
         start = time.perf_counter()
-        found = list(pool.map(one_cell, jobs, chunksize=4))
+        found = parallel(joblib.delayed(one_cell)(job) for job in jobs)
         took = time.perf_counter() - start
     times = np.array([t for t, _ in found])
     return took / len(jobs), times, int(np.isnan(times).sum())
@@ -175,7 +173,7 @@ def main():
             ),
             "sweep_is_faster": diffrax_each / ours_each,
         },
-        "scipy_in_processes": {"cells": few, "by tolerance": pools},
+        "scipy_under_joblib": {"cells": few, "by tolerance": pools},
     }
     print(json.dumps(report, indent=2))
 

@@ -19,7 +19,6 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 
 from simulator.problem import Problem
-from simulator.selection import select
 
 CPU_WIDTH, ACCELERATOR_WIDTH = 128, 2**15  # lanes on their way at once
 SMALL_WIDTHS = (8, 64)  # of batches that need no more

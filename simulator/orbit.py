@@ -129,11 +129,11 @@ class Orbit(eqx.Module):
         return jnp.min(jnp.maximum(log_a, log_p) - log_rise)
 
     def _rough_root(self, log_a: Values) -> Scalar:
-        """`log p` within about log K: the width of a layer need not be exact.
+        """`log p`, within about log K: the width of a layer need not be exact.
 
-        The root of `sum_k max(log p, log a_k) = 0`, from a lower bound: with m levels at
-        0, `m log p + sum_k max(log a_k, 0) >= 0`. Newton's method on a convex increasing
-        function that is made of straight lines.
+        The root of `sum_k max(log p, log a_k) = 0`, convex, increasing and made of
+        straight lines, by Newton's method from a lower bound: with m levels at 0,
+        `m log p + sum_k max(log a_k, 0) >= 0`.
         """
         log_a = jnp.where(self.inside, log_a, jnp.inf)
         zeros = jnp.sum(log_a == -jnp.inf)

@@ -97,9 +97,7 @@ class OrbitPath(AbstractExactPath):
     def _between(self, view: View, f) -> Root:
         """The states at the fractions f of a stretch."""
         size = view.panel.size
-        guess = _hermite(
-            f, view.drift * size, view.end.log_q, view.end.drift * size
-        )
+        guess = _hermite(f, view.drift * size, view.end.log_q, view.end.drift * size)
         return solve(view.panel, size * f, guess, AT_NODES)
 
     def _state(self, view: View, size, root: Root, log_t) -> OrbitState:

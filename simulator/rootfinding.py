@@ -36,9 +36,9 @@ def find_root(
 
     Chandrupatla, Adv. Eng. Software 28 (1997) 145: inverse quadratic interpolation
     where three points promise that it is safe, bisection elsewhere. Stops when the
-    bracket is a few floats wide, or when values that are nothing but rounding (4 eps
-    of those at the ends) get no smaller. If there is no change of sign, the answer is an
-    end.
+    bracket is a few floats wide, or when values that are nothing but rounding (4 eps of
+    those at the ends) get no smaller. If there is no change of sign, the answer is the
+    end with the smaller value.
     """
     eps = jnp.finfo(low.dtype).eps
 
@@ -75,4 +75,3 @@ def find_root(
     )
     known = jnp.stack([end.a, end.b, end.c]), jnp.stack([end.f_a, end.f_b, end.f_c])
     return known[0][jnp.argmin(jnp.abs(known[1]))]
-

@@ -19,9 +19,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator import panel
 from simulator.exact_path import AbstractSmoothPath, Shift, Stretch
 from simulator.kronrod import WEIGHTS
-from simulator import panel
 from simulator.orbit import log_tau
 from simulator.orbit_path import OrbitPath, OrbitState
 from simulator.selection import select
