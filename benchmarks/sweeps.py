@@ -90,10 +90,11 @@ def one_cell(arguments):
 def scipy_pool(rates, logits, seconds, tolerance):
     """Seconds per cell of joblib's processes, hitting times, and how many were cut."""
     jobs = [(*pair, seconds, tolerance) for pair in zip(rates, logits, strict=True)]
+    calls = [joblib.delayed(one_cell)(job) for job in jobs]
     with joblib.Parallel(n_jobs=CORES) as parallel:
-        parallel(joblib.delayed(one_cell)(job) for job in jobs[:CORES])  # they are there
+        parallel(calls[:CORES])  # the processes are there
         start = time.perf_counter()
-        found = parallel(joblib.delayed(one_cell)(job) for job in jobs)
+        found = parallel(calls)
         took = time.perf_counter() - start
     times = np.array([t for t, _ in found])
     return took / len(jobs), times, int(np.isnan(times).sum())
