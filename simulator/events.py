@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 from simulator.logspace import Centred, centre, sign_of_mean
 from simulator.observables import best_patterns, log_gap, log_optimal_probability
 from simulator.problem import Problem
+from simulator.signals import AbstractSignal, Verifiable
 
 Scalar = Float[Array, ""]
 
@@ -41,6 +42,15 @@ class AbstractEvent(eqx.Module):
     @abstractmethod
     def value(self, point: Point) -> Scalar:
         """Negative before, positive after."""
+
+    def changes_once(self, signal: AbstractSignal) -> bool:
+        """Whether the sign changes at most once, or only where another pattern leads.
+
+        Along a policy-gradient flow of fixed rewards. If not, the sign is looked at
+        within steps too.
+        """
+        del signal
+        return False
 
 
 class AbstractFirst(AbstractEvent):
@@ -83,6 +93,10 @@ class Gap(AbstractFirst):
     def value(self, point):
         return jnp.log(self.level) - log_gap(point.log_probs, point.rewards)
 
+    def changes_once(self, signal):
+        del signal
+        return True
+
 
 class Accuracy(AbstractFirst):
     """Accuracy rises to `level`."""
@@ -92,6 +106,9 @@ class Accuracy(AbstractFirst):
     def value(self, point):
         rates = point.problem.success_rates
         return sign_of_mean(point.log_probs, rates - self.level)
+
+    def changes_once(self, signal):
+        return isinstance(signal, Verifiable)
 
 
 class OptimalProbability(AbstractFirst):
@@ -131,6 +148,9 @@ class T0(AbstractFirst):
         shortfall = jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
         return sign_of_mean(log_probs, shortfall)
 
+    def changes_once(self, signal):
+        return isinstance(signal, Verifiable)
+
 
 class Crossing(AbstractFirst):
     """A best pattern becomes the most likely one."""
@@ -139,6 +159,10 @@ class Crossing(AbstractFirst):
         best = best_patterns(point.log_probs, point.problem.success_rates)
         ahead = jnp.max(jnp.where(best, point.log_probs, -jnp.inf))
         return ahead - jnp.max(jnp.where(best, -jnp.inf, point.log_probs))
+
+    def changes_once(self, signal):
+        del signal
+        return True
 
 
 class Leads(AbstractFirst):
@@ -152,6 +176,10 @@ class Leads(AbstractFirst):
         rest = jnp.max(jnp.where(mine, -jnp.inf, point.log_probs))
         # Outside the support, never.
         return jnp.where(ahead > -jnp.inf, ahead - rest, -1.0)
+
+    def changes_once(self, signal):
+        del signal
+        return True
 
 
 class BelowBase(AbstractLast):

@@ -5,8 +5,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from simulator.kronrod import NODES
 from simulator.marching import AbstractPath, Move, Walker
 
 State = Any
@@ -17,11 +19,12 @@ ORDER = 21  # by which the estimated error of a stretch falls with its size
 class Stretch(NamedTuple):
     """The end of a stretch of a closed-form path, and how well its time is known.
 
-    `error`: estimated relative error of the time at the end. `log_rate`: log of `dt/dv`
-    there.
+    `passed`: log-probabilities at the nodes of the quadrature. `error`: estimated
+    relative error of the time at the end. `log_rate`: log of `dt/dv` there.
     """
 
     end: State
+    passed: Float[Array, "N K"]
     error: Float[Array, ""]
     log_rate: Float[Array, ""]
 
@@ -38,6 +41,7 @@ class AbstractExactPath(AbstractPath):
 
     method: ClassVar[str] = "exact"
     first_size: ClassVar[float] = 1.0
+    looks: ClassVar[np.ndarray] = NODES
     largest_size: eqx.AbstractClassVar[float]
 
     @abstractmethod
@@ -66,7 +70,7 @@ class AbstractExactPath(AbstractPath):
         v = self.place(state)
         room = self.border(state) - v
         size = jnp.minimum(walker.size, room)
-        end, error, log_rate = self.stretch(state, size)
+        end, passed, error, log_rate = self.stretch(state, size)
         log_t = self.log_time(end)
         good = error <= tolerance
         # Land on a time asked for by Newton's method, from either side.
@@ -87,6 +91,7 @@ class AbstractExactPath(AbstractPath):
         next_size = jnp.where(good & landing, jnp.minimum(correction, pace), pace)
         return Move(
             end=end,
+            passed=passed,
             following=self.hand_over(end, size == room),
             size=size,
             next_size=next_size,

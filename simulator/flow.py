@@ -134,6 +134,7 @@ class FlowPath(AbstractPath):
         broken = ~jnp.isfinite(jnp.sum(end.logits) + end.ell)
         return Move(
             end=state,
+            passed=jnp.zeros((0, *end.logits.shape), size.dtype),
             following=state,
             size=size,
             next_size=next_size,

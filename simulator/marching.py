@@ -5,7 +5,7 @@ A `Walker` is one lane on its way. An engine supplies the path, that is how to m
 """
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -38,13 +38,15 @@ class Settings(eqx.Module):
 class Move(NamedTuple):
     """One attempt to go on.
 
-    `end` is used only if `accepted`; `landed`: it is at the time asked for. `hopeless`:
-    no further attempt makes sense. `following`: the state to go on from (`end`, perhaps
-    by another name). `pace`: the size that the errors allow, which a step that only
-    lands on a time does not change.
+    `end` is used only if `accepted`; `passed`: the policies on the way, at the `looks`
+    of the path. `landed`: it is at the time asked for. `hopeless`: no further attempt
+    makes sense. `following`: the state to go on from (`end`, perhaps by another name).
+    `pace`: the size that the errors allow, which a step that only lands on a time does
+    not change.
     """
 
     end: State
+    passed: Float[Array, "N K"]
     following: State
     size: Float[Array, ""]
     next_size: Float[Array, ""]
@@ -61,6 +63,7 @@ class AbstractPath(eqx.Module):
     dynamics: eqx.AbstractVar[Dynamics]
     method: eqx.AbstractClassVar[str]
     first_size: eqx.AbstractClassVar[float]
+    looks: ClassVar[np.ndarray] = np.zeros(0)  # fractions of a step, seen in passing
 
     @abstractmethod
     def start(self) -> State:
@@ -86,6 +89,10 @@ class AbstractPath(eqx.Module):
     def inside(self, view: Any, size: Float[Array, ""]) -> State:
         """The state a smaller step away from the start; its time need not be known."""
 
+    def has_to_look(self, event: AbstractEvent) -> bool:
+        """Whether the sign of an event may change and change back within a step."""
+        return len(self.looks) > 0 and not event.changes_once(self.dynamics.signal)
+
     def settle(self, start: State, size: Float[Array, ""], end: State) -> State:
         """`end`, the state a step of `size` away, with its time."""
         del start, size
@@ -105,16 +112,18 @@ class AbstractPath(eqx.Module):
 class Bracket(NamedTuple):
     """For each slot, a step inside which an event happens: its start and its size.
 
-    `start`: the state, in one row of numbers. `before` and `after`: the values of the
-    event at the ends of the step.
+    `start`: the state, in one row of numbers. It happens between `low` and `high`, as
+    far from the start; `before` and `after`: the values of the event there.
 
     An extreme event has several slots, for the steps around its most promising local
-    extrema; `score` is the larger of the scores at the ends of the step. The others
-    have one slot.
+    extrema; `score` is the larger of the scores at low and high. The others have one
+    slot.
     """
 
     start: Float[Array, "S N"]
     size: Float[Array, " S"]
+    low: Float[Array, " S"]
+    high: Float[Array, " S"]
     before: Float[Array, " S"]
     after: Float[Array, " S"]
     found: Array
@@ -141,7 +150,7 @@ def first_brackets(events, start: State, values: Float[Array, " E"]) -> Bracket:
     lasting = np.array([events[i].keep == "last" for i in owners], bool)
     zeros = jnp.zeros(len(owners), values.dtype)
     holds = lasting & (values[owners] > 0)
-    return Bracket(starts, zeros, zeros, zeros, holds, zeros - jnp.inf)
+    return Bracket(starts, *[zeros] * 5, holds, zeros - jnp.inf)
 
 
 def values(path: AbstractPath, events, state: State) -> Float[Array, " E"]:
@@ -157,50 +166,95 @@ def scores(path: AbstractPath, events, state: State) -> Float[Array, " E"]:
     if not events:
         return jnp.zeros(0)
     point = path.point(state)
+    return jnp.stack([_score_at(event, point) for event in events])
+
+
+def _score_at(event: AbstractEvent, point: Point):
     zero = jnp.zeros((), point.log_probs.dtype)
-    return jnp.stack(
-        [e.score(point) if isinstance(e, AbstractExtreme) else zero for e in events]
-    )
+    return event.score(point) if isinstance(event, AbstractExtreme) else zero
+
+
+class Seen(NamedTuple):
+    """An event along a step: its value and its score at fractions of the step."""
+
+    fractions: Float[Array, " M"]
+    values: Float[Array, " M"]
+    scores: Float[Array, " M"]
+
+
+def along(path: AbstractPath, events, walker: "Walker", move: Move, new, new_scores):
+    """What is seen of each event: the ends of a step, and if need be what is passed."""
+    found = []
+    for i, event in enumerate(events):
+        ends = Seen(
+            jnp.asarray([0.0, 1.0], move.size.dtype),
+            jnp.stack([walker.values[i], new[i]]),
+            jnp.stack([walker.scores[i], new_scores[i]]),
+        )
+        if path.has_to_look(event):
+            passed = jax.vmap(lambda p, e=event: _look(path, e, p))(move.passed)
+            inner = Seen(jnp.asarray(path.looks, move.size.dtype), *passed)
+            ends = jax.tree.map(
+                lambda x, y: jnp.concatenate([x[:1], y, x[1:]]), ends, inner
+            )
+        found.append(ends)
+    return found
+
+
+def _look(path: AbstractPath, event: AbstractEvent, log_probs):
+    point = path.dynamics.point(log_probs)
+    return event.value(point), _score_at(event, point)
+
+
+def _change(event: AbstractEvent, seen: Seen):
+    """The part of a step in which the event happens: its number, and if it does."""
+    up = (seen.values[:-1] <= 0) & (seen.values[1:] > 0)
+    if event.keep == "last":
+        # What is undone before the step ends does not last.
+        return len(up) - 1 - jnp.argmax(up[::-1]), jnp.any(up) & (seen.values[-1] > 0)
+    if event.keep == "extreme":
+        score = jnp.maximum(seen.scores[:-1], seen.scores[1:])
+        return jnp.argmax(jnp.where(up, score, -jnp.inf)), jnp.any(up)
+    return jnp.argmax(up), jnp.any(up)
 
 
 def update_brackets(
-    events, brackets: Bracket, old, new, scores, state: State, size, accept
+    events, brackets: Bracket, seen: list[Seen], state: State, size, accept
 ) -> Bracket:
     """Remember, slot by slot, the step that has to be looked into.
 
-    `old` and `new` are the events' values at the ends of the step that starts in
-    `state`, `scores` the larger of their scores there; nothing changes unless the step
-    is accepted.
+    `seen`: each event along the step of `size` that starts in `state`; nothing changes
+    unless the step is accepted.
     """
     if not events:
         return brackets
     owners = np.array(slots(events))
-    crossed = accept & (old <= 0) & (new > 0)
-    take, found, score = [], [], []
+    take, found, new = [], [], []
     for i, event in enumerate(events):
         (mine,) = np.nonzero(owners == i)
         had = brackets.found[mine]
-        taken = jnp.broadcast_to(crossed[i], mine.shape)
+        part, crossed = _change(event, seen[i])
+        low, before, left = (x[part] for x in seen[i])
+        high, after, right = (x[part + 1] for x in seen[i])
+        score = jnp.maximum(left, right)
+        taken = jnp.broadcast_to(accept & crossed, mine.shape)
         if event.keep == "first":
             taken = taken & ~had
         elif event.keep == "last":
-            had = had & ~(accept & (new[i] < 0))
+            had = had & ~(accept & (seen[i].values[-1] < 0))
         else:
             # The least promising makes room.
             weakest = jnp.arange(len(mine)) == jnp.argmin(brackets.score[mine])
-            taken = taken & weakest & (scores[i] > brackets.score[mine])
+            taken = taken & weakest & (score > brackets.score[mine])
         take.append(taken)
         found.append(had | taken)
-        score.append(jnp.where(taken, scores[i], brackets.score[mine]))
-    take = jnp.concatenate(take)
-    return Bracket(
-        start=jnp.where(take[:, None], ravel_pytree(state)[0], brackets.start),
-        size=jnp.where(take, size, brackets.size),
-        before=jnp.where(take, old[owners], brackets.before),
-        after=jnp.where(take, new[owners], brackets.after),
-        found=jnp.concatenate(found),
-        score=jnp.concatenate(score),
-    )
+        row = jnp.stack([size, size * low, size * high, before, after, score])
+        new += [row] * len(mine)
+    take, new = jnp.concatenate(take), jnp.stack(new, axis=1)
+    old = jnp.stack([*brackets[1:6], brackets.score])
+    *kept, score = jnp.where(take, new, old)
+    start = jnp.where(take[:, None], ravel_pytree(state)[0], brackets.start)
+    return Bracket(start, *kept, jnp.concatenate(found), score)
 
 
 def locate(path: AbstractPath, events, brackets: Bracket) -> State:
@@ -213,19 +267,18 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
     if not events:
         return jax.vmap(state)(brackets.start)
 
-    def one(index, start, size, before, after):
+    def one(index, start, size, low, high, before, after):
         start = state(start)
         view = path.view(start, size)
 
         def value(h):
             return values(path, events, path.inside(view, h))[index]
 
-        h = find_root(value, jnp.zeros_like(size), size, before, after)
+        h = find_root(value, low, high, before, after)
         return path.settle(start, h, path.inside(view, h))
 
     owners = jnp.asarray(slots(events))
-    steps = (brackets.start, brackets.size, brackets.before, brackets.after)
-    return jax.lax.map(lambda a: one(*a), (owners, *steps))
+    return jax.lax.map(lambda a: one(*a), (owners, *brackets[:6]))
 
 
 class Walker(NamedTuple):
@@ -295,9 +348,7 @@ def advance(run: Settings, walker: Walker) -> Walker:
     brackets = update_brackets(
         events,
         walker.brackets,
-        walker.values,
-        new,
-        jnp.maximum(walker.scores, new_scores),
+        along(path, events, walker, move, new, new_scores),
         walker.state,
         move.size,
         accepted,

@@ -155,7 +155,9 @@ class OrbitPath(AbstractExactPath):
         state = self._state(view, size, view.end, log_t)
         log_rates = jnp.log(rates) + log_unit
         log_rate = jnp.log(rates[-1]) + log_unit
-        return Quadrature(Stretch(state, error, log_rate), view, nodes, log_rates)
+        passed = jax.vmap(self.policy_of, in_axes=1)(self.log_u(view, nodes)[:, :-1])
+        stretch = Stretch(state, passed, error, log_rate)
+        return Quadrature(stretch, view, nodes, log_rates)
 
     def place(self, state):
         return state.v

@@ -79,7 +79,13 @@ class ReplicatorPath(AbstractSmoothPath):
 
     def stretch(self, start, size):
         end = ReplicatorState(start.v + size)
-        return Stretch(end, jnp.zeros_like(size), self.log_t_ref + end.v)
+        inner = ReplicatorState(start.v + size * jnp.asarray(self.looks, size.dtype))
+        passed = jax.vmap(self.log_probs)(inner)
+        return Stretch(end, passed, jnp.zeros_like(size), self.log_t_ref + end.v)
+
+    def has_to_look(self, event):
+        del event  # With a penalty even the mean reward may fall.
+        return True
 
     def view(self, start, size):
         del size

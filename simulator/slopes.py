@@ -89,7 +89,7 @@ class SlopePath(AbstractSmoothPath):
 
     def stretch(self, start: SlopeState, size) -> Stretch:
         orbit = self.inner.orbit
-        (end, error, log_rate), view, nodes, log_rates = self.inner.quadrature(
+        (end, passed, error, log_rate), view, nodes, log_rates = self.inner.quadrature(
             start.orbit, size
         )
         # A piece of no length (patterns that tie at the start) has no time.
@@ -126,7 +126,7 @@ class SlopePath(AbstractSmoothPath):
             by_start=kept * start.by_start + by_start,
             by_reward=kept * start.by_reward + by_reward,
         )
-        return Stretch(state, error, log_rate)
+        return Stretch(state, passed, error, log_rate)
 
     def _log_rate_slopes(self, log_u) -> tuple[Values, Values]:
         """Derivatives of `f = log(Z / h)` by `log u_k` and by the rewards."""

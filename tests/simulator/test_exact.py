@@ -290,3 +290,58 @@ def test_the_exact_engine_lowers_for_cpu_cuda_and_tpu():
         jax.jit(hitting_time), platforms=["cpu", "cuda", "tpu"]
     )(jnp.array([0.9, 0.6, 0.1]), jnp.array([0.0, 1.0, 0.5]))
     assert exported.platforms == ("cpu", "cuda", "tpu")
+
+
+# Accuracy rises and falls again, or pi_* falls and rises, within one stretch.
+RATES = [
+    [0.26, 0.92, 0.73, 0.0],
+    [0.68, 0.02, 0.19, 0.67],
+    [0.87, 0.11, 0.0, 0.6],
+    [0.62, 0.62, 0.49, 0.04],
+    [0.85, 0.6, 0.31, 0.64],
+    [0.15, 0.78, 0.45, 0.93],
+]
+CONFIDENCE = [
+    [0.76, 0.61, 0.23, 0.54],
+    [0.19, 0.96, 0.75, 0.93],
+    [0.72, 0.86, 0.3, 0.84],
+    [0.48, 0.73, 0.58, 0.14],
+    [0.9, 0.78, 0.23, 0.25],
+    [0.71, 0.24, 0.36, 0.87],
+]
+LOGITS = [
+    [-0.8, 0.3, 0.4, -0.7],
+    [-1.4, -0.5, -0.3, -0.2],
+    [-0.3, -1.2, 0.3, -0.6],
+    [-0.1, 0.1, 1.6, 0.6],
+    [-0.7, 0.7, -0.6, -0.5],
+    [1.4, -0.3, 0.4, -0.4],
+]
+
+
+def test_what_happens_and_is_undone_within_a_stretch_is_seen():
+    problem = sim.Problem(RATES, logits=LOGITS)
+    signal, times = sim.FixedConfidence(CONFIDENCE), np.linspace(-5, 9, 300)
+    events = (sim.PeakAccuracy(), sim.LowestOptimalProbability())
+    events += (sim.Accuracy(0.65), sim.BelowBase())
+    run = sim.exact(problem, signal, max_log_time=times[-1], events=events)
+    saved = sim.exact(problem, signal, save_log_times=times).saved
+    rates = np.array(RATES)
+    best = rates == rates.max(axis=-1, keepdims=True)
+    peak = (np.exp(run.event_log_probs[:, 0]) * rates).sum(-1)
+    dip = (np.exp(run.event_log_probs[:, 1]) * best).sum(-1)
+    seen = (saved * rates[:, None]).sum(-1).max(-1)
+    lowest = (saved * best[:, None]).sum(-1).min(-1)
+    assert (peak >= seen - 1e-14).all() and (peak <= seen + 1e-4).all()
+    assert (dip <= lowest + 1e-14).all() and (dip >= lowest - 1e-4).all()
+    accuracy = (saved * rates[:, None]).sum(-1)
+    # The first time above, and the first from which accuracy stays below the base.
+    high = times[np.argmax(accuracy[0] > 0.65)]
+    assert high - 0.05 <= run.event_log_times[0, 2] <= high
+    base = (np.exp(problem.log_policy) * rates).sum(-1)
+    above = accuracy >= np.asarray(base)[:, None]
+    lost = np.flatnonzero(above.any(-1) & ~above[:, -1])
+    assert len(lost) > 1
+    last = times[299 - np.argmax(above[lost, ::-1], axis=-1)]
+    late = run.event_log_times[lost, 3] - last
+    assert (late >= 0).all() and (late <= 0.05).all()
