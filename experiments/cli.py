@@ -8,7 +8,9 @@ import argparse
 import importlib
 import os
 import re
+import signal
 import sys
+import threading
 
 from experiments.errors import UserError
 
@@ -71,6 +73,25 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def _print_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _keep_interrupts() -> None:
+    """Ctrl-C counts also where Python loses it: in callbacks, as of the collector."""
+
+    def unraisable(lost):
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            again = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+            again.daemon = True
+            again.start()
+        else:
+            before(lost)
+
+    before = sys.unraisablehook
+    sys.unraisablehook = unraisable
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
     try:
@@ -86,7 +107,10 @@ def main(argv: list[str] | None = None) -> int:
         import jax
 
         jax.config.update("jax_enable_x64", args.precision == "float64")
-        return args.main(args)
+        _keep_interrupts()
+        code = args.main(args)
+        sys.stdout.flush()
+        return code
     except (UserError, ValueError) as error:
         message = " ".join(str(error).split())
         print(f"error: {message}", file=sys.stderr)
@@ -95,8 +119,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 0
+    except OSError as error:
+        _print_no_more()
+        where = error.filename or "the output"
+        print(f"error: {where}: {error.strerror}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -24,7 +24,7 @@ def load(name: str):
     Raises `UserError` with the file, the key and what is allowed.
     """
     path = FOLDER / f"{name}.toml" if name in names() else Path(name)
-    advice = f"give --recipe a TOML file or one of {', '.join(names())}"
+    advice = f"give a TOML file or one of {', '.join(names())}"
     text = toml_files.read(path, advice)
     try:
         return loads(text)

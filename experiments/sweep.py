@@ -23,6 +23,10 @@ enough. A list of names varies a whole part: update = ["policy-gradient", "grpo"
 
 The result: xarray.open_zarr("FILE.zarr").
 
+Times: -inf is from the start, inf never. Patterns of probability 0 are not there: they
+are neither the best nor a rival. Runs that fail (a time that cannot be told, numbers
+that overflow) are stored as NaN, counted, and make the exit code 1.
+
 Interrupted, also by kill -9, the same command goes on. Many processes, on one machine
 or on many that share a disk: --shard 0/4, --shard 1/4, ... One sweep over the devices
 of many machines: --coordinator HOST:PORT --processes N --process I on each.
@@ -84,4 +88,8 @@ def main(args: argparse.Namespace) -> int:
     if len(asked) > 1:
         names = ", ".join("--" + mode.replace("_", "-") for mode in asked)
         raise UserError(f"{names}: give one of them at a time.")
+    if args.max_steps is not None and not args.redo_unresolved:
+        raise UserError("--max-steps belongs to --redo-unresolved; give both.")
+    if str(args.out) == ".":
+        raise UserError("--out: give a name for the store.")
     return command.run(args, asked[0] if asked else "march")

@@ -19,7 +19,7 @@ def described(folder: Path) -> dict[str, str]:
 def read(path: Path, advice: str) -> str:
     """The text of a file. Raises `UserError` with `advice` if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise UserError(f"cannot read {path} ({reason}); {advice}.") from None

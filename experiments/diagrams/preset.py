@@ -74,7 +74,8 @@ def load(
     for item in fixed or ():
         _fix(table, item)
     if cells is not None or quick:
-        _resize(table, (figure["x"], figure["y"]), cells or QUICK, quick)
+        along = QUICK if cells is None else cells
+        _resize(table, (figure["x"], figure["y"]), along, quick)
     if value is not None:
         figure["value"] = [value]
         _record(table, value)
@@ -101,8 +102,11 @@ def _replace_axis(table, old: str, given: str, cells: int | None) -> str:
     log = len(parts) == 3 and parts[2] == "log"
     low, high = words.number(parts[0]), words.number(parts[-1 - log])
     if not equals or len(parts) != 2 + log or not low < high:
-        raise UserError(f"axis {given}: give NAME=LOW:HIGH or NAME=LOW:HIGH:log.")
-    number = cells or 100
+        raise UserError(
+            f"axis {given}: give NAME=LOW:HIGH or NAME=LOW:HIGH:log, numbers with LOW "
+            "below HIGH."
+        )
+    number = 100 if cells is None else cells
     kind = "logspace" if log else "linspace"
     new = {name: {kind: [low, high, number]}}
     # In its place, so that the order of the axes stays.
@@ -116,6 +120,8 @@ def _fix(table, item: str) -> None:
     number = words.number(text)
     if not equals or not math.isfinite(number):
         raise UserError(f"--set {item}: give NAME=NUMBER, a parameter of the model.")
+    if name in table["axes"]:
+        raise UserError(f"--set {item}: {name} is an axis here; give --x or --y.")
     table["model"][name] = number
 
 

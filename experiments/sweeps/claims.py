@@ -39,7 +39,10 @@ def read(text: str) -> Shard:
         index, count = int(match[1]), int(match[2])
         if index < count <= MOST_SHARDS:
             return Shard(index, count)
-    raise UserError(f"--shard {text}: give i/n with i from 0 to n - 1, as in 0/4.")
+    raise UserError(
+        f"--shard {text}: give i/n with i from 0 to n - 1, as in 0/4, and n at most "
+        f"{MOST_SHARDS:,}."
+    )
 
 
 @contextlib.contextmanager

@@ -151,11 +151,11 @@ def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
     }
     write_json(result, args.json)
     if args.json != "-":
-        print("\n".join(_lines(result, shard, sweep.trains)))
+        print("\n".join(_lines(result, shard, sweep.trains, vars(args).get("file"))))
     return 1 if counts.unresolved else 0
 
 
-def _lines(result: dict, shard: Shard, trains: bool) -> list[str]:
+def _lines(result: dict, shard: Shard, trains: bool, file: Path | None) -> list[str]:
     outcomes = ", ".join(f"{k} {n:,}" for k, n in result["outcomes"].items())
     lines = [
         f"cells      {result['cells']:,}, {result['missing']:,} not stored yet",
@@ -168,8 +168,8 @@ def _lines(result: dict, shard: Shard, trains: bool) -> list[str]:
         lines.append(f"the rest is for the other shards of {shard.count}")
     if result["unresolved"]:
         lines.append(
-            f"{result['unresolved']:,} runs are unresolved (stored as NaN): "
-            "pattern-selection sweep FILE --redo-unresolved --max-steps N computes "
-            "just those again"
+            f"{result['unresolved']:,} runs failed (stored as NaN): pattern-selection "
+            f"sweep {file or 'FILE'} --redo-unresolved --max-steps N computes just "
+            "those again"
         )
     return lines

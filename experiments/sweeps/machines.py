@@ -40,6 +40,8 @@ def joined(
     if not all(given):
         raise UserError("--coordinator, --processes and --process go together.")
     assert coordinator is not None and processes is not None and process is not None
+    if processes < 1:
+        raise UserError(f"--processes {processes}: give how many there are, from 1.")
     if not 0 <= process < processes:
         raise UserError(f"--process {process}: give 0 to {processes - 1}.")
     if not re.fullmatch(r".+:\d{1,5}", coordinator):

@@ -1,6 +1,7 @@
 """Going through the units of a sweep: begin, go on, check, mend."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,18 +83,31 @@ def begin(
         _remove(path)
     if not path.exists():
         return store.create(path, sweep, cells, stamp, text)
-    old = store.attributes(path).get("stamp", {})
+    known = store.attributes(path)
+    old = known["stamp"]
     for key, what in MUST_AGREE.items():
         if old.get(key) == stamp[key] or (mix and key not in NEVER):
             continue
         advice = "give another --out, or --overwrite it"
         if key not in NEVER:
             advice += ", or go on all the same with --mix"
-        raise UserError(
-            f"{path} holds {what} ({key} is {_short(old.get(key))}, now "
-            f"{_short(stamp[key])}); {advice}."
-        )
+        change = f"{key} is {_short(old.get(key))}, now {_short(stamp[key])}"
+        if key == "config_sha256":
+            new = json.loads(json.dumps(sweep.identity))
+            change = _change(known.get("identity"), new) or change
+        raise UserError(f"{path} holds {what} ({change}); {advice}.")
     return store.open_store(path, sweep, cells)
+
+
+def _change(old: Any, new: dict[str, Any], place: str = "") -> str:
+    """Where two tables differ first, in words; empty if that cannot be said."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return f"{place} was {_short(old)}, is {_short(new)}" if place else ""
+    for key in dict.fromkeys([*old, *new]):
+        if old.get(key) != new.get(key):
+            inner = f"{place}.{key}" if place else str(key)
+            return _change(old.get(key, "not given"), new.get(key, "not given"), inner)
+    return ""
 
 
 def _short(value: Any) -> str:

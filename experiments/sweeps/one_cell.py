@@ -35,7 +35,10 @@ def nearest(sweep: Sweep, wanted: list[str]) -> dict[str, int]:
         if axis.name in given:
             found[axis.name] = _index(axis, given[axis.name])
         elif axis.name not in found:
-            raise UserError(f"--cell: give {axis.name}=VALUE as well.")
+            choices = "VALUE"
+            if axis.values.dtype == object:
+                choices = " or ".join(axis.values)
+            raise UserError(f"--cell: give {axis.name}={choices} as well.")
     return found
 
 
@@ -150,12 +153,12 @@ def lines(sweep: Sweep, target: Store, wanted: list[str]) -> str:
     runs, alone = one_run(sweep, values)
     text = [_row("cell", {a.name: values[a.name] for a in sweep.kept})]
     text.append(_row("stored", {k: v for k, v in kept.items() if np.ndim(v) == 0}))
-    seeds = [axis.name for axis in sweep.reduced] == ["seed"]
-    if sweep.reduced and not seeds:
-        of = {axis.name: values[axis.name] for axis in sweep.reduced}
-        text.append(_row("one run", of))
-    text += [_row("alone", alone), command(sweep, runs)]
-    return "\n".join(text)
+    if sweep.reduced:
+        text.append(_row("one run", {a.name: values[a.name] for a in sweep.reduced}))
+    text.append(_row("alone", alone))
+    if sweep.trains and any(axis.name == "seed" for axis in sweep.axes):
+        text.append("# The command trains all seeds of the cell.")
+    return "\n".join([*text, command(sweep, runs)])
 
 
 def _row(label: str, values: dict[str, Any]) -> str:

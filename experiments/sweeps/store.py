@@ -103,7 +103,9 @@ class Store:
 
     def _array(self, name: str) -> zarr.Array:
         if name not in self._opened:
-            self._opened[name] = self._group[name]
+            # A chunk of nothing but NaN is written too: a file that misses is lost.
+            array = self._group[name].with_config({"write_empty_chunks": True})
+            self._opened[name] = array
         return self._opened[name]
 
     def done(self) -> np.ndarray:
@@ -146,6 +148,8 @@ class Store:
 
     def _read(self, name: str, unit: Unit) -> np.ndarray:
         try:
+            # Zarr takes a missing file for a chunk of nothing but NaN.
+            os.stat(self._chunk(name, unit))
             return self._array(name)[unit.region]
         except DAMAGE:
             raise UserError(
@@ -236,6 +240,7 @@ def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
         "title": sweep.table.get("title", "a sweep of pattern-selection"),
         "format": FORMAT,
         "sweep": text,
+        "identity": json.loads(json.dumps(sweep.identity)),
         "stamp": dict(stamp),
     }
     group = zarr.create_group(folder, attributes=attributes)
@@ -252,7 +257,6 @@ def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
             compressors=_compressors(),
             dimension_names=(*dims, *(dim for dim, _ in variable.extra)),
             attributes=dict(variable.attributes),
-            config={"write_empty_chunks": True},
         )
     for name, values in coordinates(sweep).items():
         kind = str if values.dtype == object else values.dtype
@@ -274,7 +278,6 @@ def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
         compressors=[Crc32cCodec()],
         dimension_names=("unit",),
         attributes={"long_name": "units of work that are stored"},
-        config={"write_empty_chunks": True},
     )
     with warnings.catch_warnings():
         # Zarr's own readers and xarray know it; other languages may not.
@@ -288,10 +291,14 @@ def attributes(path: Path) -> dict[str, Any]:
         table = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         found = table["attributes"]
         number = found["format"]
+        if not isinstance(found["stamp"], dict):
+            raise TypeError
     except (OSError, ValueError, KeyError, TypeError):
+        advice = "choose another place with --out"
+        if (path / "zarr.json").exists():
+            advice += ", or --overwrite it"
         raise UserError(
-            f"{path} is not a store of a sweep, or its zarr.json is damaged; choose "
-            "another place with --out, or --overwrite it."
+            f"{path} is not a store of a sweep, or its zarr.json is damaged; {advice}."
         ) from None
     if number != FORMAT:
         raise UserError(

@@ -166,6 +166,15 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     dims, paths = {axis.dim for axis in listed}, {slot.path for slot in places}
     if len(dims) < len(listed) or len(paths) < len(listed):
         raise UserError("two axes are the same parameter; give it once.")
+    fixed_too = [
+        slot.path[1]
+        for slot in places
+        if slot.path[0] == "model" and slot.path[1] in table.get("model", {})
+    ]
+    if fixed_too:
+        raise UserError(
+            f"{fixed_too[0]} is an axis, and fixed in [model] too; give it once."
+        )
     record = observables.read(table.get("record"), trains="recipe" in roots)
     sweep = Sweep(
         table=table,
@@ -194,12 +203,23 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     return sweep
 
 
+WORDS = {dict: "a table", list: "a list", str: "a name", int: "a whole number"}
+
+
+def _kinds(kinds: Any) -> str:
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    return " or ".join(WORDS.get(kind, "a number") for kind in kinds)
+
+
 def _check_keys(table: dict[str, Any]) -> None:
     for key, value in table.items():
         if key not in KEYS:
             raise UserError(f"{key!r} is unknown; choose from {', '.join(KEYS)}.")
         if not isinstance(value, KEYS[key]) or isinstance(value, bool):
-            raise UserError(f"{key} = {tables.brief(value)} is of the wrong kind.")
+            raise UserError(
+                f"{key} = {tables.brief(value)} is of the wrong kind; give "
+                f"{_kinds(KEYS[key])}."
+            )
     if "recipe" in table:
         for key in FLOW_ONLY:
             if key in table:

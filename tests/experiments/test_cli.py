@@ -1,4 +1,8 @@
 import json
+import signal
+import sys
+import time
+import types
 
 import numpy as np
 import pytest
@@ -96,6 +100,19 @@ def test_bad_input_is_one_line_and_exit_code_two(capsys, words, said):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1 and said in captured.err
+
+
+def test_ctrl_c_counts_where_python_loses_it(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: pytest.fail(str(lost)))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        cli._keep_interrupts()
+        lost = types.SimpleNamespace(exc_value=KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            sys.unraisablehook(lost)
+            time.sleep(5)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_catalogue_lists_every_final_class():

@@ -131,6 +131,8 @@ def test_families_keep_their_promises():
     [
         (["magic"], "choose from bad-mass"),
         (["quality", "--cells", "1"], "2 to 20,000"),
+        (["quality", "--cells", "0"], "2 to 20,000"),
+        (["quality", "--set", "gap=0.2"], "gap is an axis here"),
         (["quality", "--x", "gap"], "NAME=LOW:HIGH"),
         (["quality", "--x", "gap=1:0"], "NAME=LOW:HIGH"),
         (["quality", "--x", "gap=0.1:0.2"], "are both gap"),

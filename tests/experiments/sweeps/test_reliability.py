@@ -215,6 +215,15 @@ def test_a_store_of_something_else_is_refused_unless_told(stored, key, what):
     assert not march.begin(path, sweep, "", overwrite=True).done().any()
 
 
+def test_a_damaged_stamp_is_said(stored):
+    sweep, path = stored
+    table = json.loads((path / "zarr.json").read_text())
+    table["attributes"]["stamp"] = "x"
+    (path / "zarr.json").write_text(json.dumps(table))
+    with pytest.raises(UserError, match="damaged.*--overwrite"):
+        march.begin(path, sweep, "")
+
+
 def test_a_store_of_another_format_is_refused(stored):
     sweep, path = stored
     table = json.loads((path / "zarr.json").read_text())
@@ -296,9 +305,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(stored, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     broken = open_again(sweep, path)
-    broken._group = {name: Full() for name in broken._names} | {
-        "done": broken._group["done"]
-    }
+    broken._opened = {name: Full() for name in broken._names}
     with pytest.raises(UserError, match="No space left.*same command again"):
         broken.write(broken.grid.unit(9), no_solver(sweep, broken.grid.unit(9)))
     assert not open_again(sweep, path).done()[9]

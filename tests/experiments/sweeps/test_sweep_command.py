@@ -92,6 +92,7 @@ def test_unresolved_runs_are_said_and_done_again(file, capsys):
     assert sweep(file) == 1
     out = capsys.readouterr().out
     assert "max_steps 60" in out and "--redo-unresolved" in out
+    assert sweep(file, "--check") == 0  # nothing but NaN is stored, and is whole
     assert sweep(file, "--redo-unresolved") == 2
     assert "--max-steps" in capsys.readouterr().err
     assert sweep(file, "--redo-unresolved", "--max-steps", "20000") == 0
@@ -143,6 +144,10 @@ def test_a_sampled_cell_alone_gives_the_same_number(tmp_path, capsys):
         (["--cell", "gap"], "does not exist"),
         (["--check"], "does not exist"),
         (["--check", "--repair"], "one of them at a time"),
+        (["--max-steps", "5"], "--max-steps belongs to --redo-unresolved"),
+        (["--out", ""], "--out"),
+        (["--shard", "0/9999999"], "at most 100,000"),
+        (["--coordinator", "h:1", "--processes", "-1", "--process", "0"], "from 1"),
         (["--coordinator", "127.0.0.1:1"], "go together"),
         (["--coordinator", "h:1", "--processes", "2", "--process", "2"], "0 to 1"),
         (["--coordinator", "h", "--processes", "1", "--process", "0"], "HOST:PORT"),
@@ -169,6 +174,44 @@ def test_cells_that_are_none_are_refused(file, words, said, capsys):
     sweep(file)
     assert sweep(file, "--cell", *words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_cell_whose_chunk_is_lost_is_said(file, capsys):
+    sweep(file)
+    (file.with_suffix(".zarr") / "log10_t0" / "c" / "0" / "0").unlink()
+    assert sweep(file, "--cell", "gap=0.2", "best_probability=0.01") == 2
+    assert "--repair" in capsys.readouterr().err
+
+
+def test_another_sweep_is_refused_by_what_has_changed(file, capsys):
+    sweep(file)
+    file.write_text(small.TEXT.replace("0.3, 6]", "0.4, 6]"))
+    assert sweep(file) == 2
+    err = capsys.readouterr().err
+    assert "axes.gap.linspace was [0.1, 0.3, 6], is [0.1, 0.4, 6]" in err
+
+
+def test_a_store_is_overwritten_and_other_folders_are_left(file, capsys):
+    (file.parent / "mine").mkdir()
+    assert sweep(file, "--out", file.parent / "mine") == 2
+    assert "--overwrite" not in capsys.readouterr().err
+
+
+def test_a_full_output_is_one_line(file):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "experiments.cli", "sweep", file, "--dry-run"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: the output: No space left on device.\n"
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(file):
+    file.write_text(small.TEXT, encoding="utf-8-sig")
+    assert sweep(file, "--dry-run") == 0
 
 
 def test_missing_and_odd_files(tmp_path, capsys):
