@@ -8,10 +8,9 @@ import argparse
 import importlib
 import os
 import re
-import signal
 import sys
-import threading
 
+from experiments import interrupts
 from experiments.errors import UserError
 
 COMMANDS = {
@@ -77,21 +76,6 @@ def _print_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _keep_interrupts() -> None:
-    """Ctrl-C counts also where Python loses it: in callbacks, as of the collector."""
-
-    def unraisable(lost):
-        if isinstance(lost.exc_value, KeyboardInterrupt):
-            again = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
-            again.daemon = True
-            again.start()
-        else:
-            before(lost)
-
-    before = sys.unraisablehook
-    sys.unraisablehook = unraisable
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
     try:
@@ -104,13 +88,14 @@ def main(argv: list[str] | None = None) -> int:
         # XLA runs a program on one core: as many devices as cores share the lanes. Two
         # at least: for one alone XLA compiles another program, with other last digits.
         os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(max(2, _cores())))
-        import jax
+        with interrupts.kept():
+            with interrupts.wait():
+                import jax
 
-        jax.config.update("jax_enable_x64", args.precision == "float64")
-        _keep_interrupts()
-        code = args.main(args)
-        sys.stdout.flush()
-        return code
+            jax.config.update("jax_enable_x64", args.precision == "float64")
+            code = args.main(args)
+            sys.stdout.flush()
+            return code
     except (UserError, ValueError) as error:
         message = " ".join(str(error).split())
         print(f"error: {message}", file=sys.stderr)

@@ -1,13 +1,13 @@
+import contextlib
 import json
+import os
 import signal
-import sys
 import time
-import types
 
 import numpy as np
 import pytest
 
-from experiments import catalogue, cli
+from experiments import catalogue, cli, interrupts
 
 REPORTED = "run --success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25".split()
 
@@ -102,17 +102,29 @@ def test_bad_input_is_one_line_and_exit_code_two(capsys, words, said):
     assert captured.err.count("\n") == 1 and said in captured.err
 
 
-def test_ctrl_c_counts_where_python_loses_it(monkeypatch):
-    monkeypatch.setattr(sys, "unraisablehook", lambda lost: pytest.fail(str(lost)))
+def test_ctrl_c_counts_where_python_or_a_library_loses_it(monkeypatch):
+    monkeypatch.setattr(interrupts, "PATIENCE", 0.05)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        cli._keep_interrupts()
-        lost = types.SimpleNamespace(exc_value=KeyboardInterrupt())
-        with pytest.raises(KeyboardInterrupt):
-            sys.unraisablehook(lost)
+        with pytest.raises(KeyboardInterrupt), interrupts.kept():
+            with contextlib.suppress(BaseException):
+                signal.raise_signal(signal.SIGINT)
             time.sleep(5)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_waits_for_compiled_modules():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    done = []
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts.wait():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("imported")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done
 
 
 def test_the_catalogue_lists_every_final_class():
