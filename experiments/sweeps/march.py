@@ -83,8 +83,7 @@ def begin(
         _remove(path)
     if not path.exists():
         return store.create(path, sweep, cells, stamp, text)
-    known = store.attributes(path)
-    old = known["stamp"]
+    old = store.attributes(path)["stamp"]
     for key, what in MUST_AGREE.items():
         if old.get(key) == stamp[key] or (mix and key not in NEVER):
             continue
@@ -94,7 +93,7 @@ def begin(
         change = f"{key} is {_short(old.get(key))}, now {_short(stamp[key])}"
         if key == "config_sha256":
             new = json.loads(json.dumps(sweep.identity))
-            change = _change(known.get("identity"), new) or change
+            change = _change(old.get("config"), new) or change
         raise UserError(f"{path} holds {what} ({change}); {advice}.")
     return store.open_store(path, sweep, cells)
 

@@ -79,6 +79,20 @@ def one_run(sweep: Sweep, values: dict[str, Any]) -> tuple[Runs, dict[str, Any]]
     return assemble(sweep, given, 1), {name: value[0] for name, value in found.items()}
 
 
+def summary(sweep: Sweep, values: dict[str, Any]) -> dict[str, Any]:
+    """What is stored of the cell of these values, solved by itself."""
+    given = {}
+    for i, axis in enumerate(sweep.kept):
+        value = values[axis.name]
+        given[axis.name] = value if sweep.is_static(i) else np.array([value])
+    found = solving.cell_columns(sweep, given, 1)
+    return {name: value[0] for name, value in found.items()}
+
+
+def _numbers_of(columns: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in columns.items() if np.ndim(value) == 0}
+
+
 def command(sweep: Sweep, runs: Runs) -> str:
     """The command that computes this run alone, from its numbers."""
     inside = np.asarray(runs.problem.log_policy)[0] > -np.inf
@@ -152,10 +166,13 @@ def lines(sweep: Sweep, target: Store, wanted: list[str]) -> str:
     values, kept = values_of(sweep, index), stored(sweep, target, index)
     runs, alone = one_run(sweep, values)
     text = [_row("cell", {a.name: values[a.name] for a in sweep.kept})]
-    text.append(_row("stored", {k: v for k, v in kept.items() if np.ndim(v) == 0}))
+    text.append(_row("stored", _numbers_of(kept)))
     if sweep.reduced:
-        text.append(_row("one run", {a.name: values[a.name] for a in sweep.reduced}))
-    text.append(_row("alone", alone))
+        text.append(_row("alone", _numbers_of(summary(sweep, values))))
+        first = {axis.name: values[axis.name] for axis in sweep.reduced}
+        text.append(_row("one run", first | alone))
+    else:
+        text.append(_row("alone", alone))
     if sweep.trains and any(axis.name == "seed" for axis in sweep.axes):
         text.append("# The command trains all seeds of the cell.")
     return "\n".join([*text, command(sweep, runs)])

@@ -240,7 +240,6 @@ def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
         "title": sweep.table.get("title", "a sweep of pattern-selection"),
         "format": FORMAT,
         "sweep": text,
-        "identity": json.loads(json.dumps(sweep.identity)),
         "stamp": dict(stamp),
     }
     group = zarr.create_group(folder, attributes=attributes)

@@ -121,6 +121,21 @@ def test_a_cell_alone_gives_the_same_number(file, capsys):
     np.testing.assert_allclose(alone["log10_time"], stored, rtol=1e-12)
 
 
+def test_a_summary_alone_gives_the_same_numbers(tmp_path, capsys):
+    file = tmp_path / "draws.toml"
+    file.write_text(
+        'record = ["accuracy"]\n[model]\nfamily = "random"\n[axes]\n'
+        "temperature = [0.5, 2.0]\ndraw = {count = 30}\n[reduce]\n"
+        'over = ["draw"]\nstatistics = ["mean", "q90"]'
+    )
+    assert sweep(file) == 0
+    capsys.readouterr()
+    assert sweep(file, "--cell", "temperature=2") == 0
+    _, stored, alone, one, _ = capsys.readouterr().out.splitlines()
+    assert stored.split()[1:] == alone.split()[1:]
+    assert "accuracy_q90 = " in alone and "draw = 0, " in one
+
+
 def test_a_sampled_cell_alone_gives_the_same_number(tmp_path, capsys):
     file = tmp_path / "seeds.toml"
     file.write_text(SEEDS)
