@@ -45,7 +45,7 @@ def no_solver(sweep, unit):
 
 
 def slow_solver(sweep, unit):
-    time.sleep(0.005)
+    time.sleep(0.02)
     return no_solver(sweep, unit)
 
 
@@ -96,7 +96,7 @@ def test_twenty_kills_at_random_moments_leave_the_same_store(
             time.sleep(rng.uniform(0.05, 0.2))
         else:  # while it begins
             time.sleep(rng.uniform(0, 0.5))
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()
         child.join()
         if torn.exists():
             target = store.open_store(torn, many_units(), grid.cut(many_units()))
