@@ -112,6 +112,7 @@ def _replace_axis(table, old: str, given: str, cells: int | None) -> str:
     # In its place, so that the order of the axes stays.
     pairs = [new if k == old else {k: v} for k, v in table["axes"].items()]
     table["axes"] = {k: v for pair in pairs for k, v in pair.items()}
+    table["model"].pop(name, None)  # no longer fixed
     return name
 
 

@@ -69,6 +69,12 @@ def test_other_axes_values_and_parameters():
     assert summed.sweep.reduce.statistics[-1] == "max"
 
 
+def test_what_a_preset_fixes_may_become_an_axis():
+    other = preset.load("quality", x="rival_rate=0.3:0.45", cells=5)
+    assert {axis.name for axis in other.sweep.axes} == {"gap", "rival_rate"}
+    assert other.sweep.table["model"] == {"family": "rival"}
+
+
 def test_slopes_are_those_of_the_stored_times():
     loaded = preset.load("bad-mass", quick=True)
     x = next(a.values for a in loaded.sweep.axes if a.name == loaded.x)
