@@ -72,10 +72,6 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _print_no_more() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
     try:
@@ -100,14 +96,11 @@ def main(argv: list[str] | None = None) -> int:
         message = " ".join(str(error).split())
         print(f"error: {message}", file=sys.stderr)
         return 2
-    except (IsADirectoryError, PermissionError, FileExistsError) as error:
-        print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        _print_no_more()
-        return 0
     except OSError as error:
-        _print_no_more()
+        if error.filename is None:  # what is printed has no name; no more of it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0
         where = error.filename or "the output"
         print(f"error: {where}: {error.strerror}.", file=sys.stderr)
         return 2

@@ -153,6 +153,7 @@ class OrbitPath(AbstractExactPath):
         converged = last_step < jnp.finfo(size.dtype).eps ** (1 / 3)
         error = jnp.where(converged, coarse_error**1.5, jnp.inf)
         state = self._state(view, size, view.end, log_t)
+        # All of them only for slopes; elsewhere none is computed but the last.
         log_rates = jnp.log(rates) + log_unit
         log_rate = jnp.log(rates[-1]) + log_unit
         passed = jax.vmap(self.policy_of, in_axes=1)(self.log_u(view, nodes)[:, :-1])

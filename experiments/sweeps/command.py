@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from experiments import toml_files
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 from experiments.progress import bar
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace, mode: str) -> int:
 
 
 def _text(args: argparse.Namespace) -> str:
-    return args.file.read_text(encoding="utf-8")
+    return toml_files.read(args.file, "give a TOML file")
 
 
 def existing(path: Path, sweep: Sweep, text: str, mix: bool = False) -> Store:

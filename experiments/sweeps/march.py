@@ -98,7 +98,7 @@ def begin(
     return store.open_store(path, sweep, cells)
 
 
-def _change(old: Any, new: dict[str, Any], place: str = "") -> str:
+def _change(old: Any, new: Any, place: str = "") -> str:
     """Where two tables differ first, in words; empty if that cannot be said."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return f"{place} was {_short(old)}, is {_short(new)}" if place else ""

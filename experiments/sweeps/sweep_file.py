@@ -46,6 +46,7 @@ KEYS = {
     "axes": dict,
     "reduce": dict,
 }
+WORDS = {dict: "a table", list: "a list", str: "a name", int: "a whole number"}
 FLOW_ONLY = ("signal", "update", "until", "method", "max_log10_time", "max_steps")
 MOST_CELLS = 10**11
 REST = "rest"
@@ -201,9 +202,6 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     if cells > MOST_CELLS:
         raise UserError(f"{cells:.3g} runs; at most {MOST_CELLS:.0e} in one sweep.")
     return sweep
-
-
-WORDS = {dict: "a table", list: "a list", str: "a name", int: "a whole number"}
 
 
 def _kinds(kinds: Any) -> str:
