@@ -317,31 +317,43 @@ LOGITS = [
     [-0.7, 0.7, -0.6, -0.5],
     [1.4, -0.3, 0.4, -0.4],
 ]
+# A fine grid, and one time so early that it stands for the start.
+TIMES = np.append(-12.0, np.linspace(-5, 9, 300))
 
 
-def test_what_happens_and_is_undone_within_a_stretch_is_seen():
+def run_and_watch(update, events):
+    """A run, and what it is compared with: accuracy and pi_* at many times."""
     problem = sim.Problem(RATES, logits=LOGITS)
-    signal, times = sim.FixedConfidence(CONFIDENCE), np.linspace(-5, 9, 300)
+    signal, rates = sim.FixedConfidence(CONFIDENCE), np.array(RATES)
+    run = sim.exact(problem, signal, update, max_log_time=TIMES[-1], events=events)
+    saved = sim.exact(problem, signal, update, save_log_times=TIMES).saved
+    best = rates == rates.max(axis=-1, keepdims=True)
+    return run, (saved * rates[:, None]).sum(-1), (saved * best[:, None]).sum(-1)
+
+
+@pytest.mark.parametrize("update", [sim.PolicyGradient(), sim.NaturalGradient()])
+def test_what_happens_and_is_undone_within_a_stretch_is_seen(update):
     events = (sim.PeakAccuracy(), sim.LowestOptimalProbability())
-    events += (sim.Accuracy(0.65), sim.BelowBase())
-    run = sim.exact(problem, signal, max_log_time=times[-1], events=events)
-    saved = sim.exact(problem, signal, save_log_times=times).saved
+    run, accuracy, optimal = run_and_watch(update, events)
     rates = np.array(RATES)
     best = rates == rates.max(axis=-1, keepdims=True)
     peak = (np.exp(run.event_log_probs[:, 0]) * rates).sum(-1)
     dip = (np.exp(run.event_log_probs[:, 1]) * best).sum(-1)
-    seen = (saved * rates[:, None]).sum(-1).max(-1)
-    lowest = (saved * best[:, None]).sum(-1).min(-1)
+    seen, lowest = accuracy.max(-1), optimal.min(-1)
     assert (peak >= seen - 1e-14).all() and (peak <= seen + 1e-4).all()
     assert (dip <= lowest + 1e-14).all() and (dip >= lowest - 1e-4).all()
-    accuracy = (saved * rates[:, None]).sum(-1)
+
+
+def test_the_first_and_the_last_of_several_changes_are_seen():
+    events = (sim.Accuracy(0.65), sim.BelowBase())
+    run, accuracy, _ = run_and_watch(sim.PolicyGradient(), events)
     # The first time above, and the first from which accuracy stays below the base.
-    high = times[np.argmax(accuracy[0] > 0.65)]
-    assert high - 0.05 <= run.event_log_times[0, 2] <= high
-    base = (np.exp(problem.log_policy) * rates).sum(-1)
-    above = accuracy >= np.asarray(base)[:, None]
+    high = TIMES[np.argmax(accuracy[0] > 0.65)]
+    assert high - 0.05 <= run.event_log_times[0, 0] <= high
+    base = np.exp(sim.Problem(RATES, logits=LOGITS).log_policy) * np.array(RATES)
+    above = accuracy >= np.asarray(base).sum(-1)[:, None]
     lost = np.flatnonzero(above.any(-1) & ~above[:, -1])
     assert len(lost) > 1
-    last = times[299 - np.argmax(above[lost, ::-1], axis=-1)]
-    late = run.event_log_times[lost, 3] - last
+    last = TIMES[::-1][np.argmax(above[lost, ::-1], axis=-1)]
+    late = run.event_log_times[lost, 1] - last
     assert (late >= 0).all() and (late <= 0.05).all()

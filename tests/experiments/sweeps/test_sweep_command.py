@@ -124,7 +124,7 @@ def test_a_cell_alone_gives_the_same_number(file, capsys):
 def test_a_summary_alone_gives_the_same_numbers(tmp_path, capsys):
     file = tmp_path / "draws.toml"
     file.write_text(
-        'record = ["accuracy"]\n[model]\nfamily = "random"\n[axes]\n'
+        'record = ["log10_time"]\n[model]\nfamily = "random"\n[axes]\n'
         "temperature = [0.5, 2.0]\ndraw = {count = 30}\n[reduce]\n"
         'over = ["draw"]\nstatistics = ["mean", "q90"]'
     )
@@ -133,7 +133,7 @@ def test_a_summary_alone_gives_the_same_numbers(tmp_path, capsys):
     assert sweep(file, "--cell", "temperature=2") == 0
     _, stored, alone, one, _ = capsys.readouterr().out.splitlines()
     assert stored.split()[1:] == alone.split()[1:]
-    assert "accuracy_q90 = " in alone and "draw = 0, " in one
+    assert "log10_time_q90 = " in alone and "draw = 0, " in one
 
 
 def test_a_sampled_cell_alone_gives_the_same_number(tmp_path, capsys):
