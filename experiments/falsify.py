@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 
+from experiments import workers
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 from experiments.progress import bar
@@ -32,23 +33,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def falsify(names: list[str], restarts: int, steps: int, seed: int) -> list[dict]:
-    """One report per claim."""
+    """One report per claim, in the order of `names`."""
+    reports: dict[str, dict] = {}
+    tasks = {name: (falsify_one, (name, restarts, steps, seed)) for name in names}
+    workers.each(tasks, reports.__setitem__)
+    return [reports[name] for name in names]
+
+
+def falsify_one(name: str, restarts: int, steps: int, seed: int) -> dict:
+    """The report of one claim."""
+    import numpy as np
+
     import theory
+    from experiments.search.descent import search
+    from experiments.search.targets import TARGETS
 
     status = {
         claim.id: claim.status
         for statement in theory.STATEMENTS.values()
         for claim in statement.claims
     }
-    return [_report(name, status[name], restarts, steps, seed) for name in names]
-
-
-def _report(name: str, status: str, restarts: int, steps: int, seed: int) -> dict:
-    import numpy as np
-
-    from experiments.search.descent import search
-    from experiments.search.targets import TARGETS
-
     target, started = TARGETS[name], time.perf_counter()
     # The key of a claim does not depend on which others are searched.
     rng = np.random.default_rng([seed, list(TARGETS).index(name)])
@@ -59,7 +63,7 @@ def _report(name: str, status: str, restarts: int, steps: int, seed: int) -> dic
     )
     return {
         "id": name,
-        "status": status,
+        "status": status[name],
         "margin_is": target.measures,
         "verdict": tightest["verdict"] if tightest else "unsettled",
         "restarts": found.restarts,

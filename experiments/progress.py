@@ -5,11 +5,24 @@ from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
+_line: int | None = None  # of this process, below the cursor
+
+
+def share(lock, line: int | None = None):
+    """Processes that draw side by side have one lock, and each a line of its own."""
+    global _line
+    tqdm.set_lock(lock)
+    _line = line
+    return lock
+
 
 @contextlib.contextmanager
 def bar(label: str, unit: str = "problem") -> Iterator[Callable[[int, int], None]]:
     """A bar as a function `(done, total)`; restarts when a new count begins."""
-    with tqdm(desc=label, disable=None, delay=2, unit=unit) as display:
+    leave = _line is None
+    with tqdm(
+        desc=label, disable=None, delay=2, unit=unit, position=_line, leave=leave
+    ) as display:
 
         def update(done: int, total: int) -> None:
             display.total = total

@@ -3,13 +3,15 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
-from experiments import falsify, figures, verify
+from experiments import falsify, figures, verify, workers
 from experiments.errors import UserError
 from experiments.output import check_writable_file, check_writable_folder, write_json
 from experiments.pictures import COMPUTED, FROM_REPORT
 from experiments.progress import bar
 
+LONGEST = ("rlif",)  # they begin first
 RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
 
 
@@ -30,8 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 1 if any claim is violated; the figures are drawn all the same."""
-    import numpy as np
-
     from experiments import agreement
     from experiments.stamp import stamp
 
@@ -44,37 +44,64 @@ def main(args: argparse.Namespace) -> int:
     problems = min(args.problems, 200) if args.quick else args.problems
     config = {"command": "reproduce", "problems": problems, "quick": args.quick}
     provenance = stamp(config, args.seed)
-    reports = verify.verify(verify.IDS, problems, args.seed)
-    _forget_programs()
-    print(verify.table(reports), flush=True)
-    agree = agreement.agreement(problems, args.seed)
-    print(f"\n{agreement.table(agree)}\n", flush=True)
-    restarts, steps = (2, 10) if args.quick else (RESTARTS, STEPS)
-    searched = falsify.falsify(falsify.claims(), restarts, steps, args.seed)
-    _forget_programs()
-    print(f"{falsify.table(searched)}\n", flush=True)
+    results: dict[Any, Any] = {}
+
+    def ended(name, result):
+        results[name] = result
+        if name in COMPUTED:
+            _keep(name, result, provenance, args.out)
+
+    workers.each(_tasks(problems, args.quick, args.seed), ended)
+    reports = [results[name] for name in verify.IDS]
+    searched = [results[name] for name in falsify.claims()]
+    report = figures.picture(FROM_REPORT).collect(reports)
+    _keep(FROM_REPORT, report, provenance, args.out)
+    print(verify.table(reports))
+    print(f"\n{agreement.table(results['agreement'])}")
+    print(f"\n{falsify.table(searched)}\n")
+    for name in COMPUTED:
+        if hasattr(figures.picture(name), "summary"):
+            print(figures.picture(name).summary(results[name]))
     write_json(
         {
             "stamp": provenance,
             "statements": reports,
-            "agreement": agree,
+            "agreement": results["agreement"],
             "falsify": searched,
         },
         args.json,
     )
-    report = figures.picture(FROM_REPORT).collect(reports)
-    _keep(FROM_REPORT, report, provenance, args.out)
-    for index, name in enumerate(COMPUTED):
-        rng = np.random.default_rng([args.seed, 100 + index])
-        with bar(f"figure {name}") as progress:
-            data = figures.picture(name).compute(rng, args.quick, progress)
-        _keep(name, data, provenance, args.out)
-        if hasattr(figures.picture(name), "summary"):
-            print(figures.picture(name).summary(data), flush=True)
     failed = sum(report["violations"] for report in reports)
     if failed:
         print(f"{failed} violations", file=sys.stderr)
     return 1 if failed or falsify.complain(searched) else 0
+
+
+def _tasks(problems: int, quick: bool, seed: int) -> dict[Any, workers.Task]:
+    """Checks, searches and the data of figures; those that take longest come first."""
+    from experiments import agreement
+
+    restarts, steps = (2, 10) if quick else (RESTARTS, STEPS)
+    tasks = {
+        **{name: (verify.verify_one, (name, problems, seed)) for name in verify.IDS},
+        "agreement": (agreement.agreement, (problems, seed)),
+        **{
+            name: (falsify.falsify_one, (name, restarts, steps, seed))
+            for name in falsify.claims()
+        },
+        **{name: (_compute, (name, quick, seed)) for name in COMPUTED},
+    }
+    first = [name for name in LONGEST if name in tasks]
+    return {name: tasks[name] for name in [*first, *tasks]}
+
+
+def _compute(name: str, quick: bool, seed: int) -> dict:
+    """The data of a picture."""
+    import numpy as np
+
+    rng = np.random.default_rng([seed, 100 + COMPUTED.index(name)])
+    with bar(f"figure {name}") as progress:
+        return figures.picture(name).compute(rng, quick, progress)
 
 
 def _keep(name: str, data: dict, provenance: dict, folder: Path) -> None:
@@ -82,14 +109,3 @@ def _keep(name: str, data: dict, provenance: dict, folder: Path) -> None:
     figures.save_data(data, provenance | {"figure": name}, folder, name)
     figures.draw(name, folder)
     print(f"{folder / name}.svg", flush=True)
-    _forget_programs()
-
-
-def _forget_programs() -> None:
-    """Free compiled programs: a process may hold 65,530 pieces of memory on Linux.
-
-    Every program takes some; with all of them, the compiler fails for want of memory.
-    """
-    import jax
-
-    jax.clear_caches()

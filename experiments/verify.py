@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 
+from experiments import workers
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 from experiments.progress import bar
@@ -34,18 +35,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def verify(ids, problems: int, seed: int) -> list[dict]:
-    """One report per statement; `problems` counts each claim's true number."""
+    """One report per statement, in the order of `ids`."""
+    reports: dict[str, dict] = {}
+    tasks = {name: (verify_one, (name, problems, seed)) for name in ids}
+    workers.each(tasks, reports.__setitem__)
+    return [reports[name] for name in ids]
+
+
+def verify_one(name: str, problems: int, seed: int) -> dict:
+    """The report of one statement; `problems` counts each claim's true number.
+
+    All chunks, one after the other; between chunks only margins are kept.
+    """
     import numpy as np
 
     import theory
-
-    return [_statement(theory.STATEMENTS[name], problems, seed, np) for name in ids]
-
-
-def _statement(statement, problems: int, seed: int, np) -> dict:
-    """All chunks of one statement. Between chunks only margins are kept."""
     from experiments.checks import CHECKS, Job, by_claim
 
+    statement = theory.STATEMENTS[name]
     # The key of a statement does not depend on which others are checked.
     rng = np.random.default_rng([seed, IDS.index(statement.id)])
     started = time.perf_counter()

@@ -1,0 +1,89 @@
+"""Tasks side by side: while one process compiles, on one core, another computes."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from typing import Any
+
+from experiments import progress
+from experiments.errors import UserError
+
+MOST = 2  # processes: a check of a million problems takes up to 3.4 GiB
+
+Task = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+def each(tasks: Mapping[Any, Task], ended: Callable[[Any, Any], None]) -> None:
+    """Run every task `name: (function, arguments)`; call `ended(name, result)`.
+
+    Tasks begin in the order given and end in any. Functions, arguments and results
+    must pickle. A single task, and all of them where an accelerator can serve but one
+    process, run in this process. The results are the same.
+
+    An exception ends all tasks. Raises `UserError` if a process was killed.
+    """
+    import jax
+
+    processes = min(MOST, len(tasks))
+    if processes > 1 and jax.default_backend() == "cpu":
+        _side_by_side(tasks, ended, processes)
+        return
+    for name, (function, arguments) in tasks.items():
+        ended(name, _alone(function, *arguments))
+
+
+def _side_by_side(tasks, ended, processes):
+    import jax
+
+    context = multiprocessing.get_context("spawn")
+    places = context.Queue()
+    for place in range(processes):
+        places.put(place)
+    begin = (places, progress.share(context.RLock()), jax.config.jax_enable_x64)
+    with futures.ProcessPoolExecutor(processes, context, _begin, begin) as pool:
+        try:
+            names = {
+                pool.submit(_alone, function, *arguments): name
+                for name, (function, arguments) in tasks.items()
+            }
+            for done in futures.as_completed(names):
+                ended(names[done], done.result())
+        except futures.process.BrokenProcessPool:
+            raise UserError(
+                "a process of this command was killed; is there enough memory?"
+            ) from None
+        except BaseException:  # the tasks under way are not waited for
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _begin(places, lock, double):
+    """What a process does before its first task."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is heeded by the parent
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    progress.share(lock, places.get())
+    import jax
+
+    jax.config.update("jax_enable_x64", double)
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _alone(function, *arguments):
+    """The result of a task; its compiled programs are forgotten.
+
+    A process may hold 65,530 pieces of memory on Linux, and every program takes some;
+    with the programs of all tasks the compiler fails for want of memory.
+    """
+    import jax
+
+    result = function(*arguments)
+    jax.clear_caches()
+    return result
