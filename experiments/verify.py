@@ -51,6 +51,7 @@ def verify_one(name: str, problems: int, seed: int) -> dict:
 
     import theory
     from experiments.checks import CHECKS, Job, by_claim
+    from simulator import ensembles
 
     statement = theory.STATEMENTS[name]
     # The key of a statement does not depend on which others are checked.
@@ -61,7 +62,7 @@ def verify_one(name: str, problems: int, seed: int) -> dict:
     for chunk in range(chunks):
         number = min(CHUNK, problems - chunk * CHUNK)
         label = f"{statement.id} {chunk + 1}/{chunks}"
-        with bar(label) as progress:
+        with bar(label) as progress, ensembles.no_small_programs():
             job = Job(rng, number, problems, chunk * CHUNK, progress)
             results = by_claim([*results, *CHECKS[statement.id](job)])
     status = {claim.id: claim.status for claim in statement.claims}

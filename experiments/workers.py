@@ -12,6 +12,7 @@ from experiments import progress
 from experiments.errors import UserError
 
 MOST = 2  # processes: a check of a million problems takes up to 3.4 GiB
+MAPPINGS = 30_000  # of memory; Linux allows a process 65,530
 
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -77,13 +78,23 @@ def _end_with_parent():
 
 
 def _alone(function, *arguments):
-    """The result of a task; its compiled programs are forgotten.
+    """The result of a task; compiled programs are forgotten if there are too many.
 
-    A process may hold 65,530 pieces of memory on Linux, and every program takes some;
-    with the programs of all tasks the compiler fails for want of memory.
+    Every program takes some mappings of memory; with those of all tasks the compiler
+    would fail for want of memory on Linux.
     """
     import jax
 
     result = function(*arguments)
-    jax.clear_caches()
+    if _mappings() > MAPPINGS:
+        jax.clear_caches()
     return result
+
+
+def _mappings() -> int:
+    """How many mappings of memory this process has; 0 where that cannot be told."""
+    try:
+        with open("/proc/self/maps", "rb") as file:
+            return sum(1 for _ in file)
+    except OSError:
+        return 0

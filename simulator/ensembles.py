@@ -7,8 +7,9 @@ lanes on their way: a lane that is done makes room for the next one, so that nob
 waits for the slowest.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import equinox as eqx
@@ -26,6 +27,23 @@ BLOCK_CHUNKS = 128
 CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once
 BLOCK_ELEMENTS = 2**25  # and this many kept
 DEAL = 128  # lanes that a device gets in its turn
+
+_small_widths = SMALL_WIDTHS
+
+
+@contextlib.contextmanager
+def no_small_programs() -> Iterator[None]:
+    """Small batches take the programs of large ones, and nothing has to be compiled.
+
+    For many batches of all sizes; one small batch that is waited for is done sooner by
+    its own program. The results agree to rounding.
+    """
+    global _small_widths
+    _small_widths, before = (), _small_widths
+    try:
+        yield
+    finally:
+        _small_widths = before
 
 
 def devices() -> list[jax.Device]:
@@ -111,7 +129,7 @@ def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
     on_cpu = jax.default_backend() == "cpu"
     widest = CPU_WIDTH if on_cpu else ACCELERATOR_WIDTH
     widest = _power_of_two_below(min(widest, CHUNK_ELEMENTS // elements))
-    for width in SMALL_WIDTHS:
+    for width in _small_widths:
         if num_lanes <= width <= widest:
             return 1, width
     most = BLOCK_ELEMENTS // (elements * widest)

@@ -79,3 +79,13 @@ def test_no_process_outlives_the_command(number, tmp_path):
             os.killpg(child.pid, signal.SIGKILL)
     if number == signal.SIGINT:
         assert child.returncode == 130 and err == "interrupted\n"
+
+
+@pytest.mark.parametrize("most, times", [(0, 2), (10**9, 0)])
+def test_programs_are_forgotten_when_they_take_too_much(most, times, monkeypatch):
+    calls = []
+    monkeypatch.setattr(workers, "MAPPINGS", most)
+    monkeypatch.setattr("jax.clear_caches", lambda: calls.append(1))
+    for _ in range(2):
+        workers.each({"one": (int, ("3",))}, lambda name, result: None)
+    assert len(calls) == times

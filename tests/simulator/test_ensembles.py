@@ -47,6 +47,13 @@ def test_results_do_not_depend_on_width_blocks_and_devices(batch, monkeypatch):
     assert_same(solve(batch), whole)
 
 
+def test_small_batches_have_programs_of_their_own_unless_they_are_many():
+    assert ensembles.block_shape(5, 100) == (1, 8)
+    with ensembles.no_small_programs():
+        assert ensembles.block_shape(5, 100) == ensembles.block_shape(10**6, 100)
+    assert ensembles.block_shape(5, 100) == (1, 8)
+
+
 def test_a_lane_that_exhausts_every_pass_says_so(batch):
     run = solve(batch, max_steps=MANY)
     late = sim.outcome_names(run.outcome) == "max_steps"
