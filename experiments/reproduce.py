@@ -11,7 +11,7 @@ from experiments.output import check_writable_file, check_writable_folder, write
 from experiments.pictures import COMPUTED, FROM_REPORT
 from experiments.progress import bar
 
-LONGEST = ("rlif",)  # they begin first
+LONGEST = ("rlif", "agreement", "random_rewards", "votes")  # they begin first
 RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
 
 
