@@ -21,6 +21,11 @@ the signal, the update, the event or the recipe takes: beta, false_positive, gro
 learning_rate, level, draw, seed, ... ; `signal.beta` and the like where a name is not
 enough. A list of names varies a whole part: update = ["policy-gradient", "grpo"].
 
+Curves over time, as accuracy_along and entropy_along:
+  [along]
+  record = ["accuracy", "entropy"]
+  log10_t = {linspace = [-1, 8, 91]}   (of sampled training: step = [1, 10, 100])
+
 The result: xarray.open_zarr("FILE.zarr").
 
 Times: -inf is from the start, inf never. Patterns of probability 0 are not there: they

@@ -61,10 +61,12 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
             target = existing(path, sweep, _text(args), args.mix)
         if mode in ("check", "repair"):
             found = march.damages(target)
-            bad = target.damaged_coordinates()
+            bad = [f"coordinate {name}" for name in target.damaged_coordinates()]
+            bad += map(str, target.damaged_descriptions())
             _report_damages(found, bad)
             if mode == "check" or not (found or bad):
                 return 1 if found or bad else 0
+            target.write_descriptions()
             target.write_coordinates()
             for unit, _ in found:
                 target.forget(unit)
@@ -130,7 +132,7 @@ def _report_damages(found, bad: list[str]) -> None:
         sides = ", ".join(f"{side.start}:{side.stop}" for side in unit.region)
         print(f"unit {unit.index} [{sides}]: {what}")
     for name in bad:
-        print(f"coordinate {name} is damaged")
+        print(f"{name} is damaged")
     if not (found or bad):
         print("all units that are stored are whole")
 

@@ -61,7 +61,7 @@ def lines(sweep: Sweep) -> str:
     took = seconds(sweep, cells)
     unit = math.prod(cells.chunk) * sweep.lanes_per_cell
     # Per run: policies and times at events, and the walker on its way.
-    held = memory() + unit * sweep.width * 8 * 16
+    held = memory() + unit * (15 * sweep.width + sweep.numbers_per_run) * 8
     runs = sweep.num_cells * sweep.lanes_per_cell
     axes = ", ".join(f"{axis.name} {len(axis.values):,}" for axis in sweep.axes)
     return "\n".join(

@@ -67,7 +67,7 @@ class Grid:
 def lanes_per_unit(sweep: Sweep) -> int:
     """How many runs are solved together at most."""
     lanes = TRAINING_LANES if sweep.trains else LANES
-    return max(1, min(lanes, NUMBERS // sweep.width))
+    return max(1, min(lanes, NUMBERS // sweep.numbers_per_run))
 
 
 def cut(sweep: Sweep) -> Grid:

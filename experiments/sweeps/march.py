@@ -162,7 +162,13 @@ def check_cell(sweep: Sweep, values: Mapping[str, Any]) -> None:
             given[axis.name] = values[axis.name]
     runs = assemble(sweep, given, 1)
     if sweep.trains:
-        runs.roots["recipe"].check(jax.tree.map(lambda x: x[:, None], runs.problem))
+        recipe = runs.roots["recipe"]
+        recipe.check(jax.tree.map(lambda x: x[:, None], runs.problem))
+        if sweep.along is not None and sweep.along.values[-1] > recipe.num_steps:
+            raise UserError(
+                f"along: step goes to {sweep.along.values[-1]:g}, and training has "
+                f"{recipe.num_steps} steps."
+            )
         return
     runs.roots["signal"].check(runs.problem)
     runs.roots["update"].check(runs.roots["signal"])

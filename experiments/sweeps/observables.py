@@ -71,6 +71,8 @@ TABLE: dict[str, Observable] = {
     ),
     "num_steps": Observable("steps of the solver", "1", sampled=False),
 }
+# What a policy has at any time.
+OF_POLICY = ("accuracy", "gain", "optimal_probability", "entropy", "kl_to_base")
 DEFAULT = {False: ("log10_time", "accuracy"), True: ("accuracy", "optimal_probability")}
 
 
@@ -80,6 +82,11 @@ def find(name: str) -> Observable | None:
     if attempts:
         return Observable(f"pass@{attempts[1]} at the end", "1")
     return TABLE.get(name)
+
+
+def of_policy(name: str) -> bool:
+    """Whether the observable belongs to a policy, at whatever time."""
+    return name in OF_POLICY or re.fullmatch(ATTEMPTS, name) is not None
 
 
 def read(given: Any, trains: bool) -> tuple[str, ...]:
@@ -181,6 +188,8 @@ def without_failures(
     """`values` with NaN for runs that failed: what they end with means nothing."""
     known = (OUTCOME, "base_accuracy", "base_entropy")
     return {
-        name: value if name in known else np.where(bad, np.nan, value)
+        name: value
+        if name in known
+        else np.where(bad.reshape(-1, *[1] * (value.ndim - 1)), np.nan, value)
         for name, value in values.items()
     }

@@ -115,7 +115,7 @@ def command(sweep: Sweep, runs: Runs) -> str:
     words += _part("--update", runs.roots["update"], inside)
     event = runs.roots["until"]
     words += ["--until", until.REST if event is None else until.write(_first(event))]
-    words += ["--max-log10-time", repr(float(sweep.table.get("max_log10_time", 800)))]
+    words += ["--max-log10-time", repr(sweep.max_log10_time)]
     for key in ("method", "max_steps", "tolerance"):
         if key in sweep.table:
             words += ["--" + key.replace("_", "-"), str(sweep.table[key])]
@@ -167,18 +167,33 @@ def lines(sweep: Sweep, target: Store, wanted: list[str]) -> str:
     """The answer to `--cell`."""
     index = nearest(sweep, wanted)
     values, kept = values_of(sweep, index), stored(sweep, target, index)
-    runs, alone = one_run(sweep, values)
-    text = [_row("cell", {a.name: values[a.name] for a in sweep.kept})]
-    text.append(_row("stored", _numbers_of(kept)))
+    runs, run = one_run(sweep, values)
+    alone = summary(sweep, values) if sweep.reduced else run
+    text = [
+        _row("cell", {a.name: values[a.name] for a in sweep.kept}),
+        _row("stored", _numbers_of(kept)),
+        _row("alone", _numbers_of(alone)),
+    ]
+    if sweep.along is not None:
+        text.append(_row("apart", _differences(sweep, kept, alone)))
     if sweep.reduced:
-        text.append(_row("alone", _numbers_of(summary(sweep, values))))
         first = {axis.name: values[axis.name] for axis in sweep.reduced}
-        text.append(_row("one run", first | alone))
-    else:
-        text.append(_row("alone", alone))
+        text.append(_row("one run", first | _numbers_of(run)))
     if sweep.trains and any(axis.name == "seed" for axis in sweep.axes):
         text.append("# The command trains all seeds of the cell.")
     return "\n".join([*text, command(sweep, runs)])
+
+
+def _differences(sweep: Sweep, kept: dict, alone: dict) -> dict[str, float]:
+    """How far each curve that is stored lies from that of the cell alone, at most."""
+    found = {}
+    for name in kept:
+        if name.startswith(sweep.along.names):
+            one, other = kept[name], alone[name]
+            alike = (one == other) | (np.isnan(one) & np.isnan(other))
+            apart = np.where(alike, 0.0, np.abs(one - other))
+            found[name] = np.max(apart)
+    return found
 
 
 def _row(label: str, values: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.sweeps import grid, observables, reduction
+from experiments.sweeps import along, grid, observables, reduction
 from experiments.sweeps.assembly import Runs, assemble
 from experiments.sweeps.grid import Unit
 from experiments.sweeps.sweep_file import Sweep
@@ -37,7 +37,8 @@ def cell_columns(sweep: Sweep, values: Mapping[str, Any], number: int) -> Column
         stop = min(start + piece, runs)
         many = grid.with_runs(sweep, values, number, start, stop)
         part = solve(sweep, many, number * (stop - start))
-        parts.append({k: v.reshape(number, -1) for k, v in part.items()})
+        shape = (number, stop - start)
+        parts.append({k: v.reshape(*shape, *v.shape[1:]) for k, v in part.items()})
     whole = {k: np.concatenate([p[k] for p in parts], axis=1) for k in parts[0]}
     return _summaries(sweep.reduce, whole)
 
@@ -50,8 +51,11 @@ def _summaries(reduce: reduction.Reduction, whole: Columns) -> Columns:
     counts = (outcome[:, :, None] == codes).sum(axis=1)
     columns = {"runs": counts}
     for name, values in whole.items():
-        found = reduction.summarise(values, reduce.statistics)
-        columns |= {f"{name}_{key}": value for key, value in found.items()}
+        rows = np.moveaxis(values, 1, -1)  # where recorded on the way: time by time
+        flat = rows.reshape(-1, rows.shape[-1])
+        found = reduction.summarise(flat, reduce.statistics)
+        for key, value in found.items():
+            columns[f"{name}_{key}"] = value.reshape(rows.shape[:-1])
     for name, bins in reduce.bins.items():
         columns[f"{name}_histogram"] = reduction.histogram(whole[name], bins)
     return columns
@@ -76,7 +80,10 @@ def options(sweep: Sweep) -> dict[str, Any]:
     """The options of `simulator.solve` that the file gives."""
     table = sweep.table
     given: dict[str, Any] = {"method": table.get("method", "auto")}
-    given["max_log_time"] = table.get("max_log10_time", 800.0) * np.log(10)
+    given["max_log_time"] = sweep.max_log10_time * np.log(10)
+    if sweep.along is not None:
+        given["save_log_times"] = sweep.along.values * np.log(10)
+        given["observe"] = along.itself
     for key in ("max_steps", "tolerance"):
         if key in table:
             given[key] = table[key]
@@ -96,6 +103,8 @@ def _flow(sweep: Sweep, runs: Runs) -> Columns:
         **options(sweep),
     )
     columns = _measured(observables.solutions, sweep.record, solution, runs)
+    if sweep.along is not None:
+        columns |= _measured(along.measured, sweep.along.record, solution.saved, runs)
     if "log10_total_time" in sweep.record:
         before = runs.base.log_before
         log_time = np.asarray(solution.log_time)
@@ -118,9 +127,13 @@ def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
         problem,
         runs.roots["recipe"],
         keys=rollouts.seed_keys(sweep.seed, 0, seeds[:, None]),
+        save_at=None if sweep.along is None else sweep.along.values.astype(int),
     )
     final = run.log_probs[:, 0, 0]
     columns = _measured(observables.policies, sweep.record, final, runs)
+    if sweep.along is not None:
+        saved = run.saved[:, 0, :, 0]
+        columns |= _measured(along.measured, sweep.along.record, saved, runs)
     return columns | {observables.OUTCOME: sim.outcome_codes(run.outcome)[:, 0]}
 
 

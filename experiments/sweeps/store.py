@@ -56,21 +56,42 @@ def variables(sweep: Sweep) -> dict[str, Variable]:
         found = {observables.OUTCOME: Variable("u1", (), texts | codes)}
         for name in sweep.record:
             found[name] = Variable("f8", (), _texts(name))
+        for name, dims, texts in _along(sweep):
+            found[name] = Variable("f8", dims, texts)
         return found
     outcomes = (("outcome", len(names)),)
     found = {"runs": Variable("i8", outcomes, {"long_name": "runs per outcome"})}
     for name in sweep.record:
-        for statistic in sweep.reduce.statistics:
-            texts = _texts(name)
-            texts["long_name"] += f": {statistic} over {', '.join(sweep.reduce.over)}"
-            if statistic == "count":
-                texts["units"] = "1"
-            found[f"{name}_{statistic}"] = Variable("f8", (), texts)
+        found |= _statistics(sweep.reduce, name, (), _texts(name))
         if name in sweep.reduce.bins:
             bins = ((f"{name}_bin", sweep.reduce.bins[name][2]),)
             texts = {"long_name": f"runs per bin of {name}", "units": "1"}
             found[f"{name}_histogram"] = Variable("i8", bins, texts)
+    for name, dims, texts in _along(sweep):
+        found |= _statistics(sweep.reduce, name, dims, texts)
     return found
+
+
+def _statistics(reduce, name: str, dims, texts) -> dict[str, Variable]:
+    """One array per statistic of an observable."""
+    found = {}
+    for statistic in reduce.statistics:
+        text = f"{texts['long_name']}: {statistic} over {', '.join(reduce.over)}"
+        units = "1" if statistic == "count" else texts["units"]
+        attributes = {"long_name": text, "units": units}
+        found[f"{name}_{statistic}"] = Variable("f8", dims, attributes)
+    return found
+
+
+def _along(sweep: Sweep):
+    """What is recorded on the way: name, further dimension, and attributes."""
+    if sweep.along is None:
+        return
+    dims = ((sweep.along.dim, len(sweep.along.values)),)
+    for name, stored in zip(sweep.along.record, sweep.along.names, strict=True):
+        texts = _texts(name)
+        long_name = texts["long_name"].replace("at the end", "on the way")
+        yield stored, dims, texts | {"long_name": long_name}
 
 
 def _texts(name: str) -> dict[str, Any]:
@@ -84,6 +105,8 @@ def coordinates(sweep: Sweep) -> dict[str, np.ndarray]:
     import simulator as sim
 
     found = {axis.dim: axis.values for axis in sweep.kept}
+    if sweep.along is not None:
+        found[sweep.along.dim] = sweep.along.values
     if sweep.reduce is not None:
         found["outcome"] = np.array(sim.OUTCOME_NAMES, dtype=object)
         for name, (low, high, count) in sweep.reduce.bins.items():
@@ -183,6 +206,32 @@ class Store:
             if not same:
                 bad.append(name)
         return bad
+
+    def _descriptions(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """The file that describes each array, and what the store's own says of it.
+
+        xarray and this module read the latter only; other readers do not.
+        """
+        table = json.loads((self.path / "zarr.json").read_text(encoding="utf-8"))
+        for name, known in table["consolidated_metadata"]["metadata"].items():
+            yield self.path / name / "zarr.json", known
+
+    def damaged_descriptions(self) -> list[Path]:
+        """Files that describe an array, and are lost or changed."""
+        bad = []
+        for file, known in self._descriptions():
+            try:
+                same = json.loads(file.read_text(encoding="utf-8")) == known
+            except (OSError, ValueError):
+                same = False
+            if not same:
+                bad.append(file)
+        return bad
+
+    def write_descriptions(self) -> None:
+        """Write them again."""
+        for file, known in self._descriptions():
+            file.write_text(json.dumps(known, indent=2), encoding="utf-8")
 
     def forget(self, unit: Unit) -> None:
         """Mark a unit as not done, to be computed again."""

@@ -12,7 +12,8 @@
     gap = {linspace = [0.01, 0.3, 100]}
 
 The flow takes `signal` and `update`; sampled training takes `recipe` instead: the name
-of one, of its file, or a table. `[reduce]` summarises axes instead of storing them.
+of one, of its file, or a table. `[along]` records on the way too, `[reduce]` summarises
+axes instead of storing them.
 """
 
 import hashlib
@@ -28,6 +29,8 @@ import numpy as np
 from experiments import recipe_files, tables, toml_files, until
 from experiments.errors import UserError
 from experiments.sweeps import axes, models, observables, reduction, slots
+from experiments.sweeps.along import Along
+from experiments.sweeps.along import read as read_along
 from experiments.sweeps.axes import Axis
 
 KEYS = {
@@ -44,11 +47,13 @@ KEYS = {
     "tolerance": (int, float),
     "model": dict,
     "axes": dict,
+    "along": dict,
     "reduce": dict,
 }
 WORDS = {dict: "a table", list: "a list", str: "a name", int: "a whole number"}
 FLOW_ONLY = ("signal", "update", "until", "method", "max_log10_time", "max_steps")
 MOST_CELLS = 10**11
+MAX_LOG10_TIME = 800.0  # of the flow, where the file does not say
 REST = "rest"
 MODEL_PAYS = "fixed-confidence"
 
@@ -75,6 +80,7 @@ class Sweep:
     rest: int | None
     own: tuple[int, ...]
     record: tuple[str, ...]
+    along: Along | None
     reduce: reduction.Reduction | None
 
     @property
@@ -116,6 +122,16 @@ class Sweep:
             if slot.path == ("model", "patterns"):
                 return int(axis.values.max())
         return int(self.fixed["patterns"])
+
+    @property
+    def numbers_per_run(self) -> int:
+        """How many probabilities a run hands back."""
+        return self.width * (1 if self.along is None else len(self.along.values))
+
+    @property
+    def max_log10_time(self) -> float:
+        """The time limit of the flow."""
+        return float(self.table.get("max_log10_time", MAX_LOG10_TIME))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -177,6 +193,10 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
             f"{fixed_too[0]} is an axis, and fixed in [model] too; give it once."
         )
     record = observables.read(table.get("record"), trains="recipe" in roots)
+    limit = table.get("max_log10_time", MAX_LOG10_TIME)
+    along = read_along(table.get("along"), "recipe" in roots, limit)
+    if along is not None and along.dim in dims:
+        raise UserError(f"axis {along.dim} is a dimension of [along] already.")
     sweep = Sweep(
         table=table,
         seed=given_seed,
@@ -188,6 +208,7 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
         rest=rest,
         own=own,
         record=record,
+        along=along,
         reduce=reduce,
     )
     for index in range(len(sweep.kept), len(listed)):

@@ -78,11 +78,13 @@ def test_check_and_repair(file, capsys):
     assert sweep(file, "--check") == 0
     (path / "log10_t0" / "c" / "0" / "0").write_bytes(b"1234567")
     (path / "gap" / "c" / "0").write_bytes(b"1234567")
+    (path / "accuracy" / "zarr.json").unlink()
     capsys.readouterr()
     assert sweep(file, "--check") == 1
     out = capsys.readouterr().out
     assert "unit 0 [0:6, 0:10]" in out and "log10_t0" in out
     assert "coordinate gap is damaged" in out
+    assert "accuracy/zarr.json is damaged" in out
     assert sweep(file, "--repair") == 0
     assert files(path) == before
 

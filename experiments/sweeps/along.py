@@ -1,0 +1,93 @@
+"""What is recorded on the way, at given times, and not only at the end.
+
+[along]
+record = ["accuracy", "entropy"]
+log10_t = {linspace = [-1, 8, 91]}       # times of the flow
+step = [1, 10, 100, 1000]                # or numbers of steps of sampled training
+
+In the store it is `accuracy_along` with the dimension `log10_t` or `step`. A run that
+ends before a time stays where it ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.errors import UserError
+from experiments.sweeps import axes, observables
+
+SUFFIX = "_along"
+FLOW, TRAINING = "log10_t", "step"
+MOST_TIMES = 10_000
+
+
+@dataclass(frozen=True)
+class Along:
+    """The observables, the dimension's name, and its rising values."""
+
+    record: tuple[str, ...]
+    dim: str
+    values: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arrays in the store."""
+        return tuple(name + SUFFIX for name in self.record)
+
+
+def read(table: Any, trains: bool, max_log10_time: float) -> Along | None:
+    """The table `[along]` of a sweep file. Raises `UserError`."""
+    if table is None:
+        return None
+    dim, other = (TRAINING, FLOW) if trains else (FLOW, TRAINING)
+    for key in table:
+        if key == other:
+            here = "sampled training" if trains else "the flow"
+            raise UserError(f"along: {here} has no {other}; give {dim} in its place.")
+        if key not in ("record", dim):
+            raise UserError(f"along has no {key!r}; choose from record, {dim}.")
+    if dim not in table:
+        raise UserError(f"along: give {dim}, at which the observables are recorded.")
+    record = table.get("record", ["accuracy"])
+    if not isinstance(record, list) or not record:
+        raise UserError("along: record must be a list of observables.")
+    for name in record:
+        if not isinstance(name, str) or not observables.of_policy(name):
+            allowed = ", ".join(observables.OF_POLICY)
+            raise UserError(
+                f"along: {name!r} cannot be recorded on the way; choose from "
+                f"{allowed}, pass_at_8 (or any number)."
+            )
+    values = axes.read(dim, table[dim], seed=0).values
+    if values.dtype == object or (np.diff(values) <= 0).any():
+        raise UserError(f"along: {dim} must be numbers that rise.")
+    if len(values) > MOST_TIMES:
+        raise UserError(f"along: {len(values):,} times; at most {MOST_TIMES:,}.")
+    if trains and (values[0] < 1 or (values != np.floor(values)).any()):
+        raise UserError("along: step must be whole numbers from 1.")
+    if not trains and values[-1] > max_log10_time:
+        raise UserError(
+            f"along: log10_t goes to {values[-1]:g}, beyond max_log10_time = "
+            f"{max_log10_time:g}."
+        )
+    return Along(tuple(dict.fromkeys(record)), dim, values)
+
+
+def itself(log_probs: Any) -> Any:
+    """What the flow saves on the way; everything is measured of that."""
+    return log_probs
+
+
+def measured(record: tuple[str, ...]) -> Callable:
+    """`measure(log_probs, rates, base)` for the policies `[T, K]` of one run."""
+    import jax
+
+    of_policy = jax.vmap(observables.policies(record), in_axes=(0, None, None))
+
+    def measure(log_probs, rates, base):
+        found = of_policy(log_probs, rates, base)
+        return {name + SUFFIX: value for name, value in found.items()}
+
+    return measure
