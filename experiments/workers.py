@@ -50,15 +50,17 @@ def _side_by_side(tasks, ended, processes):
                 pool.submit(_alone, function, *arguments): name
                 for name, (function, arguments) in tasks.items()
             }
+            # A pool notices the death of processes that it had at a submission.
+            pool.submit(int)
             for done in futures.as_completed(names):
                 ended(names[done], done.result())
-        except futures.process.BrokenProcessPool:
-            raise UserError(
-                "a process of this command was killed; is there enough memory?"
-            ) from None
-        except BaseException:  # the tasks under way are not waited for
+        except BaseException as error:  # the tasks under way are not waited for
             for process in multiprocessing.active_children():
                 process.terminate()
+            if isinstance(error, futures.process.BrokenProcessPool):
+                raise UserError(
+                    "a process of this command was killed; is there enough memory?"
+                ) from None
             raise
 
 

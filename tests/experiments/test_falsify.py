@@ -154,7 +154,7 @@ def test_a_refuted_proof_and_a_missing_counterexample_fail(monkeypatch, capsys):
     assert "not as claimed: B4.law" in capsys.readouterr().err
     true = dataclasses.replace(TARGETS["B3.lower"], claim="A3.gamma-alone")
     monkeypatch.setitem(TARGETS, "A3.gamma-alone", true)
-    assert cli.main("falsify A3 --restarts 4 --steps 2".split()) == 1
+    assert cli.main("falsify A3.gamma-alone --restarts 4 --steps 2".split()) == 1
     assert "A3.gamma-alone" in capsys.readouterr().err
 
 

@@ -13,23 +13,26 @@ import pytest
 from experiments import verify, workers
 from experiments.errors import UserError
 
-# Two tasks that would take minutes; said when both are under way.
+# A task that would take minutes, and a process that has no more to do.
 SLOW = """
 import sys
 from experiments import cli, reproduce
-begin = "import time; print('began', flush=True); time.sleep(100)"
-tasks = {name: (exec, (begin,)) for name in "ab"}
+begin = "import time; print('began', flush=True); time.sleep({})"
+tasks = {seconds: (exec, (begin.format(seconds),)) for seconds in (100, 0)}
 reproduce._tasks = lambda *arguments: tasks
 sys.exit(cli.main(["reproduce", "--out", sys.argv[1]]))
 """
 
 
 def test_side_by_side_is_the_same_as_alone():
-    tasks = {name: (verify.verify_one, (name, 64, 5)) for name in ("C5", "A4", "C2")}
+    tasks = {name: (verify.verify_one, (name, 64, 5)) for name in ("A4", "C4", "C6")}
     beside, alone = {}, {}
     workers.each(tasks, beside.__setitem__)
     for name, task in tasks.items():
         workers.each({name: task}, alone.__setitem__)
+    precision = "__import__('jax').numpy.zeros(1).dtype.name", {}
+    workers.each({name: (eval, precision) for name in "ab"}, beside.__setitem__)
+    assert beside.pop("a") == beside.pop("b") == "float64"
     assert set(beside) == set(alone) == set(tasks)
     for name in tasks:
         for claims in zip(beside[name]["claims"], alone[name]["claims"], strict=True):
@@ -50,10 +53,19 @@ def test_a_failure_ends_the_other_tasks():
 
 
 def test_a_process_that_is_killed_is_one_clear_line():
+    started = time.monotonic()
     tasks = {"slow": (time.sleep, (100,)), "killed": (os._exit, (9,))}
     with pytest.raises(UserError, match="was killed; is there enough memory"):
         workers.each(tasks, print)
+    assert time.monotonic() - started < 60
     assert not multiprocessing.active_children()
+
+
+def test_an_interrupt_is_for_the_parent_alone():
+    interrupted, results = "__import__('signal').raise_signal(2) or 3", {}
+    tasks = {name: (eval, (interrupted, {})) for name in "ab"}
+    workers.each(tasks, results.__setitem__)
+    assert results == {"a": 3, "b": 3}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -67,7 +79,8 @@ def test_no_process_outlives_the_command(number, tmp_path):
         start_new_session=True,
     )
     try:
-        assert [child.stdout.readline() for _ in "ab"] == ["began\n"] * 2
+        assert [child.stdout.readline() for _ in range(2)] == ["began\n"] * 2
+        time.sleep(0.5)
         if number == signal.SIGINT:  # of a terminal: to all processes
             os.killpg(child.pid, number)
         else:
