@@ -20,7 +20,7 @@ TILTS = np.array([0.0, 0.1, 0.3])
 
 @functools.cache
 def _times(K, quick):
-    return K * np.append(0.005, np.linspace(0.12, 0.7, 8 if quick else 28))
+    return K * np.append(0.005, np.linspace(0.12, 0.7, 8 if quick else 44))
 
 
 @functools.cache
