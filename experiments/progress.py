@@ -18,11 +18,12 @@ def share(lock, line: int | None = None):
 
 @contextlib.contextmanager
 def bar(label: str, unit: str = "problem") -> Iterator[Callable[[int, int], None]]:
-    """A bar as a function `(done, total)`; restarts when a new count begins."""
-    leave = _line is None
-    with tqdm(
-        desc=label, disable=None, delay=2, unit=unit, position=_line, leave=leave
-    ) as display:
+    """A bar as a function `(done, total)`; restarts when a new count begins.
+
+    It is gone when the block ends.
+    """
+    options = {"disable": None, "leave": False, "position": _line}
+    with tqdm(desc=label, unit=unit, **options) as display:
 
         def update(done: int, total: int) -> None:
             display.total = total
