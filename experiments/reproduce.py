@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from experiments import falsify, figures, verify, workers
 from experiments.errors import UserError
@@ -44,14 +43,12 @@ def main(args: argparse.Namespace) -> int:
     problems = min(args.problems, 200) if args.quick else args.problems
     config = {"command": "reproduce", "problems": problems, "quick": args.quick}
     provenance = stamp(config, args.seed)
-    results: dict[Any, Any] = {}
 
     def ended(name, result):
-        results[name] = result
         if name in COMPUTED:
             _keep(name, result, provenance, args.out)
 
-    workers.each(_tasks(problems, args.quick, args.seed), ended)
+    results = workers.run(_tasks(problems, args.quick, args.seed), ended)
     reports = [results[name] for name in verify.IDS]
     searched = [results[name] for name in falsify.claims()]
     report = figures.picture(FROM_REPORT).collect(reports)
@@ -77,7 +74,7 @@ def main(args: argparse.Namespace) -> int:
     return 1 if failed or falsify.complain(searched) else 0
 
 
-def _tasks(problems: int, quick: bool, seed: int) -> dict[Any, workers.Task]:
+def _tasks(problems: int, quick: bool, seed: int) -> dict[str, workers.Task]:
     """Checks, searches and the data of figures; those that take longest come first."""
     from experiments import agreement
 
@@ -91,8 +88,7 @@ def _tasks(problems: int, quick: bool, seed: int) -> dict[Any, workers.Task]:
         },
         **{name: (_compute, (name, quick, seed)) for name in COMPUTED},
     }
-    first = [name for name in LONGEST if name in tasks]
-    return {name: tasks[name] for name in [*first, *tasks]}
+    return {name: tasks[name] for name in [*LONGEST, *tasks]}
 
 
 def _compute(name: str, quick: bool, seed: int) -> dict:

@@ -36,9 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def verify(ids, problems: int, seed: int) -> list[dict]:
     """One report per statement, in the order of `ids`."""
-    reports: dict[str, dict] = {}
     tasks = {name: (verify_one, (name, problems, seed)) for name in ids}
-    workers.each(tasks, reports.__setitem__)
+    reports = workers.run(tasks)
     return [reports[name] for name in ids]
 
 

@@ -1,5 +1,6 @@
 """Tasks side by side: while one process compiles, on one core, another computes."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -17,12 +18,15 @@ MAPPINGS = 30_000  # of memory; Linux allows a process 65,530
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
-def each(tasks: Mapping[Any, Task], ended: Callable[[Any, Any], None]) -> None:
-    """Run every task `name: (function, arguments)`; call `ended(name, result)`.
+def run(
+    tasks: Mapping[Any, Task], ended: Callable[[Any, Any], None] | None = None
+) -> dict[Any, Any]:
+    """`{name: function(*arguments)}` of every task `name: (function, arguments)`.
 
-    Tasks begin in the order given and end in any. Functions, arguments and results
-    must pickle. A single task, and all of them where an accelerator can serve but one
-    process, run in this process. The results are the same.
+    Tasks begin in the order given and end in any; at each end `ended(name, result)` is
+    called. Functions, arguments and results must pickle. A single task, and all of them
+    where an accelerator can serve but one process, run in this process. The results are
+    the same.
 
     An exception ends all tasks. Raises `UserError` if a process was killed.
     """
@@ -30,13 +34,19 @@ def each(tasks: Mapping[Any, Task], ended: Callable[[Any, Any], None]) -> None:
 
     processes = min(MOST, len(tasks))
     if processes > 1 and jax.default_backend() == "cpu":
-        _side_by_side(tasks, ended, processes)
-        return
-    for name, (function, arguments) in tasks.items():
-        ended(name, _alone(function, *arguments))
+        pairs = _side_by_side(tasks, processes)
+    else:
+        pairs = ((name, _alone(f, *given)) for name, (f, given) in tasks.items())
+    results = {}
+    with contextlib.closing(pairs):
+        for name, result in pairs:
+            results[name] = result
+            if ended is not None:
+                ended(name, result)
+    return results
 
 
-def _side_by_side(tasks, ended, processes):
+def _side_by_side(tasks, processes):
     import jax
 
     context = multiprocessing.get_context("spawn")
@@ -53,7 +63,7 @@ def _side_by_side(tasks, ended, processes):
             # A pool notices the death of processes that it had at a submission.
             pool.submit(int)
             for done in futures.as_completed(names):
-                ended(names[done], done.result())
+                yield names[done], done.result()
         except BaseException as error:  # the tasks under way are not waited for
             for process in multiprocessing.active_children():
                 process.terminate()

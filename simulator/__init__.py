@@ -29,6 +29,7 @@ from simulator.observables import (
     kl,
     log_gap,
     log_optimal_probability,
+    log_probabilities,
     pass_at_n,
     probs,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "kl",
     "log_gap",
     "log_optimal_probability",
+    "log_probabilities",
     "map_lanes",
     "outcome_codes",
     "outcome_names",

@@ -19,6 +19,11 @@ def probs(log_probs: Policy) -> Policy:
     return jnp.exp(log_probs)
 
 
+def log_probabilities(log_probs: Policy) -> Policy:
+    """`log pi_k` as it is: to be observed where everything is measured later."""
+    return log_probs
+
+
 def accuracy(log_probs: Policy, success_rates: Values) -> Scalar:
     """`ACC = sum_k pi_k s_k`, the probability of a correct answer."""
     return jnp.sum(jnp.exp(log_probs) * success_rates)

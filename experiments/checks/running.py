@@ -39,10 +39,6 @@ class Runs(NamedTuple):
             return np.exp(self.log_time)
 
 
-def _itself(log_probs):
-    return log_probs
-
-
 def run(
     rates: np.ndarray,
     log_policy: np.ndarray,
@@ -70,7 +66,7 @@ def run(
         options |= {
             "save_log_times": np.log(times),
             "max_log_time": float(np.log(times[-1])),
-            "observe": _itself,
+            "observe": sim.log_probabilities,
         }
     solver = sim.exact if method == "exact" else sim.flow
     solution = solver(

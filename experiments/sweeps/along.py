@@ -37,7 +37,7 @@ class Along:
         return tuple(name + SUFFIX for name in self.record)
 
 
-def read(table: Any, trains: bool, max_log10_time: float) -> Along | None:
+def read(table: Any, trains: bool) -> Along | None:
     """The table `[along]` of a sweep file. Raises `UserError`."""
     if table is None:
         return None
@@ -55,7 +55,7 @@ def read(table: Any, trains: bool, max_log10_time: float) -> Along | None:
         raise UserError("along: record must be a list of observables.")
     for name in record:
         if not isinstance(name, str) or not observables.of_policy(name):
-            allowed = ", ".join(observables.OF_POLICY)
+            allowed = ", ".join(filter(observables.of_policy, observables.TABLE))
             raise UserError(
                 f"along: {name!r} cannot be recorded on the way; choose from "
                 f"{allowed}, pass_at_8 (or any number)."
@@ -67,17 +67,7 @@ def read(table: Any, trains: bool, max_log10_time: float) -> Along | None:
         raise UserError(f"along: {len(values):,} times; at most {MOST_TIMES:,}.")
     if trains and (values[0] < 1 or (values != np.floor(values)).any()):
         raise UserError("along: step must be whole numbers from 1.")
-    if not trains and values[-1] > max_log10_time:
-        raise UserError(
-            f"along: log10_t goes to {values[-1]:g}, beyond max_log10_time = "
-            f"{max_log10_time:g}."
-        )
     return Along(tuple(dict.fromkeys(record)), dim, values)
-
-
-def itself(log_probs: Any) -> Any:
-    """What the flow saves on the way; everything is measured of that."""
-    return log_probs
 
 
 def measured(record: tuple[str, ...]) -> Callable:

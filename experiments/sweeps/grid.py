@@ -96,6 +96,16 @@ def cells(sweep: Sweep, unit: Unit) -> dict[str, Any]:
     return found
 
 
+def alone(sweep: Sweep, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a single run, one per axis, in the form of `cells`."""
+    return {
+        axis.name: values[axis.name]
+        if sweep.is_static(i)
+        else np.array([values[axis.name]])
+        for i, axis in enumerate(sweep.axes)
+    }
+
+
 def with_runs(
     sweep: Sweep, values: Mapping[str, Any], number: int, start: int, stop: int
 ) -> dict[str, Any]:

@@ -153,14 +153,7 @@ def check_cell(sweep: Sweep, values: Mapping[str, Any]) -> None:
     import simulator as sim
     from experiments.sweeps.assembly import assemble
 
-    given = {
-        name: value if isinstance(value, str) else np.array([value])
-        for name, value in values.items()
-    }
-    for index, axis in enumerate(sweep.axes):
-        if sweep.is_static(index):
-            given[axis.name] = values[axis.name]
-    runs = assemble(sweep, given, 1)
+    runs = assemble(sweep, grid.alone(sweep, values), 1)
     if sweep.trains:
         recipe = runs.roots["recipe"]
         recipe.check(jax.tree.map(lambda x: x[:, None], runs.problem))

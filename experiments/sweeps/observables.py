@@ -71,8 +71,7 @@ TABLE: dict[str, Observable] = {
     ),
     "num_steps": Observable("steps of the solver", "1", sampled=False),
 }
-# What a policy has at any time.
-OF_POLICY = ("accuracy", "gain", "optimal_probability", "entropy", "kl_to_base")
+OF_BASE = ("base_accuracy", "base_entropy")  # known before the run
 DEFAULT = {False: ("log10_time", "accuracy"), True: ("accuracy", "optimal_probability")}
 
 
@@ -85,8 +84,9 @@ def find(name: str) -> Observable | None:
 
 
 def of_policy(name: str) -> bool:
-    """Whether the observable belongs to a policy, at whatever time."""
-    return name in OF_POLICY or re.fullmatch(ATTEMPTS, name) is not None
+    """Whether the observable belongs to a policy, and changes on the way."""
+    known = find(name)
+    return known is not None and known.sampled and name not in OF_BASE
 
 
 def read(given: Any, trains: bool) -> tuple[str, ...]:
@@ -186,10 +186,9 @@ def without_failures(
     values: dict[str, np.ndarray], bad: np.ndarray
 ) -> dict[str, np.ndarray]:
     """`values` with NaN for runs that failed: what they end with means nothing."""
-    known = (OUTCOME, "base_accuracy", "base_entropy")
     return {
         name: value
-        if name in known
+        if name in (OUTCOME, *OF_BASE)
         else np.where(bad.reshape(-1, *[1] * (value.ndim - 1)), np.nan, value)
         for name, value in values.items()
     }

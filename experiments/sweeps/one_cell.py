@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments import catalogue, recipe_files, tables, until, words
 from experiments.errors import UserError
-from experiments.sweeps import solving
+from experiments.sweeps import grid, solving
 from experiments.sweeps.assembly import Runs, assemble
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
@@ -69,26 +69,16 @@ def stored(sweep: Sweep, target: Store, index: dict[str, int]) -> dict[str, Any]
     return {name: values[place] for name, values in target.read(unit).items()}
 
 
-def _as_cells(sweep: Sweep, values: dict[str, Any]) -> dict[str, Any]:
-    """The values of one run as the solver takes those of many."""
-    return {
-        axis.name: values[axis.name]
-        if sweep.is_static(i)
-        else np.array([values[axis.name]])
-        for i, axis in enumerate(sweep.axes)
-    }
-
-
 def one_run(sweep: Sweep, values: dict[str, Any]) -> tuple[Runs, dict[str, Any]]:
     """One run by itself, assembled, and what is recorded of it."""
-    given = _as_cells(sweep, values)
+    given = grid.alone(sweep, values)
     found = solving.solve(sweep, given, 1)
     return assemble(sweep, given, 1), {name: value[0] for name, value in found.items()}
 
 
 def summary(sweep: Sweep, values: dict[str, Any]) -> dict[str, Any]:
     """What is stored of the cell of these values, solved by itself."""
-    found = solving.cell_columns(sweep, _as_cells(sweep, values), 1)
+    found = solving.cell_columns(sweep, grid.alone(sweep, values), 1)
     return {name: value[0] for name, value in found.items()}
 
 

@@ -78,12 +78,14 @@ def failure_codes() -> list[int]:
 
 def options(sweep: Sweep) -> dict[str, Any]:
     """The options of `simulator.solve` that the file gives."""
+    import simulator as sim
+
     table = sweep.table
     given: dict[str, Any] = {"method": table.get("method", "auto")}
     given["max_log_time"] = sweep.max_log10_time * np.log(10)
     if sweep.along is not None:
         given["save_log_times"] = sweep.along.values * np.log(10)
-        given["observe"] = along.itself
+        given["observe"] = sim.log_probabilities
     for key in ("max_steps", "tolerance"):
         if key in table:
             given[key] = table[key]
@@ -103,8 +105,7 @@ def _flow(sweep: Sweep, runs: Runs) -> Columns:
         **options(sweep),
     )
     columns = _measured(observables.solutions, sweep.record, solution, runs)
-    if sweep.along is not None:
-        columns |= _measured(along.measured, sweep.along.record, solution.saved, runs)
+    columns |= _curves(sweep, solution.saved, runs)
     if "log10_total_time" in sweep.record:
         before = runs.base.log_before
         log_time = np.asarray(solution.log_time)
@@ -131,10 +132,15 @@ def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
     )
     final = run.log_probs[:, 0, 0]
     columns = _measured(observables.policies, sweep.record, final, runs)
-    if sweep.along is not None:
-        saved = run.saved[:, 0, :, 0]
-        columns |= _measured(along.measured, sweep.along.record, saved, runs)
+    columns |= _curves(sweep, run.saved[:, 0, :, 0], runs)
     return columns | {observables.OUTCOME: sim.outcome_codes(run.outcome)[:, 0]}
+
+
+def _curves(sweep: Sweep, saved: Any, runs: Runs) -> Columns:
+    """What is recorded on the way, if anything, of the log-probabilities there."""
+    if sweep.along is None:
+        return {}
+    return _measured(along.measured, sweep.along.record, saved, runs)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from experiments.errors import UserError
+from experiments.output import write_bytes
 from experiments.sweeps import observables
 from experiments.sweeps.grid import Grid, Unit
 from experiments.sweeps.sweep_file import Sweep
@@ -54,44 +55,34 @@ def variables(sweep: Sweep) -> dict[str, Variable]:
         codes = {"flag_values": list(range(len(names))), "flag_meanings": names}
         texts = {"long_name": "why the run ended", "advice": advice}
         found = {observables.OUTCOME: Variable("u1", (), texts | codes)}
-        for name in sweep.record:
-            found[name] = Variable("f8", (), _texts(name))
-        for name, dims, texts in _along(sweep):
-            found[name] = Variable("f8", dims, texts)
-        return found
+        return found | dict(_recorded(sweep))
     outcomes = (("outcome", len(names)),)
     found = {"runs": Variable("i8", outcomes, {"long_name": "runs per outcome"})}
-    for name in sweep.record:
-        found |= _statistics(sweep.reduce, name, (), _texts(name))
+    for name, variable in _recorded(sweep):
+        for statistic in sweep.reduce.statistics:
+            texts = dict(variable.attributes)
+            texts["long_name"] += f": {statistic} over {', '.join(sweep.reduce.over)}"
+            if statistic == "count":
+                texts["units"] = "1"
+            found[f"{name}_{statistic}"] = replace(variable, attributes=texts)
         if name in sweep.reduce.bins:
             bins = ((f"{name}_bin", sweep.reduce.bins[name][2]),)
             texts = {"long_name": f"runs per bin of {name}", "units": "1"}
             found[f"{name}_histogram"] = Variable("i8", bins, texts)
-    for name, dims, texts in _along(sweep):
-        found |= _statistics(sweep.reduce, name, dims, texts)
     return found
 
 
-def _statistics(reduce, name: str, dims, texts) -> dict[str, Variable]:
-    """One array per statistic of an observable."""
-    found = {}
-    for statistic in reduce.statistics:
-        text = f"{texts['long_name']}: {statistic} over {', '.join(reduce.over)}"
-        units = "1" if statistic == "count" else texts["units"]
-        attributes = {"long_name": text, "units": units}
-        found[f"{name}_{statistic}"] = Variable("f8", dims, attributes)
-    return found
-
-
-def _along(sweep: Sweep):
-    """What is recorded on the way: name, further dimension, and attributes."""
+def _recorded(sweep: Sweep) -> Iterator[tuple[str, Variable]]:
+    """The name and the array of each observable: at the end, then on the way."""
+    for name in sweep.record:
+        yield name, Variable("f8", (), _texts(name))
     if sweep.along is None:
         return
-    dims = ((sweep.along.dim, len(sweep.along.values)),)
+    times = ((sweep.along.dim, len(sweep.along.values)),)
     for name, stored in zip(sweep.along.record, sweep.along.names, strict=True):
         texts = _texts(name)
-        long_name = texts["long_name"].replace("at the end", "on the way")
-        yield stored, dims, texts | {"long_name": long_name}
+        texts["long_name"] = texts["long_name"].replace("at the end", "on the way")
+        yield stored, Variable("f8", times, texts)
 
 
 def _texts(name: str) -> dict[str, Any]:
@@ -231,7 +222,7 @@ class Store:
     def write_descriptions(self) -> None:
         """Write them again."""
         for file, known in self._descriptions():
-            file.write_text(json.dumps(known, indent=2), encoding="utf-8")
+            write_bytes(file, json.dumps(known, indent=2).encode())
 
     def forget(self, unit: Unit) -> None:
         """Mark a unit as not done, to be computed again."""

@@ -193,8 +193,7 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
             f"{fixed_too[0]} is an axis, and fixed in [model] too; give it once."
         )
     record = observables.read(table.get("record"), trains="recipe" in roots)
-    limit = table.get("max_log10_time", MAX_LOG10_TIME)
-    along = read_along(table.get("along"), "recipe" in roots, limit)
+    along = read_along(table.get("along"), "recipe" in roots)
     if along is not None and along.dim in dims:
         raise UserError(f"axis {along.dim} is a dimension of [along] already.")
     sweep = Sweep(
@@ -211,6 +210,12 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
         along=along,
         reduce=reduce,
     )
+    limit = math.inf if sweep.trains else sweep.max_log10_time
+    if along is not None and along.values[-1] > limit:
+        raise UserError(
+            f"along: log10_t goes to {along.values[-1]:g}, beyond max_log10_time = "
+            f"{limit:g}."
+        )
     for index in range(len(sweep.kept), len(listed)):
         if sweep.is_static(index):
             name = listed[index].name

@@ -12,6 +12,7 @@ import pytest
 
 from experiments import verify, workers
 from experiments.errors import UserError
+from tests.experiments.heeding import HEEDING
 
 # A task that would take minutes, and a process that has no more to do.
 SLOW = """
@@ -26,13 +27,12 @@ sys.exit(cli.main(["reproduce", "--out", sys.argv[1]]))
 
 def test_side_by_side_is_the_same_as_alone():
     tasks = {name: (verify.verify_one, (name, 64, 5)) for name in ("A4", "C4", "C6")}
-    beside, alone = {}, {}
-    workers.each(tasks, beside.__setitem__)
+    beside, alone = workers.run(tasks), {}
     for name, task in tasks.items():
-        workers.each({name: task}, alone.__setitem__)
+        alone |= workers.run({name: task})
     precision = "__import__('jax').numpy.zeros(1).dtype.name", {}
-    workers.each({name: (eval, precision) for name in "ab"}, beside.__setitem__)
-    assert beside.pop("a") == beside.pop("b") == "float64"
+    seen = workers.run({name: (eval, precision) for name in "ab"})
+    assert seen == {"a": "float64", "b": "float64"}
     assert set(beside) == set(alone) == set(tasks)
     for name in tasks:
         for claims in zip(beside[name]["claims"], alone[name]["claims"], strict=True):
@@ -47,7 +47,7 @@ def test_a_failure_ends_the_other_tasks():
     started = time.monotonic()
     tasks = {"slow": (time.sleep, (100,)), "wrong": (int, ("x",))}
     with pytest.raises(ValueError, match="'x'"):
-        workers.each(tasks, ended)
+        workers.run(tasks, ended)
     assert time.monotonic() - started < 60
     assert not multiprocessing.active_children()
 
@@ -56,23 +56,21 @@ def test_a_process_that_is_killed_is_one_clear_line():
     started = time.monotonic()
     tasks = {"slow": (time.sleep, (100,)), "killed": (os._exit, (9,))}
     with pytest.raises(UserError, match="was killed; is there enough memory"):
-        workers.each(tasks, print)
+        workers.run(tasks, print)
     assert time.monotonic() - started < 60
     assert not multiprocessing.active_children()
 
 
 def test_an_interrupt_is_for_the_parent_alone():
-    interrupted, results = "__import__('signal').raise_signal(2) or 3", {}
+    interrupted = "__import__('signal').raise_signal(2) or 3"
     tasks = {name: (eval, (interrupted, {})) for name in "ab"}
-    workers.each(tasks, results.__setitem__)
-    assert results == {"a": 3, "b": 3}
+    assert workers.run(tasks) == {"a": 3, "b": 3}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_command(number, tmp_path):
-    heeding = "import signal; signal.signal(2, signal.default_int_handler)\n"
     child = subprocess.Popen(
-        [sys.executable, "-c", heeding + SLOW, str(tmp_path)],
+        [sys.executable, "-c", HEEDING + SLOW, str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -100,5 +98,5 @@ def test_programs_are_forgotten_when_they_take_too_much(most, times, monkeypatch
     monkeypatch.setattr(workers, "MAPPINGS", most)
     monkeypatch.setattr("jax.clear_caches", lambda: calls.append(1))
     for _ in range(2):
-        workers.each({"one": (int, ("3",))}, lambda name, result: None)
+        assert workers.run({"one": (int, ("3",))}) == {"one": 3}
     assert len(calls) == times

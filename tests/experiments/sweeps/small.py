@@ -1,5 +1,8 @@
 """One small sweep that all tests of the machinery share: one compiled program."""
 
+import numpy as np
+
+import simulator as sim
 from experiments import toml_files
 from experiments.sweeps import sweep_file
 
@@ -19,3 +22,16 @@ best_probability = {logspace = [1e-3, 0.1, 10]}
 def sweep(**changes):
     """The sweep of `TEXT`, with other top-level keys."""
     return sweep_file.read(toml_files.parse(TEXT) | changes)
+
+
+def read(text):
+    """The sweep of any text."""
+    return sweep_file.read(toml_files.parse(text))
+
+
+def problems(gaps, bests):
+    """The base models of `TEXT`, by hand."""
+    gap, best = np.meshgrid(gaps, bests, indexing="ij")
+    rates = np.stack([0.6 + gap, 0.6 + 0 * gap, 0.1 + 0 * gap], axis=-1)
+    policy = np.stack([best, 0.75 * (1 - best), 0.25 * (1 - best)], axis=-1)
+    return sim.Problem(rates, policy)

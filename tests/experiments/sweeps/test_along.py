@@ -6,11 +6,12 @@ import pytest
 import xarray
 
 import simulator as sim
-from experiments import cli, toml_files
+from experiments import cli
 from experiments.errors import UserError
-from experiments.sweeps import grid, solving, sweep_file
+from experiments.sweeps import grid, solving
 from simulator import rollouts
 from tests.experiments.sweeps import small
+from tests.experiments.sweeps.small import read
 
 TIMES = np.array([-0.5, 0.7, 1.9, 3.1])
 ALONG = """
@@ -25,10 +26,6 @@ DRAWS = (
 )
 
 
-def read(text):
-    return sweep_file.read(toml_files.parse(text))
-
-
 def columns(sweep):
     (unit,) = grid.cut(sweep).units()
     return solving.unit_columns(sweep, unit)
@@ -36,11 +33,10 @@ def columns(sweep):
 
 def by_hand(gaps, bests):
     """Saved policies of the small sweep's problems, and their success rates."""
-    gap, best = np.meshgrid(gaps, bests, indexing="ij")
-    rates = np.stack([0.6 + gap, 0.6 + 0 * gap, 0.1 + 0 * gap], axis=-1)
-    policy = np.stack([best, 0.75 * (1 - best), 0.25 * (1 - best)], axis=-1)
+    problems = small.problems(gaps, bests)
     options = {"until": sim.T0(), "save_log_times": TIMES * np.log(10)}
-    return sim.solve(sim.Problem(rates, policy), sim.Verifiable(), **options), rates
+    run = sim.solve(problems, sim.Verifiable(), **options)
+    return run, np.asarray(problems.success_rates)
 
 
 def test_curves_of_the_flow_are_those_of_solve(tmp_path):

@@ -6,15 +6,11 @@ import pytest
 import xarray
 
 import simulator as sim
-from experiments import toml_files
-from experiments.sweeps import grid, march, solving, sweep_file
+from experiments.sweeps import grid, march, solving
 from experiments.sweeps.claims import Shard
 from simulator import rollouts
 from tests.experiments.sweeps import small
-
-
-def read(text):
-    return sweep_file.read(toml_files.parse(text))
+from tests.experiments.sweeps.small import read
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +25,8 @@ def dataset(tmp_path_factory):
 
 def test_every_cell_is_the_run_of_its_coordinates(dataset):
     assert dataset.log10_t0.dims == ("gap", "best_probability")
-    gap, best = np.meshgrid(dataset.gap, dataset.best_probability, indexing="ij")
-    rates = np.stack([0.6 + gap, 0.6 + 0 * gap, 0.1 + 0 * gap], axis=-1)
-    policy = np.stack([best, 0.75 * (1 - best), 0.25 * (1 - best)], axis=-1)
-    run = sim.solve(sim.Problem(rates, policy), sim.Verifiable(), until=sim.T0())
+    problems = small.problems(dataset.gap, dataset.best_probability)
+    run = sim.solve(problems, sim.Verifiable(), until=sim.T0())
     want = run.log_time / np.log(10)
     np.testing.assert_allclose(dataset.log10_t0, want, rtol=1e-12)
     # At T0 the accuracy is the rival's rate.

@@ -15,6 +15,7 @@ import xarray
 
 from experiments import cli
 from experiments.sweeps import grid
+from tests.experiments.heeding import HEEDING
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.test_reliability import files
 
@@ -240,18 +241,12 @@ def test_missing_and_odd_files(tmp_path, capsys):
         assert capsys.readouterr().err.count("\n") == 1
 
 
-# Jobs in the background of a shell ignore Ctrl-C, and so would their children.
-HEEDING_CTRL_C = """
-import signal
-from experiments.cli import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
-raise SystemExit(main())
-"""
+COMMAND = HEEDING + "from experiments.cli import main\nraise SystemExit(main())"
 
 
 def process(*words, devices=2):
     return subprocess.Popen(
-        [sys.executable, "-c", HEEDING_CTRL_C, "sweep", *map(str, words)],
+        [sys.executable, "-c", COMMAND, "sweep", *map(str, words)],
         env=os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

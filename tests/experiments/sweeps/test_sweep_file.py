@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 
-from experiments import toml_files
 from experiments.errors import UserError
-from experiments.sweeps import grid, march, sweep_file
+from experiments.sweeps import grid, march
 from experiments.sweeps.assembly import assemble
 from tests.experiments.sweeps import small
-
-
-def read(text):
-    return sweep_file.read(toml_files.parse(text))
+from tests.experiments.sweeps.small import read
 
 
 def first(text, number=3):
