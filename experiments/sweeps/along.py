@@ -21,6 +21,7 @@ from experiments.sweeps import axes, observables
 SUFFIX = "_along"
 FLOW, TRAINING = "log10_t", "step"
 MOST_TIMES = 10_000
+EARLIEST = -250.0  # log10 of a time that every engine can tell from the start
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def read(table: Any, trains: bool) -> Along | None:
         raise UserError(f"along: {dim} must be numbers that rise.")
     if len(values) > MOST_TIMES:
         raise UserError(f"along: {len(values):,} times; at most {MOST_TIMES:,}.")
+    if not trains and values[0] < EARLIEST:
+        raise UserError(f"along: log10_t from {values[0]:g}; give {EARLIEST:g} or more.")
     if trains and (values[0] < 1 or (values != np.floor(values)).any()):
         raise UserError("along: step must be whole numbers from 1.")
     return Along(tuple(dict.fromkeys(record)), dim, values)

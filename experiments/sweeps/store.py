@@ -330,7 +330,8 @@ def attributes(path: Path) -> dict[str, Any]:
         table = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         found = table["attributes"]
         number = found["format"]
-        if not isinstance(found["stamp"], dict):
+        described = table["consolidated_metadata"]["metadata"]
+        if not isinstance(found["stamp"], dict) or not isinstance(described, dict):
             raise TypeError
     except (OSError, ValueError, KeyError, TypeError):
         advice = "choose another place with --out"

@@ -224,6 +224,15 @@ def test_a_damaged_stamp_is_said(stored):
         march.begin(path, sweep, "")
 
 
+def test_a_store_that_describes_no_arrays_is_said(stored):
+    sweep, path = stored
+    table = json.loads((path / "zarr.json").read_text())
+    del table["consolidated_metadata"]
+    (path / "zarr.json").write_text(json.dumps(table))
+    with pytest.raises(UserError, match="damaged.*--overwrite"):
+        march.begin(path, sweep, "")
+
+
 def test_a_store_of_another_format_is_refused(stored):
     sweep, path = stored
     table = json.loads((path / "zarr.json").read_text())
