@@ -67,7 +67,9 @@ def read(table: Any, trains: bool) -> Along | None:
     if len(values) > MOST_TIMES:
         raise UserError(f"along: {len(values):,} times; at most {MOST_TIMES:,}.")
     if not trains and values[0] < EARLIEST:
-        raise UserError(f"along: log10_t from {values[0]:g}; give {EARLIEST:g} or more.")
+        raise UserError(
+            f"along: log10_t from {values[0]:g}; give {EARLIEST:g} or more."
+        )
     if trains and (values[0] < 1 or (values != np.floor(values)).any()):
         raise UserError("along: step must be whole numbers from 1.")
     return Along(tuple(dict.fromkeys(record)), dim, values)
