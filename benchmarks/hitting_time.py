@@ -7,7 +7,7 @@ the repeats; compile time is apart; ratios are per problem. SciPy runs on the fi
 long, and Diffrax is cut at `--max-steps`: both favour the peer.
 
 The floor is the time that the arithmetic which the exact engine cannot do without takes
-at the rates of this machine, measured in the same run: per stretch two iterations at 16
+at the rates of this machine, measured in the same run: per stretch two iterations at 24
 nodes, each one division per pattern, one exponential and one logarithm; and per pattern
 four exponentials and a logarithm to set it up and to look at its end.
 
@@ -76,7 +76,7 @@ def seconds_per_operation():
 
 def floor(steps, rate):
     """Seconds per problem; see the module's docstring."""
-    nodes, iterations = 16, 2
+    nodes, iterations = 24, 2
     visits = steps * nodes * iterations
     return visits * (
         PATTERNS * rate["divide"] + rate["exp"] + rate["log"]

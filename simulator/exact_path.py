@@ -13,7 +13,7 @@ from simulator.marching import AbstractPath, Move, Walker
 
 State = Any
 SHRINK, GROW, SAFETY = 0.25, 1.6, 0.8
-ORDER = 21  # by which the estimated error of a stretch falls with its size
+ORDER = 33  # by which the estimated error of a stretch falls with its size
 
 
 class Stretch(NamedTuple):
@@ -40,7 +40,6 @@ class AbstractExactPath(AbstractPath):
     """A path known in closed form; a state has a place v that grows along it."""
 
     method: ClassVar[str] = "exact"
-    first_size: ClassVar[float] = 1.0
     looks: ClassVar[np.ndarray] = NODES
     largest_size: eqx.AbstractClassVar[float]
 

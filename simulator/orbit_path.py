@@ -22,7 +22,7 @@ from simulator.panel import (
 from simulator.selection import select
 from simulator.updates import PolicyGradient
 
-AT_END, AT_NODES = 4, 2  # iterations, from a guess and from an interpolated one
+AT_KNOTS, AT_NODES = 4, 2  # iterations, from a guess and from an interpolated one
 _TINY = 1e-20
 
 
@@ -37,15 +37,15 @@ class OrbitState(NamedTuple):
 
 
 class View(NamedTuple):
-    """A stretch that is looked into: its panel, and its two ends.
+    """A stretch that is looked into: its panel, and what is known of it.
 
-    `drift`: the slope of `log q` at the start.
+    `drift`: the slope of `log q` at the start. `knots`: half way, and at the end.
     """
 
     start: OrbitState
     panel: Panel
     drift: Float[Array, ""]
-    end: Root
+    knots: Root
 
 
 class Quadrature(NamedTuple):
@@ -63,7 +63,7 @@ class OrbitPath(AbstractExactPath):
     dynamics: Dynamics
     orbit: Orbit
 
-    largest_size = 4.0
+    first_size, largest_size = 1.5, 4.0
 
     def log_probs(self, state):
         return self.policy_of(state.log_u)
@@ -88,20 +88,21 @@ class OrbitPath(AbstractExactPath):
         return jax.nn.log_softmax(jnp.where(self.orbit.inside, -log_u, -jnp.inf))
 
     def view(self, start: OrbitState, size) -> View:
-        """The panel of a stretch and its two ends."""
+        """The panel of a stretch, its start, its middle and its end."""
         table = panel(self.orbit, start.piece, start.v, size, start.log_p)
         drift = drift_at_start(table)
-        end = solve(table, size[None], (drift * size)[None], AT_END)
-        return View(start, table, drift, end)
+        places = size * jnp.asarray([0.5, 1.0], size.dtype)
+        return View(start, table, drift, solve(table, places, drift * places, AT_KNOTS))
 
     def _between(self, view: View, f) -> Root:
         """The states at the fractions f of a stretch."""
-        size = view.panel.size
-        guess = _hermite(f, view.drift * size, view.end.log_q, view.end.drift * size)
+        size, knots = view.panel.size, view.knots
+        guess = _hermite(f, view.drift * size, knots.log_q, knots.drift * size)
         return solve(view.panel, size * f, guess, AT_NODES)
 
     def _state(self, view: View, size, root: Root, log_t) -> OrbitState:
-        """The state at one place, `size` after the start."""
+        """The state at the last place of the root, `size` after the start."""
+        root = jax.tree.map(lambda x: x[..., -1:], root)
         return OrbitState(
             piece=view.start.piece,
             v=view.start.v + size,
@@ -149,10 +150,10 @@ class OrbitPath(AbstractExactPath):
         # QUADPACK's rule of thumb for the error of the finer of the two rules.
         coarse_error = jnp.abs(fine - coarse) * jnp.exp(log_size - log_t)
         # A cubic iteration: after a step of eps^(1/3) no error is left.
-        last_step = jnp.maximum(jnp.max(nodes.last_step), view.end.last_step[0])
+        last_step = jnp.maximum(jnp.max(nodes.last_step), jnp.max(view.knots.last_step))
         converged = last_step < jnp.finfo(size.dtype).eps ** (1 / 3)
         error = jnp.where(converged, coarse_error**1.5, jnp.inf)
-        state = self._state(view, size, view.end, log_t)
+        state = self._state(view, size, view.knots, log_t)
         # All of them only for slopes; elsewhere none is computed but the last.
         log_rates = jnp.log(rates) + log_unit
         log_rate = jnp.log(rates[-1]) + log_unit
@@ -173,8 +174,10 @@ class OrbitPath(AbstractExactPath):
         return select(arrived, following, state)
 
 
-def _hermite(f, slope_0, value_1, slope_1):
-    """The cubic on [0, 1] with value 0 at 0, and the given values and slopes."""
-    return f * (
-        slope_0 * (1 - f) ** 2 + f * (value_1 * (3 - 2 * f) - slope_1 * (1 - f))
-    )
+def _hermite(f, slope_0, values, slopes):
+    """The quintic that is 0 at 0, and has these values and slopes at 0, 1/2 and 1."""
+    g = 1 - f
+    centre, right = 16 * (f * g) ** 2, (f * (f - g)) ** 2
+    left = slope_0 * f * (g * (f - g)) ** 2
+    middle = centre * (values[0] + slopes[0] * (f - 0.5))
+    return left + middle + right * (values[1] * (7 - 6 * f) - slopes[1] * g)

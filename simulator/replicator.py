@@ -38,7 +38,7 @@ class ReplicatorPath(AbstractSmoothPath):
     rewards: Float[Array, " K"]
     log_t_ref: Float[Array, ""]
 
-    largest_size = 0.5
+    first_size = largest_size = 0.75
 
     def start(self):
         return ReplicatorState(jnp.zeros_like(self.log_t_ref))

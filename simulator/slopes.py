@@ -47,6 +47,7 @@ class SlopePath(AbstractSmoothPath):
 
     inner: OrbitPath
 
+    first_size: ClassVar[float] = OrbitPath.first_size
     largest_size: ClassVar[float] = OrbitPath.largest_size
 
     @property
