@@ -3,7 +3,7 @@
 Relative errors of the times to a gap, to T0 and to the crossing, and of the logarithms
 of the probabilities at the gap, against `experiments.search.precise`. Relative errors
 of a logarithm x are `|error| / max(1, |x|)`. Prints one
-JSON object per set, the last of which takes minutes (1500 digits).
+JSON object per set; some take minutes (1500 digits, or 10,000 patterns).
 
     python benchmarks/accuracy.py
 """
@@ -67,12 +67,26 @@ def many_edges(rng, number):
     return rates, log_normalised(logits), np.full(number, 1e-2)
 
 
+def many(patterns, spread):
+    """Many patterns, nearly alike at first: the digits needed grow with all spreads."""
+
+    def draw(rng, number):
+        shape = (number, patterns)
+        logits = spread * rng.normal(size=shape)
+        return rng.uniform(size=shape), log_normalised(logits), np.full(number, 1e-2)
+
+    return draw
+
+
 SETS = {
     "gaps to 1e-12": (tiny_gaps, 50),
     "rates within 1e-12": (near_ties, 40),
     "families of verify": (families, 200),
     "seven hand-overs": (many_edges, 20),
     "logits to +-700": (extreme, 3),
+    "a hundred patterns": (many(100, 0.3), 6),
+    "a thousand patterns": (many(1000, 0.03), 2),
+    "ten thousand patterns": (many(10_000, 0.003), 1),
 }
 
 

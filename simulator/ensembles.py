@@ -27,7 +27,7 @@ CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once
 BLOCK_ELEMENTS = 2**25  # and this many kept
 DEAL = 128  # lanes that a device gets in its turn
 
-_small_widths: tuple[int, ...] = (8, 64)  # of batches that need no more
+_small_width = 64  # of batches that need no more
 
 
 @contextlib.contextmanager
@@ -37,12 +37,12 @@ def no_small_programs() -> Iterator[None]:
     For many batches of all sizes; one small batch that is waited for is done sooner by
     its own program. The results agree to rounding.
     """
-    global _small_widths
-    _small_widths, before = (), _small_widths
+    global _small_width
+    _small_width, before = 0, _small_width
     try:
         yield
     finally:
-        _small_widths = before
+        _small_width = before
 
 
 def devices() -> list[jax.Device]:
@@ -128,9 +128,8 @@ def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
     on_cpu = jax.default_backend() == "cpu"
     widest = CPU_WIDTH if on_cpu else ACCELERATOR_WIDTH
     widest = _power_of_two_below(min(widest, CHUNK_ELEMENTS // elements))
-    for width in _small_widths:
-        if num_lanes <= width <= widest:
-            return 1, width
+    if num_lanes <= _small_width <= widest:
+        return 1, _small_width
     most = BLOCK_ELEMENTS // (elements * widest)
     return _power_of_two_below(min(BLOCK_CHUNKS, most)), widest
 

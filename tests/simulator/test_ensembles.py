@@ -48,10 +48,10 @@ def test_results_do_not_depend_on_width_blocks_and_devices(batch, monkeypatch):
 
 
 def test_small_batches_have_programs_of_their_own_unless_they_are_many():
-    assert ensembles.block_shape(5, 100) == (1, 8)
+    assert ensembles.block_shape(5, 100) == (1, 64)
     with ensembles.no_small_programs():
         assert ensembles.block_shape(5, 100) == ensembles.block_shape(10**6, 100)
-    assert ensembles.block_shape(5, 100) == (1, 8)
+    assert ensembles.block_shape(5, 100) == (1, 64)
 
 
 def test_a_lane_that_exhausts_every_pass_says_so(batch):
@@ -167,8 +167,8 @@ def test_a_batch_lowers_for_cpu_cuda_and_tpu(batch, monkeypatch):
 @pytest.mark.parametrize(
     "lanes, elements, shape",
     [
-        (1, 50, (1, 8)),
-        (9, 50, (1, 64)),
+        (1, 50, (1, 64)),
+        (64, 50, (1, 64)),
         (65, 50, (256, 128)),
         (10**6, 50, (256, 128)),
         (10**6, 10**6, (8, 4)),

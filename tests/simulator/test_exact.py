@@ -108,6 +108,19 @@ def test_the_two_engines_agree_on_states_at_given_times(rng):
     np.testing.assert_allclose(exact.log_probs, flow.log_probs, atol=1e-7)
 
 
+def test_ten_thousand_patterns_agree_with_the_flow(rng):
+    problem = sim.Problem(rng.uniform(size=10_000), logits=rng.normal(size=10_000))
+    exact, flow = (
+        sim.solve(problem, sim.Verifiable(), method=method, until=sim.Accuracy(0.9))
+        for method in ("exact", "flow")
+    )
+    assert str(sim.outcome_names(exact.outcome)) == "reached"
+    np.testing.assert_allclose(exact.log_time, flow.log_time, rtol=1e-9)
+    np.testing.assert_allclose(exact.log_probs, flow.log_probs, rtol=1e-7)
+    accuracy = sim.accuracy(exact.log_probs, problem.success_rates)
+    np.testing.assert_allclose(accuracy, 0.9, rtol=1e-11)
+
+
 def test_all_events_agree_with_the_flow_under_misplaced_confidence(rng):
     rates, logits = rng.uniform(size=(WIDTH, K)), 2 * rng.normal(size=(WIDTH, K))
     signal = sim.FixedConfidence(rng.uniform(size=(WIDTH, K)))
