@@ -55,10 +55,6 @@ class AbstractExactPath(AbstractPath):
     def stretch(self, start: State, size: Float[Array, ""]) -> Stretch:
         """From `start` over `size` in v."""
 
-    def settle(self, start, size, end):
-        del end
-        return self.stretch(start, size).end
-
     @abstractmethod
     def hand_over(self, state: State, arrived: Array) -> State:
         """If it has arrived at the border, a state as the first of the next piece."""

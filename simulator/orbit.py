@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from simulator.logspace import log_expm1
+from simulator.logspace import log_expm1, total
 
 Scalar = Float[Array, ""]
 Values = Float[Array, " K"]
@@ -71,10 +71,13 @@ class Orbit(eqx.Module):
         return self.log_policy > -jnp.inf
 
     def log_start(self) -> Values:
-        """`log c_k`; 0 outside the support."""
-        inside = self.inside
-        log_pi = jnp.where(inside, self.log_policy, 0.0)
-        return jnp.where(inside, jnp.sum(log_pi) / jnp.sum(inside) - log_pi, 0.0)
+        """`log c_k`; 0 outside the support.
+
+        An error of their mean would count K times in `log p`.
+        """
+        inside, log_pi = self.inside, self.log_policy
+        behind = jnp.where(inside, jnp.max(log_pi) - log_pi, 0.0)
+        return jnp.where(inside, behind - total(behind) / jnp.sum(inside), 0.0)
 
     def first_piece(self) -> tuple[Piece, Scalar]:
         """The piece that starts at the base policy, and `log p` there."""

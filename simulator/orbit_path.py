@@ -116,6 +116,10 @@ class OrbitPath(AbstractExactPath):
         root = self._between(view, fraction[None])
         return self._state(view, size, root, view.start.log_t)
 
+    def settle(self, start: OrbitState, size, end: OrbitState) -> OrbitState:
+        # The policy stays as it is: units of a shorter stretch are rounded otherwise.
+        return end._replace(log_t=self.stretch(start, size).end.log_t)
+
     def _log_clock(self, view: View, nodes: Root):
         if isinstance(self.dynamics.update, PolicyGradient):
             return 0.0

@@ -88,6 +88,10 @@ class SlopePath(AbstractSmoothPath):
         state = select(arrived & piece.bounded, following, state)
         return state._replace(orbit=self.inner.hand_over(state.orbit, arrived))
 
+    def settle(self, start: SlopeState, size, end: SlopeState) -> SlopeState:
+        settled = self.stretch(start, size).end
+        return settled._replace(orbit=end.orbit._replace(log_t=settled.orbit.log_t))
+
     def stretch(self, start: SlopeState, size) -> Stretch:
         orbit = self.inner.orbit
         (end, passed, error, log_rate), view, nodes, log_rates = self.inner.quadrature(
