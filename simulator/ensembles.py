@@ -22,7 +22,7 @@ from jax.sharding import Mesh, PartitionSpec
 from simulator.problem import Problem
 
 CPU_WIDTH, ACCELERATOR_WIDTH = 128, 2**15  # lanes on their way at once
-BLOCK_CHUNKS = 256
+BLOCK_CHUNKS = 128
 CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once
 BLOCK_ELEMENTS = 2**25  # and this many kept
 DEAL = 128  # lanes that a device gets in its turn
