@@ -18,6 +18,9 @@ gap = {linspace = [0.1, 0.3, 6]}
 best_probability = {logspace = [1e-3, 0.1, 10]}
 """
 
+# Best patterns so rare that no run ends with its first step.
+RARE = TEXT.replace("[1e-3, 0.1, 10]", "[1e-4, 0.01, 10]")
+
 
 def sweep(**changes):
     """The sweep of `TEXT`, with other top-level keys."""

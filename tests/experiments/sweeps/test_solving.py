@@ -88,6 +88,14 @@ def test_summaries_are_those_of_the_runs_they_stand_for(monkeypatch):
 
 
 def test_runs_that_fail_are_counted_and_leave_no_number():
+    sweep = read("max_steps = 1\n" + small.RARE)
+    (unit,) = grid.cut(sweep).units()
+    found = solving.unit_columns(sweep, unit)
+    assert (found["outcome"] == sim.OUTCOME_NAMES.index("max_steps")).all()
+    assert np.isnan(found["log10_t0"]).all() and np.isnan(found["accuracy"]).all()
+
+
+def test_among_runs_that_fail_the_others_keep_their_numbers():
     sweep = small.sweep(max_steps=1)
     (unit,) = grid.cut(sweep).units()
     found = solving.unit_columns(sweep, unit)
