@@ -224,10 +224,11 @@ def test_a_damaged_stamp_is_said(stored):
         march.begin(path, sweep, "")
 
 
-def test_a_store_that_describes_no_arrays_is_said(stored):
+@pytest.mark.parametrize("consolidated", [{}, {"metadata": 3}])
+def test_a_store_that_describes_no_arrays_is_said(consolidated, stored):
     sweep, path = stored
     table = json.loads((path / "zarr.json").read_text())
-    del table["consolidated_metadata"]
+    table["consolidated_metadata"] = consolidated
     (path / "zarr.json").write_text(json.dumps(table))
     with pytest.raises(UserError, match="damaged.*--overwrite"):
         march.begin(path, sweep, "")
