@@ -264,7 +264,7 @@ def _walk_block(walk, lanes, axes, wanted, chunks):
 def _chunk_by_chunk(function, chunks, wanted):
     """`function` of every row of every chunk; zeros for chunks that only pad."""
     number, width = jax.tree.leaves(chunks)[0].shape[:2]
-    many = jax.vmap(function)
+    many = jax.jit(jax.vmap(function))  # is traced once, though it is called twice
 
     def chunk(i):
         return jax.tree.map(lambda x: x[i], chunks)
@@ -288,7 +288,8 @@ def _walk_all(advance, pack, unpack, table, width, wanted):
     end = len(table)
 
     def step(carry):
-        table, chunk, place, following = carry
+        table, packed, place, following = carry
+        chunk = unpack(packed)
         moved = advance(chunk)
         # A lane may be done when it comes in; then its row stays as it is.
         goes = chunk.running & (place < end)
@@ -299,7 +300,7 @@ def _walk_all(advance, pack, unpack, table, width, wanted):
         return table, rows(table, place), place, following + jnp.sum(done)
 
     def rows(table, place):
-        return unpack(table.at[place].get(mode="clip"))
+        return table.at[place].get(mode="clip")
 
     first = jnp.arange(width)
     place = jnp.where(first < wanted, first, end)

@@ -93,10 +93,9 @@ class AbstractPath(eqx.Module):
         """Whether the sign of an event may change and change back within a step."""
         return len(self.looks) > 0 and not event.changes_once(self.dynamics.signal)
 
-    def settle(self, start: State, size: Float[Array, ""], end: State) -> State:
-        """`end`, the state a step of `size` away, with its time."""
-        del start, size
-        return end
+    def settle(self, view: Any, size: Float[Array, ""]) -> State:
+        """The state a smaller step away from the start, with its time."""
+        return self.inside(view, size)
 
     def at_rest(self, state: State, tolerance) -> Array:
         """First-order condition of the penalised objective: nobody has an advantage."""
@@ -153,25 +152,20 @@ def first_brackets(events, start: State, values: Float[Array, " E"]) -> Bracket:
     return Bracket(starts, *[zeros] * 5, holds, zeros - jnp.inf)
 
 
-def values(path: AbstractPath, events, state: State) -> Float[Array, " E"]:
-    """The events' values; see `AbstractEvent.value`."""
+def look(events, point: Point) -> tuple[Float[Array, " E"], Float[Array, " E"]]:
+    """Of each event its value, and the score that it maximises, if any (else 0)."""
+    nothing = jnp.zeros((), point.log_probs.dtype)
     if not events:
-        return jnp.zeros(0)
-    point = path.point(state)
-    return jnp.stack([event.value(point) for event in events])
-
-
-def scores(path: AbstractPath, events, state: State) -> Float[Array, " E"]:
-    """What `AbstractExtreme` events maximise; 0 for the others."""
-    if not events:
-        return jnp.zeros(0)
-    point = path.point(state)
-    return jnp.stack([_score_at(event, point) for event in events])
-
-
-def _score_at(event: AbstractEvent, point: Point):
-    zero = jnp.zeros((), point.log_probs.dtype)
-    return event.score(point) if isinstance(event, AbstractExtreme) else zero
+        return nothing[None][:0], nothing[None][:0]
+    return (
+        jnp.stack([event.value(point) for event in events]),
+        jnp.stack(
+            [
+                event.score(point) if isinstance(event, AbstractExtreme) else nothing
+                for event in events
+            ]
+        ),
+    )
 
 
 class Seen(NamedTuple):
@@ -184,16 +178,20 @@ class Seen(NamedTuple):
 
 def along(path: AbstractPath, events, walker: "Walker", move: Move, new, new_scores):
     """What is seen of each event: the ends of a step, and if need be what is passed."""
+    missed = [i for i, event in enumerate(events) if path.has_to_look(event)]
+    passed = jax.vmap(
+        lambda p: look([events[i] for i in missed], path.dynamics.point(p))
+    )(move.passed)
     found = []
-    for i, event in enumerate(events):
+    for i in range(len(events)):
         ends = Seen(
             jnp.asarray([0.0, 1.0], move.size.dtype),
             jnp.stack([walker.values[i], new[i]]),
             jnp.stack([walker.scores[i], new_scores[i]]),
         )
-        if path.has_to_look(event):
-            passed = jax.vmap(lambda p, e=event: _look(path, e, p))(move.passed)
-            inner = Seen(jnp.asarray(path.looks, move.size.dtype), *passed)
+        if i in missed:
+            columns = (x[:, missed.index(i)] for x in passed)
+            inner = Seen(jnp.asarray(path.looks, move.size.dtype), *columns)
             ends = jax.tree.map(
                 lambda x, y: jnp.concatenate([x[:1], y, x[1:]]), ends, inner
             )
@@ -201,21 +199,21 @@ def along(path: AbstractPath, events, walker: "Walker", move: Move, new, new_sco
     return found
 
 
-def _look(path: AbstractPath, event: AbstractEvent, log_probs):
-    point = path.dynamics.point(log_probs)
-    return event.value(point), _score_at(event, point)
-
-
 def _change(event: AbstractEvent, seen: Seen):
     """The part of a step in which the event happens: its number, and if it does."""
     up = (seen.values[:-1] <= 0) & (seen.values[1:] > 0)
+    happens = jnp.any(up)
     if event.keep == "last":
         # What is undone before the step ends does not last.
-        return len(up) - 1 - jnp.argmax(up[::-1]), jnp.any(up) & (seen.values[-1] > 0)
+        happens = happens & (seen.values[-1] > 0)
+    if len(up) == 1:
+        return 0, happens
+    if event.keep == "last":
+        return len(up) - 1 - jnp.argmax(up[::-1]), happens
     if event.keep == "extreme":
         score = jnp.maximum(seen.scores[:-1], seen.scores[1:])
-        return jnp.argmax(jnp.where(up, score, -jnp.inf)), jnp.any(up)
-    return jnp.argmax(up), jnp.any(up)
+        return jnp.argmax(jnp.where(up, score, -jnp.inf)), happens
+    return jnp.argmax(up), happens
 
 
 def update_brackets(
@@ -248,9 +246,8 @@ def update_brackets(
             taken = taken & weakest & (score > brackets.score[mine])
         take.append(taken)
         found.append(had | taken)
-        row = jnp.stack([size, size * low, size * high, before, after, score])
-        new += [row] * len(mine)
-    take, new = jnp.concatenate(take), jnp.stack(new, axis=1)
+        new.append(jnp.stack([size, size * low, size * high, before, after, score]))
+    take, new = jnp.concatenate(take), jnp.stack(new, axis=1)[:, owners]
     old = jnp.stack([*brackets[1:6], brackets.score])
     *kept, score = jnp.where(take, new, old)
     start = jnp.where(take[:, None], ravel_pytree(state)[0], brackets.start)
@@ -272,10 +269,10 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
         view = path.view(start, size)
 
         def value(h):
-            return values(path, events, path.inside(view, h))[index]
+            return look(events, path.point(path.inside(view, h)))[0][index]
 
         h = find_root(value, low, high, before, after)
-        return path.settle(start, h, path.inside(view, h))
+        return path.settle(view, h)
 
     owners = jnp.asarray(slots(events))
     return jax.lax.map(lambda a: one(*a), (owners, *brackets[:6]))
@@ -309,7 +306,7 @@ def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Wal
     start = path.start()
     log_policy = path.dynamics.problem.log_policy
     first = path.dynamics.point(log_policy)
-    first_values = values(path, events, start)
+    first_values, first_scores = look(events, path.point(start))
     status = jnp.asarray(RUNNING)
     status = jnp.where(
         path.at_rest(start, run.tolerance), code(Outcome.settled), status
@@ -328,7 +325,7 @@ def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Wal
         pace=jnp.asarray(path.first_size, log_policy.dtype),
         landing=jnp.asarray(False),
         values=first_values,
-        scores=scores(path, events, start),
+        scores=first_scores,
         brackets=first_brackets(events, start, first_values),
         next_save=jnp.asarray(0),
         saved=jnp.zeros((len(run.save_log_times), *shape), log_policy.dtype),
@@ -343,8 +340,7 @@ def advance(run: Settings, walker: Walker) -> Walker:
     targets = jnp.append(run.save_log_times, run.max_log_time)
     move = path.move(walker, targets[walker.next_save], run.tolerance)
     accepted = move.accepted
-    new = values(path, events, move.end)
-    new_scores = scores(path, events, move.end)
+    new, new_scores = look(events, path.point(move.end))
     brackets = update_brackets(
         events,
         walker.brackets,
@@ -401,7 +397,7 @@ def ends(run: Settings, walker: Walker) -> Ends:
     """Locate everything that the walk has seen."""
     path, until = walker.path, walker.until
     events, start = watched(run, until), path.start()
-    first_values = values(path, events, start)
+    first_values, _ = look(events, path.point(start))
     ended, found = walker.state, walker.brackets.found
     located = locate(path, events, walker.brackets)
     owners = np.array(slots(events), int)
@@ -420,12 +416,12 @@ def ends(run: Settings, walker: Walker) -> Ends:
         from_start = first_values[i] > 0
         if event.keep == "last":
             from_start = found[slot] & (walker.brackets.size[slot] == 0)
-        elif event.keep == "extreme":
-            slot = mine[0] + jnp.argmax(
-                jnp.stack([_score(path, event, at(j), found[j], ended) for j in mine])
-            )
+        scores = None
+        if event.keep == "extreme":
+            scores = _scores(path, event, [*map(at, mine), start, ended], found[mine])
+            slot = mine[0] + jnp.argmax(scores[:-2])
         log_time, state, on_the_way = _occurrence(
-            path, event, start, from_start, found[slot], at(slot), ended
+            path, event, start, from_start, found[slot], at(slot), ended, scores
         )
         result.log_times.append(log_time)
         result.states.append(state)
@@ -433,10 +429,18 @@ def ends(run: Settings, walker: Walker) -> Ends:
     return result
 
 
-def _score(path, event, state, found, ended):
-    """The score of a located extremum; -inf if it is not on the way."""
-    counts = found & (path.log_time(state) <= path.log_time(ended))
-    return jnp.where(counts, event.score(path.point(state)), -jnp.inf)
+def _scores(path, event, states: list[State], found):
+    """Scores of located extrema (-inf of those not on the way), start and end."""
+    many = stacked(states)
+    scores = jax.vmap(lambda state: event.score(path.point(state)))(many)
+    log_times = jax.vmap(path.log_time)(many)
+    counts = jnp.append(found & (log_times[:-2] <= log_times[-1]), jnp.full(2, True))
+    return jnp.where(counts, scores, -jnp.inf)
+
+
+def stacked(trees: list[Any]) -> Any:
+    """Trees of one structure as one, with a new first axis."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
 def report(run: Settings, walker: Walker) -> Solution:
@@ -456,13 +460,15 @@ def solution(run: Settings, walker: Walker, found: Ends) -> Solution:
         after = run.save_log_times > path.log_time(ended)
         saved = jnp.where(after.reshape((-1,) + (1,) * rest.ndim), rest, walker.saved)
     nothing = jnp.zeros((0, *base.shape), base.dtype)
-    log_probs = [path.log_probs(state) for state in found.states]
+    states = found.states
     return Solution(
         outcome=as_outcome(status),
         log_time=path.log_time(ended),
         log_probs=final_log_probs,
-        event_log_times=jnp.stack(found.log_times) if log_probs else nothing[:, 0],
-        event_log_probs=jnp.stack(log_probs) if log_probs else nothing,
+        event_log_times=jnp.stack(found.log_times) if states else nothing[:, 0],
+        event_log_probs=jax.vmap(path.log_probs)(stacked(states))
+        if states
+        else nothing,
         saved=saved,
         num_steps=walker.steps,
         method=path.method,
@@ -474,7 +480,7 @@ def watched(run: Settings, until: AbstractEvent | None) -> tuple[AbstractEvent, 
     return (() if until is None else (until,)) + run.events
 
 
-def _occurrence(path, event, start, from_start, found, here, ended):
+def _occurrence(path, event, start, from_start, found, here, ended, scores):
     """`(log_time, state, on_the_way)` of one event; see `Ends`."""
     # Events beyond the located end of the run did not happen in it.
     happened = found & (path.log_time(here) <= path.log_time(ended))
@@ -482,9 +488,8 @@ def _occurrence(path, event, start, from_start, found, here, ended):
     missing = ended
     if event.keep == "extreme":
         # No interior extremum: one of the ends.
-        first = event.score(path.point(start))
-        last = event.score(path.point(ended))
-        happened &= event.score(path.point(here)) >= jnp.maximum(first, last)
+        first, last = scores[-2], scores[-1]
+        happened &= jnp.max(scores[:-2]) >= jnp.maximum(first, last)
         from_start = ~happened & (first >= last)
         missing = select(first >= last, start, ended)
         time = path.log_time(select(happened, here, ended))

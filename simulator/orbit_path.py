@@ -49,12 +49,16 @@ class View(NamedTuple):
 
 
 class Quadrature(NamedTuple):
-    """A stretch with its nodes, the last of which is the end; `log dt/dv` at each."""
+    """The first part of a stretch, or all of it, and its end.
 
-    stretch: Stretch
-    view: View
+    `nodes`: those of the rule, and the end once more; `log_rates`: `log dt/dv` at each.
+    `error`: estimated relative error of the time at the end.
+    """
+
+    end: OrbitState
     nodes: Root
     log_rates: Float[Array, " N"]
+    error: Float[Array, ""]
 
 
 class OrbitPath(AbstractExactPath):
@@ -112,13 +116,11 @@ class OrbitPath(AbstractExactPath):
         )
 
     def inside(self, view: View, size):
-        fraction = size / jnp.maximum(view.panel.size, _TINY)
-        root = self._between(view, fraction[None])
+        root = self._between(view, _fraction(view, size)[None])
         return self._state(view, size, root, view.start.log_t)
 
-    def settle(self, start: OrbitState, size, end: OrbitState) -> OrbitState:
-        # The policy stays as it is: units of a shorter stretch are rounded otherwise.
-        return end._replace(log_t=self.stretch(start, size).end.log_t)
+    def settle(self, view: View, size) -> OrbitState:
+        return self.quadrature(view, size).end
 
     def _log_clock(self, view: View, nodes: Root):
         if isinstance(self.dynamics.update, PolicyGradient):
@@ -134,36 +136,41 @@ class OrbitPath(AbstractExactPath):
         """`log u_k` at places of a stretch; 0 outside the support."""
         return log_u(view.panel, view.start.piece, nodes)
 
-    def stretch(self, start: OrbitState, size) -> Stretch:
-        """From `start` over `size` in v, on one piece."""
-        return self.quadrature(start, size).stretch
-
-    def quadrature(self, start: OrbitState, size) -> Quadrature:
-        """A stretch, and the nodes at which it was looked at."""
-        view = self.view(start, size)
-        # All nodes, and the end once more.
-        nodes = self._between(view, jnp.append(jnp.asarray(NODES, size.dtype), 1.0))
+    def quadrature(self, view: View, size) -> Quadrature:
+        """The first `size` of a stretch."""
+        places = jnp.append(jnp.asarray(NODES, size.dtype), 1.0)
+        nodes = self._between(view, _fraction(view, size) * places)
         large = -nodes.log_q - self._log_clock(view, nodes)
         top = jnp.max(large)
         rates = nodes.share * nodes.speed * jnp.exp(large - top)
         fine = jnp.sum(jnp.asarray(WEIGHTS, size.dtype) * rates[:-1])
         coarse = jnp.sum(jnp.asarray(GAUSS_WEIGHTS, size.dtype) * rates[:-1])
-        log_unit = top + log_unit_of_speed(view.panel) - start.log_p
+        log_unit = top + log_unit_of_speed(view.panel) - view.panel.log_p
         log_size = jnp.log(size) + log_unit
-        log_t = jnp.logaddexp(start.log_t, log_size + jnp.log(fine))
+        log_t = jnp.logaddexp(view.start.log_t, log_size + jnp.log(fine))
         # QUADPACK's rule of thumb for the error of the finer of the two rules.
         coarse_error = jnp.abs(fine - coarse) * jnp.exp(log_size - log_t)
         # A cubic iteration: after a step of eps^(1/3) no error is left.
         last_step = jnp.maximum(jnp.max(nodes.last_step), jnp.max(view.knots.last_step))
         converged = last_step < jnp.finfo(size.dtype).eps ** (1 / 3)
-        error = jnp.where(converged, coarse_error**1.5, jnp.inf)
-        state = self._state(view, size, view.knots, log_t)
-        # All of them only for slopes; elsewhere none is computed but the last.
-        log_rates = jnp.log(rates) + log_unit
-        log_rate = jnp.log(rates[-1]) + log_unit
-        passed = jax.vmap(self.policy_of, in_axes=1)(self.log_u(view, nodes)[:, :-1])
-        stretch = Stretch(state, passed, error, log_rate)
-        return Quadrature(stretch, view, nodes, log_rates)
+        return Quadrature(
+            end=self._state(view, size, nodes, log_t),
+            nodes=nodes,
+            log_rates=jnp.log(rates) + log_unit,
+            error=jnp.where(converged, coarse_error**1.5, jnp.inf),
+        )
+
+    def stretch(self, start: OrbitState, size) -> Stretch:
+        """From `start` over `size` in v, on one piece."""
+        view = self.view(start, size)
+        return self.seen(view, self.quadrature(view, size))
+
+    def seen(self, view: View, quadrature: Quadrature) -> Stretch:
+        """What is to be told of a stretch."""
+        log_u = self.log_u(view, quadrature.nodes)
+        passed = jax.vmap(self.policy_of, in_axes=1)(log_u[:, :-1])
+        log_rate = quadrature.log_rates[-1]
+        return Stretch(quadrature.end, passed, quadrature.error, log_rate)
 
     def place(self, state):
         return state.v
@@ -176,6 +183,11 @@ class OrbitPath(AbstractExactPath):
         piece = self.orbit.piece(old.heir, old.log_b, state.log_p)
         following = state._replace(piece=piece, v=jnp.zeros_like(state.v))
         return select(arrived, following, state)
+
+
+def _fraction(view: View, size):
+    """How much of a stretch `size` is."""
+    return size / jnp.maximum(view.panel.size, _TINY)
 
 
 def _hermite(f, slope_0, values, slopes):

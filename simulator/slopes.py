@@ -23,7 +23,7 @@ from simulator import panel
 from simulator.exact_path import AbstractSmoothPath, Shift, Stretch
 from simulator.kronrod import WEIGHTS
 from simulator.orbit import log_tau
-from simulator.orbit_path import OrbitPath, OrbitState
+from simulator.orbit_path import OrbitPath, OrbitState, Quadrature, View
 from simulator.selection import select
 
 Values = Float[Array, " K"]
@@ -88,19 +88,25 @@ class SlopePath(AbstractSmoothPath):
         state = select(arrived & piece.bounded, following, state)
         return state._replace(orbit=self.inner.hand_over(state.orbit, arrived))
 
-    def settle(self, start: SlopeState, size, end: SlopeState) -> SlopeState:
-        settled = self.stretch(start, size).end
-        return settled._replace(orbit=end.orbit._replace(log_t=settled.orbit.log_t))
+    def settle(self, view, size):
+        start, inner = view
+        return self._end(start, inner, size, self.inner.quadrature(inner, size))
 
     def stretch(self, start: SlopeState, size) -> Stretch:
-        orbit = self.inner.orbit
-        (end, passed, error, log_rate), view, nodes, log_rates = self.inner.quadrature(
-            start.orbit, size
-        )
+        view = self.inner.view(start.orbit, size)
+        quadrature = self.inner.quadrature(view, size)
+        end = self._end(start, view, size, quadrature)
+        return self.inner.seen(view, quadrature)._replace(end=end)
+
+    def _end(
+        self, start: SlopeState, view: View, size, quadrature: Quadrature
+    ) -> SlopeState:
+        """The state `size` after the start."""
+        orbit, end, nodes = self.inner.orbit, quadrature.end, quadrature.nodes
         # A piece of no length (patterns that tie at the start) has no time.
         log_t = jnp.where(end.log_t > -jnp.inf, end.log_t, 0.0)
         log_weights = jnp.log(jnp.asarray(WEIGHTS, size.dtype) * size) - log_t
-        log_weights = log_weights + log_rates[:-1]
+        log_weights = log_weights + quadrature.log_rates[:-1]
         log_u = self.inner.log_u(view, nodes)[:, :-1]
         log_taus = jnp.logaddexp(start.log_tau, panel.log_tau(view.panel, nodes)[:-1])
         leader = jnp.arange(log_u.shape[0]) == start.orbit.piece.leader
@@ -125,13 +131,12 @@ class SlopePath(AbstractSmoothPath):
         each = jax.vmap(at_node, in_axes=(0, 1, 0))(log_weights, log_u, log_taus)
         by_start, by_reward = (jnp.sum(x, axis=0) for x in each)
         kept = jnp.exp(start.orbit.log_t - log_t)
-        state = SlopeState(
+        return SlopeState(
             orbit=end,
             log_tau=start.log_tau,
             by_start=kept * start.by_start + by_start,
             by_reward=kept * start.by_reward + by_reward,
         )
-        return Stretch(state, passed, error, log_rate)
 
     def _log_rate_slopes(self, log_u) -> tuple[Values, Values]:
         """Derivatives of `f = log(Z / h)` by `log u_k` and by the rewards."""
