@@ -84,6 +84,11 @@ def main(argv: list[str] | None = None) -> int:
         # XLA runs a program on one core: as many devices as cores share the lanes. Two
         # at least: for one alone XLA compiles another program, with other last digits.
         os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(max(2, _cores())))
+        # Programs are as fast, and compile sooner: see benchmarks/README.md.
+        flags = os.environ.get("XLA_FLAGS", "")
+        if "xla_backend_optimization_level" not in flags:
+            flags += " --xla_backend_optimization_level=1"
+            os.environ["XLA_FLAGS"] = flags.strip()
         with interrupts.kept():
             with interrupts.wait():
                 import jax

@@ -10,6 +10,7 @@ from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import decay, levels, run
 from experiments.checks.tail_late import counts, gap_exponent
 from experiments.families import SMALLEST, groups, moving
+from experiments.menu import Menu
 
 GROUP, ATTEMPTS = 8, 4
 FLOW = 5000
@@ -112,6 +113,13 @@ def _pointwise(job, rates, log_policy) -> list[CheckResult]:
     ]
 
 
+def _clock(rule, number):
+    """A rule for each lane, such that all rules share one program."""
+    rules = [sim.GRPO(GROUP), *(tail[0] for tail in TAILS.values())]
+    rules = list(dict.fromkeys(rules))
+    return Menu(rules, np.full(number, rules.index(rule)))
+
+
 def _delays(job, rates, log_policy) -> CheckResult:
     """Time of the plain gradient over that of GRPO, to the same state."""
     level = levels(job.rng, rates, log_policy)
@@ -119,7 +127,7 @@ def _delays(job, rates, log_policy) -> CheckResult:
     group = run(
         rates,
         log_policy,
-        update=sim.GRPO(GROUP),
+        update=_clock(sim.GRPO(GROUP), len(rates)),
         level=level,
         progress=job.progress,
     )
@@ -168,13 +176,13 @@ def _path(job, rates, log_policy) -> CheckResult:
 
 def _tail(job, name, rates, log_policy) -> CheckResult:
     """The residual of the limit falls, or is below rounding."""
-    update, scale, power, gaps = TAILS[name]
+    rule, scale, power, gaps = TAILS[name]
     limit = theory.clock_tail(rates, log_policy, scale, power)
     runs = [
         run(
             rates,
             log_policy,
-            update=update,
+            update=_clock(rule, len(rates)),
             level=np.full(len(rates), gap),
             progress=job.progress,
         )

@@ -198,7 +198,13 @@ def _two_answers(job, rates, log_policy) -> CheckResult:
         0.1, 3, size=len(rates)
     )
     vote = _follow(kernel, log_policy, job, until=sim.Gap(level))
-    fixed = run(rates, log_policy, sim.FixedConfidence(paid), level=level)
+    fixed = run(
+        rates,
+        log_policy,
+        sim.FixedConfidence(paid),
+        level=level,
+        events=(sim.PeakAccuracy(),),  # as others ask for, who share the program
+    )
     with np.errstate(invalid="ignore"):
         error = np.abs(vote.log_probs - fixed.log_probs)
         late = np.abs(vote.log_time - fixed.log_time)

@@ -37,7 +37,8 @@ def _plain(job, rates, log_policy, method, allowed) -> list[CheckResult]:
     runs = run(
         rates,
         log_policy,
-        update=sim.NaturalGradient(),
+        # One beta for each lane, as in the other runs: they share a program.
+        update=sim.NaturalGradient(beta=np.zeros(len(rates))),
         level=level,
         events=MOMENTS,
         method=method,
@@ -111,8 +112,8 @@ def _penalised(job, rates, log_policy) -> CheckResult:
         log_policy,
         update=sim.NaturalGradient(beta=beta),
         reference=reference,
-        events=(sim.PeakAccuracy(),),
-        until=sim.Gap(np.full(len(rates), 0.1) * theory.gap(rates, log_policy)),
+        level=0.1 * theory.gap(rates, log_policy),
+        events=MOMENTS,
         progress=job.progress,
         max_log_time=7.0,
     )

@@ -56,7 +56,8 @@ def run(
     **options: Any,
 ) -> Runs:
     """Run every lane until its gap is `level` (or `until`), or through `times`."""
-    if level is not None and method == "exact" and signal is None and update is None:
+    plain = signal is None and (update is None or method == "flow")
+    if level is not None and plain:
         events = events or MOMENTS  # one program for all such runs
     signal = sim.Verifiable() if signal is None else signal
     update = sim.PolicyGradient() if update is None else update

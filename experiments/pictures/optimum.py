@@ -14,7 +14,7 @@ def compute(rng, quick, progress):
     del rng, progress
     betas = np.geomspace(0.1, 10, 20)
     data = {"beta": betas, "success_rates": RATES, "base": BASE}
-    shape = (len(betas), len(RATES))
+    shape = (2 * len(betas), len(RATES))
     kernel = np.asarray(sim.two_answer_kernel(RATES))
     problem = sim.Problem(
         np.broadcast_to(RATES, shape),
@@ -25,20 +25,25 @@ def compute(rng, quick, progress):
     rules = {"pg": sim.PolicyGradient, "npg": sim.NaturalGradient}
     if quick:
         del rules["npg"]
-    signals = {"rlvr": sim.Verifiable(), "rlif": sim.SelfCertainty()}
-    for name, signal in signals.items():
-        predicted = theory.optimal_policy(
-            np.broadcast_to(rewards[name], shape), np.log(BASE), betas
-        )
-        data[f"{name}_predicted"] = np.exp(predicted)
-        for label, rule in rules.items():
-            solution = sim.flow(problem, signal, rule(beta=betas))
-            settled = sim.outcome_names(solution.outcome) == "settled"
-            if not settled.all():
-                raise RuntimeError(f"{name}, {label}: {(~settled).sum()} not settled")
-            data[f"{name}_{label}"] = np.exp(solution.log_probs)
-            error = np.abs(solution.log_probs - predicted).max()
-            data[f"{name}_{label}_error"] = np.asarray(error)
+    # One beta and one of the two signals for each lane.
+    weights = np.repeat(np.eye(len(rewards)), len(betas), axis=0)
+    signal = sim.Mixture((sim.Verifiable(), sim.SelfCertainty()), weights)
+    paid = np.repeat([*rewards.values()], len(betas), axis=0)
+    predicted = theory.optimal_policy(paid, np.log(BASE), np.tile(betas, len(rewards)))
+    for label, rule in rules.items():
+        solution = sim.flow(problem, signal, rule(beta=np.tile(betas, len(rewards))))
+        settled = sim.outcome_names(solution.outcome) == "settled"
+        if not settled.all():
+            raise RuntimeError(f"{label}: {(~settled).sum()} not settled")
+        for name, log_pi, closed in zip(
+            rewards,
+            np.split(solution.log_probs, len(rewards)),
+            np.split(predicted, len(rewards)),
+            strict=True,
+        ):
+            data[f"{name}_predicted"] = np.exp(closed)
+            data[f"{name}_{label}"] = np.exp(log_pi)
+            data[f"{name}_{label}_error"] = np.asarray(np.abs(log_pi - closed).max())
     return data
 
 
