@@ -15,6 +15,7 @@ import simulator as sim
 from experiments.checks.running import MOMENTS
 from experiments.families import mixed, moving
 from experiments.progress import bar
+from simulator.ensembles import lane_axes
 
 END = 30.0
 STEP = 0.02
@@ -89,7 +90,7 @@ def _trained(given: sim.Problem, update: Any, finer: int):
     steps = round(END / STEP) * finer
     optimizer = optax.sgd(STEP / finer)
 
-    def one(problem):
+    def one(problem, update):
         return sim.train(
             problem,
             sim.Verifiable(),
@@ -99,7 +100,7 @@ def _trained(given: sim.Problem, update: Any, finer: int):
             save_every=steps,
         ).log_probs
 
-    return np.asarray(jax.vmap(one)(given))
+    return np.asarray(jax.vmap(one, in_axes=(0, lane_axes(update)))(given, update))
 
 
 def table(rows: list[dict]) -> str:
