@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.kronrod import NODES
+from simulator import kronrod
 from simulator.marching import AbstractPath, Move, Walker
 
 State = Any
@@ -20,13 +20,14 @@ class Stretch(NamedTuple):
     """The end of a stretch of a closed-form path, and how well its time is known.
 
     `passed`: log-probabilities at the nodes of the quadrature. `error`: estimated
-    relative error of the time at the end. `log_rate`: log of `dt/dv` there.
+    relative error of the time at the end. `log_rates`: log of `dt/dv` at the nodes and
+    at the end.
     """
 
     end: State
     passed: Float[Array, "N K"]
     error: Float[Array, ""]
-    log_rate: Float[Array, ""]
+    log_rates: Float[Array, " M"]
 
 
 class Shift(NamedTuple):
@@ -40,7 +41,7 @@ class AbstractExactPath(AbstractPath):
     """A path known in closed form; a state has a place v that grows along it."""
 
     method: ClassVar[str] = "exact"
-    looks: ClassVar[np.ndarray] = NODES
+    looks: ClassVar[np.ndarray] = kronrod.NODES
     largest_size: eqx.AbstractClassVar[float]
 
     @abstractmethod
@@ -65,17 +66,21 @@ class AbstractExactPath(AbstractPath):
         v = self.place(state)
         room = self.border(state) - v
         size = jnp.minimum(walker.size, room)
-        end, passed, error, log_rate = self.stretch(state, size)
+        end, passed, error, log_rates = self.stretch(state, size)
         log_t = self.log_time(end)
         good = error <= tolerance
-        # Land on a time asked for by Newton's method, from either side.
+        # Land on a time asked for: from beyond it by the interpolated rate, if times
+        # are many, and by Newton's method, from either side.
         early = log_target - log_t
         landed_within = 4 * jnp.finfo(size.dtype).eps
         landed = good & (jnp.abs(early) <= landed_within * (1 + jnp.abs(log_target)))
         overshoot = good & ~landed & (early < 0)
         landing = (overshoot | walker.landing) & ~landed
-        newton = early * jnp.exp(log_t - log_rate)
-        correction = jnp.where(overshoot, size + newton, newton)
+        newton = early * jnp.exp(log_t - log_rates[-1])
+        back = size + newton
+        if len(walker.saved):
+            back = _size_to(log_target, self.log_time(state), size, log_rates[:-1])
+        correction = jnp.where(overshoot, back, newton)
         correction = jnp.where(correction > 0, correction, 0.5 * size)
         safe = jnp.where(jnp.isfinite(error), error / tolerance, 1e30)
         factor = SAFETY * jnp.maximum(safe, 1e-30) ** (-1 / ORDER)
@@ -96,6 +101,14 @@ class AbstractExactPath(AbstractPath):
             landing=landing,
             hopeless=~good & (next_size < 1e-12 * (1 + v)),
         )
+
+
+def _size_to(log_target, log_start, size, log_rates):
+    """About how far from its start a stretch passes a time."""
+    top = jnp.max(log_rates)
+    unit = jnp.log(size) + top
+    amount = jnp.exp(log_target - unit) - jnp.exp(log_start - unit)
+    return size * kronrod.inverse(jnp.exp(log_rates - top), amount)
 
 
 class AbstractSmoothPath(AbstractExactPath):

@@ -169,8 +169,7 @@ class OrbitPath(AbstractExactPath):
         """What is to be told of a stretch."""
         log_u = self.log_u(view, quadrature.nodes)
         passed = jax.vmap(self.policy_of, in_axes=1)(log_u[:, :-1])
-        log_rate = quadrature.log_rates[-1]
-        return Stretch(quadrature.end, passed, quadrature.error, log_rate)
+        return Stretch(quadrature.end, passed, quadrature.error, quadrature.log_rates)
 
     def place(self, state):
         return state.v

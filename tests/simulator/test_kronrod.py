@@ -1,7 +1,9 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulator.kronrod import GAUSS_WEIGHTS, NODES, WEIGHTS
+from simulator.kronrod import GAUSS_WEIGHTS, NODES, WEIGHTS, inverse
 
 
 @pytest.mark.parametrize("weights, degree", [(WEIGHTS, 35), (GAUSS_WEIGHTS, 21)])
@@ -19,3 +21,18 @@ def test_every_other_node_is_a_gauss_node():
     np.testing.assert_allclose(NODES[1::2], (1 + nodes) / 2, rtol=1e-15)
     np.testing.assert_allclose(GAUSS_WEIGHTS[1::2], weights / 2, rtol=1e-14)
     assert not GAUSS_WEIGHTS[::2].any()
+
+
+@pytest.mark.parametrize("rate", [4.0, -4.0, 8.0])
+def test_the_place_of_an_amount_is_found_all_along_the_way(rate):
+    x = np.linspace(0, 1, 101)
+    values, amounts = np.exp(rate * NODES), np.expm1(rate * x) / rate
+    top = values.max()
+    found = jax.vmap(inverse, (None, 0))(jnp.asarray(values / top), amounts / top)
+    np.testing.assert_allclose(found, x, atol=1e-11)
+
+
+def test_an_amount_out_of_reach_leads_to_the_end():
+    ones = jnp.ones(len(NODES))
+    assert float(inverse(ones, jnp.asarray(1.5))) == 1.0
+    assert float(inverse(ones, jnp.asarray(-0.5))) == 0.0
