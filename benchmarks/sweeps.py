@@ -128,7 +128,7 @@ def main():
         side = int(number**0.5)
         asked = sweep((number // side, side))
         cells = asked.num_cells
-        best, _ = march_time(asked, 3 if cells < 10**7 else 1)
+        best, _ = march_time(asked, max(1, min(10, 3 * 10**6 // cells)))
         scales[f"{cells:,}"] = 1e6 * best / cells
 
     # The race, on cells that have a T0.

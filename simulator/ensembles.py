@@ -173,7 +173,9 @@ def map_lanes(
         block = per_lane(lambda x, lane=lane: x[lane], flat, axes)
         given = place((walk, block))
         part = fetch(_run_block(*given, axes, wanted, chunks, shared_by))
-        back = np.argsort(dealt)[:number]
+        back = np.empty_like(dealt)
+        back[dealt] = np.arange(size)
+        back = back[:number]
         parts.append(jax.tree.map(lambda x, back=back: x[back], part))
         if progress is not None:
             progress(start + number, total)
