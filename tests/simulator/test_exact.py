@@ -129,6 +129,19 @@ def test_ten_thousand_patterns(rng):
     np.testing.assert_allclose(gap, 1e-2, rtol=1e-12)
 
 
+def test_a_deeper_dip_beyond_the_end_does_not_hide_one_before_it():
+    """The run ends within the stretch in which pi_* dips once more."""
+    rates, logits = [0.2, 0.4, 0.6, 0.8], [-2.099, -3.385, -6.013, -7.339]
+    until, events = sim.Accuracy(0.58939754), (sim.LowestOptimalProbability(),)
+    solution = run(rates, logits, until=until, events=events)
+    times = np.linspace(-3, float(solution.log_time[0]), 400)
+    problem = sim.Problem(rates, logits=logits)
+    path = sim.exact(problem, sim.Verifiable(), save_log_times=times).saved[:, 3]
+    assert 0 < np.argmin(path) < len(path) - 1
+    lowest = float(solution.event_log_probs[0, 0, 3])
+    np.testing.assert_allclose(lowest, np.log(path.min()), atol=1e-4)
+
+
 def test_all_events_agree_with_the_flow_under_misplaced_confidence(rng):
     rates, logits = rng.uniform(size=(WIDTH, K)), 2 * rng.normal(size=(WIDTH, K))
     signal = sim.FixedConfidence(rng.uniform(size=(WIDTH, K)))
