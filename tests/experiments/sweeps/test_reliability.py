@@ -45,19 +45,24 @@ def no_solver(sweep, unit):
 
 
 def slow_solver(sweep, unit):
-    time.sleep(0.02)
+    time.sleep(0.05)
     return no_solver(sweep, unit)
 
 
 def work(path: str, solve=no_solver, at_work=None) -> None:
-    """What a child process does: begin or go on."""
+    """What a child process does: begin or go on. `at_work`: it has stored a unit."""
     grid.LANES = 10
-    sweep = many_units()
+    sweep, begun = many_units(), []
+
+    def watched(sweep, unit):
+        if begun and at_work is not None:
+            at_work.set()
+        begun.append(unit)
+        return solve(sweep, unit)
+
     with claims.claim(Path(path), Shard()):
         target = march.begin(Path(path), sweep, "")
-        if at_work is not None:
-            at_work.set()
-        march.march(sweep, target, Shard(), solve=solve)
+        march.march(sweep, target, Shard(), solve=watched)
 
 
 def files(path) -> dict[str, bytes]:
@@ -93,7 +98,7 @@ def test_twenty_kills_at_random_moments_leave_the_same_store(
         child.start()
         if kill % 4:
             assert at_work.wait(60)
-            time.sleep(rng.uniform(0.05, 0.2))
+            time.sleep(rng.uniform(0, 0.15))
         else:  # while it begins
             time.sleep(rng.uniform(0, 0.5))
         child.kill()
