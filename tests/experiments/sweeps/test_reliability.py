@@ -229,11 +229,13 @@ def test_a_damaged_stamp_is_said(stored):
         march.begin(path, sweep, "")
 
 
-@pytest.mark.parametrize("consolidated", [{}, {"metadata": 3}])
+@pytest.mark.parametrize("consolidated", [None, {}, {"metadata": 3}])
 def test_a_store_that_describes_no_arrays_is_said(consolidated, stored):
     sweep, path = stored
     table = json.loads((path / "zarr.json").read_text())
-    table["consolidated_metadata"] = consolidated
+    del table["consolidated_metadata"]
+    if consolidated is not None:
+        table["consolidated_metadata"] = consolidated
     (path / "zarr.json").write_text(json.dumps(table))
     with pytest.raises(UserError, match="damaged.*--overwrite"):
         march.begin(path, sweep, "")
