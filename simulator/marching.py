@@ -178,9 +178,9 @@ class Seen(NamedTuple):
 
 def along(path: AbstractPath, events, walker: "Walker", move: Move, new, new_scores):
     """What is seen of each event: the ends of a step, and if need be what is passed."""
-    missed = [i for i, event in enumerate(events) if path.has_to_look(event)]
+    inside = [i for i, event in enumerate(events) if path.has_to_look(event)]
     passed = jax.vmap(
-        lambda p: look([events[i] for i in missed], path.dynamics.point(p))
+        lambda p: look([events[i] for i in inside], path.dynamics.point(p))
     )(move.passed)
     found = []
     for i in range(len(events)):
@@ -189,8 +189,8 @@ def along(path: AbstractPath, events, walker: "Walker", move: Move, new, new_sco
             jnp.stack([walker.values[i], new[i]]),
             jnp.stack([walker.scores[i], new_scores[i]]),
         )
-        if i in missed:
-            columns = (x[:, missed.index(i)] for x in passed)
+        if i in inside:
+            columns = (x[:, inside.index(i)] for x in passed)
             inner = Seen(jnp.asarray(path.looks, move.size.dtype), *columns)
             ends = jax.tree.map(
                 lambda x, y: jnp.concatenate([x[:1], y, x[1:]]), ends, inner

@@ -5,7 +5,14 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import decay, levels, run, short_steps, slope_at_start
+from experiments.checks.running import (
+    PEAK,
+    decay,
+    levels,
+    run,
+    short_steps,
+    slope_at_start,
+)
 from experiments.checks.tail_late import counts, gap_exponent, is_late
 from experiments.families import SMALL, SMALLEST, groups, kernels, moving
 
@@ -13,7 +20,6 @@ LATE = 20_000  # problems followed over 120 decades
 SLOW = 1000
 ANSWERS = 3
 GAPS = (1e-60, 1e-120)  # where limits are looked at
-EVENTS = (sim.PeakAccuracy(),)
 
 
 def _drawn(job: Job, number, sizes):
@@ -40,7 +46,7 @@ def _run(rates, confidence, log_policy, level, job):
         log_policy,
         sim.FixedConfidence(confidence),
         level=level,
-        events=EVENTS,
+        events=PEAK,
         progress=job.progress,
     )
 

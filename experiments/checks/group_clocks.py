@@ -27,6 +27,7 @@ TAILS = {
         (1e-40, 1e-80),
     ),
 }
+RULES = [rule for rule, *_ in TAILS.values()]  # GRPO(GROUP) among them
 
 
 def _perfect(rng, number):
@@ -115,9 +116,7 @@ def _pointwise(job, rates, log_policy) -> list[CheckResult]:
 
 def _clock(rule, number):
     """A rule for each lane, such that all rules share one program."""
-    rules = [sim.GRPO(GROUP), *(tail[0] for tail in TAILS.values())]
-    rules = list(dict.fromkeys(rules))
-    return Menu(rules, np.full(number, rules.index(rule)))
+    return Menu(RULES, np.full(number, RULES.index(rule)))
 
 
 def _delays(job, rates, log_policy) -> CheckResult:

@@ -7,7 +7,7 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import run
+from experiments.checks.running import PEAK, run
 from experiments.families import SMALLEST, groups, kernels, log_normalised
 
 LIMIT = 4000  # problems for the numerical flow
@@ -203,7 +203,7 @@ def _two_answers(job, rates, log_policy) -> CheckResult:
         log_policy,
         sim.FixedConfidence(paid),
         level=level,
-        events=(sim.PeakAccuracy(),),  # as others ask for, who share the program
+        events=PEAK,
     )
     with np.errstate(invalid="ignore"):
         error = np.abs(vote.log_probs - fixed.log_probs)

@@ -16,6 +16,7 @@ from experiments.meter import KINDS, Meter
 # against both engines, 1e-9 at 1e110, 6e-7 at 1e158, 1e-4 at 1e240.
 LONGEST = 1e90
 FLOOR = 1e-8  # of a residual: below it is rounding
+PEAK = (sim.PeakAccuracy(),)  # of runs for fixed confidence: they share a program
 MOMENTS = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability())
 
 

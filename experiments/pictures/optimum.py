@@ -14,36 +14,35 @@ def compute(rng, quick, progress):
     del rng, progress
     betas = np.geomspace(0.1, 10, 20)
     data = {"beta": betas, "success_rates": RATES, "base": BASE}
-    shape = (2 * len(betas), len(RATES))
+    rewards = {"rlvr": RATES, "rlif": theory.confidence(RATES)}
+    shape = (len(rewards) * len(betas), len(RATES))
     kernel = np.asarray(sim.two_answer_kernel(RATES))
     problem = sim.Problem(
         np.broadcast_to(RATES, shape),
         np.broadcast_to(BASE, shape),
         answer_kernel=np.broadcast_to(kernel, (*shape, 2)),
     )
-    rewards = {"rlvr": RATES, "rlif": theory.confidence(RATES)}
     rules = {"pg": sim.PolicyGradient, "npg": sim.NaturalGradient}
     if quick:
         del rules["npg"]
     # One beta and one of the two signals for each lane.
+    beta = np.tile(betas, len(rewards))
     weights = np.repeat(np.eye(len(rewards)), len(betas), axis=0)
     signal = sim.Mixture((sim.Verifiable(), sim.SelfCertainty()), weights)
     paid = np.repeat([*rewards.values()], len(betas), axis=0)
-    predicted = theory.optimal_policy(paid, np.log(BASE), np.tile(betas, len(rewards)))
+    predicted = theory.optimal_policy(paid, np.log(BASE), beta)
+    closed = dict(zip(rewards, np.split(predicted, len(rewards)), strict=True))
+    data |= {f"{name}_predicted": np.exp(log_pi) for name, log_pi in closed.items()}
     for label, rule in rules.items():
-        solution = sim.flow(problem, signal, rule(beta=np.tile(betas, len(rewards))))
+        solution = sim.flow(problem, signal, rule(beta=beta))
         settled = sim.outcome_names(solution.outcome) == "settled"
         if not settled.all():
             raise RuntimeError(f"{label}: {(~settled).sum()} not settled")
-        for name, log_pi, closed in zip(
-            rewards,
-            np.split(solution.log_probs, len(rewards)),
-            np.split(predicted, len(rewards)),
-            strict=True,
-        ):
-            data[f"{name}_predicted"] = np.exp(closed)
+        rest = np.split(solution.log_probs, len(rewards))
+        for name, log_pi in zip(rewards, rest, strict=True):
             data[f"{name}_{label}"] = np.exp(log_pi)
-            data[f"{name}_{label}_error"] = np.asarray(np.abs(log_pi - closed).max())
+            error = np.abs(log_pi - closed[name]).max()
+            data[f"{name}_{label}_error"] = np.asarray(error)
     return data
 
 
