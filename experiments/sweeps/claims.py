@@ -18,6 +18,7 @@ from pathlib import Path
 from experiments.errors import UserError
 
 MOST_SHARDS = 100_000
+CREATION = "creation"
 
 
 @dataclass(frozen=True)
@@ -48,29 +49,38 @@ def read(text: str) -> Shard:
 @contextlib.contextmanager
 def claim(store: Path, shard: Shard) -> Iterator[None]:
     """Hold the shard. Raises `UserError` if another process holds it, or overlaps."""
-    folder = store.with_name(f"{store.name}.locks")
-    folder.mkdir(exist_ok=True)
-    try:
-        with _locked(folder / f"{shard.index}-of-{shard.count}") as taken:
-            if not taken:
-                raise UserError(
-                    f"another process works on shard {shard.index}/{shard.count} of "
-                    f"{store}; wait for it, or give another --shard."
-                )
-            _refuse_other_cuts(folder, shard, store)
-            yield
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # unless others are at work
+    folder = _folder(store)
+    with _locked(folder / f"{shard.index}-of-{shard.count}") as taken:
+        if not taken:
+            raise UserError(
+                f"another process works on shard {shard.index}/{shard.count} of "
+                f"{store}; wait for it, or give another --shard."
+            )
+        _refuse_other_cuts(folder, shard, store)
+        yield
+
+
+@contextlib.contextmanager
+def creation(store: Path) -> Iterator[None]:
+    """Wait until no other process creates the store, and keep others waiting."""
+    with _locked(_folder(store) / CREATION, wait=True):
+        yield
+
+
+def _folder(store: Path) -> Path:
+    return store.with_name(f"{store.name}.locks")
 
 
 def _refuse_other_cuts(folder: Path, shard: Shard, store: Path) -> None:
-    """Raise `UserError` if a process works on a shard of another number of shards."""
+    """Raise `UserError` if a process works on a shard of another number of shards.
+
+    What processes that were killed have left in the folder is removed.
+    """
     for other in folder.iterdir():
         if other.name.endswith(f"-of-{shard.count}"):
             continue
         with _locked(other) as free:
-            if not free:
+            if not free and other.name != CREATION:
                 raise UserError(
                     f"another process works on {store} as shard {other.name}; cut it "
                     "into as many shards (--shard i/n), or wait for it."
@@ -78,23 +88,27 @@ def _refuse_other_cuts(folder: Path, shard: Shard, store: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[bool]:
+def _locked(path: Path, wait: bool = False) -> Iterator[bool]:
     """Whether the lock was free; it is held meanwhile, and removed afterwards."""
+    mode = fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB)
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            yield False
-            return
-        # Its last holder may have removed the file in between.
+        path.parent.mkdir(exist_ok=True)
+        # Its last holder may remove folder or file before it is locked here.
         with contextlib.suppress(FileNotFoundError):
-            if os.stat(path).st_ino == os.fstat(handle).st_ino:
-                break
-        os.close(handle)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(handle, mode)
+                if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                    break
+            except BlockingIOError:
+                os.close(handle)
+                yield False
+                return
+            os.close(handle)
     try:
         yield True
     finally:
         path.unlink(missing_ok=True)
         os.close(handle)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()  # unless other locks are held

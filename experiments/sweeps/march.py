@@ -115,13 +115,11 @@ def _short(value: Any) -> str:
 
 
 def _remove(path: Path) -> None:
-    import shutil
-
     if not path.exists():
         return
     if not (path / "zarr.json").exists():
         raise UserError(f"{path} is not a store; --overwrite removes stores only.")
-    shutil.rmtree(path)
+    store.remove(path)
 
 
 def check_corners(sweep: Sweep) -> None:

@@ -24,7 +24,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from experiments.errors import UserError
 from experiments.output import write_bytes
-from experiments.sweeps import observables
+from experiments.sweeps import claims, observables
 from experiments.sweeps.grid import Grid, Unit
 from experiments.sweeps.sweep_file import Sweep
 
@@ -258,21 +258,34 @@ def create(
 
     `text`: the sweep file. Raises `UserError` if it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        _fill(draft, sweep, grid, stamp, text)
-        # Another process may have been faster; then its store counts.
-        with contextlib.suppress(FileExistsError):
+        with claims.creation(path), _draft(path) as draft:
+            # Another process may have been faster; then its store counts.
             if not path.exists():
+                _fill(draft, sweep, grid, stamp, text)
                 draft.rename(path)
     except OSError as error:
         raise UserError(
             f"cannot write {path} ({error.strerror}); choose another place with --out."
         ) from None
+    return open_store(path, sweep, grid)
+
+
+def remove(path: Path) -> None:
+    """Remove a store; it disappears whole or not at all."""
+    with claims.creation(path), _draft(path) as draft:
+        path.rename(draft)
+
+
+@contextlib.contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """The place beside a store where one is made or removed, emptied on both ends."""
+    draft = path.with_name(f".{path.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)  # what a kill has left
+    try:
+        yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return open_store(path, sweep, grid)
 
 
 def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:

@@ -115,7 +115,64 @@ def test_twenty_kills_at_random_moments_leave_the_same_store(
     child.join(120)
     assert child.exitcode == 0
     assert files(torn) == files(whole)
-    assert [p.name for p in tmp_path.iterdir() if "draft" in p.name] == []
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["torn.zarr", "whole.zarr"]
+
+
+def begin_slowly(path: str, step: str, reached) -> None:
+    """Begin again from nothing, and stand still when the new store, or the removal of
+    the old one, is on its way.
+    """
+    grid.LANES = 10
+    fill, remove = store._fill, store.shutil.rmtree
+
+    def fill_and_wait(*args):
+        fill(*args)
+        reached.set()
+        time.sleep(60)
+
+    def wait_and_remove(folder, **more):
+        if folder.exists():
+            reached.set()
+            time.sleep(60)
+        remove(folder, **more)
+
+    if step == "fill":
+        store._fill = fill_and_wait
+    else:
+        store.shutil.rmtree = wait_and_remove
+    with claims.claim(Path(path), Shard()):
+        march.begin(Path(path), many_units(), "", overwrite=True)
+
+
+@pytest.mark.parametrize("step", ["fill", "remove"])
+def test_a_kill_while_a_store_is_made_or_removed_leaves_nothing(stored, children, step):
+    _, path = stored
+    before, reached = files(path), children.Event()
+    child = children.Process(target=begin_slowly, args=(str(path), step, reached))
+    child.start()
+    assert reached.wait(60)
+    child.kill()
+    child.join()
+    assert not path.exists()
+    work(str(path))
+    assert files(path) == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_processes_that_create_a_store_together_make_one(tmp_path, children):
+    path = tmp_path / "s.zarr"
+    makers = [children.Process(target=make, args=(str(path),)) for _ in range(6)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join(60)
+    assert [maker.exitcode for maker in makers] == [0] * len(makers)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def make(path: str) -> None:
+    grid.LANES = 10
+    march.begin(Path(path), many_units(), "")
 
 
 @pytest.fixture
