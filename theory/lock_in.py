@@ -267,8 +267,8 @@ STATEMENT = Statement(
         ),
         Claim(
             id="C6.safe",
-            words="The best pattern stays the best one at least this long.",
-            formula="alpha t < G(s_*) - max G(s_k)  =>  * is still best at t",
+            words="No worse pattern gets better than the best one before this time.",
+            formula="alpha t < G(s_*) - max G(s_k)  =>  s_k(t) < s_*(t), k not best",
             status="proved",
             hypotheses=_proper_rates,
         ),

@@ -11,10 +11,11 @@ SLOW = 1000  # problems for predictions that cost milliseconds
 TREND_STEPS = 20
 
 
-def _unique(rates, log_policy):
-    """A rival, and a unique best pattern."""
+def _one_edge(rates, log_policy):
+    """A rival, a unique best pattern, and a hull of one edge between them."""
     alone = theory.is_best(rates, log_policy).sum(axis=-1) == 1
-    return theory.has_t0(rates, log_policy) & alone
+    single = theory.has_one_edge(rates, log_policy)
+    return theory.has_t0(rates, log_policy) & alone & single
 
 
 def _moments(rates, log_policy, progress=None):
@@ -27,7 +28,7 @@ def _moments(rates, log_policy, progress=None):
 def check(job: Job) -> list[CheckResult]:
     """The law on a part of the problems, its explicit consequence on all."""
     results = []
-    parts = groups(job.rng, job.number, _unique)
+    parts = groups(job.rng, job.number, _one_edge)
     slow = groups(job.rng, job.at_most(SLOW), theory.in_regime_2)
     for rates, log_policy in slow:
         log_t0, _, reached = _moments(rates, log_policy)
@@ -54,7 +55,6 @@ def check(job: Job) -> list[CheckResult]:
         with np.errstate(over="ignore"):
             crossing = np.exp(log_crossing)
         known = reached & np.isfinite(crossing) & np.isfinite(slack)
-        single = theory.has_one_edge(rates, log_policy)
         results.append(
             scored(
                 "A3.degree",
@@ -63,7 +63,6 @@ def check(job: Job) -> list[CheckResult]:
                 - (np.where(known, crossing, 0) - 2 * np.where(known, slack, 0))
                 / bound,
                 known,
-                where=single,
                 success_rates=rates,
                 log_policy=log_policy,
             )

@@ -8,6 +8,7 @@ import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import run
+from experiments.checks.velocity import velocity
 from experiments.families import SMALLEST, groups, kernels
 
 ANSWERS = 3
@@ -38,8 +39,6 @@ def _velocities(name):
     def one(kernel, log_policy):
         problem = sim.Problem(kernel[:, 0], logits=log_policy, answer_kernel=kernel)
         inside = log_policy > -jnp.inf
-        rule = sim.Dynamics(problem, SIGNALS[name], sim.PolicyGradient())
-        point = rule.point(problem.log_policy)
 
         def objective(theta):
             log_probs = jax.nn.log_softmax(jnp.where(inside, theta, -jnp.inf))
@@ -50,7 +49,8 @@ def _velocities(name):
             return mean + (_shared_score(name, safe, inside) if name in SHARED else 0)
 
         through = jax.grad(objective)(jnp.where(inside, log_policy, 0.0))
-        return point.direction * jnp.exp(point.log_speed), through
+        start = problem.log_policy
+        return velocity(problem, SIGNALS[name], sim.PolicyGradient(), start), through
 
     return jax.jit(jax.vmap(one))
 

@@ -1,7 +1,6 @@
 """B6: group-normalised rules walk the plain path in another clock."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import simulator as sim
@@ -9,6 +8,7 @@ import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import decay, levels, run
 from experiments.checks.tail_late import counts, gap_exponent
+from experiments.checks.velocity import velocities
 from experiments.families import SMALLEST, groups, moving
 from experiments.menu import Menu
 
@@ -45,19 +45,6 @@ def _factors(rates, log_policy):
     return jax.vmap(rule.log_clock)(rates, log_policy)
 
 
-@jax.jit
-def _noisy_velocity(rates, log_policy, false_yes, false_no):
-    """`theta'` of GRPO under a noisy verifier, from the simulator: `[B, K]`."""
-
-    def one(s, log_pi, yes, no):
-        problem = sim.Problem(s, logits=log_pi)
-        rule = sim.Dynamics(problem, sim.NoisyVerifier(yes, no), sim.GRPO(GROUP))
-        point = rule.point(problem.log_policy)
-        return point.direction * jnp.exp(point.log_speed)
-
-    return jax.vmap(one)(rates, log_policy, false_yes, false_no)
-
-
 def check(job: Job) -> list[CheckResult]:
     """The factor h at every start, times along the path, tails over tens of decades."""
     results = []
@@ -87,7 +74,14 @@ def _pointwise(job, rates, log_policy) -> list[CheckResult]:
     measured = np.exp(np.asarray(_factors(rates, log_policy)))
     false_yes = job.rng.uniform(0, 0.9, size=len(p))
     false_no = job.rng.uniform(0, 0.9, size=len(p))
-    velocity = np.asarray(_noisy_velocity(rates, log_policy, false_yes, false_no))
+    velocity = np.asarray(
+        velocities(
+            sim.Problem(rates, logits=log_policy),
+            sim.NoisyVerifier(false_yes, false_no),
+            sim.GRPO(GROUP),
+            log_policy,
+        )
+    )
     J = 1 - false_yes - false_no
     noisy_h = J * theory.grpo(np.clip(false_yes + J * p, 1e-12, 1), GROUP)
     inside = log_policy > -np.inf

@@ -8,6 +8,7 @@ import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import PEAK, run
+from experiments.checks.velocity import velocity
 from experiments.families import SMALLEST, groups, kernels, log_normalised
 
 LIMIT = 4000  # problems for the numerical flow
@@ -60,12 +61,11 @@ def _drift(kernel, log_policy, paid):
             return jax.nn.softmax(theta) @ kernel
 
         def drift(signal):
-            rule = sim.Dynamics(problem, signal, sim.PolicyGradient())
-            point = rule.point(problem.log_policy)
-            velocity = point.direction * jnp.exp(point.log_speed)
+            start = problem.log_policy
+            speed = velocity(problem, signal, sim.PolicyGradient(), start)
             # A logit of -inf would make the derivative NaN.
             theta = jnp.maximum(log_policy, -1e3)
-            return jax.jvp(shares, (theta,), (velocity,))[1]
+            return jax.jvp(shares, (theta,), (speed,))[1]
 
         return drift(sim.MajorityVote()), drift(sim.FixedConfidence(kernel[:, answer]))
 

@@ -1,4 +1,4 @@
-"""A1: where KL-penalised flows come to rest, by the numerical flow."""
+"""A1: where KL-penalised updates pull, and where their flows come to rest."""
 
 import numpy as np
 
@@ -6,9 +6,10 @@ import simulator as sim
 import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import run
-from experiments.families import SMALLEST, groups
+from experiments.checks.velocity import velocities
+from experiments.families import SMALLEST, groups, log_normalised
 
-LIMIT = 2000  # penalised flows take thousands of steps
+FLOW = 2000  # penalised flows take thousands of steps
 MAX_STEPS = 30_000
 
 
@@ -17,48 +18,104 @@ def _off_optimum(rates, log_policy):
 
 
 def check(job: Job) -> list[CheckResult]:
-    """Both gradients, from the reference, until at rest."""
+    """The pull at random policies and at the optimum; flows from the reference."""
     results = []
-    number = job.at_most(LIMIT)
+    for rates, log_policy in groups(job.rng, job.number):
+        results += pointwise(job, rates, log_policy)
+    number = job.at_most(FLOW)
     for group in groups(job.rng, number, _off_optimum, SMALLEST, spread=1.5):
-        rates, log_policy = group
-        betas = 10.0 ** job.rng.uniform(-0.5, 1.0, size=len(rates))
-        predicted = theory.optimal_policy(rates, log_policy, betas)
-        limit = theory.limit_policy(rates, log_policy)
-        bound = theory.limit_distance_bound(rates, log_policy, betas)
-        for rule in (sim.PolicyGradient, sim.NaturalGradient):
-            runs = run(
-                rates,
-                log_policy,
-                update=rule(beta=betas),
-                method="flow",
-                max_steps=MAX_STEPS,
-                progress=job.progress,
-            )
-            with np.errstate(invalid="ignore"):
-                error = np.abs(runs.log_probs - predicted)
-            error = np.where(np.isinf(log_policy), 0.0, error).max(axis=-1)
-            distance = theory.total_variation(runs.log_probs, limit)
-            inputs = {"success_rates": rates, "log_policy": log_policy, "beta": betas}
+        results += _at_rest(job, *group)
+    return results
+
+
+def pointwise(job, rates, log_reference) -> list[CheckResult]:
+    """The identity of the claim, and its gradient: for any pi,
+
+    `J(opt) - J(pi) = beta KL(pi || opt)`, and the natural gradient of J in the logits
+    is `beta (log opt - log pi + KL(pi || opt))`, that in the simulator's own words.
+    """
+    betas = 10.0 ** job.rng.uniform(-2, 1, size=len(rates))
+    inside = log_reference > -np.inf
+    optimum = theory.optimal_policy(rates, log_reference, betas)
+    # Also far from the reference.
+    moved = log_reference + 3 * job.rng.normal(size=rates.shape)
+    policy = log_normalised(np.where(inside, moved, -np.inf))
+    lost = theory.kl_divergence(policy, optimum)
+    ratio = np.where(inside, optimum, 0.0) - np.where(inside, policy, 0.0)
+    pull = betas[:, None] * np.where(inside, ratio + lost[:, None], 0.0)
+    scale = 1 + betas * (np.abs(ratio).max(axis=-1) + lost)
+
+    problem = sim.Problem(rates, logits=log_reference)
+    signal = sim.Verifiable()
+    errors = []
+    for rule, weight in (
+        (sim.PolicyGradient, np.exp(policy)),
+        (sim.NaturalGradient, 1),
+    ):
+        update = rule(beta=betas)
+        for at, expected in ((policy, weight * pull), (optimum, 0.0)):
+            found = np.asarray(velocities(problem, signal, update, at))
+            error = np.where(inside, np.abs(found - expected), 0.0)
+            errors.append(error.max(axis=-1))
+    scores = (
+        theory.objective(rates, at, log_reference, betas) for at in (optimum, policy)
+    )
+    best, score = scores
+    errors.append(np.abs(best - score - betas * lost))
+    error = np.max(errors, axis=0) / scale
+
+    bound = theory.limit_distance_bound(rates, log_reference, betas)
+    # To the limit it is as far as it has mass off the best patterns.
+    best = theory.is_best(rates, log_reference)
+    distance = np.sum(np.where(best, 0.0, np.exp(optimum)), axis=-1)
+    inputs = {"success_rates": rates, "log_policy": log_reference, "beta": betas}
+    return [
+        scored(
+            "A1.maximiser",
+            "1 - (largest error of J, of its gradients, or of a log-probability that "
+            "a flow ends at, relative) / (1e-12; 1e-6 for flows)",
+            1 - error / 1e-12,
+            allowance=0.0,
+            note="at random policies; a part by flow until at rest",
+            **inputs,
+        ),
+        scored(
+            "A1.limit",
+            "1 - (distance to the limit policy) / (its bound)",
+            np.where(
+                bound > 0, 1 - distance / np.where(bound > 0, bound, 1.0), -distance
+            ),
+            allowance=NUMERICAL,
+            note="optima; a part by flow until at rest",
+            **inputs,
+        ),
+    ]
+
+
+def _at_rest(job, rates, log_policy) -> list[CheckResult]:
+    betas = 10.0 ** job.rng.uniform(-0.5, 1.0, size=len(rates))
+    predicted = theory.optimal_policy(rates, log_policy, betas)
+    limit = theory.limit_policy(rates, log_policy)
+    bound = theory.limit_distance_bound(rates, log_policy, betas)
+    inputs = {"success_rates": rates, "log_policy": log_policy, "beta": betas}
+    results = []
+    for rule in (sim.PolicyGradient, sim.NaturalGradient):
+        runs = run(
+            rates,
+            log_policy,
+            update=rule(beta=betas),
+            method="flow",
+            max_steps=MAX_STEPS,
+            progress=job.progress,
+        )
+        with np.errstate(invalid="ignore"):
+            error = np.abs(runs.log_probs - predicted)
+        error = np.where(np.isinf(log_policy), 0.0, error).max(axis=-1)
+        distance = theory.total_variation(runs.log_probs, limit)
+        ends = {"resolved": runs.reached, **inputs}
+        results += [
             # A pattern is at rest only as exactly as its share lets it be.
-            results += [
-                scored(
-                    "A1.maximiser",
-                    "1 - (largest error of a log-probability) / 1e-6",
-                    1 - error / 1e-6,
-                    runs.reached,
-                    allowance=0.0,
-                    note="flow",
-                    **inputs,
-                ),
-                scored(
-                    "A1.limit",
-                    "1 - (distance to the limit policy) / (its bound)",
-                    1 - distance / bound,
-                    runs.reached,
-                    allowance=NUMERICAL,
-                    note="flow",
-                    **inputs,
-                ),
-            ]
+            scored("A1.maximiser", "", 1 - error / 1e-6, allowance=0.0, **ends),
+            scored("A1.limit", "", 1 - distance / bound, allowance=NUMERICAL, **ends),
+        ]
     return results

@@ -8,6 +8,7 @@ import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import run
+from experiments.checks.velocity import velocity
 from experiments.families import SMALLEST, groups
 
 QUESTIONS = 4
@@ -44,10 +45,9 @@ def _velocities(questions, means, log_policy):
             return jnp.mean(s @ jax.nn.softmax(jnp.where(inside, theta, -jnp.inf)))
 
         problem = sim.Problem(mean, logits=log_pi)
-        rule = sim.Dynamics(problem, sim.Verifiable(), sim.PolicyGradient())
-        point = rule.point(problem.log_policy)
         by_hand = jax.grad(objective)(jnp.where(inside, log_pi, 0.0))
-        return by_hand, point.direction * jnp.exp(point.log_speed)
+        rule = (sim.Verifiable(), sim.PolicyGradient())
+        return by_hand, velocity(problem, *rule, problem.log_policy)
 
     return jax.vmap(one)(questions, means, log_policy)
 

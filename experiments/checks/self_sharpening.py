@@ -1,23 +1,30 @@
-"""C2: paid for its own log-probability, by the numerical flow."""
+"""C2: paid for its own log-probability: velocities everywhere, and a part by flow."""
 
 import numpy as np
 
 import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import run
-from experiments.families import SMALLEST, groups, kernels
+from experiments.checks.running import lane_values, run
+from experiments.checks.velocity import velocities
+from experiments.families import SMALLEST, groups, kernels, log_normalised
 
-LIMIT = 4000  # problems for the numerical flow
+FLOW = 4000  # problems for the numerical flow
 ANSWERS = 3
 EARLY = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])  # natural gradient, e^3 = 20
 LATE = np.geomspace(0.1, 1e4, 8)  # policy gradient
+STRETCH = 0.5  # of time, over which a velocity is integrated
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(4)
 
 
 def check(job: Job) -> list[CheckResult]:
     """Natural and plain gradient on the same problems, and two instances."""
     results = []
-    number = job.at_most(LIMIT)
+    for rates, log_policy in groups(job.rng, job.number, None, SMALLEST, spread=1.5):
+        kernel = kernels(job.rng, rates, ANSWERS)
+        results.append(along_the_path(job, kernel, log_policy))
+        results += at_the_start(kernel, log_policy)
+    number = job.at_most(FLOW)
     for rates, log_policy in groups(job.rng, number, None, SMALLEST, spread=1.5):
         kernel = kernels(job.rng, rates, ANSWERS)
         results += _natural(job, kernel, log_policy)
@@ -25,6 +32,91 @@ def check(job: Job) -> list[CheckResult]:
     if job.first:
         results += _instances()
     return results
+
+
+def _velocity(kernel, log_policy, update, at):
+    """The simulator's, 0 outside the support: `[B, K]`."""
+    problem = sim.Problem(kernel[..., 0], logits=log_policy, answer_kernel=kernel)
+    found = velocities(problem, sim.SequenceLogProbability(), update, at)
+    return np.where(log_policy > -np.inf, np.asarray(found), 0.0)
+
+
+def along_the_path(job, kernel, log_policy) -> CheckResult:
+    """The integral of the velocity along the predicted path is the path's change.
+
+    Differences to the likeliest pattern, over a stretch that begins anywhere.
+    """
+    start = job.rng.uniform(0, EARLY[-1] - STRETCH, size=len(kernel))
+    leader = np.argmax(log_policy, axis=-1)[:, None]
+
+    def relative(values):
+        finite = np.where(log_policy > -np.inf, values, 0.0)
+        return finite - np.take_along_axis(finite, leader, axis=-1)
+
+    def path(share):
+        return theory.sharpened_policy(kernel, log_policy, start + STRETCH * share)
+
+    moved = np.zeros(log_policy.shape)
+    for node, weight in zip((1 + NODES) / 2, WEIGHTS / 2, strict=True):
+        speed = _velocity(kernel, log_policy, sim.NaturalGradient(), path(node))
+        moved += STRETCH * weight * relative(speed)
+    change = relative(path(1.0)) - relative(path(0.0))
+    inside = log_policy > -np.inf
+    error = np.where(inside, np.abs(moved - change) / (1 + np.abs(change)), 0.0)
+    return scored(
+        "C2.path",
+        "1 - (relative error of a log-probability, or of its change by the simulator's "
+        "velocity on the predicted path) / (1e-6; 1e-9 for velocities)",
+        1 - error.max(axis=-1) / 1e-9,
+        note="velocities along the path; a part by flow",
+        kernel=kernel,
+        log_policy=log_policy,
+    )
+
+
+def at_the_start(kernel, log_policy) -> list[CheckResult]:
+    """What the proofs of order and mode say about velocities, over the largest."""
+    inputs = {"kernel": kernel, "log_policy": log_policy}
+    plain = sim.PolicyGradient()
+    speed = _velocity(kernel, log_policy, plain, log_policy)
+    size = np.abs(speed).max(axis=-1) + 1e-300
+    mode, second = np.argsort(-log_policy, axis=-1, kind="stable")[:, :2].T
+    others = (log_policy > -np.inf) & (np.arange(speed.shape[1]) != mode[:, None])
+    rise = lane_values(speed, mode)[:, None] - speed
+    rise = np.where(others, rise, np.inf).min(axis=-1)
+    # Where two patterns are equally likely, the one of less entropy moves ahead.
+    both = (lane_values(log_policy, mode) + lane_values(log_policy, second))[
+        :, None
+    ] / 2
+    pair = np.arange(speed.shape[1]) == mode[:, None]
+    pair |= np.arange(speed.shape[1]) == second[:, None]
+    tied = log_normalised(np.where(pair, both, log_policy))
+    entropy = -theory.token_entropy(kernel, log_policy)
+    less = lane_values(entropy, second) - lane_values(entropy, mode)
+    at_tie = _velocity(kernel, log_policy, plain, tied)
+    ahead = (lane_values(at_tie, mode) - lane_values(at_tie, second)) * np.sign(less)
+    return [
+        scored(
+            "C2.order",
+            "smallest log pi_i/pi_j over ordered pairs and 8 times, or its speed at 0 "
+            "over the largest speed",
+            ahead / (np.abs(at_tie).max(axis=-1) + 1e-300),
+            where=np.abs(less) > 1e-9,
+            allowance=1e-6,
+            note="velocities at ties; a part by flow",
+            **inputs,
+        ),
+        scored(
+            "C2.mode",
+            "smallest rise of log pi_mode/pi_k between 8 times, or its speed over the "
+            "largest speed",
+            rise / size,
+            where=theory.flat_with_a_mode(kernel, log_policy),
+            allowance=1e-6,
+            note="velocities at the start; a part by flow",
+            **inputs,
+        ),
+    ]
 
 
 def _follow(kernel, log_policy, times, update, job=None):

@@ -7,6 +7,7 @@ import pytest
 
 import theory
 from experiments import checks, cli, families, verify
+from experiments.checks import optimum, self_sharpening
 
 PROBLEMS = 64
 
@@ -80,6 +81,50 @@ PLANTED = [
 def test_planted_false_statements_are_refuted(monkeypatch, name, function, falsify):
     monkeypatch.setattr(theory, function, falsify(getattr(theory, function)))
     assert violations(name) > 0
+
+
+def pointwise(name):
+    """The claims about velocities alone: nothing is solved."""
+    job = checks.Job(np.random.default_rng(5), PROBLEMS, PROBLEMS)
+    ((rates, log_policy),) = families.groups(job.rng, PROBLEMS)
+    if name == "A1":
+        return optimum.pointwise(job, rates, log_policy)
+    kernel = families.kernels(job.rng, rates, self_sharpening.ANSWERS)
+    path = self_sharpening.along_the_path(job, kernel, log_policy)
+    return [path, *self_sharpening.at_the_start(kernel, log_policy)]
+
+
+def third_larger(true):
+    """The third argument, a time or a beta, larger by a thousandth."""
+    return lambda first, second, third: true(first, second, 1.001 * third)
+
+
+def everywhere(true):
+    return lambda kernel, log_policy: np.ones(len(kernel), bool)
+
+
+@pytest.mark.parametrize(
+    "claim, function, falsify",
+    [
+        ("A1.maximiser", "optimal_policy", third_larger),
+        ("A1.maximiser", "kl_divergence", times(1.0001)),
+        ("A1.limit", "limit_distance_bound", times(0.9)),
+        ("C2.path", "sharpened_policy", third_larger),
+        ("C2.order", "token_entropy", times(-1)),
+        ("C2.mode", "flat_with_a_mode", everywhere),
+    ],
+)
+def test_velocities_refute_planted_false_statements(
+    monkeypatch, claim, function, falsify
+):
+    def found():
+        (result,) = (r for r in pointwise(claim[:2]) if r.id == claim)
+        assert len(result.margins) + result.unresolved > 0
+        return result.violations
+
+    assert found() == 0
+    monkeypatch.setattr(theory, function, falsify(getattr(theory, function)))
+    assert found() > 0
 
 
 def test_nan_counts_as_a_violation():
