@@ -4,13 +4,7 @@ import numpy as np
 
 import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import (
-    MOMENTS,
-    lane_values,
-    levels,
-    past_transition,
-    run,
-)
+from experiments.checks.running import lane_values, levels, past_transition, run
 from experiments.families import SIZES, SMALL, groups, moving
 
 FLOW = 5000  # problems solved by the numerical flow as well
@@ -58,10 +52,11 @@ def check(job: Job) -> list[CheckResult]:
         level = levels(job.rng, rates, log_policy, (0.01, 4.0))
         runs = run(rates, log_policy, level=level, progress=job.progress)
         results.append(_vertices("exact and flow", 1e-9, runs, rates, log_policy))
-        results += [
-            _hand_over(rates, log_policy, job.progress),
-            _ends(rates, log_policy, job.progress),
-        ]
+        # All best patterns together hold half the mass only when the gap is this small.
+        level = 0.5 * past_transition(rates, log_policy) / rates.shape[1]
+        late = run(rates, log_policy, level=level, progress=job.progress)
+        results.append(_hand_over(late, rates, log_policy))
+        results.append(_ends(late, rates, log_policy, job.progress))
     for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALL):
         level = levels(job.rng, rates, log_policy, (0.01, 4.0))
         runs = run(rates, log_policy, level=level, method="flow")
@@ -69,11 +64,10 @@ def check(job: Job) -> list[CheckResult]:
     return results
 
 
-def _hand_over(rates, log_policy, progress) -> CheckResult:
+def _hand_over(runs, rates, log_policy) -> CheckResult:
+    """At the crossing, on the way of runs that go beyond it."""
     hull = theory.dominance_hull(rates, log_policy)
     several = hull.edges > 0
-    level = past_transition(rates, log_policy)
-    runs = run(rates, log_policy, level=level, events=MOMENTS, progress=progress)
     slope, scale = _slope(rates, log_policy, runs.at_moments[:, 1])
     last = lane_values(hull.slopes, np.maximum(hull.edges - 1, 0))
     return scored(
@@ -87,7 +81,7 @@ def _hand_over(rates, log_policy, progress) -> CheckResult:
     )
 
 
-def _ends(rates, log_policy, progress) -> CheckResult:
+def _ends(late, rates, log_policy, progress) -> CheckResult:
     """A moment after the start, and after the transition."""
     top = log_policy.max(axis=-1, keepdims=True)
     first = np.argmax(np.where(log_policy == top, rates, -1.0), axis=-1)
@@ -95,9 +89,6 @@ def _ends(rates, log_policy, progress) -> CheckResult:
     last = np.argmax(np.where(best, log_policy, -np.inf), axis=-1)
     start = theory.gap(rates, log_policy) * (1 - 1e-4)
     early = run(rates, log_policy, level=start, progress=progress)
-    # All best patterns together hold half the mass only when the gap is this small.
-    late_gap = 0.5 * past_transition(rates, log_policy) / rates.shape[1]
-    late = run(rates, log_policy, level=late_gap, progress=progress)
     hull = theory.dominance_hull(rates, log_policy)
     slope, scale = _slope(rates, log_policy, early.log_probs)
     before = np.where(hull.edges > 0, hull.slopes[:, 0], np.inf)
