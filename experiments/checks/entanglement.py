@@ -13,9 +13,10 @@ TREND_STEPS = 20
 
 def _one_edge(rates, log_policy):
     """A rival, a unique best pattern, and a hull of one edge between them."""
-    alone = theory.is_best(rates, log_policy).sum(axis=-1) == 1
-    single = theory.has_one_edge(rates, log_policy)
-    return theory.has_t0(rates, log_policy) & alone & single
+    good = theory.is_best(rates, log_policy).sum(axis=-1) == 1
+    good &= theory.has_t0(rates, log_policy)
+    good[good] = theory.has_one_edge(rates[good], log_policy[good])
+    return good
 
 
 def _moments(rates, log_policy, progress=None):

@@ -60,8 +60,8 @@ def compute(rng, quick, progress):
     from simulator import rollouts as ro
 
     seed = int(rng.integers(2**31))
-    seeds, num_steps = (20, STEPS // 3) if quick else (300, STEPS)
-    twin_steps = TWIN_STEPS // 4 if quick else TWIN_STEPS
+    seeds, num_steps = (20, STEPS // 6) if quick else (300, STEPS)
+    twin_steps = TWIN_STEPS // 20 if quick else TWIN_STEPS
     total, done = 2 * len(RULES) * len(GROUPS) + 1, 0
     by_base = np.zeros((len(RULES), len(GROUPS), len(BASES)))
     by_rate = np.zeros((len(RULES), len(GROUPS), len(MANY_RATES)))

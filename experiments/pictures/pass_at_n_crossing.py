@@ -55,7 +55,7 @@ def compute(rng, quick, progress):
     from simulator import rollouts as ro
 
     seeds, draws = (1, 2) if quick else (4, 8)
-    questions = QUESTIONS // 4 if quick else QUESTIONS
+    questions = QUESTIONS // 8 if quick else QUESTIONS
     noise = rng.normal(size=(draws, questions, PATTERNS))
     skill = rng.normal(size=(draws, 1, PATTERNS))
     odds = -2 + skill + SPREADS[:, None, None, None] * noise

@@ -33,7 +33,7 @@ def compute(rng, quick, progress):
             estimator=ro.RLOO(),
             group_size=group,
             learning_rate=rate,
-            num_steps=STEPS // 4 if quick else STEPS,
+            num_steps=STEPS // 8 if quick else STEPS,
         )
         run = ro.train(problem, recipe, seed=seed, num_seeds=seeds)
         mass = np.exp(run.log_probs[:, :, 0, 0])

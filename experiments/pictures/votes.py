@@ -62,7 +62,7 @@ def compute(rng, quick, progress):
     import simulator as sim
     from simulator import rollouts as ro
 
-    seeds = 50 if quick else 300
+    seeds = 20 if quick else 300
     groups = GROUPS[::2] if quick else GROUPS
     problem = sim.Problem(policy=BASE, answer_kernel=KERNEL)
     times = np.geomspace(1, HORIZON, 501)

@@ -2,6 +2,8 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -178,3 +180,15 @@ def test_programs_compile_at_level_1_unless_the_user_says_otherwise(
     assert cli.main(["verify", "Z9"]) == 2
     wanted = f"{kept}--xla_backend_optimization_level=1" if kept else given
     assert os.environ["XLA_FLAGS"] == wanted
+
+
+def test_a_full_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "experiments.cli", "train", "--print-recipe"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: the output: No space left on device.\n"

@@ -215,18 +215,6 @@ def test_a_store_is_overwritten_and_other_folders_are_left(file, capsys):
     assert "--overwrite" not in capsys.readouterr().err
 
 
-def test_a_full_output_is_one_line(file):
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "experiments.cli", "sweep", file, "--dry-run"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    assert done.returncode == 2
-    assert done.stderr == "error: the output: No space left on device.\n"
-
-
 def test_a_file_may_begin_with_a_byte_order_mark(file):
     file.write_text(small.TEXT, encoding="utf-8-sig")
     assert sweep(file, "--dry-run") == 0
@@ -264,19 +252,22 @@ UNITS = 60
 
 @pytest.fixture(scope="module")
 def many_units(tmp_path_factory):
-    """A sweep of many short units, and its store by one process on two devices."""
+    """A sweep of many short units, and its store by one process on three devices."""
     file = tmp_path_factory.mktemp("many") / "many.toml"
     levels = ", ".join(f'"gap={0.05 + 0.005 * i:.3f}"' for i in range(UNITS))
     text = small.TEXT.replace("0.3, 6]", "0.3, 20]").replace("0.1, 10]", "0.1, 25]")
     text = text.replace('until = "t0"', "")
     file.write_text(text.replace("[axes]", f"[axes]\nuntil = [{levels}]"))
-    code, _, err = finish(process(file))
+    code, _, err = finish(process(file, devices=3))
     assert code == 0, err
     return file
 
 
 def test_real_processes_killed_and_interrupted_go_on(many_units, tmp_path):
-    """Ctrl-C and kill -9 of the command itself, in the middle of its work."""
+    """Ctrl-C and kill -9 of the command itself, in the middle of its work.
+
+    On two devices: to the same bits as without interruption on three.
+    """
     torn = tmp_path / "torn.zarr"
 
     def stored():
@@ -306,15 +297,8 @@ def two_processes(file, store):
     return [(code, err) for code, _, err in map(finish, both)]
 
 
-def test_the_number_of_devices_changes_no_bit(many_units, tmp_path):
-    shared_by_three = tmp_path / "three.zarr"
-    code, _, err = finish(process(many_units, "--out", shared_by_three, devices=3))
-    assert code == 0, err
-    assert files(shared_by_three) == files(many_units.with_suffix(".zarr"))
-
-
 def test_two_processes_solve_one_ensemble_together(many_units, tmp_path):
-    """JAX's multi-process runtime on loopback: the store of two devices in one."""
+    """JAX's multi-process runtime on loopback: the store of three devices in one."""
     together = tmp_path / "together.zarr"
     for code, err in two_processes(many_units, together):
         assert code == 0, err
