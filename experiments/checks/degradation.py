@@ -103,6 +103,8 @@ def check(job: Job) -> list[CheckResult]:
     last = {"rise": up, "worst": worst, "mean": above.mean(axis=-1)}
     cells.append(_cell(last, 50, 0.0, theory.EVERY_ABOVE_HALF))
 
+    note = f"cells of up to {number_of_draws(job):,} draws"
+
     def over_cells(name, measured, bias, measures):
         known = [cell for cell in cells if np.isfinite(cell[f"{measured}_predicted"])]
         margins = [
@@ -112,7 +114,7 @@ def check(job: Job) -> list[CheckResult]:
             for cell in known
         ]
         lanes = {key: np.array([cell[key] for cell in known]) for key in known[0]}
-        return scored(name, measures, margins, allowance=0.0, note="cells", **lanes)
+        return scored(name, measures, margins, allowance=0.0, note=note, **lanes)
 
     clt = over_cells(
         "A4.rise-clt",
@@ -134,7 +136,7 @@ def check(job: Job) -> list[CheckResult]:
             for cell in cells
             if cell["K"] == 1000 and cell["reading"] == theory.UNCONDITIONED
         ],
-        note="cells",
+        note=note,
     )
     large = [cell for cell in cells if cell["K"] == max(K for K, _ in CELLS)]
     reported = [

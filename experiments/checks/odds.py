@@ -24,13 +24,13 @@ def _distribution(c):
     return lambda s: (1 - c) * s + c * s**2
 
 
-def _result(name, measures, margins, cells) -> CheckResult:
+def _result(name, measures, margins, cells, number) -> CheckResult:
     return scored(
         name,
         measures,
         margins,
         allowance=0.0,
-        note="cells of draws",
+        note=f"cells of {number:,} draws",
         K=np.array([K for K, _ in cells]),
         c=np.array([c for _, c in cells]),
     )
@@ -74,13 +74,18 @@ def check(job: Job) -> list[CheckResult]:
             f"share with the sign - bound + {STANDARD_ERRORS:g} standard errors",
             bound,
             CELLS,
+            number,
         ),
-        _result("C4.sign-clt", within + " + 1/sqrt(K)), per cell", clt, CELLS),
-        _result("C4.worst-wins", within + "), per cell", exact, CELLS),
-        _result("C4.worst-wins-limit", within + " + 2c/K), per cell", limit, CELLS),
+        _result("C4.sign-clt", within + " + 1/sqrt(K)), per cell", clt, CELLS, number),
+        _result("C4.worst-wins", within + "), per cell", exact, CELLS, number),
+        _result(
+            "C4.worst-wins-limit", within + " + 2c/K), per cell", limit, CELLS, number
+        ),
         _together(job, number),
-        _result("C4.jointly", within + " + 0.02), per cell", jointly, CELLS),
-        _result("C4.mean-above-half", within + " + 1/sqrt(K)), per cell", mean, flat),
+        _result("C4.jointly", within + " + 0.02), per cell", jointly, CELLS, number),
+        _result(
+            "C4.mean-above-half", within + " + 1/sqrt(K)), per cell", mean, flat, number
+        ),
     ]
 
 
@@ -100,4 +105,5 @@ def _together(job: Job, number: int) -> CheckResult:
         f"{STANDARD_ERRORS:g} standard errors",
         [a - b + noise for a, b in zip(far, near, strict=True)],
         [(K, 2 / np.sqrt(10) * K**-0.25) for K in TOGETHER],
+        number,
     )
