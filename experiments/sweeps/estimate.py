@@ -13,10 +13,9 @@ from experiments.sweeps.sweep_file import Sweep
 SAMPLES = (256, 4096)  # runs; the difference tells the time of one
 
 
-def _sample(sweep: Sweep, cells: grid.Grid, runs: int) -> float:
-    """Seconds for about `runs` runs of cells all over the grid, programs compiled."""
+def _sample(sweep: Sweep, cells: grid.Grid, number: int) -> float:
+    """Seconds for `number` cells from all over the grid, programs compiled."""
     rng = np.random.default_rng(0)
-    number = max(1, runs // sweep.lanes_per_cell)
     unit = cells.unit(int(rng.integers(cells.num_units)))
     values = grid.cells(sweep, unit)
     for i, axis in enumerate(sweep.kept):
@@ -32,11 +31,13 @@ def _sample(sweep: Sweep, cells: grid.Grid, runs: int) -> float:
 
 def seconds(sweep: Sweep, cells: grid.Grid) -> float:
     """Expected time with compiled programs, on this machine."""
-    few, many = (_sample(sweep, cells, runs) for runs in SAMPLES)
-    actual = [max(1, n // sweep.lanes_per_cell) for n in SAMPLES]
-    if actual[0] == actual[1]:
-        return many * sweep.num_cells / actual[1]
-    each = max(many - few, 0.0) / (actual[1] - actual[0])
+    numbers = [
+        min(max(1, runs // sweep.lanes_per_cell), sweep.num_cells) for runs in SAMPLES
+    ]
+    few, many = (_sample(sweep, cells, number) for number in numbers)
+    if numbers[0] == numbers[1]:
+        return many * sweep.num_cells / numbers[1]
+    each = max(many - few, 0.0) / (numbers[1] - numbers[0])
     return max(few, each * sweep.num_cells)
 
 
