@@ -150,7 +150,7 @@ def test_a_broken_lane_has_an_outcome_and_spoils_no_other(problems, solved):
             first = problem.success_rates[0] == rates[4, 0]
             return jnp.where(first, jnp.nan, problem.success_rates)
 
-    run = sim.flow(problem, Unchecked(), until=sim.Gap(1e-3), events=EVENTS)
+    run = sim.flow(problem, Unchecked(), until=sim.Gap(1e-3))
     names = sim.outcome_names(run.outcome)
     assert names[4] == "nonfinite" and (np.delete(names, 4) == "reached").all()
     others = np.delete(run.log_time, 4)
