@@ -159,18 +159,28 @@ def test_a_kill_while_a_store_is_made_or_removed_leaves_nothing(stored, children
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_processes_that_create_a_store_together_make_one(tmp_path, children):
-    path = tmp_path / "s.zarr"
-    makers = [children.Process(target=make, args=(str(path),)) for _ in range(6)]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join(60)
-    assert [maker.exitcode for maker in makers] == [0] * len(makers)
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+def test_who_creates_a_store_waits_for_another_who_does(
+    tmp_path, children, monkeypatch
+):
+    cut_small(monkeypatch)
+    path, reached = tmp_path / "s.zarr", children.Event()
+    first = children.Process(target=begin_slowly, args=(str(path), "fill", reached))
+    first.start()
+    assert reached.wait(60)
+    second = children.Process(target=make, args=(str(path),))
+    second.start()
+    second.join(1.5)
+    assert second.exitcode is None and not path.exists()
+    first.kill()
+    first.join()
+    second.join(60)
+    assert second.exitcode == 0
+    made = store.open_store(path, many_units(), grid.cut(many_units()))
+    assert not made.done().any()
 
 
 def make(path: str) -> None:
+    """What a child does: begin, without a claim."""
     grid.LANES = 10
     march.begin(Path(path), many_units(), "")
 

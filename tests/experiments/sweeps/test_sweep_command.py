@@ -14,7 +14,7 @@ import pytest
 import xarray
 
 from experiments import cli
-from experiments.sweeps import grid
+from experiments.sweeps import grid, solving
 from tests.experiments.heeding import HEEDING
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.test_reliability import files
@@ -64,8 +64,16 @@ def test_json_and_shards(file, capsys, monkeypatch):
     assert "0 not stored yet" in capsys.readouterr().out
 
 
-def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys):
+def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys, monkeypatch):
+    tried, solve = [], solving.cell_columns
+
+    def watched(sweep, values, number):
+        tried.append(number)
+        return solve(sweep, values, number)
+
+    monkeypatch.setattr(solving, "cell_columns", watched)
     assert sweep(file, "--dry-run") == 0
+    assert max(tried) == 60  # no more than there are
     out = capsys.readouterr().out
     for line in ("cells   60", "memory", "disk", "time"):
         assert line in out
