@@ -10,6 +10,7 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
+from experiments.checks.running import blocks
 
 CELLS = ((100, 0.0), (100, 0.3), (1000, 0.0), (1000, 0.1), (1000, 0.3))
 STANDARD_ERRORS = 5.0
@@ -81,8 +82,7 @@ def check(job: Job) -> list[CheckResult]:
     """A4: both claims for tilted densities, under each reading of Assumption 5.5."""
     above = job.rng.uniform(0.5, 1, size=(job.number, 50))
     up, winner = [], theory.confidence(above).argmax(-1)
-    for start in range(0, len(above), BULK):
-        lanes = np.minimum(np.arange(start, start + BULK), len(above) - 1)
+    for lanes in blocks(len(above), BULK):
         up.append(initial_rise(above[lanes]))
     up = np.concatenate(up)[: len(above)]
     worst = winner == above.argmin(-1)

@@ -10,6 +10,7 @@ import numpy as np
 
 import theory
 from experiments.checks.result import CheckResult, Job, scored
+from experiments.checks.running import blocks
 from experiments.families import SMALLEST, groups, log_normalised
 
 CONSTANTS = 6
@@ -55,8 +56,7 @@ def both_layers(rates, log_policy, alpha, horizon):
     `int pi dt`: `[B, T, K]` each.
     """
     parts = []
-    for start in range(0, len(rates), LANES):
-        lanes = np.minimum(np.arange(start, start + LANES), len(rates) - 1)
+    for lanes in blocks(len(rates), LANES):
         block = (a[lanes] for a in (rates, log_policy, alpha, horizon))
         parts.append(_both_layers(*block))
     theta, z, received = (

@@ -57,11 +57,10 @@ def pointwise(job, rates, log_reference) -> list[CheckResult]:
             found = np.asarray(velocities(problem, signal, update, at))
             error = np.where(inside, np.abs(found - expected), 0.0)
             errors.append(error.max(axis=-1))
-    scores = (
+    highest, score = (
         theory.objective(rates, at, log_reference, betas) for at in (optimum, policy)
     )
-    best, score = scores
-    errors.append(np.abs(best - score - betas * lost))
+    errors.append(np.abs(highest - score - betas * lost))
     error = np.max(errors, axis=0) / scale
 
     bound = theory.limit_distance_bound(rates, log_reference, betas)

@@ -4,6 +4,7 @@ A run ends at a gap that is given lane by lane: that serves every claim about a 
 time or a moment on the way.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,3 +176,9 @@ def slope_at_start(times, changes, shares) -> tuple[np.ndarray, np.ndarray]:
 def lane_values(values, index) -> np.ndarray:
     """`values[b, index[b]]`."""
     return np.take_along_axis(values, np.asarray(index)[:, None], axis=-1)[:, 0]
+
+
+def blocks(number: int, size: int) -> Iterator[np.ndarray]:
+    """All lanes in blocks of one size, for one program; the last lane is repeated."""
+    for start in range(0, number, size):
+        yield np.minimum(np.arange(start, start + size), number - 1)

@@ -34,11 +34,14 @@ def check(job: Job) -> list[CheckResult]:
     return results
 
 
-def _velocity(kernel, log_policy, update, at):
+def _problem(kernel, log_policy) -> sim.Problem:
+    return sim.Problem(kernel[..., 0], logits=log_policy, answer_kernel=kernel)
+
+
+def _velocity(problem, update, at):
     """The simulator's, 0 outside the support: `[B, K]`."""
-    problem = sim.Problem(kernel[..., 0], logits=log_policy, answer_kernel=kernel)
     found = velocities(problem, sim.SequenceLogProbability(), update, at)
-    return np.where(log_policy > -np.inf, np.asarray(found), 0.0)
+    return np.where(at > -np.inf, np.asarray(found), 0.0)
 
 
 def along_the_path(job, kernel, log_policy) -> CheckResult:
@@ -46,6 +49,7 @@ def along_the_path(job, kernel, log_policy) -> CheckResult:
 
     Differences to the likeliest pattern, over a stretch that begins anywhere.
     """
+    problem = _problem(kernel, log_policy)
     start = job.rng.uniform(0, EARLY[-1] - STRETCH, size=len(kernel))
     leader = np.argmax(log_policy, axis=-1)[:, None]
 
@@ -58,7 +62,7 @@ def along_the_path(job, kernel, log_policy) -> CheckResult:
 
     moved = np.zeros(log_policy.shape)
     for node, weight in zip((1 + NODES) / 2, WEIGHTS / 2, strict=True):
-        speed = _velocity(kernel, log_policy, sim.NaturalGradient(), path(node))
+        speed = _velocity(problem, sim.NaturalGradient(), path(node))
         moved += STRETCH * weight * relative(speed)
     change = relative(path(1.0)) - relative(path(0.0))
     inside = log_policy > -np.inf
@@ -77,23 +81,18 @@ def along_the_path(job, kernel, log_policy) -> CheckResult:
 def at_the_start(kernel, log_policy) -> list[CheckResult]:
     """What the proofs of order and mode say about velocities, over the largest."""
     inputs = {"kernel": kernel, "log_policy": log_policy}
-    plain = sim.PolicyGradient()
-    speed = _velocity(kernel, log_policy, plain, log_policy)
+    problem, plain = _problem(kernel, log_policy), sim.PolicyGradient()
+    speed = _velocity(problem, plain, log_policy)
     size = np.abs(speed).max(axis=-1) + 1e-300
     mode, second = np.argsort(-log_policy, axis=-1, kind="stable")[:, :2].T
-    others = (log_policy > -np.inf) & (np.arange(speed.shape[1]) != mode[:, None])
-    rise = lane_values(speed, mode)[:, None] - speed
-    rise = np.where(others, rise, np.inf).min(axis=-1)
+    rise = _lead(speed, mode, log_policy > -np.inf)
     # Where two patterns are equally likely, the one of less entropy moves ahead.
-    both = (lane_values(log_policy, mode) + lane_values(log_policy, second))[
-        :, None
-    ] / 2
-    pair = np.arange(speed.shape[1]) == mode[:, None]
-    pair |= np.arange(speed.shape[1]) == second[:, None]
-    tied = log_normalised(np.where(pair, both, log_policy))
+    tied, lanes = log_policy.copy(), np.arange(len(kernel))
+    tied[lanes, second] = tied[lanes, mode]
+    tied = log_normalised(tied)
     entropy = -theory.token_entropy(kernel, log_policy)
     less = lane_values(entropy, second) - lane_values(entropy, mode)
-    at_tie = _velocity(kernel, log_policy, plain, tied)
+    at_tie = _velocity(problem, plain, tied)
     ahead = (lane_values(at_tie, mode) - lane_values(at_tie, second)) * np.sign(less)
     return [
         scored(
@@ -170,11 +169,11 @@ def _natural(job, kernel, log_policy) -> list[CheckResult]:
     ]
 
 
-def _lead(log_probs, chosen, inside):
-    """Log-probability of the chosen pattern less the largest other one: `[B]`."""
-    own = np.take_along_axis(log_probs, chosen[:, None], axis=-1)
-    others = inside & (np.arange(log_probs.shape[1]) != chosen[:, None])
-    rest = np.where(others, log_probs, -np.inf).max(axis=-1)
+def _lead(values, chosen, inside):
+    """Value of the chosen pattern less the largest of another one: `[B]`."""
+    own = np.take_along_axis(values, chosen[:, None], axis=-1)
+    others = inside & (np.arange(values.shape[1]) != chosen[:, None])
+    rest = np.where(others, values, -np.inf).max(axis=-1)
     return own[:, 0] - np.where(rest == -np.inf, own[:, 0] - 1, rest)
 
 

@@ -93,18 +93,21 @@ def _locked(path: Path, wait: bool = False) -> Iterator[bool]:
     mode = fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB)
     while True:
         path.parent.mkdir(exist_ok=True)
-        # Its last holder may remove folder or file before it is locked here.
-        with contextlib.suppress(FileNotFoundError):
+        try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                fcntl.flock(handle, mode)
-                if os.stat(path).st_ino == os.fstat(handle).st_ino:
-                    break
-            except BlockingIOError:
-                os.close(handle)
-                yield False
-                return
+        except FileNotFoundError:  # the folder's last user has just removed it
+            continue
+        try:
+            fcntl.flock(handle, mode)
+        except BlockingIOError:
             os.close(handle)
+            yield False
+            return
+        # Its last holder may have removed the file in between.
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                break
+        os.close(handle)
     try:
         yield True
     finally:

@@ -35,7 +35,7 @@ def seconds(sweep: Sweep, cells: grid.Grid) -> float:
         min(max(1, runs // sweep.lanes_per_cell), sweep.num_cells) for runs in SAMPLES
     ]
     few, many = (_sample(sweep, cells, number) for number in numbers)
-    if numbers[0] == numbers[1]:
+    if numbers[1] in (numbers[0], sweep.num_cells):
         return many * sweep.num_cells / numbers[1]
     each = max(many - few, 0.0) / (numbers[1] - numbers[0])
     return max(few, each * sweep.num_cells)
