@@ -7,6 +7,10 @@ INSTALLED := $(VENV)/.installed
 export JAX_COMPILATION_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pattern-selection/xla
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.5
 
+# Python writes bytecode at the first import (`pip` need not do it for all there is), also
+# where that is switched off: without it each process would take 5 s to begin.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: reproduce test lint bench figures lock clean
 
 reproduce: $(INSTALLED)
@@ -28,13 +32,10 @@ bench: $(INSTALLED)
 figures: $(INSTALLED)
 	$(BIN)/pattern-selection figures
 
-# Bytecode is written by all cores, once: where PYTHONDONTWRITEBYTECODE is set each process
-# would make it anew (5 s for all that the tests import). A file it cannot take stops nothing.
 $(INSTALLED): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	-$(BIN)/python -m compileall -q -j 0 -x '/tests/' $(VENV)/lib simulator theory experiments
 	touch $@
 
 # Needs `uv` on the path; only for maintainers who change the dependencies.
