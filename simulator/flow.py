@@ -29,7 +29,7 @@ from simulator.solution import Solution
 from simulator.updates import AbstractUpdate
 
 if TYPE_CHECKING:
-    from simulator.stepping import Step, Stepper
+    from simulator.stepping import Stepper
 
 HIGH_ORDER_BELOW = 1e-6  # tolerance from which 12 stages of order 8 beat 6 of order 5
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
@@ -85,8 +85,8 @@ class FlowPath(AbstractPath):
         share = jax.nn.sigmoid(log_ratio)
         return FlowPoint(point.direction * share, jax.nn.sigmoid(-log_ratio))
 
-    def _step(self, start: FlowState, size) -> Step:
-        """One solver step. A negative size is one in `ell`.
+    def _from(self, start: FlowState, size):
+        """What a step is told. A negative size is one in `ell`.
 
         With `ell` itself as the clock one step of known size lands on a given time.
         """
@@ -95,15 +95,14 @@ class FlowPath(AbstractPath):
         def clocked(here):
             return _rescale(self.field(here), in_ell)
 
-        first = _rescale(start.field, in_ell)
-        return self.stepper.step(clocked, start.here, jnp.abs(size), first)
+        return clocked, start.here, jnp.abs(size), _rescale(start.field, in_ell)
 
     def view(self, start, size):
         del size
         return start
 
     def inside(self, view, size):
-        return self._state(self._step(view, size).end)
+        return self._state(self.stepper.land(*self._from(view, size)))
 
     def move(self, walker: Walker, log_target, tolerance) -> Move:
         """A Runge-Kutta step whose estimated error is below `tolerance`."""
@@ -112,7 +111,7 @@ class FlowPath(AbstractPath):
         target = jnp.logaddexp(0.0, log_target - self.log_t_ref)
         landing = walker.landing | (here.ell + walker.size * field.ell >= target)
         size = jnp.where(landing, here.ell - target, walker.size)
-        end, error, _ = self._step(walker.state, size)
+        end, error, _ = self.stepper.step(*self._from(walker.state, size))
         sum_squares = jnp.sum(error.logits**2) + error.ell**2
         scaled = jnp.sqrt(sum_squares / (len(error.logits) + 1)) / tolerance
         # A NaN or infinite error fails the comparison and shrinks the step.
