@@ -20,11 +20,11 @@ BULK_PAIRS = 2**23
 MAX_BULKS = 400
 FAMILY_BULKS = 20
 
-# Padded number of patterns, and the share of problems of that size.
-SIZES = ((4, 0.70), (16, 0.25), (64, 0.05))
-SMALL = ((4, 0.80), (16, 0.20))
-SMALLEST = ((4, 1.0),)
-LARGEST = 64  # sizes beyond are left out; every size costs a compiled program
+# Padded number of patterns, and the share of problems of that size; every size costs a
+# compiled program. Numbers of patterns are uniform from the last size + 1, or 2.
+SIZES = ((8, 0.95), (64, 0.05))
+SMALL = ((8, 1.0),)
+LARGEST = 64  # sizes beyond are left out
 
 
 def moving(rates: np.ndarray, log_policy: np.ndarray) -> np.ndarray:
@@ -105,9 +105,22 @@ def log_normalised(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
+def padded(
+    patterns: np.ndarray, log_policy: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A few patterns, `[B, K]` or `[B, K, A]`, padded to the smallest of `SIZES`.
+
+    The pads are outside the support.
+    """
+    spare = [(0, 0)] * patterns.ndim
+    spare[1] = (0, SIZES[0][0] - patterns.shape[1])
+    log_policy = np.pad(log_policy, spare[:2], constant_values=-np.inf)
+    return np.pad(patterns, spare, mode="edge"), log_policy
+
+
 def _family_problems(rng, family: Family, number: int, K: int, spread: float) -> Group:
-    """`number` problems of 2..K patterns from one family; a pad has logit -inf."""
-    low = 2 if K <= 8 else K // 4
+    """`number` problems from one family, of up to K patterns; a pad has logit -inf."""
+    low = 1 + max((size for size, _ in SIZES if size < K), default=1)
     size = rng.integers(low, K + 1, size=number)
     inside = np.arange(K) < size[:, None]
     rates, logits = family(rng, inside, spread)

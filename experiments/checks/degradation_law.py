@@ -14,7 +14,7 @@ from experiments.checks.running import (
     slope_at_start,
 )
 from experiments.checks.tail_late import counts, gap_exponent, is_late
-from experiments.families import SMALL, SMALLEST, groups, kernels, moving
+from experiments.families import SMALL, groups, kernels, moving
 
 LATE = 20_000  # problems followed over 120 decades
 SLOW = 1000
@@ -72,7 +72,7 @@ def check(job: Job) -> list[CheckResult]:
     for rates, confidence, log_policy in _drawn(job, job.at_most(LATE), SMALL):
         moves = moving(confidence, log_policy)
         results += _late(job, moves, rates, confidence, log_policy)
-    for rates, confidence, log_policy in _drawn(job, job.at_most(SLOW), SMALLEST):
+    for rates, confidence, log_policy in _drawn(job, job.at_most(SLOW), SMALL):
         results.append(_bounds(job, rates, confidence, log_policy))
     return results
 

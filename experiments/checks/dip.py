@@ -11,7 +11,7 @@ from experiments.checks.running import (
     short_steps,
     slope_at_start,
 )
-from experiments.families import SMALLEST, groups, log_normalised
+from experiments.families import SMALL, groups, log_normalised, padded
 
 CEILINGS = 10_000  # problems for the largest product, a search per piece
 DIPS = 2000  # problems watched at many states
@@ -62,7 +62,7 @@ def deep(job: Job) -> list[CheckResult]:
     """Ceiling, number of dips, and how the depth comes to its leading term."""
     found = []
     number = job.at_most(CEILINGS)
-    for rates, log_policy in groups(job.rng, number, _alone, SMALLEST):
+    for rates, log_policy in groups(job.rng, number, _alone, SMALL):
         level = past_transition(rates, log_policy)
         runs = run(rates, log_policy, level=level, events=MOMENTS)
         lowest = _log_best(runs.at_moments[:, 2], _best(rates, log_policy))
@@ -76,7 +76,7 @@ def deep(job: Job) -> list[CheckResult]:
                 log_policy=log_policy,
             )
         )
-    for rates, log_policy in groups(job.rng, job.at_most(DIPS), _alone, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.at_most(DIPS), _alone, SMALL):
         found.append(_dips(rates, log_policy))
     return [*found, *(_depths(job) if job.first else ())]
 
@@ -108,16 +108,14 @@ def _dips(rates, log_policy) -> CheckResult:
 def _depths(job: Job) -> list[CheckResult]:
     """Three patterns, the best one rarer and rarer: the residual of the depth falls."""
     number = job.at_most(1000)
-    rates = np.sort(job.rng.uniform(0.05, 0.95, size=(number, 3)), axis=-1)[:, ::-1]
-    rates = np.stack([rates[:, 0], rates[:, 1], rates[:, 2], 0 * rates[:, 0]], axis=-1)
-    spaced = (np.diff(rates[:, :3], axis=-1) < -0.05).all(axis=-1)
+    three = np.sort(job.rng.uniform(0.05, 0.95, size=(number, 3)), axis=-1)[:, ::-1]
+    spaced = (np.diff(three, axis=-1) < -0.05).all(axis=-1)
     share = job.rng.uniform(0.2, 0.8, size=number)
     residuals, ok = {"dip-depth": [], "dip-three": []}, spaced
     for rare in (1e-3, 1e-5):
         policy = [np.full(number, rare), (1 - rare) * share, (1 - rare) * (1 - share)]
-        logits = np.full((number, 4), -np.inf)
-        logits[:, :3] = np.log(np.stack(policy, axis=-1))
-        log_policy = log_normalised(logits)
+        log_policy = log_normalised(np.log(np.stack(policy, axis=-1)))
+        rates, log_policy = padded(three, log_policy)
         form = theory.has_one_edge(rates, log_policy)
         form &= np.isfinite(theory.dip_three(rates, log_policy))
         runs = run(
@@ -128,9 +126,9 @@ def _depths(job: Job) -> list[CheckResult]:
         )
         lowest = runs.at_moments[:, 2, 0]
         ceiling = theory.dip_ceiling(rates, log_policy)
-        three = theory.dip_three(rates, log_policy)
+        formal = theory.dip_three(rates, log_policy)
         residuals["dip-depth"].append(np.abs(ceiling - lowest))
-        residuals["dip-three"].append(np.abs(np.log(three) - lowest))
+        residuals["dip-three"].append(np.abs(np.log(formal) - lowest))
         ok = ok & runs.reached & form
     return [
         scored(

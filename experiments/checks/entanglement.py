@@ -5,7 +5,7 @@ import numpy as np
 import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import LONGEST, MOMENTS, past_transition, run
-from experiments.families import groups
+from experiments.families import groups, padded
 
 SLOW = 1000  # problems for predictions that cost milliseconds
 TREND_STEPS = 20
@@ -79,12 +79,10 @@ def _trend(job: Job) -> CheckResult:
     top = np.sort(job.rng.uniform(size=(families, 1, 3)), axis=-1)[..., ::-1]
     share = job.rng.uniform(0.6, 0.95, size=(families, 1))
     rare = np.geomspace(0.02, 1e-5, TREND_STEPS)
-    columns = (rare, (1 - rare) * share, (1 - rare) * (1 - share), 0 * rare)
-    policy = np.stack(np.broadcast_arrays(*columns), axis=-1).reshape(-1, 4)
+    columns = (rare, (1 - rare) * share, (1 - rare) * (1 - share))
+    policy = np.stack(np.broadcast_arrays(*columns), axis=-1).reshape(-1, 3)
     rates = np.repeat(top[:, 0], TREND_STEPS, axis=0)
-    rates = np.concatenate([rates, 0 * rates[:, :1]], axis=-1)
-    with np.errstate(divide="ignore"):
-        log_policy = np.log(policy)
+    rates, log_policy = padded(rates, np.log(policy))
     log_t0, _, reached = _moments(rates, log_policy)
     inside = theory.has_t0(rates, log_policy) & reached & np.isfinite(log_t0)
     inside, log_t0 = (a.reshape(families, TREND_STEPS) for a in (inside, log_t0))
@@ -104,9 +102,7 @@ def _trend(job: Job) -> CheckResult:
 def _gamma_alone() -> CheckResult:
     """The same gamma = 6, and T0 ten times longer each time: no bound in gamma."""
     rates, policy = theory.counterexample(np.array([1e-2, 1e-3, 1e-4]))
-    rates, policy = (np.pad(a, ((0, 0), (0, 1))) for a in (rates, policy))
-    with np.errstate(divide="ignore"):
-        t0 = np.exp(_moments(rates, np.log(policy))[0])
+    t0 = np.exp(_moments(*padded(rates, np.log(policy)))[0])
     return scored(
         "A3.gamma-alone",
         "growth of T0 at equal gamma / 5, less 1 (the claim is refuted by growth)",

@@ -9,7 +9,7 @@ import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import run
 from experiments.checks.velocity import velocity
-from experiments.families import SMALLEST, groups, kernels
+from experiments.families import SMALL, groups, kernels
 
 ANSWERS = 3
 TRAPPED = 2000
@@ -58,7 +58,7 @@ def _velocities(name):
 def check(job: Job) -> list[CheckResult]:
     """Velocities at every start, the trap by the flow."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, None, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.number):
         kernel = kernels(job.rng, rates, ANSWERS)
         results += _claims(kernel, log_policy, job)
     if job.first:
@@ -116,7 +116,7 @@ def _trap(job) -> CheckResult:
         return leader > 0.9
 
     number = job.at_most(TRAPPED)
-    parts = list(groups(job.rng, number, trapped, SMALLEST))
+    parts = list(groups(job.rng, number, trapped, SMALL))
     rates, log_policy = parts[0]
     kernel = kernels(job.rng, rates, ANSWERS)
     margin = theory.trap_margin(kernel, log_policy)

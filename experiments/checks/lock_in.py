@@ -11,7 +11,7 @@ import numpy as np
 import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import blocks
-from experiments.families import SMALLEST, groups, log_normalised
+from experiments.families import groups, log_normalised, padded
 
 CONSTANTS = 6
 ALLOWED = 1e-6
@@ -69,7 +69,7 @@ def both_layers(rates, log_policy, alpha, horizon):
 def check(job: Job) -> list[CheckResult]:
     """Random cases for the clock, and plateaus of three patterns for the constant."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, None, SMALLEST, spread=1.0):
+    for rates, log_policy in groups(job.rng, job.number, spread=1.0):
         results += _random_cases(job, 0.1 + 0.8 * rates, log_policy)
     if job.first:
         results += _plateaus(job)
@@ -144,11 +144,10 @@ def _plateaus(job: Job) -> list[CheckResult]:
     best, rival, worst = (np.array(column) for column in zip(*cases, strict=True))
     constant = theory.lock_in_constant(best, rival, worst[:, None])
     lower, upper = theory.lock_in_bounds(best, rival, worst[:, None])
-    rates = np.stack([best, rival, worst, np.full(CONSTANTS, 0.5)], axis=-1)
     rare, share = 1e-3, 0.6
-    policy = np.array([rare, (1 - rare) * share, (1 - rare) * (1 - share), 0.0])
-    with np.errstate(divide="ignore"):
-        log_policy = np.tile(np.log(policy), (CONSTANTS, 1))
+    policy = np.array([rare, (1 - rare) * share, (1 - rare) * (1 - share)])
+    log_policy = np.tile(np.log(policy), (CONSTANTS, 1))
+    rates, log_policy = padded(np.stack([best, rival, worst], axis=-1), log_policy)
     predicted = theory.lock_in_rate(rates, log_policy)
     time = 6 * constant / predicted  # six times until they cross
     wins = []

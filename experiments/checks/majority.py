@@ -9,7 +9,7 @@ import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import PEAK, run
 from experiments.checks.velocity import velocity
-from experiments.families import SMALLEST, groups, kernels, log_normalised
+from experiments.families import SMALL, groups, kernels, log_normalised
 
 LIMIT = 4000  # problems for the numerical flow
 ANSWERS = 3
@@ -20,11 +20,11 @@ TIMES = np.geomspace(0.1, 1e6, 15)
 def check(job: Job) -> list[CheckResult]:
     """Speeds at every start; shares, flips and ends along the flow."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, None, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.number):
         kernel = kernels(job.rng, rates, ANSWERS)
         results += _speeds(job, kernel, log_policy)
     number = job.at_most(LIMIT)
-    for rates, log_policy in groups(job.rng, number, None, SMALLEST):
+    for rates, log_policy in groups(job.rng, number, None, SMALL):
         kernel = _overtaken(job.rng, rates, log_policy)
         results += _three_answers(job, kernel, log_policy)
         results.append(_two_answers(job, rates, log_policy))

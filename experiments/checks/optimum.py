@@ -7,7 +7,7 @@ import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import run
 from experiments.checks.velocity import velocities
-from experiments.families import SMALLEST, groups, log_normalised
+from experiments.families import SMALL, groups, log_normalised
 
 FLOW = 2000  # penalised flows take thousands of steps
 MAX_STEPS = 30_000
@@ -23,7 +23,7 @@ def check(job: Job) -> list[CheckResult]:
     for rates, log_policy in groups(job.rng, job.number):
         results += pointwise(job, rates, log_policy)
     number = job.at_most(FLOW)
-    for group in groups(job.rng, number, _off_optimum, SMALLEST, spread=1.5):
+    for group in groups(job.rng, number, _off_optimum, SMALL, spread=1.5):
         results += _at_rest(job, *group)
     return results
 

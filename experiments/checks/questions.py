@@ -9,7 +9,7 @@ import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import run
 from experiments.checks.velocity import velocity
-from experiments.families import SMALLEST, groups
+from experiments.families import groups
 
 QUESTIONS = 4
 BEYOND = (1 + 1e-6, 1.5, 10.0)  # attempts, in units of the crossover bound
@@ -55,7 +55,7 @@ def _velocities(questions, means, log_policy):
 def check(job: Job) -> list[CheckResult]:
     """Velocities; trained policies at the end of training and on the way."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, None, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.number):
         questions = _questions(job.rng, rates)
         results += _claims(job, questions, log_policy)
     if job.first:

@@ -6,7 +6,7 @@ import simulator as sim
 import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import MOMENTS, levels, past_transition, run
-from experiments.families import SMALL, SMALLEST, groups, moving
+from experiments.families import SMALL, groups, moving
 
 FLOW = 5000
 
@@ -23,9 +23,9 @@ def check(job: Job) -> list[CheckResult]:
     results = []
     for rates, log_policy in groups(job.rng, job.number, moving, SMALL):
         results += _plain(job, rates, log_policy, "exact", 1e-9)
-    for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALL):
         results += _plain(job, rates, log_policy, "flow", 10 * NUMERICAL)
-    for rates, log_policy in groups(job.rng, job.number, moving, SMALLEST):
+    for rates, log_policy in groups(job.rng, job.number, moving, SMALL):
         results.append(_penalised(job, rates, log_policy))
     return results
 

@@ -7,7 +7,7 @@ import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import lane_values, run
 from experiments.checks.velocity import velocities
-from experiments.families import SMALLEST, groups, kernels, log_normalised
+from experiments.families import SMALL, groups, kernels, log_normalised, padded
 
 FLOW = 4000  # problems for the numerical flow
 ANSWERS = 3
@@ -20,12 +20,12 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(4)
 def check(job: Job) -> list[CheckResult]:
     """Natural and plain gradient on the same problems, and two instances."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, None, SMALLEST, spread=1.5):
+    for rates, log_policy in groups(job.rng, job.number, spread=1.5):
         kernel = kernels(job.rng, rates, ANSWERS)
         results.append(along_the_path(job, kernel, log_policy))
         results += at_the_start(kernel, log_policy)
     number = job.at_most(FLOW)
-    for rates, log_policy in groups(job.rng, number, None, SMALLEST, spread=1.5):
+    for rates, log_policy in groups(job.rng, number, None, SMALL, spread=1.5):
         kernel = kernels(job.rng, rates, ANSWERS)
         results += _natural(job, kernel, log_policy)
         results += _plain(job, kernel, log_policy)
@@ -275,9 +275,7 @@ def _not_tied(kernel, log_policy):
 
 def _instance(kernel, policy):
     kernel = np.concatenate([kernel, np.zeros((len(kernel), 1))], axis=-1)
-    kernel = np.concatenate([kernel, np.full((1, 3), 1 / 3)])
-    with np.errstate(divide="ignore"):
-        return kernel[None], np.log(np.append(policy, 0.0))[None]
+    return padded(kernel[None], np.log(policy)[None])
 
 
 def _instances() -> list[CheckResult]:

@@ -14,8 +14,8 @@ PROBLEMS = 64
 
 @pytest.fixture(autouse=True)
 def few_programs(monkeypatch):
-    """Four patterns at most: larger sizes take their own compiled programs."""
-    monkeypatch.setattr(families, "LARGEST", 4)
+    """Eight patterns at most: larger sizes take their own compiled programs."""
+    monkeypatch.setattr(families, "LARGEST", 8)
 
 
 def violations(name):
