@@ -29,7 +29,10 @@ def run(args: argparse.Namespace, mode: str) -> int:
         if mode == "dry_run":
             from experiments.sweeps import estimate
 
-            print(estimate.lines(sweep))
+            old = None
+            if path.exists():
+                old = existing(path, sweep, _text(args), args.mix)
+            print(estimate.lines(sweep, old))
             return 0
         if mode == "cell":
             from experiments.sweeps import one_cell

@@ -4,41 +4,51 @@ import math
 import resource
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 
 from experiments.sweeps import grid, solving, store
+from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
 
 SAMPLES = (256, 4096)  # runs; the difference tells the time of one
 
 
-def _sample(sweep: Sweep, cells: grid.Grid, number: int) -> float:
-    """Seconds for `number` cells from all over the grid, programs compiled."""
+class Took(NamedTuple):
+    """Seconds with compiled programs, and what the first time took longer."""
+
+    warm: float
+    compiling: float
+
+
+def _sample(sweep: Sweep, cells: grid.Grid, number: int) -> Took:
+    """What `number` cells from all over the grid take."""
     rng = np.random.default_rng(0)
     unit = cells.unit(int(rng.integers(cells.num_units)))
     values = grid.cells(sweep, unit)
     for i, axis in enumerate(sweep.kept):
         if not sweep.is_static(i):
             values[axis.name] = rng.choice(axis.values, number)
-    elapsed = math.inf
+    elapsed = []
     for _ in range(2):
         start = time.perf_counter()
         solving.cell_columns(sweep, values, number)
-        elapsed = min(elapsed, time.perf_counter() - start)
-    return elapsed
+        elapsed.append(time.perf_counter() - start)
+    return Took(min(elapsed), elapsed[0] - min(elapsed))
 
 
-def seconds(sweep: Sweep, cells: grid.Grid) -> float:
-    """Expected time with compiled programs, on this machine."""
+def seconds(sweep: Sweep, cells: grid.Grid) -> Took:
+    """Expected time of the whole sweep on this machine."""
     numbers = [
         min(max(1, runs // sweep.lanes_per_cell), sweep.num_cells) for runs in SAMPLES
     ]
-    few, many = (_sample(sweep, cells, number) for number in numbers)
+    (few, early), (many, late) = (_sample(sweep, cells, number) for number in numbers)
+    compiling = early + late
     if numbers[1] in (numbers[0], sweep.num_cells):
-        return many * sweep.num_cells / numbers[1]
+        return Took(many * sweep.num_cells / numbers[1], compiling)
     each = max(many - few, 0.0) / (numbers[1] - numbers[0])
-    return max(few, each * sweep.num_cells)
+    return Took(max(few, each * sweep.num_cells), compiling)
 
 
 def disk(sweep: Sweep) -> int:
@@ -56,14 +66,15 @@ def memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def lines(sweep: Sweep) -> str:
-    """The answer to `--dry-run`."""
+def lines(sweep: Sweep, target: Store | None) -> str:
+    """The answer to `--dry-run`; `target`: the store to go on with, if there is one."""
     cells = grid.cut(sweep)
     took = seconds(sweep, cells)
     unit = math.prod(cells.chunk) * sweep.lanes_per_cell
     # Per run: policies and times at events, and the walker on its way.
     held = memory() + unit * (15 * sweep.width + sweep.numbers_per_run) * 8
     runs = sweep.num_cells * sweep.lanes_per_cell
+    done = 0.0 if target is None else float(np.mean(target.done()))
     axes = ", ".join(f"{axis.name} {len(axis.values):,}" for axis in sweep.axes)
     return "\n".join(
         [
@@ -72,7 +83,9 @@ def lines(sweep: Sweep) -> str:
             f"memory  {_size(held)} at most, about",
             f"disk    {_size(disk(sweep))} before compression, "
             f"{cells.num_units * (len(store.variables(sweep)) + 1):,} files",
-            f"time    {_duration(took)} on this machine, compiling apart",
+            f"time    {_duration((1 - done) * took.warm)} on this machine, and "
+            f"{_duration(took.compiling)} of compiling",
+            *([] if target is None else [f"stored  {done:.0%} of {target.path}"]),
         ]
     )
 

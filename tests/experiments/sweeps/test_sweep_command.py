@@ -60,6 +60,8 @@ def test_json_and_shards(file, capsys, monkeypatch):
     first = json.loads(capsys.readouterr().out)
     assert (first["cells"], first["missing"]) == (60, 30)
     assert first["outcomes"] == {"reached": 30} and first["unresolved"] == 0
+    assert sweep(file, "--dry-run") == 0
+    assert "stored  50% of" in capsys.readouterr().out
     assert sweep(file, "--shard", "0/2") == 0
     assert "0 not stored yet" in capsys.readouterr().out
 
@@ -78,6 +80,7 @@ def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys, monkey
     for line in ("cells   60", "memory", "disk", "time"):
         assert line in out
     assert [p.name for p in file.parent.iterdir()] == ["small.toml"]
+    assert "stored" not in out
 
 
 def test_check_and_repair(file, capsys):
