@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mix",
         action="store_true",
-        help="go on although code, packages or devices are others",
+        help="go on although code, packages, devices, precision or settings are others "
+        "(the cells must be the same); the store keeps both stamps",
     )
     parser.add_argument("--check", action="store_true", help="look for damaged chunks")
     parser.add_argument(

@@ -62,6 +62,8 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
             target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
         else:
             target = existing(path, sweep, _text(args), args.mix)
+        if args.mix and mode != "check":
+            march.note_mixture(sweep, target)
         if mode in ("check", "repair"):
             found = march.damages(target)
             bad = [f"coordinate {name}" for name in target.damaged_coordinates()]
@@ -125,6 +127,8 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
         except UserError:
             machines.dismiss(grid.cut(sweep))
             raise
+        if args.mix:
+            march.note_mixture(sweep, target)
         with bar("sweep", "cell") as progress:
             machines.lead(sweep, target, progress)
     return report(args, sweep, target, Shard())

@@ -66,7 +66,6 @@ MUST_AGREE = {
     "device": "another kind of device",
     "devices": "numbers of one device, or of several, not of what is here",
 }
-NEVER = ("config_sha256", "dtype")
 
 
 def begin(
@@ -74,8 +73,8 @@ def begin(
 ) -> Store:
     """The store of the sweep, new or to go on with.
 
-    `mix`: go on although code, versions or devices differ. Raises `UserError` if the
-    store is of another sweep.
+    `mix`: go on although something that it must agree on differs, if the cells are the
+    same. Raises `UserError` if the store is of another sweep.
     """
     cells = grid.cut(sweep)
     stamp = identity(sweep, cells)
@@ -85,10 +84,13 @@ def begin(
         return store.create(path, sweep, cells, stamp, text)
     old = store.attributes(path)["stamp"]
     for key, what in MUST_AGREE.items():
-        if old.get(key) == stamp[key] or (mix and key not in NEVER):
+        if old.get(key) == stamp[key]:
+            continue
+        fits = key != "config_sha256" or store.fits(path, sweep, cells)
+        if mix and fits:
             continue
         advice = "give another --out, or --overwrite it"
-        if key not in NEVER:
+        if fits:
             advice += ", or go on all the same with --mix"
         change = f"{key} is {_short(old.get(key))}, now {_short(stamp[key])}"
         if key == "config_sha256":
@@ -96,6 +98,16 @@ def begin(
             change = _change(old.get("config"), new) or change
         raise UserError(f"{path} holds {what} ({change}); {advice}.")
     return store.open_store(path, sweep, cells)
+
+
+def note_mixture(sweep: Sweep, target: Store) -> None:
+    """Put the stamp of a run that goes on with `--mix` beside those that differ."""
+    stamp = identity(sweep, target.grid)
+
+    def is_known(other: Mapping[str, Any]) -> bool:
+        return all(other.get(key) == stamp[key] for key in MUST_AGREE)
+
+    target.add_stamp(stamp, is_known)
 
 
 def _change(old: Any, new: Any, place: str = "") -> str:

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -224,6 +224,17 @@ class Store:
         for file, known in self._descriptions():
             write_bytes(file, json.dumps(known, indent=2).encode())
 
+    def add_stamp(self, stamp: Mapping[str, Any], is_known: Callable) -> None:
+        """Add it to `mixed` of the attributes, unless a stamp there `is_known`."""
+        file = self.path / "zarr.json"
+        with claims.creation(self.path):
+            table = json.loads(file.read_text(encoding="utf-8"))
+            own = table["attributes"]
+            stamps = [own["stamp"], *own.get("mixed", [])]
+            if not any(map(is_known, stamps)):
+                own["mixed"] = [*stamps[1:], stamp]
+                write_bytes(file, json.dumps(table, indent=2).encode())
+
     def forget(self, unit: Unit) -> None:
         """Mark a unit as not done, to be computed again."""
         self._array(DONE)[unit.index] = 0
@@ -359,6 +370,23 @@ def attributes(path: Path) -> dict[str, Any]:
             "the version that wrote it (see its stamp), or --overwrite it."
         )
     return found
+
+
+def fits(path: Path, sweep: Sweep, grid: Grid) -> bool:
+    """Whether the store there has the cells, the units and the arrays of this sweep."""
+    group = zarr.open_group(path, mode="r", use_consolidated=True)
+    results, values = variables(sweep), coordinates(sweep)
+    if set(group.array_keys()) != {*results, *values, DONE}:
+        return False
+    dims = tuple(axis.dim for axis in sweep.kept)
+    for name, variable in results.items():
+        extra = tuple(size for _, size in variable.extra)
+        wanted = (*grid.shape, *extra), (*grid.chunk, *extra)
+        array = group[name]
+        names = array.metadata.dimension_names[: len(dims)]
+        if (array.shape, array.chunks) != wanted or tuple(names) != dims:
+            return False
+    return not Store(path, group, sweep, grid).damaged_coordinates()
 
 
 def open_store(path: Path, sweep: Sweep, grid: Grid, mode: Mode = "r+") -> Store:

@@ -279,12 +279,39 @@ def test_a_store_of_something_else_is_refused_unless_told(stored, key, what):
     change_stamp(path, **{key: "other"})
     with pytest.raises(UserError, match=what):
         march.begin(path, sweep, "")
-    if key in march.NEVER:
-        with pytest.raises(UserError, match=what):
-            march.begin(path, sweep, "", mix=True)
-    else:
-        assert march.begin(path, sweep, "", mix=True).done().all()
+    target = march.begin(path, sweep, "", mix=True)
+    assert target.done().all()
+    for _ in range(2):  # noted once
+        march.note_mixture(sweep, target)
+    found = store.attributes(path)
+    assert found["stamp"][key] == "other"
+    assert [other[key] != "other" for other in found["mixed"]] == [True]
     assert not march.begin(path, sweep, "", overwrite=True).done().any()
+
+
+GAPS = [0.1 + 0.001 * i for i in range(UNITS)]
+
+
+@pytest.mark.parametrize(
+    "changes, same",
+    [
+        ({"max_steps": 500}, True),
+        ({"axes": {"gap": {"linspace": [0.1, 0.3, UNITS]}}}, False),
+        ({"axes": many_units().table["axes"] | {"gap": GAPS}}, False),
+        ({"record": ["log10_t0"]}, False),
+    ],
+)
+def test_settings_may_be_mixed_but_not_cells(stored, changes, same):
+    sweep, path = stored
+    other = small.sweep(**{"axes": dict(many_units().table["axes"])} | changes)
+    with pytest.raises(UserError, match="another sweep") as refusal:
+        march.begin(path, other, "")
+    assert ("--mix" in str(refusal.value)) == same
+    if same:
+        assert march.begin(path, other, "", mix=True).done().all()
+        return
+    with pytest.raises(UserError, match="another sweep"):
+        march.begin(path, other, "", mix=True)
 
 
 def test_a_damaged_stamp_is_said(stored):
