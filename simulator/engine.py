@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulator import observables
+from simulator.arguments import check_events, check_lanes, check_limits, check_parts
 from simulator.dynamics import Dynamics
-from simulator.ensembles import map_lanes
+from simulator.ensembles import lane_axes, map_lanes, per_lane
 from simulator.events import AbstractEvent
 from simulator.exact_path import AbstractSmoothPath
 from simulator.gradients import tangent
@@ -55,24 +56,16 @@ def run(
 
     Raises `ValueError` for anything that cannot be run.
     """
+    check_parts(problem, signal, update)
     update = PolicyGradient() if update is None else update
     signal.check(problem)
     update.check(signal)
+    check_events(problem, until, events)
+    check_lanes(problem, signal=signal, update=update, until=until)
     times = np.zeros(0) if save_log_times is None else np.asarray(save_log_times)
-    if times.ndim != 1 or not (np.diff(times) > 0).all():
-        raise ValueError("`save_log_times` must be one increasing list of numbers.")
+    check_limits(times, max_log_time, max_steps, tolerance)
     if 0 in problem.batch_shape:
         raise ValueError("the batch of problems is empty; give at least one.")
-    if len(times) and not times[-1] <= max_log_time:
-        raise ValueError(
-            f"`save_log_times` goes to {times[-1]:g}, beyond `max_log_time` = "
-            f"{max_log_time:g}; raise the limit."
-        )
-    if any(jnp.ndim(leaf) for leaf in jax.tree.leaves(tuple(events))):
-        raise ValueError(
-            "an event in `events` has a list of levels; `events` are the same for all "
-            "problems: give one number (only `until` may have one per problem)."
-        )
     dtype = problem.log_policy.dtype
     settings = Settings(
         events=tuple(events),
@@ -84,9 +77,11 @@ def run(
     )
     walk = _Walk(settings, options, make_path, follow)
     lanes = (problem, signal, update, until)
-    if problem.batch_shape:
-        return map_lanes(walk, lanes, progress=progress)
-    return _run_one(lanes, walk)
+    if not problem.batch_shape:
+        return _run_one(lanes, walk)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(lanes)):
+        return _run_traced(lanes, walk)
+    return map_lanes(walk, lanes, progress=progress)
 
 
 class _Walk(eqx.Module):
@@ -125,9 +120,39 @@ def _run_one(lane, walk):
     return _solution(lane, walk=walk)
 
 
+def _run_traced(lanes, walk):
+    """A batch inside `jit`, `grad` or `vmap`: all lanes at once, waiting for the last.
+
+    Blocks of lanes are put together outside of such programs only.
+    """
+    axes = tuple(lane_axes(member) for member in lanes)
+    shape = lanes[0].batch_shape
+    flat = per_lane(lambda x: x.reshape((-1, *x.shape[len(shape) :])), lanes, axes)
+    found = jax.vmap(lambda lane: _run_one(lane, walk), in_axes=(axes,))(flat)
+    return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), found)
+
+
 @eqx.filter_custom_jvp
 def _solution(lane, *, walk):
     return walk.end(_to_the_end(walk, walk.begin(lane)))
+
+
+@jax.custom_jvp
+def _once_only(x):
+    return x
+
+
+@_once_only.defjvp
+def _refuse(primals, tangents):
+    raise ValueError(
+        "a solution has first derivatives only; take differences of them for second "
+        "ones."
+    )
+
+
+def _once(tree):
+    """The same, but that it cannot be differentiated again."""
+    return jax.tree.map(lambda x: _once_only(x) if eqx.is_inexact_array(x) else x, tree)
 
 
 @_solution.def_jvp
@@ -143,6 +168,7 @@ def _solution_jvp(primals, tangents, *, walk):
             "`save_log_times`."
         )
     (lane,), (change,) = primals, tangents
+    lane = _once(lane)
     walker = walk.begin(lane)
     path = walk.follow(walker.path)
     walker = _to_the_end(walk, begin(walk.settings, path, walker.until))

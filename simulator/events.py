@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from simulator.logspace import Centred, centre, sign_of_mean
@@ -42,6 +43,10 @@ class AbstractEvent(eqx.Module):
     @abstractmethod
     def value(self, point: Point) -> Scalar:
         """Negative before, positive after."""
+
+    def check(self, problem: Problem) -> None:
+        """Raise `ValueError` if this cannot be an event of the problem."""
+        del problem
 
     def changes_once(self, signal: AbstractSignal) -> bool:
         """Whether the sign changes at most once, or only where another pattern leads.
@@ -85,6 +90,19 @@ def _scalar(value):
     return jnp.asarray(value, dtype=float)
 
 
+def _check_level(event, most: float) -> None:
+    """A level from 0 (which a share that only falls never reaches) to `most`."""
+    if isinstance(event.level, jax.core.Tracer):
+        return
+    levels = np.asarray(event.level)
+    wrong = levels[~((levels >= 0) & (levels <= most))]
+    if wrong.size:
+        raise ValueError(
+            f"the level of {type(event).__name__} is {wrong.flat[0]:g}; give a number "
+            f"from 0{'' if most == np.inf else f' to {most:g}'}."
+        )
+
+
 class Gap(AbstractFirst):
     """The gap `rho_* - rho_bar` of the reward that training sees falls to `level`."""
 
@@ -92,6 +110,10 @@ class Gap(AbstractFirst):
 
     def value(self, point):
         return jnp.log(self.level) - log_gap(point.log_probs, point.rewards)
+
+    def check(self, problem):
+        del problem
+        _check_level(self, np.inf)
 
     def changes_once(self, signal):
         del signal
@@ -107,6 +129,10 @@ class Accuracy(AbstractFirst):
         rates = point.problem.success_rates
         return sign_of_mean(point.log_probs, rates - self.level)
 
+    def check(self, problem):
+        del problem
+        _check_level(self, 1)
+
     def changes_once(self, signal):
         return isinstance(signal, Verifiable)
 
@@ -121,6 +147,10 @@ class OptimalProbability(AbstractFirst):
         best = best_patterns(point.log_probs, rates)
         return sign_of_mean(point.log_probs, jnp.where(best, 1.0, 0.0) - self.level)
 
+    def check(self, problem):
+        del problem
+        _check_level(self, 1)
+
 
 class SuboptimalMass(AbstractFirst):
     """`1 - pi_*` falls to `level`, compared on a log scale."""
@@ -134,6 +164,10 @@ class SuboptimalMass(AbstractFirst):
         shift = jnp.where(top == -jnp.inf, 0.0, top)
         mass = jnp.log(jnp.sum(jnp.exp(rest - shift))) + shift
         return jnp.log(self.level) - mass
+
+    def check(self, problem):
+        del problem
+        _check_level(self, 1)
 
 
 class T0(AbstractFirst):
@@ -176,6 +210,16 @@ class Leads(AbstractFirst):
         rest = jnp.max(jnp.where(mine, -jnp.inf, point.log_probs))
         # Outside the support, never.
         return jnp.where(ahead > -jnp.inf, ahead - rest, -1.0)
+
+    def check(self, problem):
+        if isinstance(self.pattern, jax.core.Tracer):
+            return
+        wrong = ~np.isin(np.asarray(self.pattern), np.arange(problem.num_patterns))
+        if wrong.any():
+            raise ValueError(
+                f"Leads({np.asarray(self.pattern)[wrong].flat[0]}): patterns are "
+                f"numbered from 0 to {problem.num_patterns - 1}."
+            )
 
     def changes_once(self, signal):
         del signal

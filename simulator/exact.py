@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulator import engine
+from simulator.arguments import check_parts
 from simulator.dynamics import Dynamics
 from simulator.exact_path import AbstractExactPath, AbstractSmoothPath
 from simulator.orbit import Orbit
@@ -78,6 +79,7 @@ def exact(
     Raises `ValueError` if the path is not known in closed form (see `closed_form`): use
     `simulator.flow` there.
     """
+    check_parts(problem, signal, update)
     if not closed_form(signal, PolicyGradient() if update is None else update):
         raise ValueError(
             "no closed form is known: the method `exact` needs fixed rewards, and the "

@@ -10,9 +10,11 @@ from jaxtyping import Array, Float
 
 from simulator import kronrod
 from simulator.marching import AbstractPath, Move, Walker
+from simulator.selection import select
 
 State = Any
 SHRINK, GROW, SAFETY = 0.25, 1.6, 0.8
+SMALLEST = 1e-12  # stretch, in units of v or of 1: shorter ones move nothing
 ORDER = 33  # by which the estimated error of a stretch falls with its size
 
 
@@ -57,6 +59,10 @@ class AbstractExactPath(AbstractPath):
         """From `start` over `size` in v."""
 
     @abstractmethod
+    def waiting(self, state: State, log_time: Float[Array, ""]) -> State:
+        """The state at a later time, until which nothing that can be seen happens."""
+
+    @abstractmethod
     def hand_over(self, state: State, arrived: Array) -> State:
         """If it has arrived at the border, a state as the first of the next piece."""
 
@@ -82,6 +88,13 @@ class AbstractExactPath(AbstractPath):
             back = _size_to(log_target, self.log_time(state), size, log_rates[:-1])
         correction = jnp.where(overshoot, back, newton)
         correction = jnp.where(correction > 0, correction, 0.5 * size)
+        # A time that is less than half of this one may come before any visible move.
+        smallest, far = SMALLEST * (1 + v), overshoot & (early < -1)
+        waits = far & (size <= smallest)
+        correction = jnp.where(far, jnp.maximum(correction, smallest), correction)
+        end = select(waits, self.waiting(state, log_target), end)
+        landed, overshoot = landed | waits, overshoot & ~waits
+        landing = landing & ~waits
         safe = jnp.where(jnp.isfinite(error), error / tolerance, 1e30)
         factor = SAFETY * jnp.maximum(safe, 1e-30) ** (-1 / ORDER)
         factor = jnp.clip(factor, SHRINK, jnp.where(good, GROW, SAFETY))
@@ -92,14 +105,14 @@ class AbstractExactPath(AbstractPath):
         return Move(
             end=end,
             passed=passed,
-            following=self.hand_over(end, size == room),
+            following=self.hand_over(end, (size == room) & ~waits),
             size=size,
             next_size=next_size,
             pace=pace,
             accepted=good & ~overshoot,
             landed=landed,
             landing=landing,
-            hopeless=~good & (next_size < 1e-12 * (1 + v)),
+            hopeless=~good & (next_size < smallest),
         )
 
 

@@ -459,11 +459,15 @@ def solution(run: Settings, walker: Walker, found: Ends) -> Solution:
         rest = run.observe(final_log_probs)
         after = run.save_log_times > path.log_time(ended)
         saved = jnp.where(after.reshape((-1,) + (1,) * rest.ndim), rest, walker.saved)
+    log_time = path.log_time(ended)
+    # A limit so early that the path has no number for it.
+    early = (status == code(Outcome.horizon)) & (log_time == -jnp.inf)
+    log_time = jnp.where(early, run.max_log_time, log_time)
     nothing = jnp.zeros((0, *base.shape), base.dtype)
     states = found.states
     return Solution(
         outcome=as_outcome(status),
-        log_time=path.log_time(ended),
+        log_time=log_time,
         log_probs=final_log_probs,
         event_log_times=jnp.stack(found.log_times) if states else nothing[:, 0],
         event_log_probs=jax.vmap(path.log_probs)(stacked(states))

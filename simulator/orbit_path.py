@@ -177,6 +177,9 @@ class OrbitPath(AbstractExactPath):
     def border(self, state):
         return state.piece.reach
 
+    def waiting(self, state, log_time):
+        return state._replace(log_t=log_time)
+
     def hand_over(self, state, arrived):
         old = state.piece
         piece = self.orbit.piece(old.heir, old.log_b, state.log_p)

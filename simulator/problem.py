@@ -88,10 +88,18 @@ class Problem(eqx.Module):
         """The leading axes `*B`; `()` for one problem."""
         return self.success_rates.shape[:-1]
 
+    def __len__(self) -> int:
+        """The length of the first batch axis."""
+        if not self.batch_shape:
+            raise TypeError("this is one problem, not a batch: it has no length.")
+        return self.batch_shape[0]
+
     def __getitem__(self, index: Any) -> Problem:
         """The problem or problems at `index` of the batch axes."""
         if not self.batch_shape:
             raise IndexError("this is one problem, not a batch: it has no lanes.")
+        if not any(map(_is_traced, jax.tree.leaves(index))):
+            np.broadcast_to(0, self.batch_shape)[index]  # JAX takes any index
         return jax.tree.map(lambda leaf: leaf[index], self)
 
 

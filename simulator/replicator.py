@@ -49,6 +49,10 @@ class ReplicatorPath(AbstractSmoothPath):
     def border(self, state):
         return jnp.full_like(state.v, jnp.inf)
 
+    def waiting(self, state, log_time):
+        del state
+        return ReplicatorState(jnp.logaddexp(0.0, log_time - self.log_t_ref))
+
     def hand_over(self, state, arrived):
         del arrived
         return state

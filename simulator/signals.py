@@ -261,6 +261,8 @@ class Mixture(AbstractSignal):
     def __init__(self, signals: Sequence[AbstractSignal], weights: Any):
         self.signals = tuple(signals)
         self.weights = jnp.asarray(weights, dtype=float)
+        if not self.signals:
+            raise ValueError("a mixture has no signals; give at least one.")
         if self.weights.shape[-1:] != (len(self.signals),):
             raise ValueError(
                 f"{len(self.signals)} signals but weights of shape "

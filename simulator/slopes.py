@@ -81,6 +81,9 @@ class SlopePath(AbstractSmoothPath):
     def border(self, state):
         return self.inner.border(state.orbit)
 
+    def waiting(self, state, log_time):
+        return state._replace(orbit=self.inner.waiting(state.orbit, log_time))
+
     def hand_over(self, state, arrived):
         piece = state.orbit.piece
         passed = jnp.logaddexp(state.log_tau, piece.log_length)

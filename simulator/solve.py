@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from simulator.arguments import check_parts
 from simulator.exact import closed_form, exact
 from simulator.flow import flow
 from simulator.problem import Problem
@@ -46,6 +47,7 @@ def solve(
         raise ValueError(
             f"method {method!r} is unknown; choose from {', '.join(METHODS)}."
         )
+    check_parts(problem, signal, update)
     known = closed_form(signal, PolicyGradient() if update is None else update)
     if method == "exact" or (method == "auto" and known):
         return exact(problem, signal, update, **options)
