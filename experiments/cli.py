@@ -76,7 +76,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
     try:
         argv = sys.argv[1:] if argv is None else argv
-        args = build_parser(argv).parse_args(argv)
+        args, unknown = build_parser(argv).parse_known_args(argv)
+        if unknown:
+            words = " ".join(unknown)
+            raise UserError(
+                f"unrecognized arguments: {words} (see pattern-selection "
+                f"{args.command} --help)"
+            )
         args.seed_given = args.seed is not None
         args.seed = args.seed or 0
         if not 0 <= args.seed < 2**63:
@@ -95,7 +101,8 @@ def main(argv: list[str] | None = None) -> int:
 
             jax.config.update("jax_enable_x64", args.precision == "float64")
             code = args.main(args)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it may have been closed
+                sys.stdout.flush()
             return code
     except (UserError, ValueError) as error:
         message = " ".join(str(error).split())

@@ -156,7 +156,7 @@ def main(args: argparse.Namespace) -> int:
         raise UserError("--precision float32: the search runs in float64 only.")
     check_writable_file(args.json)
     reports = falsify(_chosen(args.ids), args.restarts, args.steps, args.seed)
-    write_json(reports, args.json)
     if args.json != "-":
         print(table(reports))
+    write_json(reports, args.json)
     return 1 if complain(reports) else 0

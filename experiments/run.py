@@ -7,6 +7,7 @@ from experiments import base_model, catalogue, until, words
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 
+FAILED = ("max_steps", "nonfinite")
 MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
 
 
@@ -141,6 +142,9 @@ def report(args: argparse.Namespace) -> dict:
         log_time = float(solution.event_log_times[index])
         return _time(log_time) if math.isfinite(log_time) else None
 
+    def log10(index):
+        return float(solution.event_log_times[index]) / math.log(10)
+
     below_base = 0.0 if solution.event_log_times[4] == -math.inf else moment(4)
 
     def accuracy(log_probs):
@@ -161,11 +165,14 @@ def report(args: argparse.Namespace) -> dict:
         "base_accuracy": accuracy(base),
         "t0": moment(0),
         "t_cross": moment(1),
+        "log10_t0": log10(0),
+        "log10_t_cross": log10(1),
         "min_optimal_probability": float(
             np.exp(sim.log_optimal_probability(lowest, rates))
         ),
         "peak_accuracy": accuracy(solution.event_log_probs[3]),
         "t_below_base": below_base,
+        "log10_t_below_base": log10(4),
         "plateaus": _plateaus(solution, base, rates, len(events)) if few else None,
         "entropy": float(sim.entropy(final)),
         "kl_to_base": float(sim.kl(final, base)),
@@ -200,14 +207,16 @@ def _time(log_time: float) -> float | None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print a few lines for people, or one JSON object with `--json`."""
+    """Print a few lines for people, or one JSON object with `--json`.
+
+    Exit code 1: the solver failed.
+    """
     check_writable_file(args.json)
     result = report(args)
-    if args.json is not None:
-        write_json(result, args.json)
     if args.json != "-":
         print(_lines(result))
-    return 0
+    write_json(result, args.json)
+    return 1 if result["outcome"] in FAILED else 0
 
 
 def _short(plateau: dict) -> str:
@@ -220,6 +229,14 @@ def _lines(result: dict) -> str:
         value = result[key]
         return "-" if value is None else f"{value:.6g}"
 
+    def moment(key):
+        log10 = result[f"log10_{key}"]
+        if log10 == -math.inf:
+            return "from the start"
+        if log10 == math.inf:
+            return "not before the end"
+        return f"10^{log10:.6g}" if result[key] is None else f"{result[key]:.6g}"
+
     plateaus = result["plateaus"] or []
     leaders = [f"pattern {p['pattern']} from t = {_short(p)}" for p in plateaus]
     policy = " ".join(f"{p:.4g}" for p in result["policy"][:8])
@@ -231,8 +248,8 @@ def _lines(result: dict) -> str:
             f"accuracy   {number('base_accuracy')} -> {number('accuracy')}, "
             f"peak {number('peak_accuracy')}",
             f"policy     {policy}{more}",
-            f"T0         {number('t0')}  (accuracy passes the second-best rate)",
-            f"crossing   {number('t_cross')}  (best pattern becomes the most likely)",
+            f"T0         {moment('t0')}  (accuracy passes the second-best rate)",
+            f"crossing   {moment('t_cross')}  (best pattern becomes the most likely)",
             f"lowest pi* {number('min_optimal_probability')}",
             f"leaders    {', '.join(leaders) or '-'}",
         ]

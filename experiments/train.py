@@ -83,11 +83,11 @@ def main(args: argparse.Namespace) -> int:
 
         figures.save_data(data, result["stamp"], args.out, "train")
         figures.draw("train", args.out)
-    write_json(result, args.json)
     if args.json != "-":
         print(_lines(result))
         if args.out is not None:
             print(args.out / "train.svg")
+    write_json(result, args.json)
     return 0
 
 

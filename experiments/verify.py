@@ -15,6 +15,7 @@ IDS = (
     *("C1", "C2", "C3", "C4", "C5", "C6"),
 )
 QUANTILES = (0.0, 0.01, 0.5, 0.99, 1.0)
+MOST_PROBLEMS = 10**9
 CHUNK = 20_000  # problems in memory at once
 # A proved claim that fails, and a counterexample that no longer is one, fail the run;
 # expansions without error bound, and wordings reported without proof, are only shown.
@@ -154,15 +155,15 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(
             f"statement {unknown[0]} is unknown; choose from {', '.join(IDS)}."
         )
-    if args.problems < 1:
-        raise UserError(f"--problems {args.problems}: give a positive number.")
+    if not 1 <= args.problems <= MOST_PROBLEMS:
+        raise UserError(f"--problems {args.problems}: give 1 to {MOST_PROBLEMS:,}.")
     if args.precision != "float64":
         raise UserError("--precision float32: theorem checks run in float64 only.")
     check_writable_file(args.json)
-    reports = verify(args.ids or IDS, args.problems, args.seed)
-    write_json(reports, args.json)
+    reports = verify(tuple(dict.fromkeys(args.ids)) or IDS, args.problems, args.seed)
     if args.json != "-":
         print(table(reports))
+    write_json(reports, args.json)
     failed = sum(report["violations"] for report in reports)
     if failed:
         print(f"{failed} violations", file=sys.stderr)

@@ -53,7 +53,7 @@ def sequence(log_policy, log_lead_times, log_end: float) -> list[Plateau]:
     """Plateaus from the first log times at which each pattern leads (inf: never).
 
     Of patterns that tie for the lead at the start, only those that keep it for a while
-    are listed.
+    are listed; who leads at the end is.
     """
     times = np.array(log_lead_times, dtype=float)
     times[int(np.argmax(log_policy))] = -math.inf
@@ -62,5 +62,5 @@ def sequence(log_policy, log_lead_times, log_end: float) -> list[Plateau]:
     return [
         Plateau(k, float(times[k]), leave)
         for k, leave in zip(order, leaves, strict=True)
-        if leave > times[k]
+        if leave > times[k] or k == order[-1]
     ]

@@ -242,7 +242,11 @@ class Demonstrations(AbstractSignal):
             return
         data = np.asarray(self.data)
         if not (data >= 0).all() or not (np.abs(data.sum(axis=-1) - 1) <= 1e-6).all():
-            raise ValueError("`data` must be probabilities that sum to 1.")
+            raise ValueError(
+                f"`data` goes from {data.min():g} to {data.max():g}, with sums from "
+                f"{data.sum(axis=-1).min():g} to {data.sum(axis=-1).max():g}; give "
+                "probabilities that sum to 1."
+            )
         if isinstance(problem.log_policy, jax.core.Tracer):
             return
         if ((data > 0) & (np.asarray(problem.log_policy) == -np.inf)).any():

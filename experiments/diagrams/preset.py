@@ -71,7 +71,10 @@ def load(
             figure[side] = _replace_axis(table, figure[side], given, cells)
     if any(given is not None for given in (x, y)) and figure["x"] == figure["y"]:
         raise UserError(f"--x and --y are both {figure['x']}; give two.")
-    for item in fixed or ():
+    given_names = [item.partition("=")[0] for item in fixed or ()]
+    for item, name in zip(fixed or (), given_names, strict=True):
+        if given_names.count(name) > 1:
+            raise UserError(f"--set: {name} is given twice; give it once.")
         _fix(table, item)
     if cells is not None or quick:
         along = QUICK if cells is None else cells

@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments import catalogue, recipe_files, tables, until, words
 from experiments.errors import UserError
-from experiments.sweeps import grid, solving
+from experiments.sweeps import grid, observables, solving
 from experiments.sweeps.assembly import Runs, assemble
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
@@ -23,6 +23,8 @@ def nearest(sweep: Sweep, wanted: list[str]) -> dict[str, int]:
         name, equals, text = item.partition("=")
         if not equals:
             raise UserError(f"--cell {item}: give NAME=VALUE.")
+        if name in given:
+            raise UserError(f"--cell: {name} is given twice; give it once.")
         given[name] = text
     names = [axis.name for axis in sweep.axes]
     for name in given:
@@ -187,8 +189,12 @@ def _differences(sweep: Sweep, kept: dict, alone: dict) -> dict[str, float]:
 
 
 def _row(label: str, values: dict[str, Any]) -> str:
-    shown = [
-        f"{k} = {v}" if isinstance(v, str) else f"{k} = {float(v):.10g}"
-        for k, v in values.items()
-    ]
+    import simulator as sim
+
+    shown = []
+    for name, value in values.items():
+        if name == observables.OUTCOME:
+            value = str(sim.outcome_names(value))
+        written = value if isinstance(value, str) else f"{float(value):.10g}"
+        shown.append(f"{name} = {written}")
     return f"{label:<9} {', '.join(shown)}"

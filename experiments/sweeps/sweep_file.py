@@ -192,6 +192,10 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
         raise UserError(
             f"{fixed_too[0]} is an axis, and fixed in [model] too; give it once."
         )
+    twice = [slot.path[0] for slot in places if len(slot.path) == 1]
+    twice = [name for name in twice if name in table]
+    if twice:
+        raise UserError(f"{twice[0]} is an axis, and fixed too; give it once.")
     record = observables.read(table.get("record"), trains="recipe" in roots)
     along = read_along(table.get("along"), "recipe" in roots)
     if along is not None and along.dim in dims:
