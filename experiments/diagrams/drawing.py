@@ -13,6 +13,8 @@ from experiments.sweeps.sweep_file import Sweep
 MOST_DRAWS = 500  # of random base models, for lines that are means over them
 LABELS = {
     "best_probability": r"base probability of the best pattern, $\pi_0(*)$",
+    "bad_rate": "success rate of the bad patterns",
+    "rival_rate": "success rate of the rival, $s_{r'}$",
     "bad_probability": r"base probability of all bad patterns",
     "gap": r"success-rate gap, $s_* - s_{r'}$",
     "gamma": r"entanglement $\gamma$",
@@ -100,9 +102,16 @@ def draw(diagram: Diagram, columns: Columns):
         gaps = gaps or np.ma.is_masked(shown)
         image = _paint(panel, diagram, name, shown)
         handles = _draw_lines(panel, lines, BLACK)
-        figure.colorbar(image, ax=panel, label=VALUES.get(name, _described(name)))
+        shows = VALUES.get(name, _described(name))
+        bar = figure.colorbar(image, ax=panel)
+        # Beside the next panel a label would read as that of its axis.
+        if number == 1:
+            bar.set_label(shows)
+        else:
+            panel.set_title(shows)
     for panel in axes[0][1:]:
         panel.set_ylabel("")
+        panel.tick_params(labelleft=False)
     if gaps:
         handles.append(Patch(fc="0.85", label="no such time, or from the start"))
     if handles:

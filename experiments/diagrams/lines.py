@@ -119,9 +119,9 @@ LINES: dict[str, Line] = {
     "hard_side": Line(
         r"$\pi_0(k)\,\delta_k = \pi_0(*)\,\Delta$", _hard_side, ("patterns",)
     ),
-    "first_move": Line("left: most fall from the start", _first_move),
+    "first_move": Line("left of it: most fall from the start", _first_move),
     "final_change": Line(
-        "right: improves on average; between: rises, then falls", _final_change
+        "right of it: improves on average (between: up, then down)", _final_change
     ),
     "same_pay": Line(
         "paid the same; beyond, the rival wins in the end", _same_pay, _OWN
