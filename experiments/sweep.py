@@ -26,6 +26,14 @@ Curves over time, as accuracy_along and entropy_along:
   record = ["accuracy", "entropy"]
   log10_t = {linspace = [-1, 8, 91]}   (of sampled training: step = [1, 10, 100])
 
+Summaries over draws or seeds, as accuracy_mean and accuracy_histogram:
+  [reduce]
+  over = ["draw"]
+  statistics = ["mean", "std", "q05", "q95", "min", "max", "count"]
+  histogram = {accuracy = [0.0, 1.0, 20]}
+
+Sampled training: recipe = "grpo" (see train --help; or a file, or the table [recipe]).
+
 The result: xarray.open_zarr("FILE.zarr").
 
 Times: -inf is from the start, inf never. Patterns of probability 0 are not there: they

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulator import observables
-from simulator.arguments import check_events, check_lanes, check_limits, check_parts
+from simulator.arguments import check_events, check_lanes, check_limits
 from simulator.dynamics import Dynamics
 from simulator.ensembles import lane_axes, map_lanes, per_lane
 from simulator.events import AbstractEvent
@@ -56,7 +56,6 @@ def run(
 
     Raises `ValueError` for anything that cannot be run.
     """
-    check_parts(problem, signal, update)
     update = PolicyGradient() if update is None else update
     signal.check(problem)
     update.check(signal)

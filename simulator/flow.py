@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from simulator import engine
+from simulator.arguments import check_parts
 from simulator.dynamics import Dynamics
 from simulator.logspace import log_expm1
 from simulator.marching import AbstractPath, Move, Walker
@@ -184,6 +185,7 @@ def flow(
 
     from simulator.stepping import Stepper
 
+    check_parts(problem, signal, update)
     if tolerance is None:
         single = problem.log_policy.dtype == jnp.float32
         tolerance = 1e-5 if single else 1e-8

@@ -47,7 +47,7 @@ def solve(
         raise ValueError(
             f"method {method!r} is unknown; choose from {', '.join(METHODS)}."
         )
-    check_parts(problem, signal, update)
+    check_parts(problem, signal, update)  # before they are looked into
     known = closed_form(signal, PolicyGradient() if update is None else update)
     if method == "exact" or (method == "auto" and known):
         return exact(problem, signal, update, **options)

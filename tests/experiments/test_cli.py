@@ -28,6 +28,18 @@ def test_run_prints_the_contract_as_json(capsys):
     assert (first["pattern"], last["pattern"]) == (1, 0)
     assert (first["from"], first["to"], last["to"]) == (0, last["from"], result["time"])
     np.testing.assert_allclose(last["from"], result["t_cross"], rtol=1e-12)
+    # The same with a best pattern so rare that times are no floats any more.
+    words = "run --success-rates 0.9 0.6 0.1 --logits -471 0 0 --until gap=1e-3"
+    assert cli.main([*words.split(), "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["t0"] is None and result["t_cross"] is None
+    assert 408 < result["log10_t0"] < result["log10_t_cross"] < 410
+    assert [p["pattern"] for p in result["plateaus"]] == [1, 0]
+    assert cli.main(words.split()) == 0
+    assert f"T0         10^{result['log10_t0']:.6g}" in capsys.readouterr().out
+    # A solver that gives up is a failure.
+    assert cli.main([*words.split(), "--max-steps", "1"]) == 1
+    assert "T0         not before the end" in capsys.readouterr().out
 
 
 def test_the_method_can_be_forced_and_does_not_matter(capsys):
@@ -86,6 +98,9 @@ def test_the_method_can_be_forced_and_does_not_matter(capsys):
         ),
         ("verify Z9", "Z9"),
         ("verify --problems 0", "0"),
+        ("verify --problems 1" + 12 * "0", "1 to 1,000,000,000"),
+        ("run --foo", "run --help"),
+        ("phase-diagram quality --set bad_rate=0.1 bad_rate=0.2", "twice"),
         ("falsify C5", "C5 has no margin"),
         ("falsify --steps 0", "--steps 0"),
         ("falsify --restarts -1", "--restarts -1"),

@@ -8,6 +8,7 @@ import pytest
 import simulator as sim
 import theory
 from experiments.search.precise import Precise
+from simulator.plateaus import sequence
 from tests.oracles import softmax
 
 EVENTS = (sim.T0(), sim.Crossing())
@@ -221,6 +222,39 @@ def test_times_beyond_the_range_of_floats():
     solution = run([0.9, 0.4], [-700.0, 700.0])
     expected = 1400 - np.log(2) - np.log(0.5)
     np.testing.assert_allclose(solution.event_log_times[0, 1], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["exact", "flow"])
+def test_a_time_before_anything_moves_is_reached(method):
+    base = [-3000.0, 0.0]
+    for limit in (-700.0, 23.0, 1800.0, 2900.0):
+        problem = sim.Problem([0.9, 0.6], logits=[-3000.0, 0.0])
+        early = sim.solve(
+            problem,
+            sim.Verifiable(),
+            until=sim.Gap(1e-3),
+            max_log_time=limit,
+            method=method,
+        )
+        assert sim.outcome_names(early.outcome) == "horizon"
+        np.testing.assert_allclose(early.log_time, limit, rtol=1e-12)
+        np.testing.assert_allclose(early.log_probs, base, rtol=1e-10)
+
+
+def test_what_is_saved_before_anything_moves_does_not_change_what_is_later():
+    def at(times):
+        problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
+        return sim.exact(
+            problem, sim.Verifiable(), save_log_times=times, max_log_time=3.0
+        ).saved
+
+    saved = at([-1000.0, 1.0])
+    np.testing.assert_allclose(saved[0], [0.05, 0.70, 0.25], rtol=1e-12)
+    np.testing.assert_allclose(saved[1], at([0.5, 1.0])[1], rtol=1e-11)
+
+
+def test_who_leads_at_the_end_is_listed_though_the_time_is_the_same_float():
+    assert [p.pattern for p in sequence([0.0, 1.0], [942.0, -np.inf], 942.0)] == [1, 0]
 
 
 def test_the_gap_times_time_tends_to_nm_over_n_plus_m():

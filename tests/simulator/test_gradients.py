@@ -101,6 +101,26 @@ def test_a_level_and_a_confidence_have_slopes_too():
     # A common shift of the rewards changes nothing.
     np.testing.assert_allclose(by_confidence.sum(), 0, atol=1e-9)
     assert by_confidence[0] < -0.5 and by_confidence[2] > 0.5
+    with pytest.raises(ValueError, match="first derivatives only"):
+        jax.jacfwd(jax.grad(log_time))(0.01, confidence)
+
+
+def test_batches_may_be_transformed_too(problems):
+    def log_times(rates, logits):
+        found = sim.Problem(rates, logits=logits)
+        level = jnp.linspace(0.1, 0.01, len(rates))
+        return sim.solve(found, sim.Verifiable(), until=sim.Gap(level)).log_time
+
+    rates, logits = (x[:2] for x in problems)
+    plain, inside = log_times(rates, logits), jax.jit(log_times)(rates, logits)
+    np.testing.assert_allclose(inside, plain, rtol=1e-12)
+    slopes = jax.jacrev(log_times, argnums=1)(rates, logits)
+    # Lanes have nothing to do with each other.
+    assert (slopes[0, 1] == 0).all() and (slopes[1, 0] == 0).all()
+    step = 1e-6 * jnp.zeros_like(logits).at[:, 0].set(1)
+    rise = log_times(rates, logits + step) - log_times(rates, logits - step)
+    found = slopes[jnp.arange(2), jnp.arange(2), 0]
+    np.testing.assert_allclose(found, rise / 2e-6, rtol=1e-5)
 
 
 def test_what_has_no_slopes_says_so():

@@ -210,6 +210,8 @@ def test_a_cell_whose_chunk_is_lost_is_said(file, capsys):
     (file.with_suffix(".zarr") / "log10_t0" / "c" / "0" / "0").unlink()
     assert sweep(file, "--cell", "gap=0.2", "best_probability=0.01") == 2
     assert "--repair" in capsys.readouterr().err
+    assert sweep(file, "--cell", "gap=0.2", "gap=0.3", "best_probability=0.01") == 2
+    assert "gap is given twice" in capsys.readouterr().err
 
 
 def test_another_sweep_is_refused_by_what_has_changed(file, capsys):

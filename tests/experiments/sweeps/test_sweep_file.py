@@ -190,6 +190,7 @@ def test_the_digest_knows_what_a_file_of_a_recipe_says(tmp_path):
         ("axes = 5", "axes = 5 is of the wrong kind; give a table"),
         ("record = 'gain'\n[axes]\ngap = [0.1]", "give a list"),
         ("[model]\nfamily = 'rival'\ngap = 0.2\n[axes]\ngap = [0.1]", "give it once"),
+        ("update = 'grpo'\n[axes]\nupdate = ['grpo']\ngap = [0.1]", "fixed too"),
         ("signal = 'magic'\n[axes]\ngap = [0.1]", "choose from verifiable"),
         ("signal = []\n[axes]\ngap = [0.1]", "at least one"),
         ("signal = [{name = 'verifiable'}]\n[axes]\ngap = [0.1]", "weight"),
