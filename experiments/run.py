@@ -8,6 +8,7 @@ from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 
 FAILED = ("max_steps", "nonfinite")
+MOMENTS = {"t0": 0, "t_cross": 1, "t_below_base": 4}  # and their events
 MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
 
 
@@ -167,6 +168,7 @@ def report(args: argparse.Namespace) -> dict:
         "t_cross": moment(1),
         "log10_t0": log10(0),
         "log10_t_cross": log10(1),
+        "from_the_start": [k for k, i in MOMENTS.items() if log10(i) == -math.inf],
         "min_optimal_probability": float(
             np.exp(sim.log_optimal_probability(lowest, rates))
         ),

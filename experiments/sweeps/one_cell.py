@@ -194,7 +194,7 @@ def _row(label: str, values: dict[str, Any]) -> str:
     shown = []
     for name, value in values.items():
         if name == observables.OUTCOME:
-            value = str(sim.outcome_names(value))
+            value = sim.OUTCOME_NAMES[int(value)]
         written = value if isinstance(value, str) else f"{float(value):.10g}"
         shown.append(f"{name} = {written}")
     return f"{label:<9} {', '.join(shown)}"

@@ -33,6 +33,7 @@ def test_run_prints_the_contract_as_json(capsys):
     assert cli.main([*words.split(), "--json", "-"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["t0"] is None and result["t_cross"] is None
+    assert result["from_the_start"] == []
     assert 408 < result["log10_t0"] < result["log10_t_cross"] < 410
     assert [p["pattern"] for p in result["plateaus"]] == [1, 0]
     assert cli.main(words.split()) == 0

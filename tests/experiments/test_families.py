@@ -10,7 +10,7 @@ from experiments import families
 @pytest.mark.parametrize("accept", [None, theory.in_regime_1, theory.in_tail])
 def test_as_many_as_asked_for_and_all_accepted(rng, accept):
     parts = list(families.groups(rng, 500, accept))
-    assert [part.rates.shape[1] for part in parts] == [4, 16, 64]
+    assert [part.rates.shape[1] for part in parts] == [8, 64]
     assert sum(len(part.rates) for part in parts) == 500
     for rates, log_policy in parts:
         np.testing.assert_allclose(np.exp(log_policy).sum(axis=-1), 1, rtol=1e-12)
