@@ -8,6 +8,7 @@ import pytest
 import simulator as sim
 import theory
 from experiments.search.precise import Precise
+from simulator.exact import _follow, _path
 from simulator.plateaus import sequence
 from tests.oracles import softmax
 
@@ -251,6 +252,20 @@ def test_what_is_saved_before_anything_moves_does_not_change_what_is_later():
     saved = at([-1000.0, 1.0])
     np.testing.assert_allclose(saved[0], [0.05, 0.70, 0.25], rtol=1e-12)
     np.testing.assert_allclose(saved[1], at([0.5, 1.0])[1], rtol=1e-11)
+
+
+@pytest.mark.parametrize("update", [sim.PolicyGradient(), sim.NaturalGradient()])
+def test_a_state_that_waits_is_later_and_the_same(update):
+    problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
+    dynamics = sim.Dynamics(problem, sim.Verifiable(), update)
+    path = _path(None, dynamics)
+    for walked in (path, _follow(path)):
+        start = walked.start()
+        later = walked.waiting(start, jnp.asarray(-40.0))
+        np.testing.assert_allclose(walked.log_time(later), -40, rtol=1e-12)
+        np.testing.assert_allclose(
+            walked.log_probs(later), walked.log_probs(start), rtol=1e-14
+        )
 
 
 def test_who_leads_at_the_end_is_listed_though_the_time_is_the_same_float():
