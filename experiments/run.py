@@ -7,7 +7,6 @@ from experiments import base_model, catalogue, until, words
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 
-FAILED = ("max_steps", "nonfinite")
 MOMENTS = {"t0": 0, "t_cross": 1, "t_below_base": 4}  # and their events
 MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
 
@@ -166,15 +165,13 @@ def report(args: argparse.Namespace) -> dict:
         "base_accuracy": accuracy(base),
         "t0": moment(0),
         "t_cross": moment(1),
-        "log10_t0": log10(0),
-        "log10_t_cross": log10(1),
+        **{f"log10_{name}": log10(index) for name, index in MOMENTS.items()},
         "from_the_start": [k for k, i in MOMENTS.items() if log10(i) == -math.inf],
         "min_optimal_probability": float(
             np.exp(sim.log_optimal_probability(lowest, rates))
         ),
         "peak_accuracy": accuracy(solution.event_log_probs[3]),
         "t_below_base": below_base,
-        "log10_t_below_base": log10(4),
         "plateaus": _plateaus(solution, base, rates, len(events)) if few else None,
         "entropy": float(sim.entropy(final)),
         "kl_to_base": float(sim.kl(final, base)),
@@ -213,6 +210,8 @@ def main(args: argparse.Namespace) -> int:
 
     Exit code 1: the solver failed.
     """
+    from experiments.sweeps.solving import FAILED
+
     check_writable_file(args.json)
     result = report(args)
     if args.json != "-":

@@ -77,7 +77,7 @@ def check_limits(
             f"`save_log_times` goes to {times[-1]:g}, beyond `max_log_time` = "
             f"{max_log_time:g}; raise the limit."
         )
-    if max_steps != int(max_steps) or max_steps < 1:
+    if not (np.isfinite(max_steps) and 1 <= max_steps == int(max_steps)):
         raise ValueError(f"`max_steps` is {max_steps}; give a whole number from 1.")
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; give a number between 0 and 1.")

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.sweeps import grid, solving, store
-from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
 
 SAMPLES = (256, 4096)  # runs; the difference tells the time of one
@@ -66,7 +65,7 @@ def memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def lines(sweep: Sweep, target: Store | None) -> str:
+def lines(sweep: Sweep, target: store.Store | None) -> str:
     """The answer to `--dry-run`; `target`: the store to go on with, if there is one."""
     cells = grid.cut(sweep)
     took = seconds(sweep, cells)

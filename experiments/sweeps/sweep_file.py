@@ -192,9 +192,9 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
         raise UserError(
             f"{fixed_too[0]} is an axis, and fixed in [model] too; give it once."
         )
-    twice = [slot.path[0] for slot in places if len(slot.path) == 1]
     # A recipe says that training is sampled, also where an axis has others.
-    twice = [name for name in twice if name in table and name != "recipe"]
+    parts = [slot.path[0] for slot in places if len(slot.path) == 1]
+    twice = [name for name in parts if name in table and name != "recipe"]
     if twice:
         raise UserError(f"{twice[0]} is an axis, and fixed too; give it once.")
     record = observables.read(table.get("record"), trains="recipe" in roots)

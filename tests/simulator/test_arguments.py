@@ -22,6 +22,7 @@ TWO = sim.Problem(np.full((2, 3), 0.5), np.full((2, 3), 1 / 3))
         ({"max_log_time": np.nan}, "is nan"),
         ({"max_steps": 0}, "whole number from 1"),
         ({"max_steps": 5.5}, "is 5.5"),
+        ({"max_steps": np.inf}, "is inf"),
         ({"tolerance": 0.0}, "between 0 and 1"),
         ({"tolerance": np.nan}, "between 0 and 1"),
         ({"until": "gap=0.1"}, "`until` is 'gap=0.1'"),
