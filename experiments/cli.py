@@ -72,6 +72,15 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def _has_devices() -> bool:
+    import jax
+
+    try:
+        return bool(jax.local_devices())
+    except (RuntimeError, AssertionError):  # as JAX says it, by platform
+        return False
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
     try:
@@ -115,6 +124,16 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         where = error.filename or "the output"
         print(f"error: {where}: {error.strerror}.", file=sys.stderr)
+        return 2
+    except (RuntimeError, AssertionError):
+        if _has_devices():
+            raise
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        print(
+            f"error: JAX cannot start JAX_PLATFORMS={wanted!r}; install it, or unset "
+            "the variable.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

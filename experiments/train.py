@@ -70,6 +70,7 @@ def main(args: argparse.Namespace) -> int:
 
     recipe = read_recipe(args)
     if args.print_recipe:
+        recipe.check_alone()
         print(recipe_files.dumps(recipe), end="")
         return 0
     problem = read_questions(args)

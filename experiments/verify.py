@@ -150,11 +150,16 @@ def _cell_rows(report: dict) -> list[str]:
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 1 if any claim is violated."""
-    unknown = [name for name in args.ids if name not in IDS]
-    if unknown:
-        raise UserError(
-            f"statement {unknown[0]} is unknown; choose from {', '.join(IDS)}."
-        )
+    for name in args.ids:
+        whole, dot, _ = name.partition(".")
+        if dot and whole in IDS:
+            raise UserError(
+                f"{name} is a claim; give {whole}, whose claims are checked together."
+            )
+        if name not in IDS:
+            raise UserError(
+                f"statement {name} is unknown; choose from {', '.join(IDS)}."
+            )
     if not 1 <= args.problems <= MOST_PROBLEMS:
         raise UserError(f"--problems {args.problems}: give 1 to {MOST_PROBLEMS:,}.")
     if args.precision != "float64":

@@ -4,6 +4,7 @@
 total probability.
 """
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -67,6 +68,11 @@ def kl(log_probs: Policy, log_reference: Policy) -> Scalar:
 
 
 def pass_at_n(log_probs: Policy, success_rates: Values, n: int) -> Scalar:
-    """`1 - (1 - ACC)^n`: at least one of `n` independent attempts is right."""
+    """`1 - (1 - ACC)^n`: at least one of `n` independent attempts is right.
+
+    Raises `ValueError` for a negative `n`.
+    """
+    if not isinstance(n, jax.core.Tracer) and n < 0:
+        raise ValueError(f"`n` is {n}; give a number of attempts from 0.")
     miss = jnp.sum(jnp.exp(log_probs) * (1 - success_rates))
     return -jnp.expm1(n * jnp.log(miss))

@@ -114,12 +114,13 @@ def _is_traced(value: Any) -> bool:
 
 
 def _as_floats(name: str, value: Any) -> Array:
-    if _is_traced(value):
-        return value
+    traced = any(map(_is_traced, jax.tree.leaves(value)))
     try:
-        array = np.asarray(value, dtype=float)
+        array = (jnp if traced else np).asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"`{name}` must be numbers in rows of equal length.") from None
+    if traced:
+        return array
     if np.isnan(array).any():
         raise ValueError(f"`{name}` contains NaN; give real numbers.")
     return jnp.asarray(array)

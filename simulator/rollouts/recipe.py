@@ -124,6 +124,17 @@ class Recipe(eqx.Module):
 
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` if this recipe cannot be used on the questions."""
+        self.check_alone()
+        self.feedback.check(problem, self.group_size)
+        self.policy.check(problem)
+        if self.num_steps * problem.success_rates.shape[-2] >= 2**31:
+            raise ValueError(
+                f"`num_steps` = {self.num_steps:,} times the number of questions must "
+                "stay below 2^31: random numbers are told apart by it."
+            )
+
+    def check_alone(self) -> None:
+        """Raise `ValueError` if this recipe cannot be used, whatever the questions."""
         _check_whole("group_size", self.group_size, 1, LARGEST_GROUP)
         _check_whole("redraws", self.redraws, 0, 1000)
         _check_whole("num_steps", self.num_steps, 1, 10**9)
@@ -143,24 +154,17 @@ class Recipe(eqx.Module):
             if not ((given >= low) & (given <= high) & np.isfinite(given)).all():
                 limit = "0 or positive" if high == math.inf else "between 0 and 1"
                 raise ValueError(f"`{name}` is {given}; it must be {limit}.")
-        self.feedback.check(problem, self.group_size)
         self.estimator.check(self.feedback, self.group_size)
         self.surrogate.check()
         if not isinstance(self.penalties, tuple):
             raise ValueError("`penalties` must be a tuple of penalties.")
         for penalty in self.penalties:
             penalty.check()
-        self.policy.check(problem)
         shares = not isinstance(self.policy, PerQuestion)
         if isinstance(self.surrogate, NaturalGradient) and shares:
             raise ValueError(
                 "`NaturalGradient` inverts the Fisher matrix of one question; use the "
                 "policy `PerQuestion`."
-            )
-        if self.num_steps * problem.success_rates.shape[-2] >= 2**31:
-            raise ValueError(
-                f"`num_steps` = {self.num_steps:,} times the number of questions must "
-                "stay below 2^31: random numbers are told apart by it."
             )
         self._try_optimizer()
 

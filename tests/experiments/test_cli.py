@@ -208,3 +208,25 @@ def test_a_full_output_is_one_line():
         )
     assert done.returncode == 2
     assert done.stderr == "error: the output: No space left on device.\n"
+
+
+def test_devices_that_jax_does_not_have_are_one_line():
+    words = ["run", "--success-rates", "0.9", "0.1", "--policy", "0.5", "0.5"]
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.cli", *words],
+        env=os.environ | {"JAX_PLATFORMS": "abacus"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == (
+        "error: JAX cannot start JAX_PLATFORMS='abacus'; install it, or unset the "
+        "variable.\n"
+    )
+
+
+def test_a_claim_given_for_a_statement_is_told_whose_it_is(capsys):
+    assert cli.main(["verify", "A3.law"]) == 2
+    assert "give A3," in capsys.readouterr().err
+    assert cli.main(["verify", "Z3.law"]) == 2
+    assert "choose from A1" in capsys.readouterr().err

@@ -238,3 +238,17 @@ def test_print_recipe_gives_a_file_that_can_be_used(capsys, tmp_path):
     file.write_text(capsys.readouterr().out)
     code, result = train(capsys, *ONE, *SHORT, "--recipe", str(file))
     assert code == 0 and result["recipe"]["redraws"] == 10
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--group-size", "1"], "group"),
+        (["--learning-rate", "-1"], "learning_rate"),
+        (["--steps", "0"], "num_steps"),
+    ],
+)
+def test_a_recipe_that_cannot_be_used_is_not_printed(words, said, capsys):
+    assert cli.main(["train", "--print-recipe", *words]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and said in shown.err

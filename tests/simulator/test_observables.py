@@ -39,6 +39,9 @@ def test_pass_at_n_is_one_minus_the_chance_of_n_misses(policy, rates):
         got = sim.pass_at_n(log(policy), rates, n)
         np.testing.assert_allclose(got, wanted, rtol=1e-13)
     assert sim.pass_at_n(log(np.array([1.0, 0.0])), np.array([1.0, 0.2]), 3) == 1
+    assert sim.pass_at_n(log(policy), rates, 0) == 0
+    with pytest.raises(ValueError, match="-1"):
+        sim.pass_at_n(log(policy), rates, -1)
 
 
 def test_best_patterns_are_those_of_the_support(rates):

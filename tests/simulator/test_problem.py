@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 
@@ -57,3 +58,11 @@ def test_signals_refuse_problems_they_cannot_pay():
 def test_reference_must_cover_the_support():
     with pytest.raises(ValueError, match="infinite"):
         Problem(GOOD, BASE, reference_policy=[0.5, 0.5, 0.0])
+
+
+def test_one_number_of_a_row_may_be_traced():
+    def accuracy(rate):
+        problem = Problem([rate, 0.6, 0.1], BASE)
+        return np.array(BASE) @ problem.success_rates
+
+    assert jax.grad(accuracy)(0.9) == pytest.approx(0.05)
