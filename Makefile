@@ -3,9 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Compiled XLA programs are kept outside the tree and shared by test workers.
-export JAX_COMPILATION_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pattern-selection/xla
-export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.5
 
 # Python writes bytecode at the first import (`pip` need not do it for all there is), also
 # where that is switched off: without it each process would take 5 s to begin.

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-from experiments import interrupts
+from experiments import compiling, interrupts
 from experiments.errors import UserError
 
 COMMANDS = {
@@ -66,12 +66,6 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _has_devices() -> bool:
     import jax
 
@@ -96,14 +90,7 @@ def main(argv: list[str] | None = None) -> int:
         args.seed = args.seed or 0
         if not 0 <= args.seed < 2**63:
             raise UserError(f"--seed {args.seed}: give 0 to 2^63 - 1.")
-        # XLA runs a program on one core: as many devices as cores share the lanes. Two
-        # at least: for one alone XLA compiles another program, with other last digits.
-        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(max(2, _cores())))
-        # Programs are as fast, and compile sooner: see benchmarks/README.md.
-        flags = os.environ.get("XLA_FLAGS", "")
-        if "xla_backend_optimization_level" not in flags:
-            flags += " --xla_backend_optimization_level=1"
-            os.environ["XLA_FLAGS"] = flags.strip()
+        compiling.prepare(args.command)
         with interrupts.kept():
             with interrupts.wait():
                 import jax

@@ -1,6 +1,8 @@
 import gc
 import os
 
+from experiments import compiling
+
 # Two devices, for the tests of how batches are shared.
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 # Nearly all the time of these tests is spent in compiling: half of it is saved.
@@ -12,6 +14,8 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_cpu_use_fusion_emitters=false"
     + " --xla_cpu_parallel_codegen_split_count=1"
 )
+# Shared by the processes that run the tests.
+compiling.keep_programs()
 
 import jax
 import numpy as np

@@ -182,22 +182,6 @@ def test_help_names_signals_and_updates(capsys):
     assert "self-certainty" in text and "natural-gradient" in text
 
 
-@pytest.mark.parametrize(
-    "given, kept",
-    [
-        ("--xla_cpu_max_isa=AVX2", "--xla_cpu_max_isa=AVX2 "),
-        ("--xla_backend_optimization_level=3", ""),
-    ],
-)
-def test_programs_compile_at_level_1_unless_the_user_says_otherwise(
-    given, kept, monkeypatch
-):
-    monkeypatch.setenv("XLA_FLAGS", given)
-    assert cli.main(["verify", "Z9"]) == 2
-    wanted = f"{kept}--xla_backend_optimization_level=1" if kept else given
-    assert os.environ["XLA_FLAGS"] == wanted
-
-
 def test_a_full_output_is_one_line():
     with open("/dev/full", "w") as full:
         done = subprocess.run(

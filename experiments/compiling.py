@@ -1,0 +1,69 @@
+"""What is asked of XLA; it has to be said before JAX is imported.
+
+What the user has set in the environment stays.
+"""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+# Most programs of these run for less time than they take to compile.
+SHORT = ("run", "train", "verify", "falsify", "reproduce")
+KEPT_FROM = 0.5  # seconds of compiling
+
+
+def prepare(command: str) -> None:
+    """Set the environment for a command; see benchmarks/README.md for the effects."""
+    # XLA runs a program on one core: as many devices as cores share the lanes. Two at
+    # least: for one alone XLA compiles another program, with other last digits.
+    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(max(2, _cores())))
+    # Programs are as fast, and compile sooner.
+    _flag("xla_backend_optimization_level", "1")
+    if command in SHORT:
+        # Its older way to write loops: programs are slower, and compile sooner still.
+        _flag("xla_cpu_use_fusion_emitters", "false")
+    keep_programs()
+
+
+def keep_programs() -> None:
+    """Compiled programs are kept in the user's cache, for later commands.
+
+    Apart for every kind of processor, as a home may be shared. Where the folder cannot
+    be written, programs are not kept.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = cache / "pattern-selection" / "xla" / _processor()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # without a home
+        return
+    if os.access(folder, os.W_OK | os.X_OK):
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+        key = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+        os.environ.setdefault(key, str(KEPT_FROM))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _flag(name: str, value: str) -> None:
+    flags = os.environ.get("XLA_FLAGS", "")
+    if name not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --{name}={value}".strip()
+
+
+def _processor() -> str:
+    """A short name for what this processor can do."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        known = {x for x in lines if x.startswith(("model name", "flags", "Features"))}
+        text = "\n".join(sorted(known))
+    except OSError:
+        text = platform.processor()
+    return f"{platform.machine()}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
