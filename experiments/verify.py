@@ -12,7 +12,7 @@ from experiments.progress import bar
 IDS = (
     *("A1", "A2", "A3", "A4"),
     *("B1", "B2", "B3", "B4", "B5", "B6", "B7"),
-    *("C1", "C2", "C3", "C4", "C5", "C6"),
+    *("C1", "C2", "C3", "C4", "C5", "C6", "C7"),
 )
 QUANTILES = (0.0, 0.01, 0.5, 0.99, 1.0)
 MOST_PROBLEMS = 10**9

@@ -79,6 +79,18 @@ from theory.feedback_classes import (
     trap_margin,
 )
 from theory.feedback_classes import STATEMENT as _C1
+from theory.gradient_gap import STATEMENT as _C7
+from theory.gradient_gap import (
+    LogOddsBounds,
+    gradient_gap,
+    log_odds,
+    log_odds_bounds,
+    longest_step,
+    overshoot_instance,
+    own_gradient,
+    published_step,
+    sharp_instance,
+)
 from theory.group_clocks import STATEMENT as _B6
 from theory.group_clocks import (
     clock_tail,
@@ -230,6 +242,7 @@ STATEMENTS: dict[str, Statement] = {
         _C4,
         _C5,
         _C6,
+        _C7,
     )
 }
 
@@ -253,6 +266,7 @@ __all__ = [
     "Feedback",
     "Hull",
     "LawMoments",
+    "LogOddsBounds",
     "Path",
     "Statement",
     "TailBounds",
@@ -303,6 +317,7 @@ __all__ = [
     "gap_time_upper",
     "gap_upper",
     "gap_upper_survivors",
+    "gradient_gap",
     "group_factor",
     "group_mean",
     "grpo",
@@ -340,7 +355,10 @@ __all__ = [
     "lock_in_constant",
     "lock_in_constant_two",
     "lock_in_rate",
+    "log_odds",
+    "log_odds_bounds",
     "log_probs_at",
+    "longest_step",
     "loser_excess",
     "loser_exponent",
     "loser_mass",
@@ -358,9 +376,12 @@ __all__ = [
     "noisy",
     "objective",
     "optimal_policy",
+    "overshoot_instance",
+    "own_gradient",
     "pass_at",
     "pass_at_n",
     "pass_change",
+    "published_step",
     "quantile",
     "question_accuracies",
     "rate_after",
@@ -381,6 +402,7 @@ __all__ = [
     "self_certainty",
     "self_consistency",
     "sequence_log_probability",
+    "sharp_instance",
     "sharpened_policy",
     "sharpening_limit_accuracy",
     "sharpening_score",

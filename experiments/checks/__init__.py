@@ -24,6 +24,7 @@ from experiments.checks import (
     regime_1,
     replicator,
     self_sharpening,
+    steps,
     tail,
 )
 from experiments.checks.degradation import initial_rise
@@ -47,6 +48,7 @@ CHECKS: dict[str, Check] = {
     "C4": odds.check,
     "C5": questions.check,
     "C6": lock_in.check,
+    "C7": steps.check,
 }
 
 __all__ = ["CHECKS", "Check", "CheckResult", "Job", "by_claim", "initial_rise"]

@@ -1,7 +1,9 @@
 """How large may a step be? Learning rate, group size and gap of two patterns.
 
-Two patterns of success rates 1/2 +- gap/2, equally likely at first. The drawn line is
-`eta = 4 gap G`, our expansion (formal), see `theory/step_size.py`.
+Two patterns of success rates 1/2 +- gap/2, equally likely at first. Lines: `eta = 4 gap
+G`, our expansion for sampled training (formal), see `theory/step_size.py`; and the
+step that Suk and Duan's condition allows to the exact gradient, which by C7 has no
+largest one, see `theory/gradient_gap.py`.
 """
 
 import numpy as np
@@ -24,7 +26,7 @@ def compute(rng, quick, progress):
     gaps = np.geomspace(0.01, 1, 8 if quick else 17)
     rates = np.geomspace(0.05, LARGEST, 8 if quick else 22)
     gap, rate = (x.ravel() for x in np.meshgrid(gaps, rates, indexing="ij"))
-    success = np.stack([0.5 + gap / 2, 0.5 - gap / 2], axis=-1)[:, None]
+    success = _rates(gap)[:, None]
     problem = sim.Problem(success, np.full_like(success, 0.5))
     shape = (len(GROUPS), 3, len(gaps), len(rates))
     shares, failed = np.zeros(shape), np.zeros(len(GROUPS))
@@ -49,6 +51,17 @@ def compute(rng, quick, progress):
         "failed": failed,
         "seeds": seeds,
     }
+
+
+def _rates(gap):
+    return np.stack([0.5 + gap / 2, 0.5 - gap / 2], axis=-1)
+
+
+def _published(gap):
+    """The learning rate that Suk and Duan's condition allows to the exact gradient."""
+    rates, log_policy = _rates(gap), np.log([0.5, 0.5])
+    gradient = theory.own_gradient(rates, log_policy)
+    return theory.published_step(rates, log_policy, gradient)
 
 
 def threshold(data, level=0.1):
@@ -89,7 +102,7 @@ def draw(data):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    from experiments.style import BLACK, ORANGE, panels
+    from experiments.style import BLACK, BLUE, ORANGE, panels
 
     figure, axes = panels(len(GROUPS), height=2.7)
     gap, rate = data["gap"], data["rate"]
@@ -110,6 +123,7 @@ def draw(data):
             gap, rate, between.T, levels=[0.5, 1.1], colors="none", hatches=["////"]
         )
         axis.plot(gap, theory.collapse_step_size(gap, group), color=ORANGE, lw=1.4)
+        axis.plot(gap, _published(gap), color=BLUE, lw=1.4, ls="--")
         axis.plot(gap, found[i], ".", color=BLACK, ms=5)
         axis.set(
             xscale="log",
@@ -129,6 +143,7 @@ def draw(data):
         Line2D(
             [], [], color=ORANGE, label=r"predicted scale $\eta = 4\,\mathrm{gap}\,G$"
         ),
+        Line2D([], [], color=BLUE, ls="--", label="Suk and Duan, exact gradient"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncol=3)
+    figure.legend(handles=handles, loc="outside lower center", ncol=2)
     return figure

@@ -23,7 +23,9 @@ def violations(name):
     return report["violations"]
 
 
-@pytest.mark.parametrize("name", ["A2", "A3", "B3", "B4", "B7", "C1", "C4", "C5", "C6"])
+@pytest.mark.parametrize(
+    "name", ["A2", "A3", "B3", "B4", "B7", "C1", "C4", "C5", "C6", "C7"]
+)
 def test_true_statements_survive(name):
     (report,) = verify.verify((name,), PROBLEMS, seed=3)
     assert report["violations"] == 0
@@ -54,6 +56,17 @@ def times(factor):
     return lambda true: lambda *args, **options: factor * true(*args, **options)
 
 
+def narrower(true):
+    """`(eta R)^2/10` in place of an eighth."""
+
+    def bounds(*args):
+        low, high = true(*args)
+        middle, width = (low + high) / 2, 0.4 * (high - low)
+        return theory.LogOddsBounds(middle - width, middle + width)
+
+    return bounds
+
+
 PLANTED = [
     ("A2", "gap_time_lower", times(2)),
     ("A3", "transition_bounds", with_one_i),
@@ -74,6 +87,10 @@ PLANTED = [
     ("C5", "crossing_n", times(1.5)),
     ("C6", "rate_clock", times(1.001)),
     ("C6", "safe_clock", times(10)),
+    ("C7", "gradient_gap", times(1.01)),
+    ("C7", "longest_step", times(1.05)),
+    ("C7", "published_step", times(1.01)),
+    ("C7", "log_odds_bounds", narrower),
 ]
 
 

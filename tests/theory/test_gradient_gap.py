@@ -1,0 +1,155 @@
+"""Steps in any direction: enumeration, sympy, autodiff-free oracles, instances."""
+
+import numpy as np
+import pytest
+import sympy as sp
+from scipy.special import log_softmax
+
+import theory
+from tests.oracles import softmax
+from tests.theory.problems import random_problem
+
+
+def random_case(rng, K=5):
+    s, log_pi = random_problem(rng, K)
+    return s, log_pi, rng.normal(size=K)
+
+
+def test_log_odds_are_those_of_the_accuracy(rng):
+    s, log_pi, _ = random_case(rng)
+    accuracy = s @ np.exp(log_pi)
+    wanted = np.log(accuracy / (1 - accuracy))
+    np.testing.assert_allclose(theory.log_odds(s, log_pi), wanted, rtol=1e-12)
+    # A right answer of chance 1e-200, and a wrong one.
+    log_pi = np.array([-200 * np.log(10), 0.0])
+    odds = theory.log_odds([1.0, 0.0], log_pi)
+    np.testing.assert_allclose(odds, log_pi[0])
+    np.testing.assert_allclose(theory.log_odds([0.0, 1.0], log_pi), -odds)
+
+
+def test_the_gap_is_the_score_of_right_answers_less_that_of_wrong_ones(rng):
+    s, log_pi, w = random_case(rng)
+    pi = np.exp(log_pi)
+    scores = np.eye(len(s)) - pi  # of one answer by pattern k
+    accuracy = s @ pi
+    right = (pi * s / accuracy) @ scores
+    wrong = (pi * (1 - s) / (1 - accuracy)) @ scores
+    gap = theory.gradient_gap(s, log_pi, w)
+    np.testing.assert_allclose(gap, w @ (right - wrong), rtol=1e-11)
+    # The slope of the log-odds, and blind to what moves all logits alike.
+    h = 1e-6
+    up, down = (theory.log_odds(s, log_softmax(log_pi + x * w)) for x in (h, -h))
+    np.testing.assert_allclose(gap, (up - down) / (2 * h), rtol=1e-7)
+    np.testing.assert_allclose(theory.gradient_gap(s, log_pi, w + 3), gap, rtol=1e-9)
+
+
+def test_own_gradient_is_the_gradient_of_accuracy(rng):
+    s, log_pi, _ = random_case(rng)
+    got = theory.own_gradient(s, log_pi)
+    for k, slope in enumerate(got):
+        step = 1e-6 * (np.arange(len(s)) == k)
+        up, down = (s @ softmax(log_pi + x * step) for x in (1, -1))
+        np.testing.assert_allclose(slope, (up - down) / 2e-6, atol=1e-10)
+
+
+def test_symbolically_the_norm_cancels_and_the_gradient_never_overshoots():
+    t = sp.symbols("t", nonnegative=True)
+    pi, s, w = (sp.symbols(f"{name}:3", positive=True) for name in ("p", "s", "w"))
+    moved = [p * sp.exp(t * x) for p, x in zip(pi, w, strict=True)]
+    accuracy = sum(m * x for m, x in zip(moved, s, strict=True)) / sum(moved)
+    right = sum(m * x for m, x in zip(moved, s, strict=True))
+    wrong = sum(m * (1 - x) for m, x in zip(moved, s, strict=True))
+    assert sp.simplify(accuracy / (1 - accuracy) - right / wrong) == 0
+    # x (e^{tx} - 1) has its minimum, 0, at x = 0: its derivative has the sign of x.
+    x = sp.symbols("x", real=True)
+    term = x * (sp.exp(t * x) - 1)
+    assert term.subs(x, 0) == 0 and sp.diff(term, x).subs(x, 0) == 0
+    size = sp.symbols("y", positive=True)
+    for sign in (1, -1):
+        slope = sp.diff(term, x).subs({x: sign * size, t: 2})
+        values = [float(slope.subs(size, v)) for v in (1e-3, 0.5, 1.0, 4.0)]
+        assert all(sign * v > 0 for v in values)
+
+
+@pytest.mark.parametrize("K", [2, 3, 8])
+def test_steps_stay_between_the_bounds_and_short_ones_gain(rng, K):
+    for _ in range(300):
+        s, log_pi, w = random_case(rng, K)
+        w = w * np.sign(theory.gradient_gap(s, log_pi, w))
+        start = theory.log_odds(s, log_pi)
+        longest = theory.longest_step(s, log_pi, w)
+        for eta in np.geomspace(1e-3, 30, 8):
+            lower, upper = theory.log_odds_bounds(s, log_pi, w, eta)
+            gain = theory.log_odds(s, log_softmax(log_pi + eta * w)) - start
+            assert lower - 1e-12 <= gain <= upper + 1e-12
+        for share in (0.01, 0.5, 0.999):
+            end = log_softmax(log_pi + share * longest * w)
+            assert theory.log_odds(s, end) > start
+        ratio = longest / 2 / theory.published_step(s, log_pi, w)
+        assert ratio >= 66 * (1 - 1e-12)
+    if K == 2:  # the bound is attained
+        np.testing.assert_allclose(ratio, 66)
+
+
+def test_many_short_steps_gain_half_of_what_slopes_promise(rng):
+    s, log_pi, _ = random_case(rng)
+    start, promised = theory.log_odds(s, log_pi), 0.0
+    for _ in range(200):
+        w = rng.normal(size=len(s)) + 2 * theory.own_gradient(s, log_pi)
+        w = w * np.sign(theory.gradient_gap(s, log_pi, w))
+        eta = theory.longest_step(s, log_pi, w) / 2
+        promised += eta * theory.gradient_gap(s, log_pi, w)
+        log_pi = log_softmax(log_pi + eta * w)
+        assert theory.log_odds(s, log_pi) >= start + promised / 2 - 1e-9
+    assert promised > 0.5
+
+
+@pytest.mark.parametrize("eta", [1e-2, 1.0, 1e2, 1e5])
+def test_no_step_along_its_own_gradient_loses_accuracy(rng, eta):
+    for _ in range(200):
+        s, log_pi, _ = random_case(rng)
+        end = log_softmax(log_pi + eta * theory.own_gradient(s, log_pi))
+        before, after = theory.gap(s, log_pi), theory.gap(s, end)
+        assert after < before
+    # Nearly all mass on the rival, which is fed: it is still a gain.
+    s, policy = np.array([0.9, 0.6, 0.1]), np.array([0.05, 0.7, 0.25])
+    end = softmax(np.log(policy) + eta * theory.own_gradient(s, np.log(policy)))
+    assert s @ end > s @ policy
+
+
+def test_an_aligned_step_may_lose_accuracy_if_it_is_long():
+    s, policy, w = theory.overshoot_instance()
+    log_pi = np.log(policy)
+    assert theory.gradient_gap(s, log_pi, w) > 0
+    start = s @ policy
+    longest = theory.longest_step(s, log_pi, w)
+    assert s @ softmax(log_pi + longest * w) > start
+    assert s @ softmax(log_pi + 1e4 * longest * w) == pytest.approx(s[np.argmax(w)])
+    assert s[np.argmax(w)] < start
+
+
+@pytest.mark.parametrize("small", [1e-2, 1e-3])
+def test_the_longest_step_is_sharp(small):
+    s, policy, w = theory.sharp_instance(small)
+    log_pi = np.log(policy)
+    longest = theory.longest_step(s, log_pi, w)
+    np.testing.assert_allclose(longest, 8 * small, rtol=1e-12)
+    start = theory.log_odds(s, log_pi)
+    for share, sign in ((0.999, 1), (1.001, -1)):
+        end = theory.log_odds(s, log_softmax(log_pi + share * longest * w))
+        assert sign * (end - start) > 0
+
+
+def test_where_nothing_can_be_won_steps_are_zero():
+    log_pi = np.log([0.5, 0.5])
+    for s in ([1.0, 1.0], [0.0, 0.0], [0.3, 0.3]):
+        assert theory.gradient_gap(s, log_pi, [1.0, -1.0]) == 0
+        assert theory.longest_step(s, log_pi, [1.0, -1.0]) == 0
+    assert theory.longest_step([0.9, 0.1], log_pi, [-1.0, 1.0]) == 0
+    assert theory.longest_step([0.9, 0.1], log_pi, [2.0, 2.0]) == 0
+    # A pattern outside the support has no say.
+    padded = np.array([np.log(0.5), np.log(0.5), -np.inf])
+    few = [[0.9, 0.1], log_pi, [1.0, -1.0]]
+    more = [[0.9, 0.1, 0.5], padded, [1.0, -1.0, 50.0]]
+    for function in (theory.longest_step, theory.published_step, theory.gradient_gap):
+        np.testing.assert_allclose(function(*more), function(*few))
