@@ -23,7 +23,7 @@ def data(folder):
         if name not in known:
             picture = figures.picture(name)
             if name == FROM_REPORT:
-                reports = [verify.verify_one(id, 64, seed=3) for id in ("A4", "C5")]
+                reports = [verify.verify_one(id, 64, seed=3) for id in ("A4", "C7")]
                 made = picture.collect(reports)
             else:
                 rng = np.random.default_rng(NAMES.index(name))
@@ -162,9 +162,9 @@ def test_clocks_share_one_path_and_others_leave_it(data):
 def test_every_claim_that_was_checked_has_a_strip(data):
     saved = data(FROM_REPORT)
     claims = saved["claim"].tolist()
-    assert {"A4.rise", "C5.mean", "C5.grpo"} <= set(claims)
+    assert {"A4.rise", "C7.bounds", "C7.aligned"} <= set(claims)
     assert (np.diff(saved["quantiles"], axis=1) >= 0).all()
-    status = saved["status"][claims.index("C5.grpo")]
+    status = saved["status"][claims.index("C7.aligned")]
     assert figures.picture(FROM_REPORT).STATUSES[status] == "refuted"
 
 
