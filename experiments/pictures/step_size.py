@@ -57,7 +57,7 @@ def _rates(gap):
     return np.stack([0.5 + gap / 2, 0.5 - gap / 2], axis=-1)
 
 
-def _published(gap):
+def published(gap):
     """The learning rate that Suk and Duan's condition allows to the exact gradient."""
     rates, log_policy = _rates(gap), np.log([0.5, 0.5])
     gradient = theory.own_gradient(rates, log_policy)
@@ -123,7 +123,7 @@ def draw(data):
             gap, rate, between.T, levels=[0.5, 1.1], colors="none", hatches=["////"]
         )
         axis.plot(gap, theory.collapse_step_size(gap, group), color=ORANGE, lw=1.4)
-        axis.plot(gap, _published(gap), color=BLUE, lw=1.4, ls="--")
+        axis.plot(gap, published(gap), color=BLUE, lw=1.4, ls="--")
         axis.plot(gap, found[i], ".", color=BLACK, ms=5)
         axis.set(
             xscale="log",

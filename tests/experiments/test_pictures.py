@@ -181,6 +181,8 @@ def test_the_step_size_that_collapses_grows_with_the_gap_and_the_group(data):
     assert collapsed[0, 0, -1] > 0.3 > 0.05 > collapsed[0, -1, 0]
     assert collapsed[0].mean() > collapsed[1].mean() > collapsed[2].mean()
     np.testing.assert_allclose(data("step_size")["shares"].sum(axis=1), 1)
+    line = figures.picture("step_size").published(data("step_size")["gap"])
+    np.testing.assert_allclose(line, 4 / 33)  # as figures/README.md says
 
 
 def test_a_rare_pattern_is_lost_as_predicted(data):

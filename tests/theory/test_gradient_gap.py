@@ -40,7 +40,9 @@ def test_the_gap_is_the_score_of_right_answers_less_that_of_wrong_ones(rng):
     h = 1e-6
     up, down = (theory.log_odds(s, log_softmax(log_pi + x * w)) for x in (h, -h))
     np.testing.assert_allclose(gap, (up - down) / (2 * h), rtol=1e-7)
-    np.testing.assert_allclose(theory.gradient_gap(s, log_pi, w + 3), gap, rtol=1e-9)
+    for function in (theory.gradient_gap, theory.longest_step, theory.published_step):
+        shifted = function(s, log_pi, w + 3)
+        np.testing.assert_allclose(shifted, function(s, log_pi, w), rtol=1e-9)
 
 
 def test_own_gradient_is_the_gradient_of_accuracy(rng):
