@@ -151,7 +151,7 @@ def test_where_nothing_can_be_won_steps_are_zero():
     assert theory.longest_step([0.9, 0.1], log_pi, [2.0, 2.0]) == 0
     # A pattern outside the support has no say.
     padded = np.array([np.log(0.5), np.log(0.5), -np.inf])
-    few = [[0.9, 0.1], log_pi, [1.0, -1.0]]
-    more = [[0.9, 0.1, 0.5], padded, [1.0, -1.0, 50.0]]
+    few = [[0.9, 0.1], log_pi, [3.0, 1.0]]
+    more = [[0.9, 0.1, 0.5], padded, [3.0, 1.0, 50.0]]
     for function in (theory.longest_step, theory.published_step, theory.gradient_gap):
         np.testing.assert_allclose(function(*more), function(*few))
