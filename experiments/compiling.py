@@ -6,6 +6,8 @@ What the user has set in the environment stays.
 import hashlib
 import os
 import platform
+import re
+import warnings
 from pathlib import Path
 
 # Most programs of these run for less time than they take to compile.
@@ -24,6 +26,7 @@ def prepare(command: str) -> None:
         # Its older way to write loops: programs are slower, and compile sooner still.
         _flag("xla_cpu_use_fusion_emitters", "false")
     keep_programs()
+    mend_kept_programs()
 
 
 def keep_programs() -> None:
@@ -44,6 +47,27 @@ def keep_programs() -> None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
         key = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
         os.environ.setdefault(key, str(KEPT_FROM))
+
+
+def mend_kept_programs() -> None:
+    """Programs stored in part (by a full disk, a kill) are forgotten when met.
+
+    JAX would warn and compile them every time. It tells the name of the program only:
+    all of that name go.
+    """
+    shown = warnings.showwarning
+
+    def show(message, *where, **more):
+        broken = re.match(r"Error \w+ persistent .* entry for '(\w+)'", str(message))
+        if broken is None:
+            return shown(message, *where, **more)
+        import jax
+
+        folder = Path(jax.config.jax_compilation_cache_dir)
+        for file in folder.glob(f"{broken[1]}-*-cache"):
+            file.unlink(missing_ok=True)
+
+    warnings.showwarning = show
 
 
 def _cores() -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Any
 
-from experiments import progress
+from experiments import compiling, progress
 from experiments.errors import UserError
 
 MOST = 2  # processes: a check of a million problems takes up to 3.4 GiB
@@ -79,6 +79,7 @@ def _begin(places, lock, double):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is heeded by the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     progress.share(lock, places.get())
+    compiling.mend_kept_programs()
     import jax
 
     jax.config.update("jax_enable_x64", double)

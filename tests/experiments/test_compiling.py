@@ -1,6 +1,8 @@
 """What is said to XLA before JAX is imported, and what the user said first."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +60,23 @@ def test_programs_are_not_kept_where_there_is_no_place(cache):
     (cache / "pattern-selection").write_text("a file")
     compiling.keep_programs()
     assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+
+
+def test_a_program_stored_in_part_is_stored_again(cache):
+    words = ["run", "--success-rates", "0.9", "0.1", "--policy", "0.5", "0.5"]
+
+    def run():
+        done = subprocess.run(
+            [sys.executable, "-m", "experiments.cli", *words],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0 and done.stderr == ""
+        return set(cache.rglob("*-cache"))
+
+    whole = run()
+    assert len(whole) > 0
+    for path in whole:
+        path.write_bytes(path.read_bytes()[:100])
+    assert run() == whole
+    assert all(path.stat().st_size > 1000 for path in whole)
