@@ -8,6 +8,7 @@ from scipy.special import log_softmax
 import theory
 from tests.oracles import softmax
 from tests.theory.problems import random_problem
+from theory.gradient_gap import JACOBIAN, SCORE
 
 
 def random_case(rng, K=5):
@@ -155,3 +156,15 @@ def test_where_nothing_can_be_won_steps_are_zero():
     more = [[0.9, 0.1, 0.5], padded, [3.0, 1.0, 50.0]]
     for function in (theory.longest_step, theory.published_step, theory.gradient_gap):
         np.testing.assert_allclose(function(*more), function(*few))
+
+
+def test_the_constants_of_pattern_logits_are_the_least_that_hold(rng):
+    def largest(pi):
+        scores = np.linalg.norm(np.eye(len(pi)) - pi, axis=1)
+        return scores.max(), np.linalg.norm(np.diag(pi) - np.outer(pi, pi), 2)
+
+    found = [largest(pi) for pi in rng.dirichlet(np.full(4, 0.2), size=500)]
+    score, jacobian = np.max(found, axis=0)
+    assert score <= SCORE + 1e-12 and jacobian <= JACOBIAN + 1e-12
+    np.testing.assert_allclose(largest(np.array([1.0, 0.0, 0.0]))[0], SCORE)
+    np.testing.assert_allclose(largest(np.array([0.5, 0.5, 0.0]))[1], JACOBIAN)
