@@ -40,8 +40,9 @@ vector: (2) allows steps 66 times as long at least, with the same conclusion.
 with `N = sum_k pi_k exp(eta g_k)`: the g_k sum to 0, and `x (exp(eta x) - 1) >= 0` for
 every x. Exact policy gradient on pattern logits cannot overshoot.  []  GRPO of large
 groups has the same direction. So a largest step comes with sampling
-(`theory/step_size.py`), with features that patterns share, or with another direction: far along w accuracy tends to that of the largest w_k, and falls, although D
-is positive, if that pattern is right less often than J (`overshoot_instance`).
+(`theory/step_size.py`), with features that patterns share, or with another direction:
+far along w accuracy tends to that of the largest w_k, and falls, although D is
+positive, if that pattern is right less often than J (`overshoot_instance`).
 
 Source: this project; gradient gap and the first condition of this kind: Suk and Duan
 2025 (arXiv 2510.08539), their condition as public summaries state it. Limits: patterns
