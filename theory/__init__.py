@@ -82,6 +82,7 @@ from theory.feedback_classes import STATEMENT as _C1
 from theory.gradient_gap import STATEMENT as _C7
 from theory.gradient_gap import (
     LogOddsBounds,
+    burying_instance,
     gradient_gap,
     log_odds,
     log_odds_bounds,
@@ -275,6 +276,7 @@ __all__ = [
     "accuracy_trend",
     "answer_entropy",
     "answer_probabilities",
+    "burying_instance",
     "central_density",
     "champions",
     "clock_tail",

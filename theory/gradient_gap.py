@@ -1,7 +1,7 @@
 r"""C7: how large a step may be, by the gradient gap.
 
-A step of size eta moves the logits by `eta w`: `pi'_k ~ pi_k exp(eta w_k)`. Let J be
-the accuracy, `z = log J/(1 - J)` its log-odds, and
+A step of size eta moves the logits by `eta w`: `pi'_k ~ pi_k exp(eta w_k)`. Let J, with
+0 < J < 1, be the accuracy, `z = log J/(1 - J)` its log-odds, and
 
     pi+_k = pi_k s_k / J,     pi-_k = pi_k (1 - s_k) / (1 - J)
 
@@ -9,8 +9,9 @@ the policy given that the answer is right or wrong. The norm of pi' cancels in z
 
     z' - z = log sum_k pi+_k exp(eta w_k) - log sum_k pi-_k exp(eta w_k).        (1)
 
-Its slope at eta = 0 is the gradient gap `D = sum_k w_k (pi+_k - pi-_k)` of Suk and Duan
-(the scores of right answers less those of wrong ones, along w).
+Its slope at eta = 0 is `D = sum_k w_k (pi+_k - pi-_k)`: the component along w of Suk
+and Duan's gradient gap, the mean score of right answers less that of wrong ones (the
+score of pattern k is `e_k - pi`).
 
 **Any direction.** Let R be the largest less the smallest w_k on the support. Each
 logarithm in (1) is at least eta times the mean of w (Jensen) and exceeds that by at
@@ -21,33 +22,47 @@ most `(eta R)^2/8` (Hoeffding's lemma). Hence
 So accuracy rises for every `0 < eta < 8 D/R^2`; and up to `eta = 4 D/R^2` the log-odds
 gain at least half of eta D, so that over many such steps
 
-    z_K >= z_0 + 1/2 sum_k eta_k D_k.                                            (3)
+    z_T >= z_0 + M/2,     M = sum_t eta_t D_t,                                   (3)
 
-*8 is the best constant.* Let one pattern be always right, with w = d, and two equally
-likely ones always wrong, with w = 1/2 and -1/2. Then D = d, R = 1 and z' - z =
-eta d - log cosh(eta/2), negative at `eta = 8 c d` for every c > 1 if d is small
-enough, as log cosh(x) = x^2/2 - x^4/12 + ... .  []
+that is `J_T >= J_0/(J_0 + (1 - J_0) exp(-M/2))`.
+
+*8 is the best constant* as far as D and R go. Let one pattern be always right, with
+w = d <= 1/2, and two equally likely ones always wrong, with w = 1/2 and -1/2. Then
+D = d, R = 1 and `z' - z = eta d - log cosh(eta/2)`, which is negative at `eta = 8 c d`
+for every c > 1 if d is small enough, as log cosh(x) = x^2/2 - x^4/12 + ... .  []  (By
+the same instance 4 is the best constant for the half.)
 
 *As published.* Suk and Duan ask for `eta <= D/(2 (L + 8 G^2))` along a unit vector,
 where G bounds the score and L its Jacobian, and conclude (3). Pattern logits have
 `|e_k - pi| <= sqrt 2 = G` and `|diag pi - pi pi^T| <= 1/2 = L`, and R^2 <= 2 for a unit
-vector: (2) allows steps 66 times as long at least, with the same conclusion.
+vector: up to `4 D/R^2 >= 2 D` steps may be 66 times as long, with the same conclusion.
+That is the price of their generality: theirs holds for every parametrisation with such
+G and L, (2) where the logits are linear along the step (`w_k = phi_k . v` for features
+phi and a step v).
 
 **Its own gradient.** For `w_k = g_k = pi_k (s_k - J)`, whatever eta >= 0,
 
     J' - J = sum_k g_k exp(eta g_k) / N = sum_k g_k (exp(eta g_k) - 1) / N >= 0,
 
-with `N = sum_k pi_k exp(eta g_k)`: the g_k sum to 0, and `x (exp(eta x) - 1) >= 0` for
-every x. Exact policy gradient on pattern logits cannot overshoot.  []  GRPO of large
-groups has the same direction. So a largest step comes with sampling
-(`theory/step_size.py`), with features that patterns share, or with another direction:
-far along w accuracy tends to that of the largest w_k, and falls, although D is
-positive, if that pattern is right less often than J (`overshoot_instance`).
+with `N = sum_k pi_k exp(eta g_k)`: the g_k sum to 0, and x and `exp(eta x) - 1` have
+one sign. Exact policy gradient on pattern logits loses no accuracy, however long the
+step.  []  The expected step of GRPO on a fresh batch, without clipping or KL, has the
+same direction. What cannot happen is a loss; a step may still be too long, and leave
+the best pattern so rare that accuracy waits on a plateau (`burying_instance`). Along g,
+`D = |g|^2/(J (1 - J))`, so that the published condition allows a learning rate of
+`1/(2 (L + 8 G^2) J (1 - J))`, 4/33 at least.
 
-Source: this project; gradient gap and the first condition of this kind: Suk and Duan
-2025 (arXiv 2510.08539), their condition as public summaries state it. Limits: patterns
-with logits of their own; the length of responses, which their condition for tokens
-depends on, has no counterpart here.
+Losses come with sampling (`theory/step_size.py`), with features that patterns share, or
+with another direction: far along w accuracy tends to that of the largest w_k (its mean
+over ties), and falls, although D is positive, if that pattern is right less often than
+J (`overshoot_instance`).
+
+Source: this project; gradient gap and the condition: Suk and Duan 2025 (arXiv
+2510.08539), as public summaries state it (the unit vector is our reading: else the
+condition would depend on the units of w). That softmax policy gradient converges with
+any constant step size is known in discounted MDPs (Liu, Li and Wei 2024, arXiv
+2404.03372); the proof above is for patterns. Limits: one exact step; the length of
+responses, which the published condition for tokens depends on, has no counterpart here.
 """
 
 from typing import NamedTuple
@@ -59,6 +74,7 @@ from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, accuracy_excess, checked, log_sum, support
 
 SCORE, JACOBIAN = np.sqrt(2.0), 0.5  # G and L of pattern logits
+_TINY = -600.0  # log of what is left of the range of floats
 
 
 class LogOddsBounds(NamedTuple):
@@ -92,9 +108,15 @@ def gradient_gap(
     w, log_pi = checked(direction, log_pi)
     right, wrong = _log_shares(s, log_pi)
     known = (right > -np.inf) & (wrong > -np.inf)
-    size = np.where(known, right + wrong, 0.0)[..., None]
+    right, wrong = (np.where(known, x, 0.0)[..., None] for x in (right, wrong))
+    # pi_k (s_k - J)/(J (1 - J)): no cancellation among nearly equal rates.
+    size = right + wrong
     ahead = np.where(support(log_pi), -accuracy_excess(s, log_pi), 0.0)
-    gap = np.sum(w * np.exp(log_pi - size) * ahead, axis=-1)
+    near = np.exp(log_pi - np.maximum(size, _TINY)) * ahead
+    with np.errstate(divide="ignore"):
+        far = np.exp(log_pi + np.log(s) - right)
+        far = far - np.exp(log_pi + np.log1p(-s) - wrong)
+    gap = np.sum(w * np.where(size > _TINY, near, far), axis=-1)
     return np.asarray(np.where(known, gap, 0.0))
 
 
@@ -114,25 +136,29 @@ def log_odds_bounds(
 def longest_step(
     success_rates: ArrayLike, log_policy: ArrayLike, direction: ArrayLike
 ) -> Floats:
-    """`8 D/R^2`: accuracy rises for all shorter steps; 0 unless D > 0. `[...]`."""
-    gap = gradient_gap(success_rates, log_policy, direction)
-    return _per_square(8 * gap, _range(direction, log_policy))
+    """`8 D/R^2`, below which D and R alone say that accuracy rises; 0 unless D > 0.
+
+    Shape `[...]`.
+    """
+    unit, size = _scaled(direction, log_policy)
+    gap = np.maximum(gradient_gap(success_rates, log_policy, unit), 0.0)
+    return _over(8 * gap, _range(unit, log_policy) ** 2 * size)
 
 
 def published_step(
     success_rates: ArrayLike, log_policy: ArrayLike, direction: ArrayLike
 ) -> Floats:
-    """Suk and Duan's step along w, with G and L of pattern logits: `[...]`.
+    """Suk and Duan's step `D/(2 (L + 8 G^2) |w|^2)`, in units of w: `[...]`.
 
-    `D/(2 (L + 8 G^2))` along the unit vector of w, with the mean of w taken off, which
-    moves nothing; 0 unless D > 0.
+    The mean of w, which moves nothing, is taken off its length; 0 unless D > 0.
     """
-    w, log_pi = checked(direction, log_policy)
+    unit, size = _scaled(direction, log_policy)
+    _, log_pi = checked(unit, log_policy)
     inside = support(log_pi)
-    mean = np.sum(w, axis=-1) / np.sum(inside, axis=-1)
-    length = np.linalg.norm(np.where(inside, w - mean[..., None], 0.0), axis=-1)
-    gap = gradient_gap(success_rates, log_pi, w)
-    return _per_square(gap / (2 * (JACOBIAN + 8 * SCORE**2)), length)
+    mean = np.sum(unit, axis=-1) / np.sum(inside, axis=-1)
+    square = np.sum(np.where(inside, unit - mean[..., None], 0.0) ** 2, axis=-1)
+    gap = np.maximum(gradient_gap(success_rates, log_policy, unit), 0.0)
+    return _over(gap / (2 * (JACOBIAN + 8 * SCORE**2)), square * size)
 
 
 def overshoot_instance() -> tuple[Floats, Floats, Floats]:
@@ -142,6 +168,14 @@ def overshoot_instance() -> tuple[Floats, Floats, Floats]:
     """
     rates = np.array([0.9, 0.5, 0.1])
     return rates, np.array([0.3, 0.6, 0.1]), np.array([1.0, -2.1, 1.1])
+
+
+def burying_instance() -> tuple[Floats, Floats]:
+    """`(success_rates, policy)`: the reported case, whose gradient feeds the rival.
+
+    One step of size 300 takes accuracy to 0.6 and the best pattern to e^-19.6.
+    """
+    return np.array([0.9, 0.6, 0.1]), np.array([0.05, 0.70, 0.25])
 
 
 def sharp_instance(small: float = 0.01) -> tuple[Floats, Floats, Floats]:
@@ -170,9 +204,16 @@ def _range(direction, log_policy) -> Floats:
     return np.asarray(top - np.min(np.where(inside, w, np.inf), axis=-1))
 
 
-def _per_square(amount: Floats, length: Floats) -> Floats:
-    moves = (length > 0) & (amount > 0)
-    return np.asarray(np.where(moves, amount, 0.0) / np.where(moves, length, 1.0) ** 2)
+def _scaled(direction, log_policy) -> tuple[Floats, Floats]:
+    """w in units of its largest size on the support, 0 outside; and that size."""
+    w, _ = checked(direction, log_policy)
+    size = np.max(np.abs(w), axis=-1)
+    return w / np.where(size > 0, size, 1.0)[..., None], np.asarray(size)
+
+
+def _over(amount: Floats, by: Floats) -> Floats:
+    """`amount / by`, 0 where nothing moves."""
+    return np.asarray(np.where(by > 0, amount, 0.0) / np.where(by > 0, by, 1.0))
 
 
 def _any_policy(success_rates: ArrayLike, log_policy: ArrayLike) -> Bools:
@@ -188,10 +229,11 @@ STATEMENT = Statement(
     id="C7",
     title="How large a step may be: the gradient gap",
     words=(
-        "Along any direction the log-odds of a right answer change by the gradient gap "
-        "times the step, up to a square. Aligned steps below a known length raise "
-        "accuracy. Exact policy gradient on pattern logits does so at every length: "
-        "too large steps are a matter of sampling, or of another direction."
+        "Along any direction the log-odds of a right answer change by the step times "
+        "D, the component of the gradient gap, up to a square. Aligned steps below a "
+        "known length raise accuracy. Exact policy gradient on pattern logits never "
+        "lowers it: losses are a matter of sampling, of shared features, or of another "
+        "direction."
     ),
     formula="|z' - z - eta D| <= (eta R)^2/8,  z = log J/(1 - J),  D = w . (pi+ - pi-)",
     source="this project; gradient gap: Suk and Duan 2025 (arXiv 2510.08539)",
@@ -201,31 +243,38 @@ STATEMENT = Statement(
     claims=(
         Claim(
             id="C7.bounds",
-            words="The log-odds change by the gradient gap times the step, up to an "
-            "eighth of the square of the step.",
+            words="The log-odds change by the step times D, up to an eighth of the "
+            "square of the step.",
             formula="|z' - z - eta D| <= (eta R)^2/8",
             status="proved",
             hypotheses=_right_and_wrong,
         ),
         Claim(
+            id="C7.rise",
+            words="Aligned steps below 8 D/R^2 raise accuracy.",
+            formula="0 < eta < 8 D/R^2  =>  z' > z",
+            status="proved",
+            hypotheses=_right_and_wrong,
+        ),
+        Claim(
             id="C7.half",
-            words="Aligned steps up to half of the longest one gain half of what the "
-            "slope promises.",
+            words="Aligned steps up to 4 D/R^2 gain half of what the slope promises.",
             formula="0 <= eta <= 4 D/R^2  =>  z' - z >= eta D/2",
             status="proved",
             hypotheses=_right_and_wrong,
         ),
         Claim(
             id="C7.published",
-            words="The published condition allows steps 66 times shorter at least, "
-            "and they gain half of what the slope promises.",
-            formula="eta <= D/(2 (L + 8 G^2)), |w| = 1  =>  z' - z >= eta D/2",
+            words="The published condition allows at most a 66th of 4 D/R^2, and steps "
+            "up to it gain half of what the slope promises.",
+            formula="eta <= D/(2 (L + 8 G^2)) <= (4 D/R^2)/66, |w| = 1  =>  "
+            "z' - z >= eta D/2",
             status="proved",
             hypotheses=_right_and_wrong,
         ),
         Claim(
             id="C7.gradient",
-            words="A step along the exact policy gradient raises accuracy, however "
+            words="No step along the exact policy gradient lowers accuracy, however "
             "long it is.",
             formula="J(theta + eta grad J) >= J(theta) for every eta >= 0",
             status="proved",
@@ -233,16 +282,15 @@ STATEMENT = Statement(
         ),
         Claim(
             id="C7.aligned",
-            words="Every aligned step raises accuracy, however long it is.",
+            words="However long, no aligned step lowers accuracy.",
             formula="D > 0  =>  J' >= J for every eta >= 0",
             status="refuted",
             hypotheses=_right_and_wrong,
         ),
         Claim(
             id="C7.longer",
-            words="Aligned steps raise accuracy up to lengths one percent beyond the "
-            "longest one.",
-            formula="0 < eta < 8.08 D/R^2  =>  J' > J",
+            words="Aligned steps up to 8.08 D/R^2 raise accuracy.",
+            formula="0 < eta <= 8.08 D/R^2  =>  J' > J",
             status="refuted",
             hypotheses=_right_and_wrong,
         ),

@@ -16,6 +16,7 @@ from experiments.families import groups, padded
 SHARP = 0.1  # of the problems are near the instance in which the bounds are sharp
 BEYOND = 1.01  # of the longest step
 FAR = 100.0
+REAL = 1e-7  # a loss of log-odds that is no rounding
 
 
 @jax.jit
@@ -53,7 +54,8 @@ def _directions(rng, log_policy):
     """Of three kinds: any, one pattern up, and the gradient of some confidence."""
     shape = log_policy.shape
     kind = rng.integers(3, size=len(log_policy))[:, None]
-    up = np.arange(shape[1]) == rng.integers(shape[1], size=len(log_policy))[:, None]
+    lot = np.where(log_policy > -np.inf, rng.uniform(size=shape), -1.0)
+    up = lot == lot.max(axis=-1, keepdims=True)
     pay = theory.own_gradient(rng.uniform(size=shape), log_policy)
     direction = np.where(
         kind == 0, rng.normal(size=shape), np.where(kind == 1, up, pay)
@@ -109,32 +111,43 @@ def _claims(job, rates, log_policy, direction) -> list[CheckResult]:
     any_step = 10.0 ** job.rng.uniform(-3, 3, size=len(rates))
     lower, upper = theory.log_odds_bounds(rates, log_policy, direction, any_step)
     change = gained(any_step)
-    half = theory.longest_step(rates, log_policy, direction) / 2
-    short = theory.published_step(rates, log_policy, direction)
-    rise, rise_short = gained(half) - half * gap / 2, gained(short) - short * gap / 2
-    shorter = half / np.where(short > 0, 66 * short, 1.0) - 1
+    longest = theory.longest_step(rates, log_policy, direction)
+    allowed = theory.published_step(rates, log_policy, direction)
+    # Half of the steps are as long as they may be.
+    share = np.minimum(2 * job.rng.uniform(size=len(rates)), 1.0)
+    part, half, short = share * longest, share * longest / 2, share * allowed
+    shorter = longest / 2 / np.where(allowed > 0, 66 * allowed, 1.0) - 1
+    moves = mixed & (reach > 0)
     return [
         scored(
             "C7.bounds",
             "distance of the change of log-odds to the bounds, over 1 + range",
             margin(np.minimum(change - lower, upper - change), any_step),
-            where=mixed,
+            where=moves,
             step=any_step,
+            **inputs,
+        ),
+        scored(
+            "C7.rise",
+            "gain of log-odds, over 1 + range",
+            margin(gained(part), part),
+            where=moves & (part > 0),
+            step=part,
             **inputs,
         ),
         scored(
             "C7.half",
             "gain of log-odds beyond half of the slope's, over 1 + range",
-            margin(rise, half),
-            where=mixed,
+            margin(gained(half) - half * gap / 2, half),
+            where=moves & (half > 0),
             step=half,
             **inputs,
         ),
         scored(
             "C7.published",
             "the same, and how much more than 66 times as short the step is",
-            np.minimum(margin(rise_short, short), shorter),
-            where=mixed & (short > 0),
+            np.minimum(margin(gained(short) - short * gap / 2, short), shorter),
+            where=moves & (short > 0),
             step=short,
             **inputs,
         ),
@@ -174,11 +187,12 @@ def _instances() -> list[CheckResult]:
         end = _stepped(rates, log_policy, direction, step)
         lost = theory.log_odds(rates, log_policy) - theory.log_odds(rates, end)
         aligned = theory.gradient_gap(rates, log_policy, direction) > 0
+        counts = aligned & (step > 0) & (lost > REAL)
         results.append(
             scored(
                 name,
                 "log-odds lost by an aligned step of the instance",
-                np.where(aligned, lost, -np.inf),
+                np.where(counts, lost, -np.inf),
                 note=f"step {step[0]:.3g}",
                 success_rates=rates,
                 log_policy=log_policy,

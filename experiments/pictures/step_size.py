@@ -2,8 +2,8 @@
 
 Two patterns of success rates 1/2 +- gap/2, equally likely at first. Lines: `eta = 4 gap
 G`, our expansion for sampled training (formal), see `theory/step_size.py`; and the
-step that Suk and Duan's condition allows to the exact gradient, which by C7 has no
-largest one, see `theory/gradient_gap.py`.
+step that Suk and Duan's condition allows to the exact gradient, which by C7 loses
+no accuracy at any size, see `theory/gradient_gap.py`.
 """
 
 import numpy as np
@@ -87,13 +87,13 @@ def threshold(data, level=0.1):
 
 
 def summary(data) -> str:
-    """The measured border as powers of gap times G."""
+    """The measured border as powers of the gap."""
     _, fits = threshold(data)
     powers = ", ".join(
         f"{slope:.2f} at G = {group}"
         for group, (slope, _) in zip(GROUPS, fits, strict=True)
     )
-    return f"10 % collapse: power of gap times G: {powers}"
+    return f"10 % collapse: power of the gap: {powers}"
 
 
 def draw(data):

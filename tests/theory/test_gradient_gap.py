@@ -55,7 +55,7 @@ def test_own_gradient_is_the_gradient_of_accuracy(rng):
         np.testing.assert_allclose(slope, (up - down) / 2e-6, atol=1e-10)
 
 
-def test_symbolically_the_norm_cancels_and_the_gradient_never_overshoots():
+def test_symbolically_the_norm_cancels_in_the_odds():
     t = sp.symbols("t", nonnegative=True)
     pi, s, w = (sp.symbols(f"{name}:3", positive=True) for name in ("p", "s", "w"))
     moved = [p * sp.exp(t * x) for p, x in zip(pi, w, strict=True)]
@@ -63,15 +63,47 @@ def test_symbolically_the_norm_cancels_and_the_gradient_never_overshoots():
     right = sum(m * x for m, x in zip(moved, s, strict=True))
     wrong = sum(m * (1 - x) for m, x in zip(moved, s, strict=True))
     assert sp.simplify(accuracy / (1 - accuracy) - right / wrong) == 0
-    # x (e^{tx} - 1) has its minimum, 0, at x = 0: its derivative has the sign of x.
-    x = sp.symbols("x", real=True)
-    term = x * (sp.exp(t * x) - 1)
-    assert term.subs(x, 0) == 0 and sp.diff(term, x).subs(x, 0) == 0
-    size = sp.symbols("y", positive=True)
-    for sign in (1, -1):
-        slope = sp.diff(term, x).subs({x: sign * size, t: 2})
-        values = [float(slope.subs(size, v)) for v in (1e-3, 0.5, 1.0, 4.0)]
-        assert all(sign * v > 0 for v in values)
+
+
+def test_far_from_even_odds_nothing_overflows(rng):
+    rare = np.array([-800.0, 0.0])
+    np.testing.assert_allclose(theory.gradient_gap([1, 0], rare, [1, -1]), 2)
+    even = np.log([0.5, 0.5])
+    np.testing.assert_allclose(theory.gradient_gap([1e-320, 0], even, [1, -1]), 1)
+    # Both forms agree where both are good.
+    s, log_pi, w = random_case(rng)
+    pi, accuracy = np.exp(log_pi), s @ np.exp(log_pi)
+    shares = pi * s / accuracy - pi * (1 - s) / (1 - accuracy)
+    np.testing.assert_allclose(theory.gradient_gap(s, log_pi, w), w @ shares)
+    # Lengths are inverse to the size of the direction, also at the ends of the range.
+    for function in (theory.longest_step, theory.published_step):
+        one = function([0.9, 0.1], even, [1.0, -1.0])
+        for size in (1e-170, 1e170):
+            scaled = function([0.9, 0.1], even, [size, -size])
+            np.testing.assert_allclose(scaled * size, one)
+
+
+def test_along_its_own_gradient_the_published_rate_is_known(rng):
+    s, log_pi, _ = random_case(rng)
+    accuracy = s @ np.exp(log_pi)
+    g = theory.own_gradient(s, log_pi)
+    wanted = 1 / (33 * accuracy * (1 - accuracy))
+    np.testing.assert_allclose(theory.published_step(s, log_pi, g), wanted)
+    assert wanted >= 4 / 33
+
+
+def test_one_long_exact_step_gains_and_buries_the_best_pattern():
+    s, policy = theory.burying_instance()
+    log_pi, kept = np.log(policy), []
+    for eta in (100.0, 300.0):
+        end = log_softmax(log_pi + eta * theory.own_gradient(s, log_pi))
+        assert s @ np.exp(end) > s @ policy
+        kept.append(end[0])
+        for _ in range(20_000):
+            end = log_softmax(end + eta * theory.own_gradient(s, end))
+        kept.append(s @ np.exp(end))
+    assert kept[1] > 0.8999
+    assert abs(kept[2] + 19.6) < 0.05 and abs(kept[3] - 0.6) < 1e-6
 
 
 @pytest.mark.parametrize("K", [2, 3, 8])
