@@ -83,3 +83,8 @@ def test_hypotheses_decide_lane_by_lane(claim, rng):
 def test_unknown_data_are_refused():
     with pytest.raises(ValueError, match="data"):
         _claim(data="kernel")
+
+
+def test_the_readme_counts_the_claims():
+    text = (Path(theory.__file__).parents[1] / "README.md").read_text()
+    assert text.count(f"{len(CLAIMS)} claims") == 2
