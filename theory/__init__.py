@@ -6,7 +6,7 @@ have any leading batch axes `...` and the `K` patterns on the last axis; `log_po
 holds normalised log-probabilities, -inf for a pattern outside the support.
 """
 
-from theory.answers import answer_probabilities, row_entropy
+from theory.answers import answer_probabilities, push, row_entropy
 from theory.clock import Clock, time_of
 from theory.degradation import (
     EVERY_ABOVE_HALF,
@@ -88,7 +88,6 @@ from theory.gradient_gap import (
     log_odds_bounds,
     longest_step,
     overshoot_instance,
-    own_gradient,
     published_step,
     sharp_instance,
 )
@@ -379,11 +378,11 @@ __all__ = [
     "objective",
     "optimal_policy",
     "overshoot_instance",
-    "own_gradient",
     "pass_at",
     "pass_at_n",
     "pass_change",
     "published_step",
+    "push",
     "quantile",
     "question_accuracies",
     "rate_after",

@@ -45,10 +45,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_expit
 
+from theory.answers import push
 from theory.entanglement import has_one_edge
 from theory.hull import inverse_difference
 from theory.intrinsic_time import Event, Path, intrinsic_path, log_probs_at
-from theory.support import Bools, Floats, Ints, accuracy_excess, checked, support
+from theory.support import Bools, Floats, Ints, checked, support
 from theory.survivors import survivors
 
 _BISECTIONS = 64
@@ -67,7 +68,7 @@ def dip_margin(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
     The best pattern loses mass there exactly if it is positive.
     """
     rho, log_pi = checked(rewards, log_policy)
-    pushes = -np.exp(log_pi) * accuracy_excess(rho, log_pi)
+    pushes = push(rho, log_pi)
     best = np.take_along_axis(pushes, _best(rho, log_pi)[..., None], axis=-1)[..., 0]
     return np.asarray(
         np.sum(np.exp(log_pi) * pushes, axis=-1, where=support(log_pi)) - best

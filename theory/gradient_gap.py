@@ -90,13 +90,6 @@ def log_odds(success_rates: ArrayLike, log_policy: ArrayLike) -> Floats:
     return np.asarray(right - wrong)
 
 
-def own_gradient(success_rates: ArrayLike, log_policy: ArrayLike) -> Floats:
-    """`g_k = pi_k (s_k - J)`, the policy gradient on pattern logits: `[..., K]`."""
-    s, log_pi = checked(success_rates, log_policy)
-    ahead = np.where(support(log_pi), -accuracy_excess(s, log_pi), 0.0)
-    return np.asarray(np.exp(log_pi) * ahead)
-
-
 def gradient_gap(
     success_rates: ArrayLike, log_policy: ArrayLike, direction: ArrayLike
 ) -> Floats:

@@ -56,12 +56,12 @@ question.
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.answers import push
 from theory.hull import inverse_difference
 from theory.statement import Claim, Statement
 from theory.support import (
     Bools,
     Floats,
-    accuracy_excess,
     best_reward,
     checked,
     gap,
@@ -156,7 +156,7 @@ def in_monotone_region(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
     From such a state on its probability never falls.
     """
     rho, log_pi = checked(rewards, log_policy)
-    velocity = -np.exp(log_pi) * accuracy_excess(rho, log_pi)
+    velocity = push(rho, log_pi)
     best = np.argmax(survivors(rho, log_pi), axis=-1)[..., None]
     lead = np.take_along_axis(velocity, best, axis=-1)
     return np.asarray(np.all((velocity <= lead) | ~support(log_pi), axis=-1))

@@ -56,7 +56,7 @@ def _directions(rng, log_policy):
     kind = rng.integers(3, size=len(log_policy))[:, None]
     lot = np.where(log_policy > -np.inf, rng.uniform(size=shape), -1.0)
     up = lot == lot.max(axis=-1, keepdims=True)
-    pay = theory.own_gradient(rng.uniform(size=shape), log_policy)
+    pay = theory.push(rng.uniform(size=shape), log_policy)
     direction = np.where(
         kind == 0, rng.normal(size=shape), np.where(kind == 1, up, pay)
     )
@@ -106,7 +106,7 @@ def _claims(job, rates, log_policy, direction) -> list[CheckResult]:
             return end - start
 
     def margin(room, step):
-        return np.where(mixed, room, 0.0) / (1 + step * reach)
+        return room / (1 + step * reach)
 
     any_step = 10.0 ** job.rng.uniform(-3, 3, size=len(rates))
     lower, upper = theory.log_odds_bounds(rates, log_policy, direction, any_step)
@@ -156,7 +156,7 @@ def _claims(job, rates, log_policy, direction) -> list[CheckResult]:
 
 def _own_gradient(job, rates, log_policy) -> CheckResult:
     """Steps from a hundredth to ten thousand times the scale of the logits."""
-    size = np.abs(theory.own_gradient(rates, log_policy)).max(axis=-1)
+    size = np.abs(theory.push(rates, log_policy)).max(axis=-1)
     step = 10.0 ** job.rng.uniform(-2, 4, size=len(rates))
     step = step / np.where(size > 0, size, 1.0)
     before = theory.gap(rates, log_policy)

@@ -60,7 +60,7 @@ def _rates(gap):
 def published(gap):
     """The learning rate that Suk and Duan's condition allows to the exact gradient."""
     rates, log_policy = _rates(gap), np.log([0.5, 0.5])
-    gradient = theory.own_gradient(rates, log_policy)
+    gradient = theory.push(rates, log_policy)
     return theory.published_step(rates, log_policy, gradient)
 
 

@@ -48,7 +48,7 @@ def test_the_gap_is_the_score_of_right_answers_less_that_of_wrong_ones(rng):
 
 def test_own_gradient_is_the_gradient_of_accuracy(rng):
     s, log_pi, _ = random_case(rng)
-    got = theory.own_gradient(s, log_pi)
+    got = theory.push(s, log_pi)
     for k, slope in enumerate(got):
         step = 1e-6 * (np.arange(len(s)) == k)
         up, down = (s @ softmax(log_pi + x * step) for x in (1, -1))
@@ -86,7 +86,7 @@ def test_far_from_even_odds_nothing_overflows(rng):
 def test_along_its_own_gradient_the_published_rate_is_known(rng):
     s, log_pi, _ = random_case(rng)
     accuracy = s @ np.exp(log_pi)
-    g = theory.own_gradient(s, log_pi)
+    g = theory.push(s, log_pi)
     wanted = 1 / (33 * accuracy * (1 - accuracy))
     np.testing.assert_allclose(theory.published_step(s, log_pi, g), wanted)
     assert wanted >= 4 / 33
@@ -96,11 +96,11 @@ def test_one_long_exact_step_gains_and_buries_the_best_pattern():
     s, policy = theory.burying_instance()
     log_pi, kept = np.log(policy), []
     for eta in (100.0, 300.0):
-        end = log_softmax(log_pi + eta * theory.own_gradient(s, log_pi))
+        end = log_softmax(log_pi + eta * theory.push(s, log_pi))
         assert s @ np.exp(end) > s @ policy
         kept.append(end[0])
         for _ in range(20_000):
-            end = log_softmax(end + eta * theory.own_gradient(s, end))
+            end = log_softmax(end + eta * theory.push(s, end))
         kept.append(s @ np.exp(end))
     assert kept[1] > 0.8999
     assert abs(kept[2] + 19.6) < 0.05 and abs(kept[3] - 0.6) < 1e-6
@@ -130,7 +130,7 @@ def test_many_short_steps_gain_half_of_what_slopes_promise(rng):
     s, log_pi, _ = random_case(rng)
     start, promised = theory.log_odds(s, log_pi), 0.0
     for _ in range(200):
-        w = rng.normal(size=len(s)) + 2 * theory.own_gradient(s, log_pi)
+        w = rng.normal(size=len(s)) + 2 * theory.push(s, log_pi)
         w = w * np.sign(theory.gradient_gap(s, log_pi, w))
         eta = theory.longest_step(s, log_pi, w) / 2
         promised += eta * theory.gradient_gap(s, log_pi, w)
@@ -143,12 +143,12 @@ def test_many_short_steps_gain_half_of_what_slopes_promise(rng):
 def test_no_step_along_its_own_gradient_loses_accuracy(rng, eta):
     for _ in range(200):
         s, log_pi, _ = random_case(rng)
-        end = log_softmax(log_pi + eta * theory.own_gradient(s, log_pi))
+        end = log_softmax(log_pi + eta * theory.push(s, log_pi))
         before, after = theory.gap(s, log_pi), theory.gap(s, end)
         assert after < before
     # Nearly all mass on the rival, which is fed: it is still a gain.
     s, policy = np.array([0.9, 0.6, 0.1]), np.array([0.05, 0.7, 0.25])
-    end = softmax(np.log(policy) + eta * theory.own_gradient(s, np.log(policy)))
+    end = softmax(np.log(policy) + eta * theory.push(s, np.log(policy)))
     assert s @ end > s @ policy
 
 
