@@ -46,6 +46,14 @@ class AbstractSignal(eqx.Module):
     binary: ClassVar[bool] = False
     needs_kernel: ClassVar[bool] = False
 
+    @property
+    def stiff(self) -> bool:
+        """Whether the policy gradient has a rest point that all patterns approach.
+
+        They do so at rates that differ as much as their probabilities.
+        """
+        return False
+
     @abstractmethod
     def __call__(
         self, problem: Problem, log_probs: Float[Array, " K"]
@@ -230,6 +238,11 @@ class Demonstrations(AbstractSignal):
 
     data: Float[Array, "*B K"] = eqx.field(converter=jnp.asarray, metadata={"ndim": 1})
 
+    @property
+    def stiff(self):
+        """At rest the policy is that of the demonstrations."""
+        return True
+
     def __call__(self, problem, log_probs):
         del problem
         used = self.data > 0
@@ -272,6 +285,11 @@ class Mixture(AbstractSignal):
                 f"{len(self.signals)} signals but weights of shape "
                 f"{self.weights.shape}; give one weight per signal."
             )
+
+    @property
+    def stiff(self):
+        """As soon as one of the signals is."""
+        return any(signal.stiff for signal in self.signals)
 
     def __call__(self, problem, log_probs):
         paid = [signal(problem, log_probs) for signal in self.signals]

@@ -1,0 +1,73 @@
+"""What the numerical paths of the flow have in common: logits, and a clock."""
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulator.dynamics import Dynamics
+from simulator.logspace import log_expm1
+from simulator.marching import AbstractPath
+
+SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
+
+
+class FlowPoint(NamedTuple):
+    """`logits` (0 outside the support) and `ell = log(1 + t / t_ref)`.
+
+    `t_ref = 1 / |velocity(0)|`, the time that the first unit of logits would take.
+    """
+
+    logits: Float[Array, " K"]
+    ell: Float[Array, ""]
+
+
+class AbstractFlowPath(AbstractPath):
+    """A numerical solution of one problem."""
+
+    dynamics: eqx.AbstractVar[Dynamics]
+    log_t_ref: eqx.AbstractVar[Float[Array, ""]]
+
+    @abstractmethod
+    def here(self, state: Any) -> FlowPoint:
+        """The point of a state."""
+
+    def base(self) -> FlowPoint:
+        """The point of the base policy."""
+        log_policy = self.dynamics.problem.log_policy
+        zero = jnp.zeros((), log_policy.dtype)
+        return FlowPoint(jnp.where(log_policy > -jnp.inf, log_policy, zero), zero)
+
+    def log_probs(self, state):
+        return self.policy_of(self.here(state).logits)
+
+    def policy_of(self, logits: Float[Array, " K"]) -> Float[Array, " K"]:
+        """Log-probabilities."""
+        inside = self.dynamics.problem.log_policy > -jnp.inf
+        return jax.nn.log_softmax(jnp.where(inside, logits, -jnp.inf))
+
+    def log_time(self, state):
+        return self.log_t_ref + log_expm1(self.here(state).ell)
+
+    def ell_at(self, log_time: Float[Array, ""]) -> Float[Array, ""]:
+        """`log(1 + t / t_ref)`, without overflow."""
+        return jnp.logaddexp(0.0, log_time - self.log_t_ref)
+
+
+def log_t_ref(dynamics: Dynamics) -> Float[Array, ""]:
+    """The unit of time of a problem; 1 for one at rest."""
+    first = dynamics.point(dynamics.problem.log_policy)
+    return jnp.where(first.log_speed > -jnp.inf, -first.log_speed, 0.0)
+
+
+def rescaling(error: Float[Array, ""], order: int) -> Float[Array, ""]:
+    """By how much to change a step whose error is `error` times what is allowed.
+
+    A NaN or infinite error shrinks the step.
+    """
+    safe = jnp.where(jnp.isfinite(error), jnp.maximum(error, 1e-12), 1e12)
+    factor = jnp.clip(SAFETY * safe ** (-1.0 / order), SHRINK, GROW)
+    return jnp.where(error <= 1, factor, jnp.minimum(factor, SAFETY))

@@ -1,0 +1,132 @@
+r"""The policy gradient with a KL penalty or demonstrations, by implicit steps.
+
+Near its rest point each pattern relaxes at its own rate, with a penalty `beta pi_k`,
+and the rates differ by factors of `exp(gap / beta)`: explicit steps are as short as the
+fastest pattern allows, while the slowest takes that much longer. Implicit ones are not.
+
+With `f_k = rho_k - beta log(pi_k / pi_ref_k)`, `A_k = f_k - sum_j pi_j f_j` and
+`F_kj = d rho_k / d theta_j` (0 for fixed rewards), the Jacobian of the velocity
+`pi_k A_k` is `pi_k M_kj`, in which rows sum to 0 and for k != j
+
+    M_kj = F_kj - sum_l pi_l F_lj + pi_j (beta - A_k - A_j).
+
+Three things keep the digits of patterns of probability 1e-100. Each row of the system
+is divided by `1 + h pi_k` (the clock included), so that none is lost beside another.
+Diagonals come from the sums of rows. And the row of the most likely pattern, whose
+velocity is a difference of the others', says that the logits' sum is conserved.
+
+The clock is `ell = log(1 + t / t_ref)`: what happens in a short time late in a run asks
+for a step that is short beside ell, and the logits are told its size, not its ends.
+"""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import lu_factor, lu_solve
+from jaxtyping import Array, Float
+
+from simulator import rosenbrock
+from simulator.dynamics import Dynamics
+from simulator.flow_path import AbstractFlowPath, FlowPoint, rescaling
+from simulator.marching import Move, Walker
+from simulator.signals import AbstractFixedSignal
+
+
+class StiffPath(AbstractFlowPath):
+    """The numerical solution by Rodas5P, in the clock of the module's docstring."""
+
+    dynamics: Dynamics
+    log_t_ref: Float[Array, ""]
+
+    method: ClassVar[str] = "implicit"
+    first_size: ClassVar[float] = 0.05
+
+    def start(self) -> FlowPoint:
+        """The base policy."""
+        return self.base()
+
+    def here(self, state):
+        return state
+
+    def view(self, start, size):
+        del size
+        return start
+
+    def inside(self, view, size):
+        return self._step(view, size)[0]
+
+    def move(self, walker: Walker, log_target, tolerance) -> Move:
+        """A step whose estimated error is below `tolerance`."""
+        here = walker.state
+        target = self.ell_at(log_target)
+        room = target - here.ell
+        landing = walker.size >= room
+        size = jnp.where(landing, room, walker.size)
+        end, error = self._step(here, size)
+        scaled = jnp.sqrt(jnp.mean(error**2)) / tolerance
+        good = scaled <= 1
+        landed = good & landing
+        end = FlowPoint(end.logits, jnp.where(landed, target, end.ell))
+        next_size = size * rescaling(scaled, rosenbrock.ORDER)
+        # A step cut short says nothing against longer ones.
+        next_size = jnp.where(landed, jnp.maximum(next_size, walker.size), next_size)
+        return Move(
+            end=end,
+            passed=jnp.zeros((0, *end.logits.shape), size.dtype),
+            following=end,
+            size=size,
+            next_size=next_size,
+            pace=next_size,
+            accepted=good,
+            landed=landed,
+            landing=landed,
+            hopeless=~good & (next_size < jnp.finfo(size.dtype).tiny),
+        )
+
+    def _step(self, here: FlowPoint, size) -> tuple[FlowPoint, Float[Array, " K"]]:
+        """The end of a step in ell, and the estimated error of the logits there."""
+        log_probs = self.policy_of(here.logits)
+        inside = log_probs > -jnp.inf
+        advantage = self._advantage(log_probs)
+        # Row k of h df/dy is `clock_k M_k`, as are those of f but for a factor.
+        log_clock = log_probs + self.log_t_ref + here.ell + jnp.log(size)
+        moves, stays = jax.nn.sigmoid(log_clock), jax.nn.sigmoid(-log_clock)
+        slope = self._slope(here.logits, log_probs, advantage)
+        number = len(log_probs)
+        likeliest = jnp.arange(number) == jnp.argmax(log_probs)
+        matrix = jnp.diag(stays) - rosenbrock.GAMMA * moves[:, None] * slope
+        matrix = jnp.where(likeliest[:, None], jnp.where(inside, 1.0, 0.0), matrix)
+        factors = lu_factor(matrix)
+        free = inside & ~likeliest
+
+        def right_side(logits, alpha, g, carried):
+            new = self.policy_of(logits)
+            growth = jnp.exp(jnp.where(inside, new - log_probs, 0.0) + alpha * size)
+            kick = growth * self._advantage(new) + g * size * advantage
+            whole = rosenbrock.GAMMA * (moves * kick + stays * carried)
+            return jnp.where(free, whole, 0.0)
+
+        logits, error = rosenbrock.step(
+            here.logits, right_side, lambda b: lu_solve(factors, b)
+        )
+        return FlowPoint(logits, here.ell + size), error
+
+    def _advantage(self, log_probs) -> Float[Array, " K"]:
+        values = self.dynamics.point(log_probs).advantage.values()
+        return jnp.where(log_probs > -jnp.inf, values, 0.0)
+
+    def _slope(self, logits, log_probs, advantage) -> Float[Array, "K K"]:
+        """M of the module's docstring; rows and columns outside the support are 0."""
+        policy, inside = jnp.exp(log_probs), log_probs > -jnp.inf
+        beta = self.dynamics.update.beta
+        table = policy * (beta - advantage[:, None] - advantage)
+        problem, signal = self.dynamics.problem, self.dynamics.signal
+        if not isinstance(signal, AbstractFixedSignal):
+            pay = jax.jacfwd(lambda x: signal(problem, self.policy_of(x)))(logits)
+            pay = jnp.where(inside[:, None], pay, 0.0)
+            table = table + pay - policy @ pay
+        number = len(log_probs)
+        off = inside[:, None] & inside & ~jnp.eye(number, dtype=bool)
+        table = jnp.where(off, table, 0.0)
+        return table - jnp.diag(jnp.sum(table, axis=1))
