@@ -64,7 +64,8 @@ class StiffPath(AbstractFlowPath):
         landing = walker.size >= room
         size = jnp.where(landing, room, walker.size)
         end, error = self._step(here, size)
-        scaled = jnp.sqrt(jnp.mean(error**2)) / tolerance
+        used = jnp.sum(self.dynamics.problem.log_policy > -jnp.inf)
+        scaled = jnp.sqrt(jnp.sum(error**2) / used) / tolerance
         good = scaled <= 1
         landed = good & landing
         end = FlowPoint(end.logits, jnp.where(landed, target, end.ell))
