@@ -69,5 +69,4 @@ def rescaling(error: Float[Array, ""], order: int) -> Float[Array, ""]:
     A NaN or infinite error shrinks the step.
     """
     safe = jnp.where(jnp.isfinite(error), jnp.maximum(error, 1e-12), 1e12)
-    factor = jnp.clip(SAFETY * safe ** (-1.0 / order), SHRINK, GROW)
-    return jnp.where(error <= 1, factor, jnp.minimum(factor, SAFETY))
+    return jnp.clip(SAFETY * safe ** (-1.0 / order), SHRINK, GROW)

@@ -59,8 +59,7 @@ class StiffPath(AbstractFlowPath):
     def move(self, walker: Walker, log_target, tolerance) -> Move:
         """A step whose estimated error is below `tolerance`."""
         here = walker.state
-        target = self.ell_at(log_target)
-        room = target - here.ell
+        room = self.ell_at(log_target) - here.ell
         landing = walker.size >= room
         size = jnp.where(landing, room, walker.size)
         end, error = self._step(here, size)
@@ -68,7 +67,6 @@ class StiffPath(AbstractFlowPath):
         scaled = jnp.sqrt(jnp.sum(error**2) / used) / tolerance
         good = scaled <= 1
         landed = good & landing
-        end = FlowPoint(end.logits, jnp.where(landed, target, end.ell))
         next_size = size * rescaling(scaled, rosenbrock.ORDER)
         # A step cut short says nothing against longer ones.
         next_size = jnp.where(landed, jnp.maximum(next_size, walker.size), next_size)

@@ -12,7 +12,7 @@ def compute(rng, quick, progress):
     import theory
 
     del rng, progress
-    betas = np.geomspace(0.1, 10, 20)
+    betas = np.geomspace(0.01, 10, 20)
     data = {"beta": betas, "success_rates": RATES, "base": BASE}
     rewards = {"rlvr": RATES, "rlif": theory.confidence(RATES)}
     shape = (len(rewards) * len(betas), len(RATES))
