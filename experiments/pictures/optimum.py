@@ -32,7 +32,11 @@ def compute(rng, quick, progress):
     paid = np.repeat([*rewards.values()], len(betas), axis=0)
     predicted = theory.optimal_policy(paid, np.log(BASE), beta)
     closed = dict(zip(rewards, np.split(predicted, len(rewards)), strict=True))
-    data |= {f"{name}_predicted": np.exp(log_pi) for name, log_pi in closed.items()}
+    fine = np.geomspace(betas[0], betas[-1], 200)
+    data["beta_of_lines"] = fine
+    for name, pay in rewards.items():
+        log_pi = theory.optimal_policy(np.tile(pay, (len(fine), 1)), np.log(BASE), fine)
+        data[f"{name}_line"] = np.exp(log_pi)
     for label, rule in rules.items():
         solution = sim.flow(problem, signal, rule(beta=beta))
         settled = sim.outcome_names(solution.outcome) == "settled"
@@ -54,7 +58,7 @@ def draw(data):
     titles = {"rlvr": "RLVR (pays success)", "rlif": "RLIF (pays certainty)"}
     for axis, (name, title) in zip(axes[0], titles.items(), strict=True):
         for k, color in enumerate(CYCLE[:3]):
-            axis.plot(data["beta"], data[f"{name}_predicted"][:, k], color=color)
+            axis.plot(data["beta_of_lines"], data[f"{name}_line"][:, k], color=color)
             axis.plot(
                 data["beta"],
                 data[f"{name}_pg"][:, k],
@@ -72,5 +76,9 @@ def draw(data):
             ylim=(-0.02, 1.02),
             title=f"{title}: largest error in log π = {max(errors):.0e}",
         )
-    axes[0][0].legend(title="lines: closed form; dots: flow; dotted: base")
+    axes[0][1].legend(
+        title="lines: closed form\ndots: flow at rest\ndotted: base",
+        loc=(0.01, 0.235),
+        alignment="left",
+    )
     return figure
