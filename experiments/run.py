@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 
 from experiments import base_model, catalogue, until, words
 from experiments.errors import UserError
@@ -92,6 +93,23 @@ def build_signal(items: list[str], rule: catalogue.Entry, options: dict[str, obj
     return simulator.Mixture(parts, [weight for _, weight in parsed])
 
 
+def _warn_of_never(event, problem) -> None:
+    """Say so if no policy has the accuracy at which to stop."""
+    import numpy as np
+
+    import simulator as sim
+
+    if not isinstance(event, sim.Accuracy):
+        return
+    best = np.max(np.where(problem.log_policy > -np.inf, problem.success_rates, 0))
+    if event.level >= best:
+        print(
+            f"--until {until.write(event)} is never reached: no pattern of the base "
+            f"model is right more often than {best:g}.",
+            file=sys.stderr,
+        )
+
+
 def report(args: argparse.Namespace) -> dict:
     """Run and return the JSON object of the command."""
     import numpy as np
@@ -122,13 +140,15 @@ def report(args: argparse.Namespace) -> dict:
         sim.PeakAccuracy(),
         sim.BelowBase(),
     )
+    stop = until.read(event or until.REST, "--until")
+    _warn_of_never(stop, problem)
     few = problem.num_patterns <= MOST_PLATEAUS
     leads = [sim.Leads(k) for k in range(problem.num_patterns)] if few else []
     solution = sim.solve(
         problem,
         signal,
         update,
-        until=until.read(event or until.REST, "--until"),
+        until=stop,
         events=(*events, *leads),
         max_log_time=args.max_log10_time * math.log(10),
         method=args.method,

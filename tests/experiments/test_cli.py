@@ -43,6 +43,14 @@ def test_run_prints_the_contract_as_json(capsys):
     assert "T0         not before the end" in capsys.readouterr().out
 
 
+def test_an_accuracy_that_no_policy_has_is_said_to_be_out_of_reach(capsys):
+    run = "run --success-rates 0.9 0.6 0.99 --policy 0.3 0.7 0 --until".split()
+    assert cli.main([*run, "accuracy=0.9", "--max-log10-time", "5"]) == 0
+    assert "right more often than 0.9" in capsys.readouterr().err
+    assert cli.main([*run, "accuracy=0.89", "--max-log10-time", "5"]) == 0
+    assert not capsys.readouterr().err
+
+
 def test_the_method_can_be_forced_and_does_not_matter(capsys):
     results = {}
     for method in ("exact", "flow"):
