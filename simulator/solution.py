@@ -55,7 +55,7 @@ class Solution(eqx.Module):
     - `saved`: what was observed at the times asked for; rows after the end of the run
       repeat the final value; `None` if no times were given.
     - `num_steps`: solver steps taken.
-    - `method`: the engine, `exact` or `flow`.
+    - `method`: the engine: `exact`, or `flow`, whose implicit steps are `implicit`.
     """
 
     outcome: Outcome

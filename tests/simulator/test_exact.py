@@ -344,7 +344,7 @@ def test_the_engine_is_chosen_by_what_is_known():
     assert sim.closed_form(sim.Verifiable(), sim.PolicyGradient())
     assert sim.closed_form(sim.Verifiable(), sim.NaturalGradient(beta=0.5))
     assert not sim.closed_form(sim.Verifiable(), penalised)
-    assert sim.solve(problem, sim.Verifiable(), penalised).method == "flow"
+    assert sim.solve(problem, sim.Verifiable(), penalised).method == "implicit"
     with pytest.raises(ValueError, match="closed form"):
         sim.solve(problem, sim.Verifiable(), penalised, method="exact")
     with pytest.raises(ValueError, match="magic"):
