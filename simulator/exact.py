@@ -20,7 +20,7 @@ from simulator.orbit import Orbit
 from simulator.orbit_path import OrbitPath
 from simulator.problem import Problem
 from simulator.replicator import ReplicatorPath
-from simulator.signals import AbstractFixedSignal, AbstractSignal
+from simulator.signals import AbstractSignal
 from simulator.slopes import SlopePath
 from simulator.solution import Solution
 from simulator.updates import (
@@ -37,7 +37,7 @@ def closed_form(signal: AbstractSignal, update: AbstractUpdate) -> bool:
     Fixed rewards, and either the natural gradient or the policy gradient without KL, in
     any clock.
     """
-    if not isinstance(signal, AbstractFixedSignal):
+    if not signal.fixed:
         return False
     if type(update) is NaturalGradient or isinstance(update, AbstractClock):
         return True

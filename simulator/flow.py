@@ -16,7 +16,8 @@ from simulator.stiff_path import StiffPath
 from simulator.updates import AbstractUpdate, PolicyGradient
 
 HIGH_ORDER_BELOW = 1e-6  # tolerance from which 12 stages of order 8 beat 6 of order 5
-MOST_PATTERNS = 256  # of implicit steps: they need a matrix for each lane
+# Of implicit steps, if the rewards move: they need a matrix for each lane.
+MOST_PATTERNS = 256
 
 
 def is_stiff(signal: AbstractSignal, update: AbstractUpdate | None) -> bool:
@@ -60,8 +61,9 @@ def flow(
     (default 1e-8, in float32 1e-5). Measured on 10,000 random problems, the relative
     error of hitting times is below `tolerance`; see `benchmarks/`.
 
-    Limit: implicit steps are taken with up to 256 patterns. With more, lanes with
-    `beta` below about a tenth of the reward gaps end as `max_steps`.
+    Limit: where rewards move with the policy, implicit steps are taken with up to 256
+    patterns. With more, lanes with `beta` below about a tenth of the reward gaps end as
+    `max_steps`.
 
     Raises `ValueError` if the signal does not fit the problem or a parameter is out of
     range. Never raises for what happens in a lane: see `Solution.outcome`.
@@ -70,7 +72,8 @@ def flow(
     if tolerance is None:
         single = problem.log_policy.dtype == jnp.float32
         tolerance = 1e-5 if single else 1e-8
-    if is_stiff(signal, update) and problem.num_patterns <= MOST_PATTERNS:
+    few = signal.fixed or problem.num_patterns <= MOST_PATTERNS
+    if is_stiff(signal, update) and few:
         make_path, stepper = _stiff_path, None
     else:
         # Diffrax takes longer to import than the rest of this package.

@@ -21,7 +21,6 @@ import jax.numpy as jnp
 from simulator.dynamics import Dynamics
 from simulator.exact_path import AbstractSmoothPath, Shift
 from simulator.marching import Ends, Settings, Walker, code
-from simulator.signals import AbstractFixedSignal
 from simulator.solution import Outcome, Solution
 
 
@@ -50,9 +49,9 @@ def tangent(
 
     def parts(arrays):
         problem, signal, update, until = eqx.combine(arrays, rest)
-        assert isinstance(signal, AbstractFixedSignal)  # as closed forms have
         dynamics = Dynamics(problem, signal, update)
-        return Change(dynamics, signal.rewards(problem), until)
+        # Where there is a closed form, they are the same at every policy.
+        return Change(dynamics, signal(problem, problem.log_policy), until)
 
     _, changed = eqx.filter_jvp(parts, (arrays,), (change,))
     path, until = walker.path, walker.until

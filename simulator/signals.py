@@ -47,6 +47,11 @@ class AbstractSignal(eqx.Module):
     needs_kernel: ClassVar[bool] = False
 
     @property
+    def fixed(self) -> bool:
+        """Whether the rewards do not depend on the policy."""
+        return False
+
+    @property
     def stiff(self) -> bool:
         """Whether the policy gradient has a rest point that all patterns approach.
 
@@ -71,6 +76,11 @@ class AbstractSignal(eqx.Module):
 
 class AbstractFixedSignal(AbstractSignal):
     """A signal whose rewards do not depend on the policy."""
+
+    @property
+    def fixed(self):
+        """They do not."""
+        return True
 
     @abstractmethod
     def rewards(self, problem: Problem) -> Float[Array, " K"]:
@@ -285,6 +295,11 @@ class Mixture(AbstractSignal):
                 f"{len(self.signals)} signals but weights of shape "
                 f"{self.weights.shape}; give one weight per signal."
             )
+
+    @property
+    def fixed(self):
+        """If all of the signals are."""
+        return all(signal.fixed for signal in self.signals)
 
     @property
     def stiff(self):

@@ -10,15 +10,17 @@ With `f_k = rho_k - beta log(pi_k / pi_ref_k)`, `A_k = f_k - sum_j pi_j f_j` and
 
     M_kj = F_kj - sum_l pi_l F_lj + pi_j (beta - A_k - A_j).
 
-Three things keep the digits of patterns of probability 1e-100. Each row of the system
-is divided by `1 + h pi_k` (the clock included), so that none is lost beside another.
-Diagonals come from the sums of rows. And the row of the most likely pattern, whose
-velocity is a difference of the others', says that the logits' sum is conserved.
+For fixed rewards this is a diagonal and two parts of rank one, and a system costs of
+order K. Three things keep the digits of patterns of probability 1e-100. Each row of the
+system is divided by `1 + h pi_k` (the clock included), so that none is lost beside
+another. Diagonals come from the sums of rows. And the row of the most likely pattern,
+whose velocity is a difference of the others', says that the logits' sum is conserved.
 
 The clock is `ell = log(1 + t / t_ref)`: what happens in a short time late in a run asks
 for a step that is short beside ell, and the logits are told its size, not its ends.
 """
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import jax
@@ -30,7 +32,8 @@ from simulator import rosenbrock
 from simulator.dynamics import Dynamics
 from simulator.flow_path import AbstractFlowPath, FlowPoint, rescaling
 from simulator.marching import Move, Walker
-from simulator.signals import AbstractFixedSignal
+
+Solver = Callable[[Float[Array, " K"]], Float[Array, " K"]]
 
 
 class StiffPath(AbstractFlowPath):
@@ -91,13 +94,13 @@ class StiffPath(AbstractFlowPath):
         # Row k of h df/dy is `clock_k M_k`, as are those of f but for a factor.
         log_clock = log_probs + self.log_t_ref + here.ell + jnp.log(size)
         moves, stays = jax.nn.sigmoid(log_clock), jax.nn.sigmoid(-log_clock)
-        slope = self._slope(here.logits, log_probs, advantage)
-        number = len(log_probs)
-        likeliest = jnp.arange(number) == jnp.argmax(log_probs)
-        matrix = jnp.diag(stays) - rosenbrock.GAMMA * moves[:, None] * slope
-        matrix = jnp.where(likeliest[:, None], jnp.where(inside, 1.0, 0.0), matrix)
-        factors = lu_factor(matrix)
+        likeliest = jnp.arange(len(log_probs)) == jnp.argmax(log_probs)
         free = inside & ~likeliest
+        if self.dynamics.signal.fixed:
+            solve = self._by_parts(log_probs, advantage, moves, stays, likeliest)
+        else:
+            slope = self._slope(here.logits, log_probs, advantage)
+            solve = _whole(slope, inside, moves, stays, likeliest)
 
         def right_side(logits, alpha, g, carried):
             new = self.policy_of(logits)
@@ -106,9 +109,7 @@ class StiffPath(AbstractFlowPath):
             whole = rosenbrock.GAMMA * (moves * kick + stays * carried)
             return jnp.where(free, whole, 0.0)
 
-        logits, error = rosenbrock.step(
-            here.logits, right_side, lambda b: lu_solve(factors, b)
-        )
+        logits, error = rosenbrock.step(here.logits, right_side, solve)
         return FlowPoint(logits, here.ell + size), error
 
     def _advantage(self, log_probs) -> Float[Array, " K"]:
@@ -121,11 +122,56 @@ class StiffPath(AbstractFlowPath):
         beta = self.dynamics.update.beta
         table = policy * (beta - advantage[:, None] - advantage)
         problem, signal = self.dynamics.problem, self.dynamics.signal
-        if not isinstance(signal, AbstractFixedSignal):
-            pay = jax.jacfwd(lambda x: signal(problem, self.policy_of(x)))(logits)
-            pay = jnp.where(inside[:, None], pay, 0.0)
-            table = table + pay - policy @ pay
+        pay = jax.jacfwd(lambda x: signal(problem, self.policy_of(x)))(logits)
+        pay = jnp.where(inside[:, None], pay, 0.0)
+        table = table + pay - policy @ pay
         number = len(log_probs)
         off = inside[:, None] & inside & ~jnp.eye(number, dtype=bool)
         table = jnp.where(off, table, 0.0)
         return table - jnp.diag(jnp.sum(table, axis=1))
+
+    def _by_parts(self, log_probs, advantage, moves, stays, likeliest) -> Solver:
+        """`_whole` for fixed rewards.
+
+        With `p = sum_j pi_j y_j` and `q = sum_j pi_j A_j y_j` its rows are
+
+            (stays + gamma moves (beta - A)) y - gamma moves ((beta - A) p - q) = b,
+
+        linear in y once p and q are known, and those are the roots of two equations.
+        """
+        policy = jnp.exp(log_probs)
+        pull = self.dynamics.update.beta - advantage
+        clock = rosenbrock.GAMMA * moves
+        free = (log_probs > -jnp.inf) & ~likeliest
+        scale = jnp.where(free, stays + clock * pull, 1.0)
+        by_p = jnp.where(free, clock * pull / scale, 0.0)
+        by_q = jnp.where(free, -clock / scale, 0.0)
+
+        def mean(weights, y):
+            # The likeliest pattern has minus the sum of the others.
+            its_own = jnp.sum(jnp.where(likeliest, weights, 0.0))
+            return jnp.sum(jnp.where(free, (weights - its_own) * y, 0.0))
+
+        def sums(y):
+            """p and q."""
+            return mean(policy, y), mean(policy * advantage, y)
+
+        (a, c), (b, d) = sums(by_p), sums(by_q)
+        determinant = (1 - a) * (1 - d) - b * c
+
+        def solve(right_side):
+            y = right_side / scale
+            p, q = sums(y)
+            p, q = (1 - d) * p + b * q, c * p + (1 - a) * q
+            y = y + (p * by_p + q * by_q) / determinant
+            return jnp.where(likeliest, -jnp.sum(jnp.where(free, y, 0.0)), y)
+
+        return solve
+
+
+def _whole(slope, inside, moves, stays, likeliest) -> Solver:
+    """The solution of the system of a step, its rows divided as they are."""
+    matrix = jnp.diag(stays) - rosenbrock.GAMMA * moves[:, None] * slope
+    matrix = jnp.where(likeliest[:, None], jnp.where(inside, 1.0, 0.0), matrix)
+    factors = lu_factor(matrix)
+    return lambda right_side: lu_solve(factors, right_side)

@@ -338,6 +338,32 @@ def test_the_natural_gradient_crosses_at_the_log_ratio_over_the_lead():
     np.testing.assert_allclose(exact.log_time, flow.log_time, rtol=1e-9)
 
 
+MIXED_RATES = np.array([0.9, 0.6, 0.1])
+
+
+def test_a_mixture_of_fixed_rewards_has_its_closed_form_and_slopes():
+    kernel = np.stack([MIXED_RATES, 1 - MIXED_RATES], axis=1)
+    logits = np.array([-2.0, 1.0, 0.0])
+
+    def time(weights, engine=sim.solve):
+        problem = sim.Problem(MIXED_RATES, logits=logits, answer_kernel=kernel)
+        signal = sim.Mixture((sim.Verifiable(), sim.SelfCertainty()), weights)
+        return engine(problem, signal, until=sim.Gap(1e-2))
+
+    weights = np.array([0.7, 0.2])
+    found, flow = time(weights), time(weights, sim.flow)
+    assert (found.method, flow.method) == ("exact", "flow")
+    np.testing.assert_allclose(found.log_time, flow.log_time, rtol=1e-8)
+    np.testing.assert_allclose(found.log_probs, flow.log_probs, atol=1e-7)
+    slope = jax.grad(lambda w: time(w).log_time)(jnp.asarray(weights))
+    for k in range(2):
+        step = 1e-5 * np.eye(2)[k]
+        change = time(weights + step).log_time - time(weights - step).log_time
+        np.testing.assert_allclose(slope[k], change / 2e-5, rtol=1e-6)
+    moving = sim.Mixture((sim.Verifiable(), sim.MajorityVote()), weights)
+    assert not sim.closed_form(moving, sim.PolicyGradient())
+
+
 def test_the_engine_is_chosen_by_what_is_known():
     problem = sim.Problem([0.9, 0.1], [0.5, 0.5])
     penalised = sim.PolicyGradient(beta=0.5)

@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 import simulator as sim
 import theory
 from simulator.dynamics import Dynamics
-from simulator.stiff_path import StiffPath
+from simulator.stiff_path import StiffPath, _whole
 from tests.oracles import softmax
 
 WIDTH, PATTERNS = 8, 5
@@ -108,7 +108,8 @@ def test_events_are_where_explicit_steps_find_them(rng, monkeypatch):
     beta = np.geomspace(0.2, 1, WIDTH)
     implicit = run(rates, logits, beta)
     # The package's name `flow` is the function's.
-    monkeypatch.setattr(sys.modules["simulator.flow"], "MOST_PATTERNS", 0)
+    module = sys.modules["simulator.flow"]
+    monkeypatch.setattr(module, "is_stiff", lambda signal, update: False)
     explicit = run(rates, logits, beta)
     assert explicit.method == "flow"
     crossed = np.isfinite(explicit.event_log_times[:, 0])
@@ -204,13 +205,36 @@ def test_whatever_may_be_stiff_goes_by_implicit_steps():
         assert found.method == method
 
 
-def test_more_patterns_than_it_has_room_for_go_by_explicit_steps(rng):
-    problem = sim.Problem(rng.uniform(size=300), logits=rng.normal(size=300))
-    found = sim.solve(
-        problem, sim.Verifiable(), sim.PolicyGradient(beta=1.0), until=sim.Accuracy(0.6)
+@pytest.mark.parametrize("late", [0.0, 8.0, 60.0])
+@pytest.mark.parametrize("inside", [PATTERNS, PATTERNS - 2])
+def test_fixed_rewards_need_no_matrix(late, inside, rng):
+    logits = 2 * rng.normal(size=PATTERNS)
+    logits[inside:] = -np.inf
+    problem = sim.Problem(rng.uniform(size=PATTERNS), logits=logits)
+    path = StiffPath(
+        Dynamics(problem, sim.Verifiable(), sim.PolicyGradient(beta=0.7)), jnp.zeros(())
     )
-    assert found.method == "flow"
+    log_probs = problem.log_policy
+    used = log_probs > -jnp.inf
+    advantage = path._advantage(log_probs)
+    moves, stays = jax.nn.sigmoid(log_probs + late), jax.nn.sigmoid(-log_probs - late)
+    likeliest = jnp.arange(PATTERNS) == jnp.argmax(log_probs)
+    slope = path._slope(problem.log_policy, log_probs, advantage)
+    right_side = jnp.where(used & ~likeliest, rng.normal(size=PATTERNS), 0.0)
+    found = path._by_parts(log_probs, advantage, moves, stays, likeliest)(right_side)
+    wanted = _whole(slope, used, moves, stays, likeliest)(right_side)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+def test_many_patterns_go_by_implicit_steps_if_their_pay_is_fixed(rng):
+    rates, logits = rng.uniform(size=300), rng.normal(size=300)
+    update = sim.PolicyGradient(beta=1.0)
+    problem = sim.Problem(rates, logits=logits)
+    found = sim.solve(problem, sim.Verifiable(), update, until=sim.Accuracy(0.55))
+    assert found.method == "implicit"
     assert str(sim.outcome_names(found.outcome)) == "reached"
+    moving = sim.Demonstrations(softmax(logits))
+    assert sim.solve(problem, moving, update, max_log_time=0.0).method == "flow"
 
 
 def test_single_precision_rests_at_the_optimum_too(rng):
