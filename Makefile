@@ -23,6 +23,7 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/hitting_time.py
+	$(BIN)/python benchmarks/penalised.py
 	$(BIN)/python benchmarks/rollouts.py
 	$(BIN)/python benchmarks/sweeps.py
 
