@@ -10,12 +10,13 @@ the closed form of the optimum.
 import argparse
 import json
 import platform
-import time
+from functools import partial
 
 import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from peers import warm
 
 import simulator as sim
 import theory
@@ -53,17 +54,6 @@ def peer(max_steps):
     return jax.jit(jax.vmap(one))
 
 
-def warm(function):
-    """The result, and the best time of some calls after the first."""
-    jax.block_until_ready(function())
-    times = []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        result = jax.block_until_ready(function())
-        times.append(time.perf_counter() - started)
-    return result, min(times)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--problems", type=int, default=256)
@@ -77,7 +67,8 @@ def main():
     problem = sim.Problem(rates, base)
     update = sim.PolicyGradient(beta=betas)
 
-    ours, seconds = warm(lambda: sim.solve(problem, sim.Verifiable(), update))
+    solve = partial(sim.solve, problem, sim.Verifiable(), update)
+    ours, _, seconds = warm(solve, REPEATS)
     settled = sim.outcome_names(ours.outcome) == "settled"
     error = np.abs(np.exp(ours.log_probs) - optimum).max(axis=1)
     rows = {
@@ -95,7 +86,7 @@ def main():
     }
     run = peer(args.max_steps)
     given = rates, np.log(base), betas, np.exp(ours.log_time)
-    (policy, done), seconds = warm(lambda: run(*given))
+    (policy, done), _, seconds = warm(lambda: run(*given), REPEATS)
     done = np.asarray(done)
     error = np.abs(np.asarray(policy) - optimum).max(axis=1)
     rows["diffrax Kvaerno5"] = {

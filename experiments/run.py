@@ -95,13 +95,11 @@ def build_signal(items: list[str], rule: catalogue.Entry, options: dict[str, obj
 
 def _warn_of_never(event, problem) -> None:
     """Say so if no policy has the accuracy at which to stop."""
-    import numpy as np
-
     import simulator as sim
 
     if not isinstance(event, sim.Accuracy):
         return
-    best = np.max(np.where(problem.log_policy > -np.inf, problem.success_rates, 0))
+    best = sim.best_value(problem.log_policy, problem.success_rates)
     if event.level >= best:
         print(
             f"--until {until.write(event)} is never reached: no pattern of the base "

@@ -17,6 +17,12 @@ class Dynamics(eqx.Module):
     signal: AbstractSignal
     update: AbstractUpdate
 
+    @property
+    def log_t_ref(self) -> Float[Array, ""]:
+        """Log of `1 / |velocity(0)|`, a unit of time; 0 for a problem at rest."""
+        log_speed = self.point(self.problem.log_policy).log_speed
+        return jnp.where(log_speed > -jnp.inf, -log_speed, 0.0)
+
     def point(self, log_probs: Float[Array, " K"]) -> Point:
         """Everything that can be said about one policy; see `Point`."""
         inside = log_probs > -jnp.inf

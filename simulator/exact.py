@@ -8,9 +8,7 @@ the state, and a time of 1e300 costs little more than one of 1.
 Events are roots on the path. A time that is asked for is a root of the quadrature.
 """
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
 from simulator import engine
 from simulator.arguments import check_parts
@@ -41,9 +39,7 @@ def closed_form(signal: AbstractSignal, update: AbstractUpdate) -> bool:
         return False
     if type(update) is NaturalGradient or isinstance(update, AbstractClock):
         return True
-    beta = update.beta
-    unpenalised = not isinstance(beta, jax.core.Tracer) and not np.any(np.asarray(beta))
-    return type(update) is PolicyGradient and unpenalised
+    return type(update) is PolicyGradient and not update.penalised
 
 
 def _path(options: None, dynamics: Dynamics) -> AbstractExactPath:
@@ -52,8 +48,7 @@ def _path(options: None, dynamics: Dynamics) -> AbstractExactPath:
     problem = dynamics.problem
     first = dynamics.point(problem.log_policy)
     if isinstance(dynamics.update, NaturalGradient):
-        log_t_ref = jnp.where(first.log_speed > -jnp.inf, -first.log_speed, 0.0)
-        return ReplicatorPath(dynamics, first.rewards, log_t_ref)
+        return ReplicatorPath(dynamics, first.rewards, dynamics.log_t_ref)
     return OrbitPath(dynamics, Orbit(first.rewards, problem.log_policy))
 
 

@@ -42,7 +42,6 @@ class ExplicitPath(AbstractFlowPath):
     stepper: Stepper
 
     method: ClassVar[str] = "flow"
-    first_size: ClassVar[float] = 0.05
 
     def start(self) -> FlowState:
         """The base policy."""
@@ -73,10 +72,6 @@ class ExplicitPath(AbstractFlowPath):
 
         return clocked, start.here, jnp.abs(size), _rescale(start.field, in_ell)
 
-    def view(self, start, size):
-        del size
-        return start
-
     def inside(self, view, size):
         return self._state(self.stepper.land(*self._from(view, size)))
 
@@ -86,7 +81,7 @@ class ExplicitPath(AbstractFlowPath):
         target = self.ell_at(log_target)
         landing = walker.landing | (here.ell + walker.size * field.ell >= target)
         size = jnp.where(landing, here.ell - target, walker.size)
-        end, error, _ = self.stepper.step(*self._from(walker.state, size))
+        end, error = self.stepper.step(*self._from(walker.state, size))
         sum_squares = jnp.sum(error.logits**2) + error.ell**2
         scaled = jnp.sqrt(sum_squares / (len(error.logits) + 1)) / tolerance
         good = scaled <= 1
@@ -102,13 +97,10 @@ class ExplicitPath(AbstractFlowPath):
         )
         state = self._state(end)
         broken = ~jnp.isfinite(jnp.sum(end.logits) + end.ell)
-        return Move(
-            end=state,
-            passed=jnp.zeros((0, *end.logits.shape), size.dtype),
-            following=state,
+        return self.attempt(
+            state,
+            next_size,
             size=size,
-            next_size=next_size,
-            pace=next_size,
             accepted=accepted,
             landed=landed,
             landing=overshoot,

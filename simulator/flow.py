@@ -1,14 +1,11 @@
 """The gradient flow `d logits / dt = velocity`, integrated numerically."""
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
 from simulator import engine
 from simulator.arguments import check_parts
 from simulator.dynamics import Dynamics
 from simulator.explicit_path import ExplicitPath
-from simulator.flow_path import log_t_ref
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
@@ -26,20 +23,16 @@ def is_stiff(signal: AbstractSignal, update: AbstractUpdate | None) -> bool:
     So they do under the policy gradient with a KL penalty, or with demonstrations.
     """
     update = PolicyGradient() if update is None else update
-    if type(update) is not PolicyGradient:
-        return False
-    beta = update.beta
-    penalised = isinstance(beta, jax.core.Tracer) or np.any(np.asarray(beta) > 0)
-    return signal.stiff or bool(penalised)
+    return type(update) is PolicyGradient and (signal.stiff or update.penalised)
 
 
 def _explicit_path(stepper, dynamics: Dynamics) -> ExplicitPath:
-    return ExplicitPath(dynamics, log_t_ref(dynamics), stepper)
+    return ExplicitPath(dynamics, dynamics.log_t_ref, stepper)
 
 
 def _stiff_path(options: None, dynamics: Dynamics) -> StiffPath:
     del options
-    return StiffPath(dynamics, log_t_ref(dynamics))
+    return StiffPath(dynamics, dynamics.log_t_ref)
 
 
 def flow(

@@ -1,16 +1,16 @@
 """What the numerical paths of the flow have in common: logits, and a clock."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from simulator.dynamics import Dynamics
 from simulator.logspace import log_expm1
-from simulator.marching import AbstractPath
+from simulator.marching import AbstractPath, Move
 
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 
@@ -31,23 +31,29 @@ class AbstractFlowPath(AbstractPath):
     dynamics: eqx.AbstractVar[Dynamics]
     log_t_ref: eqx.AbstractVar[Float[Array, ""]]
 
+    first_size: ClassVar[float] = 0.05
+
     @abstractmethod
     def here(self, state: Any) -> FlowPoint:
         """The point of a state."""
+
+    @property
+    def support(self) -> Bool[Array, " K"]:
+        """The patterns that the base policy may choose."""
+        return self.dynamics.problem.log_policy > -jnp.inf
 
     def base(self) -> FlowPoint:
         """The point of the base policy."""
         log_policy = self.dynamics.problem.log_policy
         zero = jnp.zeros((), log_policy.dtype)
-        return FlowPoint(jnp.where(log_policy > -jnp.inf, log_policy, zero), zero)
+        return FlowPoint(jnp.where(self.support, log_policy, zero), zero)
 
     def log_probs(self, state):
         return self.policy_of(self.here(state).logits)
 
     def policy_of(self, logits: Float[Array, " K"]) -> Float[Array, " K"]:
         """Log-probabilities."""
-        inside = self.dynamics.problem.log_policy > -jnp.inf
-        return jax.nn.log_softmax(jnp.where(inside, logits, -jnp.inf))
+        return jax.nn.log_softmax(jnp.where(self.support, logits, -jnp.inf))
 
     def log_time(self, state):
         return self.log_t_ref + log_expm1(self.here(state).ell)
@@ -56,11 +62,17 @@ class AbstractFlowPath(AbstractPath):
         """`log(1 + t / t_ref)`, without overflow."""
         return jnp.logaddexp(0.0, log_time - self.log_t_ref)
 
-
-def log_t_ref(dynamics: Dynamics) -> Float[Array, ""]:
-    """The unit of time of a problem; 1 for one at rest."""
-    first = dynamics.point(dynamics.problem.log_policy)
-    return jnp.where(first.log_speed > -jnp.inf, -first.log_speed, 0.0)
+    def attempt(self, end: Any, next_size: Float[Array, ""], **rest: Any) -> Move:
+        """A move that sees nothing in passing and goes on from its end."""
+        logits = self.here(end).logits
+        return Move(
+            end=end,
+            passed=jnp.zeros((0, *logits.shape), logits.dtype),
+            following=end,
+            next_size=next_size,
+            pace=next_size,
+            **rest,
+        )
 
 
 def rescaling(error: Float[Array, ""], order: int) -> Float[Array, ""]:

@@ -81,9 +81,10 @@ class AbstractPath(eqx.Module):
     def move(self, walker: "Walker", log_target: Float[Array, ""], tolerance) -> Move:
         """Try a step of `walker.size`; land on a time that is reached or passed."""
 
-    @abstractmethod
     def view(self, start: State, size: Float[Array, ""]) -> Any:
         """What is needed to look into the step from `start`, of `size`."""
+        del size
+        return start
 
     @abstractmethod
     def inside(self, view: Any, size: Float[Array, ""]) -> State:

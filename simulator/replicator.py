@@ -92,10 +92,6 @@ class ReplicatorPath(AbstractSmoothPath):
         del event  # With a penalty even the mean reward may fall.
         return True
 
-    def view(self, start, size):
-        del size
-        return start
-
     def inside(self, view, size):
         return ReplicatorState(view.v + size)
 

@@ -20,11 +20,10 @@ Field = Callable[[State], State]
 
 
 class Step(NamedTuple):
-    """`end`, the embedded error estimate, and the field at `end`."""
+    """`end`, and the embedded error estimate."""
 
     end: State
     error: State
-    field: State
 
 
 class Stepper(eqx.Module):
@@ -43,7 +42,7 @@ class Stepper(eqx.Module):
             point = _advance(start, size, row, stages)
             stages.append(field(point))
         error = _combine(size, tableau.b_error, stages)
-        return Step(point, error, stages[-1])
+        return Step(point, error)
 
     def land(self, field: Field, start: State, size, first: State) -> State:
         """The end of `step`."""

@@ -25,7 +25,6 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import lu_factor, lu_solve
 from jaxtyping import Array, Float
 
 from simulator import rosenbrock
@@ -43,7 +42,6 @@ class StiffPath(AbstractFlowPath):
     log_t_ref: Float[Array, ""]
 
     method: ClassVar[str] = "implicit"
-    first_size: ClassVar[float] = 0.05
 
     def start(self) -> FlowPoint:
         """The base policy."""
@@ -51,10 +49,6 @@ class StiffPath(AbstractFlowPath):
 
     def here(self, state):
         return state
-
-    def view(self, start, size):
-        del size
-        return start
 
     def inside(self, view, size):
         return self._step(view, size)[0]
@@ -66,30 +60,25 @@ class StiffPath(AbstractFlowPath):
         landing = walker.size >= room
         size = jnp.where(landing, room, walker.size)
         end, error = self._step(here, size)
-        used = jnp.sum(self.dynamics.problem.log_policy > -jnp.inf)
-        scaled = jnp.sqrt(jnp.sum(error**2) / used) / tolerance
+        scaled = jnp.sqrt(jnp.sum(error**2) / jnp.sum(self.support)) / tolerance
         good = scaled <= 1
         landed = good & landing
         next_size = size * rescaling(scaled, rosenbrock.ORDER)
         # A step cut short says nothing against longer ones.
         next_size = jnp.where(landed, jnp.maximum(next_size, walker.size), next_size)
-        return Move(
-            end=end,
-            passed=jnp.zeros((0, *end.logits.shape), size.dtype),
-            following=end,
+        return self.attempt(
+            end,
+            next_size,
             size=size,
-            next_size=next_size,
-            pace=next_size,
             accepted=good,
             landed=landed,
-            landing=landed,
+            landing=jnp.asarray(False),
             hopeless=~good & (next_size < jnp.finfo(size.dtype).tiny),
         )
 
     def _step(self, here: FlowPoint, size) -> tuple[FlowPoint, Float[Array, " K"]]:
         """The end of a step in ell, and the estimated error of the logits there."""
-        log_probs = self.policy_of(here.logits)
-        inside = log_probs > -jnp.inf
+        log_probs, inside = self.policy_of(here.logits), self.support
         advantage = self._advantage(log_probs)
         # Row k of h df/dy is `clock_k M_k`, as are those of f but for a factor.
         log_clock = log_probs + self.log_t_ref + here.ell + jnp.log(size)
@@ -99,8 +88,7 @@ class StiffPath(AbstractFlowPath):
         if self.dynamics.signal.fixed:
             solve = self._by_parts(log_probs, advantage, moves, stays, likeliest)
         else:
-            slope = self._slope(here.logits, log_probs, advantage)
-            solve = _whole(slope, inside, moves, stays, likeliest)
+            solve = self._whole(log_probs, advantage, moves, stays, likeliest)
 
         def right_side(logits, alpha, g, carried):
             new = self.policy_of(logits)
@@ -114,21 +102,32 @@ class StiffPath(AbstractFlowPath):
 
     def _advantage(self, log_probs) -> Float[Array, " K"]:
         values = self.dynamics.point(log_probs).advantage.values()
-        return jnp.where(log_probs > -jnp.inf, values, 0.0)
+        return jnp.where(self.support, values, 0.0)
 
-    def _slope(self, logits, log_probs, advantage) -> Float[Array, "K K"]:
+    def _slope(self, log_probs, advantage) -> Float[Array, "K K"]:
         """M of the module's docstring; rows and columns outside the support are 0."""
-        policy, inside = jnp.exp(log_probs), log_probs > -jnp.inf
+        policy, inside = jnp.exp(log_probs), self.support
+        logits = jnp.where(inside, log_probs, 0.0)
         beta = self.dynamics.update.beta
         table = policy * (beta - advantage[:, None] - advantage)
         problem, signal = self.dynamics.problem, self.dynamics.signal
         pay = jax.jacfwd(lambda x: signal(problem, self.policy_of(x)))(logits)
         pay = jnp.where(inside[:, None], pay, 0.0)
         table = table + pay - policy @ pay
-        number = len(log_probs)
-        off = inside[:, None] & inside & ~jnp.eye(number, dtype=bool)
+        off = inside[:, None] & inside & ~jnp.eye(len(log_probs), dtype=bool)
         table = jnp.where(off, table, 0.0)
         return table - jnp.diag(jnp.sum(table, axis=1))
+
+    def _whole(self, log_probs, advantage, moves, stays, likeliest) -> Solver:
+        """The solution of the system of a step, its rows divided as they are."""
+        # Takes a while to import, and only rewards that move need it.
+        from jax.scipy.linalg import lu_factor, lu_solve
+
+        slope = self._slope(log_probs, advantage)
+        matrix = jnp.diag(stays) - rosenbrock.GAMMA * moves[:, None] * slope
+        conserved = jnp.where(self.support, 1.0, 0.0)
+        factors = lu_factor(jnp.where(likeliest[:, None], conserved, matrix))
+        return lambda right_side: lu_solve(factors, right_side)
 
     def _by_parts(self, log_probs, advantage, moves, stays, likeliest) -> Solver:
         """`_whole` for fixed rewards.
@@ -142,7 +141,7 @@ class StiffPath(AbstractFlowPath):
         policy = jnp.exp(log_probs)
         pull = self.dynamics.update.beta - advantage
         clock = rosenbrock.GAMMA * moves
-        free = (log_probs > -jnp.inf) & ~likeliest
+        free = self.support & ~likeliest
         scale = jnp.where(free, stays + clock * pull, 1.0)
         by_p = jnp.where(free, clock * pull / scale, 0.0)
         by_q = jnp.where(free, -clock / scale, 0.0)
@@ -167,11 +166,3 @@ class StiffPath(AbstractFlowPath):
             return jnp.where(likeliest, -jnp.sum(jnp.where(free, y, 0.0)), y)
 
         return solve
-
-
-def _whole(slope, inside, moves, stays, likeliest) -> Solver:
-    """The solution of the system of a step, its rows divided as they are."""
-    matrix = jnp.diag(stays) - rosenbrock.GAMMA * moves[:, None] * slope
-    matrix = jnp.where(likeliest[:, None], jnp.where(inside, 1.0, 0.0), matrix)
-    factors = lu_factor(matrix)
-    return lambda right_side: lu_solve(factors, right_side)

@@ -41,6 +41,12 @@ class AbstractUpdate(eqx.Module):
     def velocity(self, advantage: Centred) -> ScaledVector:
         """`d logits / dt` `[K]`, as mantissa and log scale, in the plain clock."""
 
+    @property
+    def penalised(self) -> bool:
+        """Whether there is a KL penalty in some lane, as far as is known."""
+        beta = self.beta
+        return isinstance(beta, jax.core.Tracer) or bool(np.any(np.asarray(beta)))
+
     def log_clock(
         self, rewards: Float[Array, " K"], log_probs: Float[Array, " K"]
     ) -> Float[Array, ""]:

@@ -64,9 +64,7 @@ def pointwise(job, rates, log_reference) -> list[CheckResult]:
     error = np.max(errors, axis=0) / scale
 
     bound = theory.limit_distance_bound(rates, log_reference, betas)
-    # To the limit it is as far as it has mass off the best patterns.
-    best = theory.is_best(rates, log_reference)
-    distance = np.sum(np.where(best, 0.0, np.exp(optimum)), axis=-1)
+    distance = _off_best(rates, log_reference, optimum)
     inputs = {"success_rates": rates, "log_policy": log_reference, "beta": betas}
     return [
         scored(
@@ -91,11 +89,19 @@ def pointwise(job, rates, log_reference) -> list[CheckResult]:
     ]
 
 
+def _off_best(rates, log_reference, policy):
+    """How far the optimum is from the limit policy: its mass off the best patterns.
+
+    A difference of the two would have no digits for a small beta.
+    """
+    best = theory.is_best(rates, log_reference)
+    return np.sum(np.where(best, 0.0, np.exp(policy)), axis=-1)
+
+
 def _at_rest(job, rates, log_policy) -> list[CheckResult]:
     betas = 10.0 ** job.rng.uniform(-2, 1, size=len(rates))
     predicted = theory.optimal_policy(rates, log_policy, betas)
     bound = theory.limit_distance_bound(rates, log_policy, betas)
-    best = theory.is_best(rates, log_policy)
     inputs = {"success_rates": rates, "log_policy": log_policy, "beta": betas}
     results = []
     for rule in (sim.PolicyGradient, sim.NaturalGradient):
@@ -110,8 +116,7 @@ def _at_rest(job, rates, log_policy) -> list[CheckResult]:
         with np.errstate(invalid="ignore"):
             error = np.abs(runs.log_probs - predicted)
         error = np.where(np.isinf(log_policy), 0.0, error).max(axis=-1)
-        # As above; a difference of policies would have no digits for a small beta.
-        distance = np.sum(np.where(best, 0.0, np.exp(runs.log_probs)), axis=-1)
+        distance = _off_best(rates, log_policy, runs.log_probs)
         ends = {"resolved": runs.reached, **inputs}
         results += [
             # A pattern is at rest only as exactly as its share lets it be.

@@ -35,8 +35,7 @@ def compute(rng, quick, progress):
     fine = np.geomspace(betas[0], betas[-1], 200)
     data["beta_of_lines"] = fine
     for name, pay in rewards.items():
-        log_pi = theory.optimal_policy(np.tile(pay, (len(fine), 1)), np.log(BASE), fine)
-        data[f"{name}_line"] = np.exp(log_pi)
+        data[f"{name}_line"] = np.exp(theory.optimal_policy(pay, np.log(BASE), fine))
     for label, rule in rules.items():
         solution = sim.flow(problem, signal, rule(beta=beta))
         settled = sim.outcome_names(solution.outcome) == "settled"

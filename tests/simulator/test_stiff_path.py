@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 import simulator as sim
 import theory
 from simulator.dynamics import Dynamics
-from simulator.stiff_path import StiffPath, _whole
+from simulator.stiff_path import StiffPath
 from tests.oracles import softmax
 
 WIDTH, PATTERNS = 8, 5
@@ -166,7 +166,7 @@ def test_the_jacobian_is_that_of_the_velocity(signal, tied, rng):
 
     theta = jnp.asarray(logits)
     log_probs = jax.nn.log_softmax(theta)
-    found = path._slope(theta, log_probs, path._advantage(log_probs))
+    found = path._slope(log_probs, path._advantage(log_probs))
     wanted = jax.jacfwd(velocity)(theta)
     np.testing.assert_allclose(
         jnp.exp(log_probs)[:, None] * found, wanted, rtol=1e-12, atol=1e-14
@@ -215,14 +215,13 @@ def test_fixed_rewards_need_no_matrix(late, inside, rng):
         Dynamics(problem, sim.Verifiable(), sim.PolicyGradient(beta=0.7)), jnp.zeros(())
     )
     log_probs = problem.log_policy
-    used = log_probs > -jnp.inf
+    used = path.support
     advantage = path._advantage(log_probs)
     moves, stays = jax.nn.sigmoid(log_probs + late), jax.nn.sigmoid(-log_probs - late)
     likeliest = jnp.arange(PATTERNS) == jnp.argmax(log_probs)
-    slope = path._slope(problem.log_policy, log_probs, advantage)
     right_side = jnp.where(used & ~likeliest, rng.normal(size=PATTERNS), 0.0)
     found = path._by_parts(log_probs, advantage, moves, stays, likeliest)(right_side)
-    wanted = _whole(slope, used, moves, stays, likeliest)(right_side)
+    wanted = path._whole(log_probs, advantage, moves, stays, likeliest)(right_side)
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
 
 
