@@ -8,13 +8,16 @@ INSTALLED := $(VENV)/.installed
 # where that is switched off: without it each process would take 5 s to begin.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: reproduce test lint bench figures lock clean
+.PHONY: reproduce test test-slow lint bench figures lock clean
 
 reproduce: $(INSTALLED)
 	$(BIN)/pattern-selection reproduce
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -52,6 +52,8 @@ So fixed success rates are harmless iff alpha << 1/T_cross. Source: this project
 Limits: two answers; the rival must be the only pattern to dominate for long before *.
 """
 
+import functools
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
@@ -184,6 +186,15 @@ def _miss(log_c: float, best: float, rival: float, others: Floats) -> float:
     return -locked(run.t[-1], run.y[:, -1])
 
 
+@functools.lru_cache(4096)
+def _shot(best: float, rival: float, others: tuple[float, ...]) -> float:
+    """C of one problem, kept: whoever asks for a rate has often asked for C before."""
+    top = np.log(rate_clock(best) - rate_clock(rival))
+    arguments = (best, rival, np.array(others))
+    root = brentq(_miss, top - _DEEPEST, top, args=arguments, xtol=1e-9)
+    return float(np.exp(root))
+
+
 def lock_in_constant(best: ArrayLike, rival: ArrayLike, others: ArrayLike) -> Floats:
     """`C = lim alpha_c T_cross`: `[...]`; `others` is `[..., K - 2]`, all below rival.
 
@@ -191,12 +202,10 @@ def lock_in_constant(best: ArrayLike, rival: ArrayLike, others: ArrayLike) -> Fl
     see `lock_in_constant_two`.
     """
     b, r, low = _rates(best, rival, others)
-    top = np.log(rate_clock(b) - rate_clock(r))
     constant = np.empty(b.shape)
     for lane in np.ndindex(b.shape):
-        arguments = (float(b[lane]), float(r[lane]), low[lane])
-        root = brentq(_miss, top[lane] - _DEEPEST, top[lane], args=arguments, xtol=1e-9)
-        constant[lane] = np.exp(root)
+        rest = tuple(low[lane].tolist())
+        constant[lane] = _shot(float(b[lane]), float(r[lane]), rest)
     return constant
 
 

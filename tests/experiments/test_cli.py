@@ -43,6 +43,7 @@ def test_run_prints_the_contract_as_json(capsys):
     assert "T0         not before the end" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_accuracy_that_no_policy_has_is_said_to_be_out_of_reach(capsys):
     run = "run --success-rates 0.9 0.6 0.99 --policy 0.3 0.7 0 --until".split()
     assert cli.main([*run, "accuracy=0.9", "--max-log10-time", "5"]) == 0
@@ -51,6 +52,7 @@ def test_an_accuracy_that_no_policy_has_is_said_to_be_out_of_reach(capsys):
     assert not capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_method_can_be_forced_and_does_not_matter(capsys):
     results = {}
     for method in ("exact", "flow"):
@@ -173,6 +175,7 @@ def test_the_catalogue_lists_every_final_class():
     assert names == {cls.__name__ for cls in final}
 
 
+@pytest.mark.slow
 def test_every_field_of_a_recipe_is_an_option(capsys):
     fast = [*REPORTED, *"--update grpo --group-size 16 --spread sample".split()]
     fast += "--signal noisy-verifier --false-positive 0.1 --json -".split()

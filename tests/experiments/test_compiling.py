@@ -62,6 +62,7 @@ def test_programs_are_not_kept_where_there_is_no_place(cache):
     assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
 
 
+@pytest.mark.slow
 def test_a_program_stored_in_part_is_stored_again(cache):
     words = ["run", "--success-rates", "0.9", "0.1", "--policy", "0.5", "0.5"]
 

@@ -31,6 +31,7 @@ def test_every_preset_can_be_run_and_its_lines_computed(name):
             assert known.min() < 0 < known.max(), which
 
 
+@pytest.mark.slow
 def test_a_diagram_is_drawn_with_its_data_and_goes_on(tmp_path, capsys):
     words = ["quality", "--cells", 6, "--out", tmp_path / "new"]
     assert diagram(*words) == 0

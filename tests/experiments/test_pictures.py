@@ -6,6 +6,8 @@ import pytest
 from experiments import figures, verify
 from experiments.pictures import FROM_REPORT, NAMES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -6,6 +6,7 @@ import json
 import math
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +95,7 @@ def files(draw):
     return table
 
 
+@pytest.mark.slow
 @often
 @given(files())
 def test_sweep_files_are_read_or_refused(table):

@@ -25,6 +25,7 @@ sys.exit(cli.main(["reproduce", "--out", sys.argv[1]]))
 """
 
 
+@pytest.mark.slow
 def test_side_by_side_is_the_same_as_alone():
     tasks = {name: (verify.verify_one, (name, 64, 5)) for name in ("A4", "C4")}
     precision = "__import__('jax').numpy.zeros(1).dtype.name", {}
@@ -65,6 +66,7 @@ def test_an_interrupt_is_for_the_parent_alone():
     assert workers.run(tasks) == {"a": 3, "b": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_command(number, tmp_path):
     child = subprocess.Popen(

@@ -141,6 +141,7 @@ class OneOfThem(sim.AbstractClock):
         return jnp.stack(factors)[self.choice]
 
 
+@pytest.mark.slow
 def test_clocks_change_times_alike_in_both_engines_and_no_policy(problems):
     choice = np.arange(WIDTH) % len(CLOCKS)
     exact = sim.solve(problems, sim.Verifiable(), OneOfThem(choice), **EVENTS)
@@ -157,6 +158,7 @@ def test_clocks_change_times_alike_in_both_engines_and_no_policy(problems):
     assert (np.abs(exact.log_time - plain.log_time) > 1e-3).all()
 
 
+@pytest.mark.slow
 def test_a_verifier_wrong_more_often_than_right_walks_backwards(problems):
     worst = sim.NoisyVerifier(0.7, 0.5)
     ended = sim.solve(problems, worst, **EVENTS)
@@ -178,6 +180,7 @@ def test_equal_rewards_do_not_move_in_any_clock(pay):
         assert np.isneginf(point.log_speed)
 
 
+@pytest.mark.slow
 def test_a_perfect_best_pattern_ends_by_the_clocks_own_power_law():
     # s_* = 1, K = 2 so nm/(n+m) = 1/2: t gap -> 1/(2 sqrt(G-1)), and t^2 gap -> 1 for
     # infinite groups.

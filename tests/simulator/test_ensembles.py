@@ -36,6 +36,7 @@ def assert_same(first, second, rtol=1e-12):
     np.testing.assert_allclose(first.log_probs, second.log_probs, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_width_blocks_and_devices(batch, monkeypatch):
     whole = solve(batch)
     steps = np.asarray(whole.num_steps)
@@ -54,6 +55,7 @@ def test_small_batches_have_programs_of_their_own_unless_they_are_many():
     assert ensembles.block_shape(5, 100) == (1, 64)
 
 
+@pytest.mark.slow
 def test_a_lane_that_exhausts_every_pass_says_so(batch):
     run = solve(batch, max_steps=MANY)
     late = sim.outcome_names(run.outcome) == "max_steps"
@@ -69,6 +71,7 @@ def test_batch_axes_come_back_and_order_is_kept(batch):
     np.testing.assert_allclose(solution.log_time.ravel(), whole.log_time, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_parameters_with_a_lane_axis_go_lane_by_lane(batch):
     levels = np.geomspace(1e-2, 1e-4, LANES)
     betas = np.linspace(0.5, 3, LANES)
@@ -179,6 +182,7 @@ def test_blocks_have_few_shapes_within_memory(lanes, elements, shape):
     assert sim.block_shape(lanes, elements) == shape
 
 
+@pytest.mark.slow
 def test_a_confidence_shared_by_all_lanes_is_not_cut_into_lanes(batch):
     confidence = np.array([0.2, 0.9, 0.4, 0.1])
     shared = sim.exact(batch, sim.FixedConfidence(confidence), until=sim.Gap(1e-2))

@@ -73,6 +73,7 @@ def test_corners_agree_with_50_digits(name):
         np.testing.assert_allclose(crossing, wanted, rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_however_little_a_rival_leads_the_run_is_resolved(rng):
     lead = 10.0 ** -np.linspace(1, 17, 64)
     logits = np.stack([0 * lead, lead, np.full_like(lead, -4.3)], axis=-1)
@@ -112,6 +113,7 @@ def test_the_two_engines_agree_on_states_at_given_times(rng):
     assert exact.num_steps.mean() < 40
 
 
+@pytest.mark.slow
 def test_ten_thousand_patterns(rng):
     rates, logits = rng.uniform(size=10_000), 0.1 * rng.normal(size=10_000)
     exact, flow = (
@@ -131,6 +133,7 @@ def test_ten_thousand_patterns(rng):
     np.testing.assert_allclose(gap, 1e-2, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_deeper_dip_beyond_the_end_does_not_hide_one_before_it():
     """The run ends within the stretch in which pi_* dips once more."""
     rates, logits = [0.2, 0.4, 0.6, 0.8], [-2.099, -3.385, -6.013, -7.339]
@@ -144,6 +147,7 @@ def test_a_deeper_dip_beyond_the_end_does_not_hide_one_before_it():
     np.testing.assert_allclose(lowest, np.log(path.min()), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_all_events_agree_with_the_flow_under_misplaced_confidence(rng):
     rates, logits = rng.uniform(size=(WIDTH, K)), 2 * rng.normal(size=(WIDTH, K))
     signal = sim.FixedConfidence(rng.uniform(size=(WIDTH, K)))
@@ -178,6 +182,7 @@ def test_accuracy_that_falls_at_once_is_below_base_from_the_start():
     assert solution.event_log_times[0] == -np.inf
 
 
+@pytest.mark.slow
 def test_the_deepest_of_several_dips_is_found(rng):
     # Every hand-over on the way to the best pattern makes it dip once more.
     rates = np.tile([0.1, 0.3, 0.5, 0.7, 0.9], (WIDTH, 1))
@@ -325,6 +330,7 @@ def test_the_natural_gradient_has_its_closed_form(beta):
         np.testing.assert_allclose(saved, wanted, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_natural_gradient_crosses_at_the_log_ratio_over_the_lead():
     problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
     update = sim.NaturalGradient()
@@ -341,6 +347,7 @@ def test_the_natural_gradient_crosses_at_the_log_ratio_over_the_lead():
 MIXED_RATES = np.array([0.9, 0.6, 0.1])
 
 
+@pytest.mark.slow
 def test_a_mixture_of_fixed_rewards_has_its_closed_form_and_slopes():
     kernel = np.stack([MIXED_RATES, 1 - MIXED_RATES], axis=1)
     logits = np.array([-2.0, 1.0, 0.0])
@@ -377,6 +384,7 @@ def test_the_engine_is_chosen_by_what_is_known():
         sim.solve(problem, sim.Verifiable(), method="magic")
 
 
+@pytest.mark.slow
 def test_float32_has_an_outcome_and_a_known_error(rng):
     rates, logits = rng.uniform(size=(WIDTH, K)), 2 * rng.normal(size=(WIDTH, K))
     double = run(rates, logits)
@@ -462,14 +470,17 @@ def holds_between(run, accuracy, optimal):
     assert (dip <= lowest + 1e-14).all() and (dip >= lowest - 1e-4).all()
 
 
+@pytest.mark.slow
 def test_what_happens_and_is_undone_within_a_stretch_is_seen(watched):
     holds_between(*watched)
 
 
+@pytest.mark.slow
 def test_the_natural_gradient_sees_it_too():
     holds_between(*run_and_watch(sim.NaturalGradient()))
 
 
+@pytest.mark.slow
 def test_the_first_and_the_last_of_several_changes_are_seen(watched):
     run, accuracy, _ = watched
     # The first time above, and the first from which accuracy stays below the base.

@@ -245,6 +245,7 @@ def run_confident(last_time):
     return times, paths, base, solution
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last_time, stays_below", [(1e13, False), (1e8, True)])
 def test_first_and_last_crossings_of_an_accuracy_that_goes_up_and_down(
     last_time, stays_below
@@ -262,6 +263,7 @@ def test_first_and_last_crossings_of_an_accuracy_that_goes_up_and_down(
         assert below == np.inf
 
 
+@pytest.mark.slow
 def test_accuracy_peaks_and_falls_below_base_under_misplaced_confidence():
     times, paths, base, solution = run_confident(1e7)
     rates = jnp.asarray(CONFIDENT[1][0])

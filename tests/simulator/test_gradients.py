@@ -49,6 +49,7 @@ def problems():
     return jnp.asarray(rates), jnp.asarray(logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("update", [sim.GRPO(8), sim.NaturalGradient()])
 def test_slopes_equal_differences_in_a_batch_and_alone(problems, update):
     def one(rates, logits):
@@ -87,6 +88,7 @@ def test_the_slope_of_a_delay_is_its_degree():
     np.testing.assert_allclose(slope, -2, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_level_and_a_confidence_have_slopes_too():
     def log_time(level, confidence):
         problem = sim.Problem(jnp.array([0.2, 0.8, 0.5]), logits=jnp.zeros(3))
@@ -105,6 +107,7 @@ def test_a_level_and_a_confidence_have_slopes_too():
         jax.jacfwd(jax.grad(log_time))(0.01, confidence)
 
 
+@pytest.mark.slow
 def test_batches_may_be_transformed_too(problems):
     def log_times(rates, logits):
         found = sim.Problem(rates, logits=logits)

@@ -39,6 +39,7 @@ def resting(rates, beta):
     )
 
 
+@pytest.mark.slow
 def test_they_come_to_rest_at_the_optimum_however_small_the_penalty(rng):
     rates = rng.uniform(size=(WIDTH, PATTERNS))
     beta = np.geomspace(1e-3, 3, WIDTH)
@@ -78,6 +79,7 @@ def test_two_patterns_take_the_time_of_a_quadrature():
         np.testing.assert_allclose(log_time, wanted, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_they_agree_with_radau_on_the_way():
     rates, logits = np.array([0.9, 0.6, 0.5, 0.1, 0.3]), np.array([-2.0, 2, 0, 1, 0])
     beta, times = 0.04, np.geomspace(0.5, 1e6, 12)
@@ -101,6 +103,7 @@ def test_they_agree_with_radau_on_the_way():
     assert found.num_steps[0] <= plain.num_steps[0] + len(times)
 
 
+@pytest.mark.slow
 def test_events_are_where_explicit_steps_find_them(rng, monkeypatch):
     rates = rng.uniform(size=(WIDTH, PATTERNS))
     logits = rng.normal(size=(WIDTH, PATTERNS))
@@ -173,6 +176,7 @@ def test_the_jacobian_is_that_of_the_velocity(signal, tied, rng):
     )
 
 
+@pytest.mark.slow
 def test_supervised_fine_tuning_ends_at_its_data_and_costs_no_time():
     data = np.array([0.7, 0.2999, 1e-4, 0.0, 0.0])
     logits = np.array([0.0, 1.0, 2.0, 0.5, -1.0])
@@ -189,6 +193,7 @@ def test_supervised_fine_tuning_ends_at_its_data_and_costs_no_time():
     np.testing.assert_allclose(found.log_probs[0, ~shown], -40, atol=2)
 
 
+@pytest.mark.slow
 def test_whatever_may_be_stiff_goes_by_implicit_steps():
     kernel = np.tile([[0.9, 0.1], [0.1, 0.9]], (2, 1, 1))
     problem = sim.Problem(kernel[..., 0], [[0.4, 0.6]] * 2, answer_kernel=kernel)
@@ -225,6 +230,7 @@ def test_fixed_rewards_need_no_matrix(late, inside, rng):
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_many_patterns_go_by_implicit_steps_if_their_pay_is_fixed(rng):
     rates, logits = rng.uniform(size=300), rng.normal(size=300)
     update = sim.PolicyGradient(beta=1.0)

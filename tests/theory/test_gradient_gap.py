@@ -92,6 +92,7 @@ def test_along_its_own_gradient_the_published_rate_is_known(rng):
     assert wanted >= 4 / 33
 
 
+@pytest.mark.slow
 def test_one_long_exact_step_gains_and_buries_the_best_pattern():
     s, policy = theory.burying_instance()
     log_pi, kept = np.log(policy), []

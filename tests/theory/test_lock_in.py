@@ -138,6 +138,7 @@ def test_two_patterns_have_a_closed_form(best, rival):
     np.testing.assert_allclose(closed, mean - theory.rate_clock(rival), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_explicit_bounds_enclose_the_constant(rng):
     ratios = []
     for size in (0, 1, 2, 3):

@@ -39,6 +39,7 @@ def by_hand(gaps, bests):
     return run, np.asarray(problems.success_rates)
 
 
+@pytest.mark.slow
 def test_curves_of_the_flow_are_those_of_solve(tmp_path):
     file = tmp_path / "curves.toml"
     file.write_text(small.TEXT + ALONG)

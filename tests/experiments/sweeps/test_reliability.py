@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,6 +83,7 @@ def children():
     return context
 
 
+@pytest.mark.slow
 def test_twenty_kills_at_random_moments_leave_the_same_store(
     tmp_path, children, monkeypatch
 ):
@@ -144,6 +146,7 @@ def begin_slowly(path: str, step: str, reached) -> None:
         march.begin(Path(path), many_units(), "", overwrite=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["fill", "remove"])
 def test_a_kill_while_a_store_is_made_or_removed_leaves_nothing(stored, children, step):
     _, path = stored
@@ -185,14 +188,25 @@ def make(path: str) -> None:
     march.begin(Path(path), many_units(), "")
 
 
-@pytest.fixture
-def stored(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
     """A finished store of many units, without solving anything."""
+    path = tmp_path_factory.mktemp("finished") / "s.zarr"
+    with pytest.MonkeyPatch.context() as patch:
+        cut_small(patch)
+        sweep = many_units()
+        target = march.begin(path, sweep, "")
+        march.march(sweep, target, Shard(), solve=no_solver)
+    return path
+
+
+@pytest.fixture
+def stored(finished, tmp_path, monkeypatch):
+    """A copy of it, to be harmed."""
     cut_small(monkeypatch)
-    sweep, path = many_units(), tmp_path / "s.zarr"
-    target = march.begin(path, sweep, "")
-    march.march(sweep, target, Shard(), solve=no_solver)
-    return sweep, path
+    path = tmp_path / "s.zarr"
+    shutil.copytree(finished, path)
+    return many_units(), path
 
 
 def open_again(sweep, path):
@@ -446,6 +460,7 @@ assert t.files(path) == t.files(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path):
     mount = (
         "mkdir -p /tmp/small-disk && mount -t tmpfs -o size=3300k none /tmp/small-disk"

@@ -46,6 +46,7 @@ def test_attributes_say_what_the_numbers_are(dataset):
     assert stamp["batch"] == 60 and len(stamp["code_sha256"]) == 64
 
 
+@pytest.mark.slow
 def test_draws_are_numbered_and_shared_by_all_cells():
     sweep = read(
         'record = ["accuracy", "base_accuracy", "entropy"]\n'

@@ -119,6 +119,7 @@ def test_unresolved_runs_are_said_and_done_again(file, capsys):
     np.testing.assert_array_equal(again.log10_t0, want.log10_t0)
 
 
+@pytest.mark.slow
 def test_a_cell_alone_gives_the_same_number(file, capsys):
     sweep(file)
     capsys.readouterr()
@@ -135,6 +136,7 @@ def test_a_cell_alone_gives_the_same_number(file, capsys):
     np.testing.assert_allclose(alone["log10_time"], stored, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_summary_alone_gives_the_same_numbers(tmp_path, capsys):
     file = tmp_path / "draws.toml"
     file.write_text(
@@ -150,6 +152,7 @@ def test_a_summary_alone_gives_the_same_numbers(tmp_path, capsys):
     assert "log10_time_q90 = " in alone and "draw = 0, " in one
 
 
+@pytest.mark.slow
 def test_a_sampled_cell_alone_gives_the_same_number(tmp_path, capsys):
     file = tmp_path / "seeds.toml"
     file.write_text(SEEDS)
@@ -276,6 +279,7 @@ def many_units(tmp_path_factory):
     return file
 
 
+@pytest.mark.slow
 def test_real_processes_killed_and_interrupted_go_on(many_units, tmp_path):
     """Ctrl-C and kill -9 of the command itself, in the middle of its work.
 
@@ -310,6 +314,7 @@ def two_processes(file, store):
     return [(code, err) for code, _, err in map(finish, both)]
 
 
+@pytest.mark.slow
 def test_two_processes_solve_one_ensemble_together(many_units, tmp_path):
     """JAX's multi-process runtime on loopback: the store of three devices in one."""
     together = tmp_path / "together.zarr"
@@ -318,6 +323,7 @@ def test_two_processes_solve_one_ensemble_together(many_units, tmp_path):
     assert files(together) == files(many_units.with_suffix(".zarr"))
 
 
+@pytest.mark.slow
 def test_a_first_process_that_cannot_begin_sends_the_others_home(many_units, tmp_path):
     (tmp_path / "mine.zarr").mkdir()
     (first, said), (other, _) = two_processes(many_units, tmp_path / "mine.zarr")

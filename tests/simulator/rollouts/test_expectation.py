@@ -112,6 +112,7 @@ def test_delight_is_not_of_the_class():
     assert np.ptp(ratio) > 0.1
 
 
+@pytest.mark.slow
 def test_redrawing_divides_by_the_chance_of_a_mixed_group():
     found = step(QUESTION, redraws=1000)
     h = clock(sim.GRPO(group_size=4, redraw=True))

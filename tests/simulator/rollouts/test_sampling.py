@@ -75,6 +75,7 @@ def test_certain_cells():
         assert (counts == [0, 40, 0]).all()
 
 
+@pytest.mark.slow
 def test_the_hat_covers_every_binomial():
     worst = 0.0
     for number in (1, 2, 3, 5, 8, 40, 333, 4096, 100_000):

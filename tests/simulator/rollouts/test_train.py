@@ -89,6 +89,7 @@ def test_small_steps_follow_the_flow_with_fluctuations_of_order_eta_over_g():
     assert abs(slope - 1) < 0.06
 
 
+@pytest.mark.slow
 def test_a_lane_does_not_depend_on_its_neighbours_or_on_devices(monkeypatch):
     recipe = ro.Recipe(num_steps=20)
     policies = np.random.default_rng(0).dirichlet(np.ones(3), size=(6, 1))
@@ -310,6 +311,7 @@ def test_training_lowers_for_all_platforms():
         assert exported.platforms == ("cpu", "cuda", "tpu")
 
 
+@pytest.mark.slow
 def test_single_precision_trains_the_same_on_average():
     recipe = {"estimator": ro.RLOO(), "num_steps": 100, "group_size": 256}
     double = np.exp(final(ro.Recipe(**recipe), seeds=200)).mean(axis=0)
