@@ -14,7 +14,7 @@ from experiments.checks.running import (
     slope_at_start,
 )
 from experiments.checks.tail_late import counts, gap_exponent, is_late
-from experiments.families import SMALL, groups, kernels, moving
+from experiments.families import SIZES, SMALL, groups, kernels, moving
 
 LATE = 20_000  # problems followed over 120 decades
 SLOW = 1000
@@ -66,10 +66,10 @@ def _excess(log_probs, merit, kept, log_t=0.0):
 def check(job: Job) -> list[CheckResult]:
     """Limits as rates over 60 decades; bounds on a part; the first move; the end."""
     results = []
-    for rates, confidence, log_policy in _drawn(job, job.number, SMALL):
+    for rates, confidence, log_policy in _drawn(job, job.number, SIZES):
         moves = moving(confidence, log_policy)
         results += _early(job, moves, rates, confidence, log_policy)
-    for rates, confidence, log_policy in _drawn(job, job.at_most(LATE), SMALL):
+    for rates, confidence, log_policy in _drawn(job, job.at_most(LATE), SIZES):
         moves = moving(confidence, log_policy)
         results += _late(job, moves, rates, confidence, log_policy)
     for rates, confidence, log_policy in _drawn(job, job.at_most(SLOW), SMALL):

@@ -21,11 +21,11 @@ def _error(log_probs, expected, log_policy):
 def check(job: Job) -> list[CheckResult]:
     """States, crossing, dip and optimum in one run; with KL in another."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, moving, SMALL):
+    for rates, log_policy in groups(job.rng, job.number, moving):
         results += _plain(job, rates, log_policy, "exact", 1e-9)
     for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALL):
         results += _plain(job, rates, log_policy, "flow", 10 * NUMERICAL)
-    for rates, log_policy in groups(job.rng, job.number, moving, SMALL):
+    for rates, log_policy in groups(job.rng, job.number, moving):
         results.append(_penalised(job, rates, log_policy))
     return results
 
