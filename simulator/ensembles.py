@@ -22,8 +22,9 @@ from jax.sharding import Mesh, PartitionSpec
 from simulator.problem import Problem
 
 CPU_WIDTH, ACCELERATOR_WIDTH = 128, 2**15  # lanes on their way at once
-BLOCK_CHUNKS = 128
+BLOCK_CHUNKS = 128  # of the largest width
 CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once
+CACHE_ELEMENTS = 2**15  # and so many on a CPU: with more it waits for its memory
 BLOCK_ELEMENTS = 2**25  # and this many kept
 DEAL = 128  # lanes that a device gets in its turn
 
@@ -125,13 +126,15 @@ def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
     takes two or three times longer to compile the same program for it. `elements` is
     how many numbers one lane on its way consists of.
     """
-    on_cpu = jax.default_backend() == "cpu"
-    widest = CPU_WIDTH if on_cpu else ACCELERATOR_WIDTH
-    widest = _power_of_two_below(min(widest, CHUNK_ELEMENTS // elements))
-    if num_lanes <= _small_width <= widest:
+    if jax.default_backend() == "cpu":
+        widest, most = CPU_WIDTH, max(CACHE_ELEMENTS, min(2 * elements, CHUNK_ELEMENTS))
+    else:
+        widest, most = ACCELERATOR_WIDTH, CHUNK_ELEMENTS
+    width = _power_of_two_below(min(widest, most // elements))
+    if num_lanes <= _small_width <= width:
         return 1, _small_width
-    most = BLOCK_ELEMENTS // (elements * widest)
-    return _power_of_two_below(min(BLOCK_CHUNKS, most)), widest
+    lanes = min(BLOCK_CHUNKS * widest, BLOCK_ELEMENTS // elements)
+    return _power_of_two_below(lanes // width), width
 
 
 def _power_of_two_below(most: int) -> int:
