@@ -55,17 +55,20 @@ def slow(*words):
     return pytest.param(*words, marks=pytest.mark.slow)
 
 
-NAMES = ["A2", "A3", "B3", "B4", "B7", "C1", "C4", "C5", "C6", "C7"]
+QUICK = ["A2", "A3", "B3", "B4", "C4", "C5", "C7"]
+SLOW = ["A4", "B2", "B5", "B6", "B7", "C1", "C2", "C3", "C6"]
 
 
-@pytest.mark.parametrize("name", [*NAMES, slow("B5"), slow("B6")])
+@pytest.mark.parametrize("name", [*QUICK, *map(slow, SLOW)])
 def test_true_statements_survive(name, solved_once):
     (report,) = verify.verify((name,), PROBLEMS, seed=3)
     assert report["violations"] == 0
     assert report["unchecked"] == []
     assert np.isfinite(report["worst_margin"])
+    # A fifth of the problems are ties or nearly so, which late flows leave undecided.
+    share = 0.2 if name in ("C2", "C3") else 0.1
     for claim in report["claims"]:
-        assert claim["unresolved"] <= 0.1 * claim["problems"] + 2
+        assert claim["unresolved"] <= share * claim["problems"] + 2
         if claim["problems"]:
             assert claim["worst_problem"] is not None
 
@@ -93,6 +96,16 @@ def both_times(factor):
     return lambda true: lambda *args: tuple(factor * bound for bound in true(*args))
 
 
+def later(true):
+    """Leaders hand over a twentieth later."""
+
+    def hull(*args):
+        found = true(*args)
+        return found._replace(slopes=1.05 * found.slopes)
+
+    return hull
+
+
 def narrower(true):
     """`(eta R)^2/10` in place of an eighth."""
 
@@ -107,6 +120,8 @@ def narrower(true):
 PLANTED = [
     ("A2", "gap_time_lower", times(2)),
     ("A3", "transition_bounds", with_one_i),
+    slow("A4", "winner_is_worst_probability", times(0.7)),
+    slow("B2", "dominance_hull", later),
     ("B3", "gap_lower", twice_as_fast),
     ("B3", "tail_limit", times(1.01)),
     ("B3", "loser_mass", times(1.01)),
@@ -119,15 +134,17 @@ PLANTED = [
     slow("B5", "initial_slope", times(1.001)),
     slow("B6", "clock_tail", times(1.001)),
     slow("B6", "grpo_bounds", both_times(1.1)),
-    ("B7", "replicator_crossing_time", times(1.01)),
-    ("B7", "replicator_kl_policy", times(1.001)),
-    ("C1", "through_velocity", times(1.001)),
-    ("C1", "trap_margin", times(4)),
+    slow("B7", "replicator_crossing_time", times(1.01)),
+    slow("B7", "replicator_kl_policy", times(1.001)),
+    slow("C1", "through_velocity", times(1.001)),
+    slow("C1", "trap_margin", times(4)),
     ("C4", "worst_wins_probability", times(0.8)),
     ("C5", "crossover_bound", times(0.5)),
     ("C5", "crossing_n", times(1.5)),
-    ("C6", "rate_clock", times(1.001)),
-    ("C6", "safe_clock", times(10)),
+    slow("C3", "majority_speed", times(1.001)),
+    slow("C3", "flip_time_two_patterns", times(1.001)),
+    slow("C6", "rate_clock", times(1.001)),
+    slow("C6", "safe_clock", times(10)),
     ("C7", "gradient_gap", times(1.01)),
     ("C7", "longest_step", times(1.05)),
     ("C7", "published_step", times(1.01)),

@@ -162,6 +162,7 @@ def float_or_text(value):
         return math.inf
 
 
+@pytest.mark.slow
 @seldom
 @given(
     st.lists(probable, min_size=6, max_size=6),

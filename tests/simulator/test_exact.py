@@ -171,6 +171,7 @@ def test_all_events_agree_with_the_flow_under_misplaced_confidence(rng):
     )
 
 
+@pytest.mark.slow
 def test_accuracy_that_falls_at_once_is_below_base_from_the_start():
     problem = sim.Problem([0.9, 0.2], [0.7, 0.3])
     solution = sim.exact(

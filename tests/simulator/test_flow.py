@@ -187,6 +187,7 @@ def test_natural_gradient_has_its_closed_form_at_saved_times():
         np.testing.assert_allclose(saved, wanted, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_ten_thousand_patterns(rng):
     problem = sim.Problem(rng.uniform(size=10_000), logits=rng.normal(size=10_000))
     solution = sim.flow(problem, sim.Verifiable(), until=sim.Accuracy(0.9))
@@ -195,6 +196,7 @@ def test_ten_thousand_patterns(rng):
     np.testing.assert_allclose(accuracy, 0.9, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_float32_stays_near_float64(problems, solved):
     rates, logits = (jnp.asarray(x, jnp.float32) for x in problems)
     with jax.enable_x64(False):

@@ -242,6 +242,7 @@ def test_many_patterns_go_by_implicit_steps_if_their_pay_is_fixed(rng):
     assert sim.solve(problem, moving, update, max_log_time=0.0).method == "flow"
 
 
+@pytest.mark.slow
 def test_single_precision_rests_at_the_optimum_too(rng):
     rates = rng.uniform(size=(WIDTH, PATTERNS))
     beta = np.geomspace(0.03, 3, WIDTH)

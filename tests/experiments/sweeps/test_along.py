@@ -62,6 +62,7 @@ def test_curves_of_the_flow_are_those_of_solve(tmp_path):
     assert apart.max() < 1e-12
 
 
+@pytest.mark.slow
 def test_curves_are_summarised_time_by_time():
     runs = columns(read(DRAWS))["accuracy_along"]
     text = DRAWS + '[reduce]\nover = ["draw"]\nstatistics = ["mean", "q50", "count"]'
