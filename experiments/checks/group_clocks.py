@@ -166,7 +166,7 @@ def _tail(job, name, rates, log_policy) -> CheckResult:
     """The residual of the limit falls, or is below rounding."""
     rule, scale, power = TAILS[name]
     limit = theory.clock_tail(rates, log_policy, scale, power)
-    exponential = power == -1
+    exponential = power == -1  # a rate takes two gaps, and two rates three
     gaps = (*GAPS, GAPS[-1] ** 2) if exponential else GAPS
     runs = [
         run(
@@ -181,9 +181,14 @@ def _tail(job, name, rates, log_policy) -> CheckResult:
     # In whatever clock, the states are those of the plain path.
     ok = np.all([r.reached for r in runs], axis=0)
     ok &= is_late(rates, log_policy, runs[0].log_probs)
-    residuals, floor = (_of_rates if exponential else _of_times)(
-        runs, gaps, limit, power
-    )
+    if exponential:
+        residuals, floor = _of_rates(runs, gaps, limit)
+    else:
+        scaled = [
+            np.exp(r.log_time + (1 + power) * np.log(gap))
+            for r, gap in zip(runs, gaps, strict=True)
+        ]
+        residuals, floor = [np.abs(x / limit - 1) for x in scaled], FLOOR
     # In the plain clock log t is -log gap; the residual's exponent is B3's there.
     n, m, losers = counts(rates, log_policy)
     # In this clock it may be that of the clock's own correction, gap^(1/2).
@@ -202,21 +207,12 @@ def _tail(job, name, rates, log_policy) -> CheckResult:
     )
 
 
-def _of_times(runs, gaps, limit, power):
-    """Residuals of `t gap^(1 + power)`, and what of them is rounding."""
-    residuals = [
-        np.abs(np.exp(r.log_time + (1 + power) * np.log(gap)) / limit - 1)
-        for r, gap in zip(runs, gaps, strict=True)
-    ]
-    return residuals, np.full(len(limit), FLOOR)
+def _of_rates(runs, gaps, limit):
+    """Residuals of the rate of log(1/gap) from gap to gap, and what is rounding there.
 
-
-def _of_rates(runs, gaps, limit, power):
-    """The same of the rate of log(1/gap) between one gap and the next.
-
-    The delay before counts for nothing in the limit, but for the digits it takes.
+    The rate is its limit times 1 + O(gap^exponent), the exponent being that of the
+    plain clock. The delay before counts for nothing, but for the digits it takes.
     """
-    del power
     times = np.stack([r.time for r in runs])
     steps = -np.diff(np.log(gaps))[:, None]
     with np.errstate(invalid="ignore"):  # beyond 1e308
