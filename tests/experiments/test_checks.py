@@ -96,6 +96,15 @@ def both_times(factor):
     return lambda true: lambda *args: tuple(factor * bound for bound in true(*args))
 
 
+def faster_redrawn(true):
+    """The exponential tail alone, a thousandth faster."""
+
+    def tail(rates, log_policy, scale, power):
+        return (1.001 if power == -1 else 1) * true(rates, log_policy, scale, power)
+
+    return tail
+
+
 def later(true):
     """Leaders hand over a twentieth later."""
 
@@ -133,16 +142,17 @@ PLANTED = [
     slow("B5", "degradation_coefficient", times(1.001)),
     slow("B5", "initial_slope", times(1.001)),
     slow("B6", "clock_tail", times(1.001)),
+    slow("B6", "clock_tail", faster_redrawn),
     slow("B6", "grpo_bounds", both_times(1.1)),
     slow("B7", "replicator_crossing_time", times(1.01)),
     slow("B7", "replicator_kl_policy", times(1.001)),
     slow("C1", "through_velocity", times(1.001)),
     slow("C1", "trap_margin", times(4)),
+    slow("C3", "majority_speed", times(1.001)),
+    slow("C3", "flip_time_two_patterns", times(1.001)),
     ("C4", "worst_wins_probability", times(0.8)),
     ("C5", "crossover_bound", times(0.5)),
     ("C5", "crossing_n", times(1.5)),
-    slow("C3", "majority_speed", times(1.001)),
-    slow("C3", "flip_time_two_patterns", times(1.001)),
     slow("C6", "rate_clock", times(1.001)),
     slow("C6", "safe_clock", times(10)),
     ("C7", "gradient_gap", times(1.01)),
