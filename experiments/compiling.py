@@ -13,6 +13,8 @@ from pathlib import Path
 # Most programs of these run for less time than they take to compile.
 SHORT = ("run", "train", "verify", "falsify", "reproduce")
 KEPT_FROM = 0.5  # seconds of compiling
+# Of one program, in such a command, that runs much longer than it takes to compile.
+FAST = {"xla_cpu_use_fusion_emitters": True, "xla_backend_optimization_level": 3}
 
 
 def prepare(command: str) -> None:

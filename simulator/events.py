@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from simulator.logspace import Centred, centre, sign_of_mean
+from simulator.logspace import Centred, centre, sign_of_mean, total
 from simulator.observables import best_patterns, log_gap, log_optimal_probability
+from simulator.passage import Passage, drift
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal, Verifiable
 
@@ -47,6 +48,16 @@ class AbstractEvent(eqx.Module):
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` if this cannot be an event of the problem."""
         del problem
+
+    def in_passing(
+        self, problem: Problem, passage: Passage
+    ) -> tuple[Float[Array, " N"], Float[Array, " N"]] | None:
+        """`value` and score (0 if none) at N places, if there is a cheaper way.
+
+        The same numbers up to rounding.
+        """
+        del problem, passage
+        return None
 
     def changes_once(self, signal: AbstractSignal) -> bool:
         """Whether the sign changes at most once, or only where another pattern leads.
@@ -249,10 +260,17 @@ class PeakAccuracy(AbstractExtreme):
 
     def value(self, point):
         rates = point.problem.success_rates
-        drift = centre(point.log_probs, point.direction).values()
+        moves = centre(point.log_probs, point.direction).values()
         # d ACC = sum_k pi_k (d theta_k - mean) s_k, with s measured from the mode's.
         offset = centre(point.log_probs, rates).offset
-        return -jnp.sum(jnp.exp(point.log_probs) * drift * offset)
+        return -jnp.sum(jnp.exp(point.log_probs) * moves * offset)
+
+    def in_passing(self, problem, passage):
+        d, rates = drift(passage), problem.success_rates
+        weights = d.ratios * passage.ahead(rates) * jnp.exp(d.log_unit)
+        slope = total(weights * (d.gains - d.mean)) / d.whole
+        own = jnp.sum(jnp.where(passage.leads, rates, 0.0))
+        return -slope, own + total(weights) / d.whole
 
 
 class LowestOptimalProbability(AbstractExtreme):
@@ -269,3 +287,13 @@ class LowestOptimalProbability(AbstractExtreme):
         share = jnp.exp(within - jnp.max(within))
         share = share / jnp.sum(share)
         return jnp.sum(share * centre(log_probs, point.direction).values())
+
+    def in_passing(self, problem, passage):
+        d = drift(passage)
+        best = best_patterns(problem.log_policy, problem.success_rates)
+        ratios, log_unit = passage.ratios(best)
+        # A best pattern that leads has r = 1, in that unit perhaps inf.
+        leading = jnp.where(jnp.any(best & passage.leads), jnp.exp(-log_unit), 0.0)
+        among = leading + total(ratios)
+        value = total(ratios * d.gains) / among - d.mean
+        return value, jnp.log(d.whole) - jnp.log(among) - log_unit

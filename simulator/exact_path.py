@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from simulator import kronrod
 from simulator.marching import AbstractPath, Move, Walker
+from simulator.passage import Passage
 from simulator.selection import select
 
 State = Any
@@ -21,13 +22,14 @@ ORDER = 33  # by which the estimated error of a stretch falls with its size
 class Stretch(NamedTuple):
     """The end of a stretch of a closed-form path, and how well its time is known.
 
-    `passed`: log-probabilities at the nodes of the quadrature. `error`: estimated
-    relative error of the time at the end. `log_rates`: log of `dt/dv` at the nodes and
-    at the end.
+    `passed`: log-probabilities at the nodes of the quadrature; `passage`: the same in
+    another form, on an orbit. `error`: estimated relative error of the time at the end.
+    `log_rates`: log of `dt/dv` at the nodes and at the end.
     """
 
     end: State
     passed: Float[Array, "N K"]
+    passage: Passage | None
     error: Float[Array, ""]
     log_rates: Float[Array, " M"]
 
@@ -72,7 +74,7 @@ class AbstractExactPath(AbstractPath):
         v = self.place(state)
         room = self.border(state) - v
         size = jnp.minimum(walker.size, room)
-        end, passed, error, log_rates = self.stretch(state, size)
+        end, passed, passage, error, log_rates = self.stretch(state, size)
         log_t = self.log_time(end)
         good = error <= tolerance
         # Land on a time asked for: from beyond it by the interpolated rate, if times
@@ -105,6 +107,7 @@ class AbstractExactPath(AbstractPath):
         return Move(
             end=end,
             passed=passed,
+            passage=passage,
             following=self.hand_over(end, (size == room) & ~waits),
             size=size,
             next_size=next_size,

@@ -68,6 +68,7 @@ class AbstractFlowPath(AbstractPath):
         return Move(
             end=end,
             passed=jnp.zeros((0, *logits.shape), logits.dtype),
+            passage=None,
             following=end,
             next_size=next_size,
             pace=next_size,

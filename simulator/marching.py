@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from simulator.dynamics import Dynamics
 from simulator.events import AbstractEvent, AbstractExtreme, Point
+from simulator.passage import Passage
 from simulator.rootfinding import find_root
 from simulator.selection import select
 from simulator.solution import OUTCOME_NAMES, Outcome, Solution
@@ -39,14 +40,15 @@ class Move(NamedTuple):
     """One attempt to go on.
 
     `end` is used only if `accepted`; `passed`: the policies on the way, at the `looks`
-    of the path. `landed`: it is at the time asked for. `hopeless`: no further attempt
-    makes sense. `following`: the state to go on from (`end`, perhaps by another name).
-    `pace`: the size that the errors allow, which a step that only lands on a time does
-    not change.
+    of the path; `passage`: the same in another form, if the path has it. `landed`: it
+    is at the time asked for. `hopeless`: no further attempt makes sense. `following`:
+    the state to go on from (`end`, perhaps by another name). `pace`: the size that the
+    errors allow, which a step that only lands on a time does not change.
     """
 
     end: State
     passed: Float[Array, "N K"]
+    passage: Passage | None
     following: State
     size: Float[Array, ""]
     next_size: Float[Array, ""]
@@ -179,25 +181,31 @@ class Seen(NamedTuple):
 
 def along(path: AbstractPath, events, walker: "Walker", move: Move, new, new_scores):
     """What is seen of each event: the ends of a step, and if need be what is passed."""
-    inside = [i for i, event in enumerate(events) if path.has_to_look(event)]
-    passed = jax.vmap(
-        lambda p: look([events[i] for i in inside], path.dynamics.point(p))
-    )(move.passed)
     found = []
-    for i in range(len(events)):
-        ends = Seen(
+    for i, event in enumerate(events):
+        seen = Seen(
             jnp.asarray([0.0, 1.0], move.size.dtype),
             jnp.stack([walker.values[i], new[i]]),
             jnp.stack([walker.scores[i], new_scores[i]]),
         )
-        if i in inside:
-            columns = (x[:, inside.index(i)] for x in passed)
-            inner = Seen(jnp.asarray(path.looks, move.size.dtype), *columns)
-            ends = jax.tree.map(
-                lambda x, y: jnp.concatenate([x[:1], y, x[1:]]), ends, inner
+        if path.has_to_look(event):
+            inner = _in_passing(path, event, move)
+            seen = jax.tree.map(
+                lambda x, y: jnp.concatenate([x[:1], y, x[1:]]), seen, inner
             )
-        found.append(ends)
+        found.append(seen)
     return found
+
+
+def _in_passing(path: AbstractPath, event: AbstractEvent, move: Move) -> Seen:
+    """What is seen of an event at the looks of the path."""
+    looks, quick = jnp.asarray(path.looks, move.size.dtype), None
+    if move.passage is not None:
+        quick = event.in_passing(path.dynamics.problem, move.passage)
+    if quick is None:
+        one = jax.vmap(lambda p: look([event], path.dynamics.point(p)))(move.passed)
+        quick = tuple(x[:, 0] for x in one)
+    return Seen(looks, *quick)
 
 
 def _change(event: AbstractEvent, seen: Seen):

@@ -19,8 +19,9 @@ from simulator.panel import (
     panel,
     solve,
 )
+from simulator.passage import Passage
 from simulator.selection import select
-from simulator.updates import PolicyGradient
+from simulator.updates import AbstractClock, PolicyGradient
 
 AT_KNOTS, AT_NODES = 4, 2  # iterations, from a guess and from an interpolated one
 _TINY = 1e-20
@@ -123,8 +124,13 @@ class OrbitPath(AbstractExactPath):
         return self.quadrature(view, size).end
 
     def _log_clock(self, view: View, nodes: Root):
-        if isinstance(self.dynamics.update, PolicyGradient):
+        update = self.dynamics.update
+        if isinstance(update, PolicyGradient):
             return 0.0
+        if type(update).log_clock is AbstractClock.log_clock:
+            rewards, passage = self.orbit.rewards, self._passage(view, nodes)
+            means = passage.log_mean(rewards), passage.log_mean(1 - rewards)
+            return jax.vmap(update.log_factor)(*means)
         clock = jax.vmap(self.log_clock, in_axes=(None, 1))
         return clock(self.orbit.rewards, self.log_u(view, nodes))
 
@@ -168,8 +174,25 @@ class OrbitPath(AbstractExactPath):
     def seen(self, view: View, quadrature: Quadrature) -> Stretch:
         """What is to be told of a stretch."""
         log_u = self.log_u(view, quadrature.nodes)
-        passed = jax.vmap(self.policy_of, in_axes=1)(log_u[:, :-1])
-        return Stretch(quadrature.end, passed, quadrature.error, quadrature.log_rates)
+        passage = self._passage(view, quadrature.nodes)
+        return Stretch(
+            end=quadrature.end,
+            passed=jax.vmap(self.policy_of, in_axes=1)(log_u[:, :-1]),
+            passage=passage._replace(shape=passage.shape[:, :-1]),
+            error=quadrature.error,
+            log_rates=quadrature.log_rates,
+        )
+
+    def _passage(self, view: View, nodes: Root) -> Passage:
+        inside, panel = self.orbit.inside, view.panel
+        leads = jnp.arange(len(inside)) == view.start.piece.leader
+        return Passage(
+            leads=leads,
+            others=inside & ~leads,
+            rewards=self.orbit.rewards,
+            log_size=panel.log_p - panel.scale,
+            shape=jnp.exp(nodes.log_q) / nodes.m,
+        )
 
     def place(self, state):
         return state.v

@@ -86,7 +86,7 @@ class ReplicatorPath(AbstractSmoothPath):
         inner = ReplicatorState(start.v + size * jnp.asarray(self.looks, size.dtype))
         passed = jax.vmap(self.log_probs)(inner)
         log_rates = self.log_t_ref + jnp.append(inner.v, end.v)
-        return Stretch(end, passed, jnp.zeros_like(size), log_rates)
+        return Stretch(end, passed, None, jnp.zeros_like(size), log_rates)
 
     def has_to_look(self, event):
         del event  # With a penalty even the mean reward may fall.

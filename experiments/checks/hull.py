@@ -4,7 +4,13 @@ import numpy as np
 
 import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import lane_values, levels, past_transition, run
+from experiments.checks.running import (
+    MOMENTS,
+    lane_values,
+    levels,
+    past_transition,
+    run,
+)
 from experiments.families import SIZES, SMALL, groups, moving
 
 FLOW = 5000  # problems solved by the numerical flow as well
@@ -54,7 +60,8 @@ def check(job: Job) -> list[CheckResult]:
         results.append(_vertices("exact and flow", 1e-9, runs, rates, log_policy))
         # All best patterns together hold half the mass only when the gap is this small.
         level = 0.5 * past_transition(rates, log_policy) / rates.shape[1]
-        late = run(rates, log_policy, level=level, progress=job.progress)
+        options = {"events": MOMENTS, "progress": job.progress}
+        late = run(rates, log_policy, level=level, **options)
         results.append(_hand_over(late, rates, log_policy))
         results.append(_ends(late, rates, log_policy, job.progress))
     for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALL):

@@ -5,7 +5,7 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import MOMENTS, levels, past_transition, run
+from experiments.checks.running import levels, past_transition, run
 from experiments.families import SMALL, groups, moving
 
 FLOW = 5000
@@ -40,7 +40,7 @@ def _plain(job, rates, log_policy, method, allowed) -> list[CheckResult]:
         # One beta for each lane, as in the other runs: they share a program.
         update=sim.NaturalGradient(beta=np.zeros(len(rates))),
         level=level,
-        events=MOMENTS,
+        events=(sim.Crossing(), sim.LowestOptimalProbability()),
         method=method,
         progress=job.progress,
     )
@@ -53,8 +53,8 @@ def _plain(job, rates, log_policy, method, allowed) -> list[CheckResult]:
     best = theory.is_best(rates, log_policy)
     off = np.sum(np.where(best, 0.0, np.exp(runs.log_probs)), axis=-1)
     crossing = theory.replicator_crossing_time(rates, log_policy)
-    measured = np.exp(runs.log_moments[:, 1])
-    already = runs.log_moments[:, 1] == -np.inf
+    measured = np.exp(runs.log_moments[:, 0])
+    already = runs.log_moments[:, 0] == -np.inf
     # A lead is known to rounding of log pi, and the time to that over the difference.
     best_rate = np.where(best, rates, -1).max(axis=-1, keepdims=True)
     delta = np.where(inside & ~best, best_rate - rates, np.inf).min(axis=-1)
@@ -66,7 +66,7 @@ def _plain(job, rates, log_policy, method, allowed) -> list[CheckResult]:
         with np.errstate(divide="ignore"):
             return np.log(np.sum(np.where(best, np.exp(log_probs), 0.0), axis=-1))
 
-    dip = log_mass(runs.at_moments[:, 2]) - log_mass(log_policy)
+    dip = log_mass(runs.at_moments[:, 1]) - log_mass(log_policy)
     inputs = {"success_rates": rates, "log_policy": log_policy, "gap": level}
     return [
         scored(
@@ -113,7 +113,6 @@ def _penalised(job, rates, log_policy) -> CheckResult:
         update=sim.NaturalGradient(beta=beta),
         reference=reference,
         level=0.1 * theory.gap(rates, log_policy),
-        events=MOMENTS,
         progress=job.progress,
         max_log_time=7.0,
     )

@@ -58,8 +58,6 @@ def run(
     **options: Any,
 ) -> Runs:
     """Run every lane until its gap is `level` (or `until`), or through `times`."""
-    if level is not None and signal is update is None and method == "exact":
-        events = events or MOMENTS  # one program for all such runs
     signal = sim.Verifiable() if signal is None else signal
     update = sim.PolicyGradient() if update is None else update
     if level is not None:

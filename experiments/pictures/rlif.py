@@ -7,6 +7,7 @@ import functools
 
 import numpy as np
 
+from experiments.compiling import FAST
 from experiments.pictures.regime_1 import QUANTILES, bands
 
 # (K, tilt, draws); in --quick the same with few patterns and draws.
@@ -52,7 +53,9 @@ def _follower(K, quick):
         )
         return solution.saved, accuracy(solution.log_probs)
 
-    return jax.jit(lambda s: jax.lax.map(follow, s, batch_size=WIDTH))
+    return jax.jit(
+        lambda s: jax.lax.map(follow, s, batch_size=WIDTH), compiler_options=FAST
+    )
 
 
 def accuracy_over_time(rates, quick, progress):

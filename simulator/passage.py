@@ -1,0 +1,91 @@
+r"""Policies passed on a stretch of an orbit, in plain numbers: no exponentials.
+
+An event that has to be looked at within stretches is looked at in 23 places of each.
+From log-probabilities that takes longer than all the rest of a stretch; from what the
+quadrature leaves behind, one division per pattern and place. With i the most likely
+pattern, `r_k = pi_k / pi_i`, and all below measured from pattern i's,
+
+    d pi_k / d pi_i:  the velocity of logit k is proportional to `r_k (d_k - mean)`,
+    `d_k = rho_k - rho_i`,  `mean = sum_k pi_k d_k`,  `1 / pi_i = 1 + sum_{k != i} r_k`.
+
+On a plateau all r_k are tiny: they are kept in units of the largest of those that are
+summed, so that a sum has the right sign whatever its size.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from simulator.logspace import total
+
+Scalar = Float[Array, ""]
+Values = Float[Array, " K"]
+Places = Float[Array, " N"]
+Table = Float[Array, "K N"]
+
+
+class Passage(NamedTuple):
+    """N policies that have the same most likely pattern, on a plain gradient flow.
+
+    `r_k = exp(log_size_k) shape_k` of the others; `others` are those in the support.
+    """
+
+    leads: Bool[Array, " K"]
+    others: Bool[Array, " K"]
+    rewards: Values
+    log_size: Values
+    shape: Table
+
+    def ratios(self, which: Bool[Array, " K"]) -> tuple[Table, Scalar]:
+        """`r_k` of some of the others, 0 elsewhere, in a unit; and its logarithm."""
+        which = which & self.others
+        log_unit = jnp.max(jnp.where(which, self.log_size, -jnp.inf))
+        log_unit = jnp.where(log_unit == -jnp.inf, 0.0, log_unit)
+        size = jnp.exp(jnp.where(which, self.log_size - log_unit, -jnp.inf))
+        return size[:, None] * self.shape, log_unit
+
+    def log_mean(self, values: Values) -> Places:
+        """`log sum_k pi_k values[k]` for values >= 0."""
+        ratios, log_unit = self.ratios(values > 0)
+        own = jnp.sum(jnp.where(self.leads, values, 0.0))
+        others = log_unit + jnp.log(total(ratios * values[:, None]))
+        return jnp.logaddexp(jnp.log(own), others) - self.log_whole()
+
+    def log_whole(self) -> Places:
+        """`log (1 / pi_i)`."""
+        ratios, log_unit = self.ratios(self.others)
+        return jnp.log1p(jnp.exp(log_unit) * total(ratios))
+
+    def ahead(self, values: Values) -> Table:
+        """`values[k] - values[i]` of the others, 0 elsewhere; as a column."""
+        own = jnp.sum(jnp.where(self.leads, values, 0.0))
+        return jnp.where(self.others, values - own, 0.0)[:, None]
+
+
+class Drift(NamedTuple):
+    """The direction in which logits move; `|direction| = 1`.
+
+    - `ratios`, `log_unit`: of all others, see `Passage`. `whole`: `1 / pi_i`.
+    - `gains`: `direction[k] - direction[i]`; their `mean` under the policy.
+    """
+
+    ratios: Table
+    log_unit: Scalar
+    whole: Places
+    gains: Table
+    mean: Places
+
+
+def drift(passage: Passage) -> Drift:
+    """The direction at each place."""
+    ratios, log_unit = passage.ratios(passage.others)
+    unit = jnp.exp(log_unit)
+    rise = passage.ahead(passage.rewards)
+    whole = 1 + unit * total(ratios)
+    mean_rise = total(ratios * rise) / whole  # in the unit, as the rest up to `size`
+    pull = ratios * (rise - unit * mean_rise)
+    size = jnp.sqrt(mean_rise**2 + total(pull**2))
+    size = jnp.where(size > 0, size, 1.0)
+    gains = jnp.where(passage.others[:, None], pull + mean_rise, 0.0) / size
+    return Drift(ratios, log_unit, whole, gains, unit * total(ratios * gains) / whole)
