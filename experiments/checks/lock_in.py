@@ -3,6 +3,8 @@
 The simulator keeps success rates fixed; here Diffrax moves both layers.
 """
 
+import functools
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -11,16 +13,17 @@ import numpy as np
 import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import blocks
+from experiments.compiling import FAST
 from experiments.families import groups, log_normalised, padded
 
 CONSTANTS = 6
 ALLOWED = 1e-6
-LANES = 512  # that are stepped together
+LANES = 64  # that are stepped together: they wait for the slowest
 NO_LOGIT = -1e3  # of a pattern outside the support
 SHARES = np.linspace(0, 1, 9)  # of the horizon
 
 
-@jax.jit
+@functools.partial(jax.jit, compiler_options=FAST)
 @jax.vmap
 def _both_layers(rates, log_policy, alpha, horizon):
     """`theta`, `z`, `int pi dt` at `SHARES` of the horizon: `[B, T, K]` each."""
