@@ -97,6 +97,11 @@ class AbstractExtreme(AbstractEvent):
         """The quantity to maximise."""
 
 
+def _unscored(values):
+    """What an event that has no score tells of what is passed."""
+    return values, jnp.zeros_like(values)
+
+
 def _scalar(value):
     return jnp.asarray(value, dtype=float)
 
@@ -140,6 +145,9 @@ class Accuracy(AbstractFirst):
         rates = point.problem.success_rates
         return sign_of_mean(point.log_probs, rates - self.level)
 
+    def in_passing(self, problem, passage):
+        return _unscored(passage.sign_of_mean(problem.success_rates - self.level))
+
     def check(self, problem):
         del problem
         _check_level(self, 1)
@@ -157,6 +165,11 @@ class OptimalProbability(AbstractFirst):
         rates = point.problem.success_rates
         best = best_patterns(point.log_probs, rates)
         return sign_of_mean(point.log_probs, jnp.where(best, 1.0, 0.0) - self.level)
+
+    def in_passing(self, problem, passage):
+        best = best_patterns(problem.log_policy, problem.success_rates)
+        excess = jnp.where(best, 1.0, 0.0) - self.level
+        return _unscored(passage.sign_of_mean(excess))
 
     def check(self, problem):
         del problem
@@ -176,6 +189,11 @@ class SuboptimalMass(AbstractFirst):
         mass = jnp.log(jnp.sum(jnp.exp(rest - shift))) + shift
         return jnp.log(self.level) - mass
 
+    def in_passing(self, problem, passage):
+        best = best_patterns(problem.log_policy, problem.success_rates)
+        mass = passage.log_mean(jnp.where(best, 0.0, 1.0))
+        return _unscored(jnp.log(self.level) - mass)
+
     def check(self, problem):
         del problem
         _check_level(self, 1)
@@ -185,13 +203,19 @@ class T0(AbstractFirst):
     """Accuracy passes the highest suboptimal success rate: the rival stops growing."""
 
     def value(self, point):
-        rates, log_probs = point.problem.success_rates, point.log_probs
-        best = best_patterns(log_probs, rates)
-        inside = log_probs > -jnp.inf
+        return sign_of_mean(point.log_probs, self._lead(point.problem))
+
+    def in_passing(self, problem, passage):
+        return _unscored(passage.sign_of_mean(self._lead(problem)))
+
+    @staticmethod
+    def _lead(problem):
+        """By how much each pattern is better than the best suboptimal one."""
+        rates, inside = problem.success_rates, problem.log_policy > -jnp.inf
+        best = best_patterns(problem.log_policy, rates)
         runner_up = jnp.max(jnp.where(inside & ~best, rates, -jnp.inf))
         # All rates equal: there is no rival, and nothing to pass.
-        shortfall = jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
-        return sign_of_mean(log_probs, shortfall)
+        return jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
 
     def changes_once(self, signal):
         return isinstance(signal, Verifiable)
@@ -241,13 +265,26 @@ class BelowBase(AbstractLast):
     """Accuracy falls below that of the base model for good."""
 
     def value(self, point):
-        rates = point.problem.success_rates
-        base = jnp.exp(point.problem.log_policy)
-        lost = sign_of_mean(point.log_probs, jnp.sum(base * rates) - rates)
-        # At the start nothing is lost or won yet; what counts is where it is heading.
+        lost = sign_of_mean(point.log_probs, self._loss(point.problem))
+        return self._shown(lost, PeakAccuracy().value(point))
+
+    def in_passing(self, problem, passage):
+        lost = passage.sign_of_mean(self._loss(problem))
+        falling, _ = PeakAccuracy().in_passing(problem, passage)
+        return _unscored(self._shown(lost, falling))
+
+    @staticmethod
+    def _loss(problem):
+        """By how much each pattern is worse than the base model."""
+        base = jnp.exp(problem.log_policy)
+        return jnp.sum(base * problem.success_rates) - problem.success_rates
+
+    @staticmethod
+    def _shown(lost, falling):
+        """At the start nothing is lost yet; what counts is where it is heading."""
         level = jnp.abs(lost) <= 16 * jnp.finfo(lost.dtype).eps
-        falling = jnp.sign(PeakAccuracy().value(point))
-        shown = jnp.where(level, falling * jnp.finfo(lost.dtype).tiny, lost)
+        heading = jnp.sign(falling) * jnp.finfo(lost.dtype).tiny
+        shown = jnp.where(level, heading, lost)
         # The slope is that of what is lost.
         return lost + jax.lax.stop_gradient(shown - lost)
 

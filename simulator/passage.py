@@ -52,6 +52,15 @@ class Passage(NamedTuple):
         others = log_unit + jnp.log(total(ratios * values[:, None]))
         return jnp.logaddexp(jnp.log(own), others) - self.log_whole()
 
+    def sign_of_mean(self, values: Values) -> Places:
+        """As `logspace.sign_of_mean` at each place: it has the sign of the mean."""
+        ratios, log_unit = self.ratios(values != 0)
+        own = jnp.sum(jnp.where(self.leads, values, 0.0))
+        others = total(ratios * values[:, None])
+        largest = jnp.max(ratios, axis=0)
+        relative = others / jnp.where(largest > 0, largest, 1.0)
+        return jnp.where(own == 0, relative, own + jnp.exp(log_unit) * others)
+
     def log_whole(self) -> Places:
         """`log (1 / pi_i)`."""
         ratios, log_unit = self.ratios(self.others)

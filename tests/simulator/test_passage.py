@@ -7,11 +7,19 @@ import pytest
 
 import simulator as sim
 from simulator import logspace, passage
-from simulator.exact import _path, exact
+from simulator.exact import _path
 from simulator.marching import look
 
 LANES, PATTERNS = 24, 6
-EVENTS = (sim.LowestOptimalProbability(), sim.PeakAccuracy())
+EVENTS = (
+    sim.LowestOptimalProbability(),
+    sim.PeakAccuracy(),
+    sim.Accuracy(0.4),
+    sim.OptimalProbability(0.3),
+    sim.SuboptimalMass(0.2),
+    sim.T0(),
+    sim.BelowBase(),
+)
 
 
 def problems(kind, rng):
@@ -96,18 +104,3 @@ def test_signs_are_right_where_the_best_pattern_is_as_rare_as_can_be():
     np.testing.assert_allclose(values, expected[0], rtol=1e-12)
     np.testing.assert_allclose(scores, expected[1], rtol=1e-14)
     assert scores.max() > 899
-
-
-def test_a_clock_that_looks_at_more_than_the_mean_reward_is_asked_itself():
-    class Halved(sim.GRPO):
-        """Half as fast, by a rule of its own."""
-
-        def log_clock(self, rewards, log_probs):
-            return super().log_clock(rewards, log_probs) - np.log(2)
-
-    problem = sim.Problem([0.8, 0.5, 0.1], logits=[-3.0, 0.0, 1.0])
-    times = [
-        exact(problem, sim.Verifiable(), rule(4), until=sim.Gap(1e-3)).log_time
-        for rule in (sim.GRPO, Halved)
-    ]
-    np.testing.assert_allclose(times[1] - times[0], np.log(2), rtol=1e-12)
