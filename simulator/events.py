@@ -304,7 +304,7 @@ class PeakAccuracy(AbstractExtreme):
 
     def in_passing(self, problem, passage):
         d, rates = drift(passage), problem.success_rates
-        weights = d.ratios * passage.ahead(rates) * jnp.exp(d.log_unit)
+        weights = d.ratios * passage.ahead(rates)
         slope = total(weights * (d.gains - d.mean)) / d.whole
         own = jnp.sum(jnp.where(passage.leads, rates, 0.0))
         return -slope, own + total(weights) / d.whole
@@ -330,7 +330,9 @@ class LowestOptimalProbability(AbstractExtreme):
         best = best_patterns(problem.log_policy, problem.success_rates)
         ratios, log_unit = passage.ratios(best)
         # A best pattern that leads has r = 1, in that unit perhaps inf.
-        leading = jnp.where(jnp.any(best & passage.leads), jnp.exp(-log_unit), 0.0)
-        among = leading + total(ratios)
+        log_own = jnp.where(jnp.any(best & passage.leads), 0.0, -jnp.inf)
+        others = total(ratios)
+        among = jnp.exp(log_own - log_unit) + others
+        log_among = jnp.logaddexp(log_own, jnp.log(others) + log_unit)
         value = total(ratios * d.gains) / among - d.mean
-        return value, jnp.log(d.whole) - jnp.log(among) - log_unit
+        return value, jnp.log(d.whole) - log_among

@@ -49,6 +49,9 @@ def centre(log_probs: Float[Array, " K"], values: Float[Array, " K"]) -> Centred
     most_likely = log_probs == jnp.max(log_probs)
     # Ties: any of the most likely serves; the largest value needs no index look-up.
     offset = values - jnp.max(jnp.where(most_likely, values, -jnp.inf))
+    # XLA may compute a value anew for each use, and round it otherwise.
+    itself = most_likely & (jnp.sum(most_likely) == 1)
+    offset = jnp.where(itself, 0.0, offset)
     counts = (offset != 0) & (log_probs > -jnp.inf)
     log_scale = jnp.max(jnp.where(counts, log_probs, -jnp.inf))
     log_scale = jnp.where(log_scale == -jnp.inf, 0.0, log_scale)

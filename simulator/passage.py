@@ -8,8 +8,8 @@ pattern, `r_k = pi_k / pi_i`, and all below measured from pattern i's,
     d pi_k / d pi_i:  the velocity of logit k is proportional to `r_k (d_k - mean)`,
     `d_k = rho_k - rho_i`,  `mean = sum_k pi_k d_k`,  `1 / pi_i = 1 + sum_{k != i} r_k`.
 
-On a plateau all r_k are tiny: they are kept in units of the largest of those that are
-summed, so that a sum has the right sign whatever its size.
+On a plateau all r_k are tiny: where the sign of a sum counts they are in units of the
+largest of those that are summed, so that it is right whatever the size.
 """
 
 from typing import NamedTuple
@@ -75,12 +75,11 @@ class Passage(NamedTuple):
 class Drift(NamedTuple):
     """The direction in which logits move; `|direction| = 1`.
 
-    - `ratios`, `log_unit`: of all others, see `Passage`. `whole`: `1 / pi_i`.
+    - `ratios`: `r_k` of the others, in plain numbers. `whole`: `1 / pi_i`.
     - `gains`: `direction[k] - direction[i]`; their `mean` under the policy.
     """
 
     ratios: Table
-    log_unit: Scalar
     whole: Places
     gains: Table
     mean: Places
@@ -88,13 +87,15 @@ class Drift(NamedTuple):
 
 def drift(passage: Passage) -> Drift:
     """The direction at each place."""
-    ratios, log_unit = passage.ratios(passage.others)
-    unit = jnp.exp(log_unit)
-    rise = passage.ahead(passage.rewards)
-    whole = 1 + unit * total(ratios)
-    mean_rise = total(ratios * rise) / whole  # in the unit, as the rest up to `size`
-    pull = ratios * (rise - unit * mean_rise)
+    others, rise = passage.others, passage.ahead(passage.rewards)
+    ratios = jnp.exp(jnp.where(others, passage.log_size, -jnp.inf))[:, None]
+    ratios = ratios * passage.shape
+    whole = 1 + total(ratios)
+    # In a unit of their own: all that moves may be paid otherwise, and rare.
+    moving, _ = passage.ratios(rise[:, 0] != 0)
+    mean_rise = total(moving * rise) / whole
+    pull = moving * rise - ratios * mean_rise
     size = jnp.sqrt(mean_rise**2 + total(pull**2))
     size = jnp.where(size > 0, size, 1.0)
-    gains = jnp.where(passage.others[:, None], pull + mean_rise, 0.0) / size
-    return Drift(ratios, log_unit, whole, gains, unit * total(ratios * gains) / whole)
+    gains = jnp.where(others[:, None], pull + mean_rise, 0.0) / size
+    return Drift(ratios, whole, gains, total(ratios * gains) / whole)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import simulator as sim
+from experiments.compiling import FAST
 
 K, DRAWS = 5, 200
 
@@ -87,3 +88,18 @@ def test_the_peak_of_accuracy_under_internal_reward(points, rng):
     wanted = np.sum(drift(confidence, pi) * rates, -1) < 0
     np.testing.assert_array_equal(falling, wanted)
     assert 0.2 < wanted.mean() < 0.8
+
+
+def test_a_leader_falls_behind_who_is_paid_alike_however_it_is_compiled(rng):
+    # The leader is the best; what moves it is rarer by far than the fifth pattern.
+    logits = np.array([-384.0, -531.0, -424.0, -539.0, -128.0, 0.0])
+    problem = sim.Problem([0.5, 0.4, 0.3, 0.2, 0.1, 0.9], logits=logits)
+    paid = sim.FixedConfidence([2 / 3, 1.0, 0.0, 1.0, 1 / 3, 1 / 3])
+    at = sim.Dynamics(problem, paid, sim.PolicyGradient())
+    value = sim.LowestOptimalProbability().value
+    look = jax.jit(
+        jax.vmap(lambda log_probs: value(at.point(log_probs))), compiler_options=FAST
+    )
+    policies = logits + rng.uniform(size=(100, 1)) * [1, 1, 1, 1, 1, 0]
+    expected = -np.exp(policies[:, 4]) / np.sqrt(2)
+    np.testing.assert_allclose(look(policies), expected, rtol=1e-9)

@@ -73,6 +73,7 @@ def test_slopes_equal_differences_in_a_batch_and_alone(problems, update):
         )
 
 
+@pytest.mark.slow
 def test_the_slope_of_a_delay_is_its_degree():
     # Deep in regime 2, T is a power of pi_0(*): the degree is K - 1 here (K = 3).
     def log_crossing(log_rare):

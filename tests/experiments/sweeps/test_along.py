@@ -91,6 +91,7 @@ def test_curves_of_training_are_those_of_train():
     np.testing.assert_array_equal(found["accuracy_along"][..., -1], found["accuracy"])
 
 
+@pytest.mark.slow
 def test_curves_of_runs_that_fail_are_no_numbers():
     along = {"record": ["accuracy"], "log10_t": TIMES.tolist()}
     found = columns(small.sweep(max_steps=1, along=along))

@@ -162,6 +162,7 @@ def test_a_kill_while_a_store_is_made_or_removed_leaves_nothing(stored, children
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_who_creates_a_store_waits_for_another_who_does(
     tmp_path, children, monkeypatch
 ):
