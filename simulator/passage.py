@@ -3,13 +3,13 @@ r"""Policies passed on a stretch of an orbit, in plain numbers: no exponentials.
 An event that has to be looked at within stretches is looked at in 23 places of each.
 From log-probabilities that takes longer than all the rest of a stretch; from what the
 quadrature leaves behind, one division per pattern and place. With i the most likely
-pattern, `r_k = pi_k / pi_i`, and all below measured from pattern i's,
+pattern, `r_k = pi_k / pi_i` and `d_k = rho_k - rho_i`,
 
-    d pi_k / d pi_i:  the velocity of logit k is proportional to `r_k (d_k - mean)`,
-    `d_k = rho_k - rho_i`,  `mean = sum_k pi_k d_k`,  `1 / pi_i = 1 + sum_{k != i} r_k`.
+    1 / pi_i = 1 + sum_{k != i} r_k,        rho_bar - rho_i = pi_i sum_k r_k d_k,
+    velocity of logit k = pi_i r_k (d_k - (rho_bar - rho_i)),
 
-On a plateau all r_k are tiny: where the sign of a sum counts they are in units of the
-largest of those that are summed, so that it is right whatever the size.
+in which nothing cancels that is not small. On a plateau all r_k are tiny: where the
+sign of a sum counts they are in units of the largest of those that are summed.
 """
 
 from typing import NamedTuple
@@ -91,7 +91,7 @@ def drift(passage: Passage) -> Drift:
     ratios = jnp.exp(jnp.where(others, passage.log_size, -jnp.inf))[:, None]
     ratios = ratios * passage.shape
     whole = 1 + total(ratios)
-    # In a unit of their own: all that moves may be paid otherwise, and rare.
+    # The leader's equals in pay drop out: the others, perhaps all rare, have a unit.
     moving, _ = passage.ratios(rise[:, 0] != 0)
     mean_rise = total(moving * rise) / whole
     pull = moving * rise - ratios * mean_rise

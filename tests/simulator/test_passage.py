@@ -26,12 +26,12 @@ def problems(kind, rng):
     """Rates, logits, and what is paid: not the rates, so that accuracy may fall."""
     shape = (LANES, PATTERNS)
     rates, rewards = rng.uniform(size=shape), rng.uniform(size=shape)
-    logits = {"plain": 1.0, "wide": 10.0, "extreme": 300.0, "paid alike": 300.0}.get(
+    logits = {"plain": 1.0, "wide": 10.0, "extreme": 300.0, "paid alike": 600.0}.get(
         kind, 2.0
     )
     logits = logits * rng.normal(size=shape)
     if kind in ("ties", "paid alike"):
-        rewards = np.round(3 * rewards) / 3
+        rewards = np.round(rewards)
     if kind == "ties":
         rates, logits = np.round(3 * rates) / 3, np.round(logits)
     if kind == "outside":
