@@ -306,8 +306,7 @@ class PeakAccuracy(AbstractExtreme):
         d, rates = drift(passage), problem.success_rates
         weights = d.ratios * passage.ahead(rates)
         slope = total(weights * (d.gains - d.mean)) / d.whole
-        own = jnp.sum(jnp.where(passage.leads, rates, 0.0))
-        return -slope, own + total(weights) / d.whole
+        return -slope, passage.own(rates) + total(weights) / d.whole
 
 
 class LowestOptimalProbability(AbstractExtreme):

@@ -48,28 +48,30 @@ class Passage(NamedTuple):
     def log_mean(self, values: Values) -> Places:
         """`log sum_k pi_k values[k]` for values >= 0."""
         ratios, log_unit = self.ratios(values > 0)
-        own = jnp.sum(jnp.where(self.leads, values, 0.0))
         others = log_unit + jnp.log(total(ratios * values[:, None]))
-        return jnp.logaddexp(jnp.log(own), others) - self.log_whole()
+        log_own = jnp.log(self.own(values))
+        return jnp.logaddexp(log_own, others) - jnp.log1p(total(self.plain()))
 
     def sign_of_mean(self, values: Values) -> Places:
         """As `logspace.sign_of_mean` at each place: it has the sign of the mean."""
         ratios, log_unit = self.ratios(values != 0)
-        own = jnp.sum(jnp.where(self.leads, values, 0.0))
-        others = total(ratios * values[:, None])
+        own, others = self.own(values), total(ratios * values[:, None])
         largest = jnp.max(ratios, axis=0)
         relative = others / jnp.where(largest > 0, largest, 1.0)
         return jnp.where(own == 0, relative, own + jnp.exp(log_unit) * others)
 
-    def log_whole(self) -> Places:
-        """`log (1 / pi_i)`."""
+    def plain(self) -> Table:
+        """`r_k` of all others; one may underflow."""
         ratios, log_unit = self.ratios(self.others)
-        return jnp.log1p(jnp.exp(log_unit) * total(ratios))
+        return jnp.exp(log_unit) * ratios
+
+    def own(self, values: Values) -> Scalar:
+        """`values[i]`."""
+        return jnp.sum(jnp.where(self.leads, values, 0.0))
 
     def ahead(self, values: Values) -> Table:
         """`values[k] - values[i]` of the others, 0 elsewhere; as a column."""
-        own = jnp.sum(jnp.where(self.leads, values, 0.0))
-        return jnp.where(self.others, values - own, 0.0)[:, None]
+        return jnp.where(self.others, values - self.own(values), 0.0)[:, None]
 
 
 class Drift(NamedTuple):
@@ -88,8 +90,7 @@ class Drift(NamedTuple):
 def drift(passage: Passage) -> Drift:
     """The direction at each place."""
     others, rise = passage.others, passage.ahead(passage.rewards)
-    ratios = jnp.exp(jnp.where(others, passage.log_size, -jnp.inf))[:, None]
-    ratios = ratios * passage.shape
+    ratios = passage.plain()
     whole = 1 + total(ratios)
     # The leader's equals in pay drop out: the others, perhaps all rare, have a unit.
     moving, _ = passage.ratios(rise[:, 0] != 0)
