@@ -80,7 +80,7 @@ def _tasks(problems: int, quick: bool, seed: int) -> dict[str, workers.Task]:
 
     restarts, steps = (2, 10) if quick else (RESTARTS, STEPS)
     tasks = {
-        **{name: (verify.verify_one, (name, problems, seed)) for name in verify.IDS},
+        **{name: (verify.verify_one, (name, problems, seed)) for name in verify.ORDER},
         "agreement": (agreement.agreement, (problems, seed)),
         **{
             name: (falsify.falsify_one, (name, restarts, steps, seed))

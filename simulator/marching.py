@@ -267,14 +267,13 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
     """The states at the events, slot by slot, by root finding inside a step.
 
     A true state of the engine is computed for every trial (not an interpolant), so
-    events are as accurate as the engine.
+    events are as accurate as the engine. Where nothing was found it is the start.
     """
     state = ravel_pytree(path.start())[1]
     if not events:
         return jax.vmap(state)(brackets.start)
 
     def one(index, start, size, low, high, before, after):
-        start = state(start)
         view = path.view(start, size)
 
         def value(h):
@@ -283,8 +282,17 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
         h = find_root(value, low, high, before, after)
         return path.settle(view, h)
 
+    def if_found(slot):
+        index, start, *bracket, found = slot
+        # A loop of one round or none: lanes at once skip a slot that none of them has.
+        return jax.lax.while_loop(
+            lambda carry: carry[0],
+            lambda carry: (jnp.asarray(False), one(index, carry[1], *bracket)),
+            (found, state(start)),
+        )[1]
+
     owners = jnp.asarray(slots(events))
-    return jax.lax.map(lambda a: one(*a), (owners, *brackets[:6]))
+    return jax.lax.map(if_found, (owners, *brackets[:6], brackets.found))
 
 
 class Walker(NamedTuple):

@@ -6,7 +6,6 @@ import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import (
-    PEAK,
     decay,
     levels,
     run,
@@ -40,13 +39,13 @@ def _drawn(job: Job, number, sizes):
         yield kernel[..., 0], confidence, log_policy
 
 
-def _run(rates, confidence, log_policy, level, job):
+def _run(rates, confidence, log_policy, level, job, events=()):
     return run(
         rates,
         log_policy,
         sim.FixedConfidence(confidence),
         level=level,
-        events=PEAK,
+        events=events,
         progress=job.progress,
     )
 
@@ -166,7 +165,8 @@ def _early(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
         "confidence": confidence,
         "log_policy": log_policy,
     }
-    late = _run(rates, confidence, log_policy, np.full(len(rates), 1e-9), job)
+    level, peak = np.full(len(rates), 1e-9), (sim.PeakAccuracy(),)
+    late = _run(rates, confidence, log_policy, level, job, peak)
     at_peak = np.sum(np.exp(late.at_moments[:, 0]) * base, axis=-1)
     start = np.sum(np.exp(log_policy) * base, axis=-1)
     end = np.sum(np.exp(late.log_probs) * base, axis=-1)

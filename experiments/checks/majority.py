@@ -7,7 +7,7 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import PEAK, run
+from experiments.checks.running import NEVER, run
 from experiments.checks.velocity import velocity
 from experiments.families import SMALL, groups, kernels, log_normalised
 
@@ -15,6 +15,7 @@ LIMIT = 4000  # problems for the numerical flow
 ANSWERS = 3
 MAX_STEPS = 3000  # where the vote stays tied, the flow cannot go on
 TIMES = np.geomspace(0.1, 1e6, 15)
+AFTER = np.geomspace(1e300, 1e307, len(TIMES))  # times that no run comes to
 
 
 def check(job: Job) -> list[CheckResult]:
@@ -126,7 +127,8 @@ def _follow(kernel, log_policy, job=None, **options):
 
 
 def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
-    runs = _follow(kernel, log_policy, job, times=TIMES)
+    level = np.full(len(kernel), NEVER)
+    runs = _follow(kernel, log_policy, job, level=level, times=TIMES)
     inside = log_policy > -np.inf
     states = np.concatenate([log_policy[:, None], runs.saved], axis=1)
     shares = np.einsum("btk,bka->bta", np.exp(states), kernel)
@@ -155,14 +157,14 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
             "C3.share",
             "",
             np.diff(largest, axis=1).min(axis=1),
-            runs.reached,
+            runs.lasted,
             **inputs,
         ),
         scored(
             "C3.absolute",
             "smallest lead of the answer that had more than half of the votes",
             np.where(np.isinf(keeps), 1.0, keeps),
-            runs.reached,
+            runs.lasted,
             where=absolute,
             note="flow",
             **inputs,
@@ -171,7 +173,7 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
             "C3.must-flip",
             "1 where the leader was overtaken; unresolved where not yet at t = 1e6",
             np.where(flipped, 1.0, -1.0),
-            runs.reached & (flipped | settled),
+            runs.lasted & (flipped | settled),
             where=theory.must_flip(kernel, log_policy),
             note="flow",
             **inputs,
@@ -180,7 +182,7 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
             "C3.champion",
             "log of (likeliest champion / most likely pattern) at t = 1e6",
             best - end.max(axis=-1),
-            runs.reached & settled,
+            runs.lasted & settled,
             where=distinct,
             note="flow",
             **inputs,
@@ -197,13 +199,12 @@ def _two_answers(job, rates, log_policy) -> CheckResult:
     level = np.where(start > 0, start, 1.0) * 10.0 ** -job.rng.uniform(
         0.1, 3, size=len(rates)
     )
-    vote = _follow(kernel, log_policy, job, until=sim.Gap(level))
+    vote = _follow(kernel, log_policy, job, level=level, times=AFTER)
     fixed = run(
         rates,
         log_policy,
         sim.FixedConfidence(paid),
         level=level,
-        events=PEAK,
     )
     with np.errstate(invalid="ignore"):
         error = np.abs(vote.log_probs - fixed.log_probs)

@@ -17,17 +17,19 @@ from experiments.meter import KINDS, Meter
 # against both engines, 1e-9 at 1e110, 6e-7 at 1e158, 1e-4 at 1e240.
 LONGEST = 1e90
 FLOOR = 1e-8  # of a residual: below it is rounding
-PEAK = (sim.PeakAccuracy(),)  # of runs for fixed confidence: they share a program
+NEVER = 1e-300  # a gap that no run comes to
 MOMENTS = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability())
 
 
 class Runs(NamedTuple):
     """Ends of runs `[B]`, `[B, K]`; moments on the way `[B, E]`, `[B, E, K]`.
 
-    `reached`: whether the run ended as asked. `saved`: log-probabilities `[B, T, K]`.
+    `reached`: whether the run ended where it was to stop; `lasted`: whether it went on
+    until rest, or through all times. `saved`: log-probabilities `[B, T, K]`.
     """
 
     reached: np.ndarray
+    lasted: np.ndarray
     log_time: np.ndarray
     log_probs: np.ndarray
     log_moments: np.ndarray
@@ -57,8 +59,14 @@ def run(
     progress: Any = None,
     **options: Any,
 ) -> Runs:
-    """Run every lane until its gap is `level` (or `until`), or through `times`."""
-    signal = sim.Verifiable() if signal is None else signal
+    """Run every lane until its gap is `level` (or `until`), or through `times`.
+
+    Without a signal success rates are paid. They are paid as confidences where nothing
+    else is asked of the exact engine: all runs for fixed rewards share that program.
+    """
+    if signal is None:
+        plain = update is None and not events and method == "exact"
+        signal = sim.FixedConfidence(rates) if plain else sim.Verifiable()
     update = sim.PolicyGradient() if update is None else update
     if level is not None:
         until = sim.Gap(np.asarray(level, dtype=float))
@@ -80,10 +88,10 @@ def run(
         progress=progress,
         **options,
     )
-    goal = "reached" if until is not None else "horizon"
     names = sim.outcome_names(solution.outcome)
     return Runs(
-        (names == goal) | ((names == "settled") & (until is None)),
+        names == "reached",
+        (names == "horizon") | (names == "settled"),
         solution.log_time,
         solution.log_probs,
         solution.event_log_times,
