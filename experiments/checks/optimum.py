@@ -104,9 +104,9 @@ def _at_rest(job, rates, log_policy) -> list[CheckResult]:
     bound = theory.limit_distance_bound(rates, log_policy, betas)
     inputs = {"success_rates": rates, "log_policy": log_policy, "beta": betas}
     results = []
-    # The natural gradient is watched for a gap: B7 has such runs, and the program.
-    gap = {"level": np.full(len(rates), NEVER)}
-    for rule, options in ((sim.PolicyGradient, {}), (sim.NaturalGradient, gap)):
+    # As in B7, which has the program: watched for a gap, with a reference.
+    shared = {"level": np.full(len(rates), NEVER), "reference": np.exp(log_policy)}
+    for rule, options in ((sim.PolicyGradient, {}), (sim.NaturalGradient, shared)):
         runs = run(
             rates,
             log_policy,

@@ -5,7 +5,8 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import EXACT, NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import levels, past_transition, run
+from experiments.checks.running import levels, run
+from experiments.checks.velocity import velocities
 from experiments.families import SMALL, groups, moving
 
 FLOW = 5000
@@ -19,10 +20,11 @@ def _error(log_probs, expected, log_policy):
 
 
 def check(job: Job) -> list[CheckResult]:
-    """States, crossing, dip and optimum in one run; with KL in another."""
+    """A random state and the crossing; a part by the flow; with KL in another run."""
     results = []
     for rates, log_policy in groups(job.rng, job.number, moving):
         results += _plain(job, rates, log_policy)
+        results.append(_crossing(job, rates, log_policy))
     for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALL):
         results += _by_flow(job, rates, log_policy)
     for rates, log_policy in groups(job.rng, job.number, moving):
@@ -34,8 +36,9 @@ def _run(job, rates, log_policy, level, **options):
     return run(
         rates,
         log_policy,
-        # One beta for each lane, as in the other runs: they share a program.
+        # One beta for each lane, and a reference, as with KL: they share a program.
         update=sim.NaturalGradient(beta=np.zeros(len(rates))),
+        reference=np.exp(log_policy),
         level=level,
         progress=job.progress,
         **options,
@@ -82,41 +85,78 @@ def _by_flow(job, rates, log_policy) -> list[CheckResult]:
 
 
 def _plain(job, rates, log_policy) -> list[CheckResult]:
-    level = np.minimum(
-        levels(job.rng, rates, log_policy), past_transition(rates, log_policy)
-    )
-    events = sim.Crossing(), sim.LowestOptimalProbability()
-    runs = _run(job, rates, log_policy, level, events=events)
-    ok = runs.reached & (runs.time > 0)
-    inside = log_policy > -np.inf
+    level = levels(job.rng, rates, log_policy)
+    runs = _run(job, rates, log_policy, level)
     best = theory.is_best(rates, log_policy)
-    crossing = theory.replicator_crossing_time(rates, log_policy)
-    measured = np.exp(runs.log_moments[:, 0])
-    already = runs.log_moments[:, 0] == -np.inf
-    # A lead is known to rounding of log pi, and the time to that over the difference.
-    best_rate = np.where(best, rates, -1).max(axis=-1, keepdims=True)
-    delta = np.where(inside & ~best, best_rate - rates, np.inf).min(axis=-1)
-    size = np.where(inside, np.abs(log_policy), 0.0).max(axis=-1)
-    rounding = 4 * np.finfo(float).eps * (1 + size) / delta
-    late = np.where(already, crossing, np.abs(measured - crossing))
 
     def log_mass(log_probs):
         with np.errstate(divide="ignore"):
-            return np.log(np.sum(np.where(best, np.exp(log_probs), 0.0), axis=-1))
+            return np.log(np.sum(np.exp(log_probs), axis=-1, where=best))
 
-    dip = log_mass(runs.at_moments[:, 1]) - log_mass(log_policy)
-    inputs = {"success_rates": rates, "log_policy": log_policy, "gap": level}
+    errors = [_growth_error(rates, at, best) for at in (log_policy, runs.log_probs)]
     return [
         *_end(runs, rates, log_policy, level, EXACT),
         scored(
-            "B7.crossing",
-            "1 - |error of the time| / (allowed to the engine and to rounding)",
-            1 - late / (EXACT * (1 + crossing) + rounding),
-            ok,
-            **inputs,
+            "B7.no-dip",
+            "smaller of log (pi_* at a random state / pi_*(0)) and 1 - (error of the "
+            "simulator's d log pi_*/dt, at both) / 1e-9",
+            np.minimum(
+                log_mass(runs.log_probs) - log_mass(log_policy),
+                1 - np.maximum(*errors) / EXACT,
+            ),
+            runs.reached,
+            success_rates=rates,
+            log_policy=log_policy,
+            gap=level,
         ),
-        scored("B7.no-dip", "log of (lowest pi_* / pi_*(0))", dip, ok, **inputs),
     ]
+
+
+def _growth_error(rates, log_probs, best):
+    """How far `d log pi_*/dt` is from the gap, by the simulator's velocity there."""
+    problem = sim.Problem(rates, logits=log_probs)
+    update = sim.NaturalGradient(beta=np.zeros(len(rates)))
+    velocity = np.asarray(velocities(problem, sim.Verifiable(), update, log_probs))
+    policy = np.exp(log_probs)
+    moving = np.where(policy > 0, velocity, 0.0)
+    own = np.where(best, policy, 0.0)
+    growth = np.sum(own * moving, axis=-1) / np.sum(own, axis=-1)
+    growth = growth - np.sum(policy * moving, axis=-1)
+    return np.abs(growth - theory.gap(rates, log_probs))
+
+
+def _crossing(job, rates, log_policy) -> CheckResult:
+    """A run to the gap that the policy is predicted to have at the crossing."""
+    crossing = theory.replicator_crossing_time(rates, log_policy)
+    then = theory.replicator_policy(rates, log_policy, crossing)
+    ahead = crossing == 0
+    gap = theory.gap(rates, np.where(ahead[:, None], log_policy, then))
+    runs = _run(job, rates, log_policy, np.where(ahead, 0.9, 1.0) * gap)
+    inside = log_policy > -np.inf
+    best = theory.is_best(rates, log_policy)
+    lead = np.where(best, runs.log_probs, -np.inf).max(axis=-1)
+    lead = lead - np.where(best, -np.inf, runs.log_probs).max(axis=-1)
+    # A lead and the gap are known to rounding, the time to that over what they change.
+    short = np.where(
+        inside, rates.max(axis=-1, keepdims=True, where=best, initial=0), 0
+    )
+    short = short - np.where(inside, rates, 0.0)
+    delta = np.where(inside & ~best, short, np.inf).min(axis=-1)
+    slope = np.sum(np.exp(then) * (short - gap[:, None]) ** 2, axis=-1)
+    size = 1 + np.where(inside, np.abs(log_policy), 0.0).max(axis=-1)
+    rounding = 4 * np.finfo(float).eps * (size / delta + gap / slope)
+    late = np.abs(runs.time - crossing) / (EXACT * (1 + crossing) + rounding)
+    off = np.maximum(np.abs(lead) - rounding * delta, 0.0) / (EXACT * size)
+    behind = np.maximum(-lead, 0.0) / (EXACT * size)
+    return scored(
+        "B7.crossing",
+        "1 - (error of the time at which the best and the likeliest other pattern are "
+        "equal, or of their log-ratio then) / allowance",
+        1 - np.where(ahead, behind, np.maximum(late, off)),
+        runs.reached,
+        success_rates=rates,
+        log_policy=log_policy,
+    )
 
 
 def _penalised(job, rates, log_policy) -> CheckResult:
