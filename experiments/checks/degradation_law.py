@@ -39,13 +39,12 @@ def _drawn(job: Job, number, sizes):
         yield kernel[..., 0], confidence, log_policy
 
 
-def _run(rates, confidence, log_policy, level, job, events=()):
+def _run(rates, confidence, log_policy, level, job):
     return run(
         rates,
         log_policy,
         sim.FixedConfidence(confidence),
         level=level,
-        events=events,
         progress=job.progress,
     )
 
@@ -147,7 +146,7 @@ def _late(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
 
 
 def _early(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
-    """The first slope by a difference quotient; peak and end."""
+    """The first slope by a difference quotient, and the end."""
     gap = np.where(moves, theory.gap(confidence, log_policy), 1.0)
     base = np.where(log_policy > -np.inf, rates, 0.0)
     times, changes, ok = [], [], moves
@@ -165,9 +164,7 @@ def _early(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
         "confidence": confidence,
         "log_policy": log_policy,
     }
-    level, peak = np.full(len(rates), 1e-9), (sim.PeakAccuracy(),)
-    late = _run(rates, confidence, log_policy, level, job, peak)
-    at_peak = np.sum(np.exp(late.at_moments[:, 0]) * base, axis=-1)
+    late = _run(rates, confidence, log_policy, np.full(len(rates), 1e-9), job)
     start = np.sum(np.exp(log_policy) * base, axis=-1)
     end = np.sum(np.exp(late.log_probs) * base, axis=-1)
     falls = theory.rises_then_ends_below(rates, confidence, log_policy) & moves
@@ -185,9 +182,9 @@ def _early(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
         ),
         scored(
             "B5.rise-and-fall",
-            "smaller of peak - start and start - end of accuracy",
-            np.minimum(at_peak - start, start - end),
-            late.reached & (done | (end < start)),
+            "smaller of the measured slope of accuracy at the start, and start - end",
+            np.minimum(slope, start - end),
+            ok & (np.abs(slope) > allowed) & late.reached & (done | (end < start)),
             where=falls,
             **inputs,
         ),
