@@ -1,7 +1,7 @@
-"""Many clocks as one update: one compiled program for lanes of different rules."""
+"""Many clocks, or signals, as one: a compiled program for lanes of different rules."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -23,3 +23,18 @@ class Menu(sim.AbstractClock):
     def log_factor(self, log_p, log_q):
         factors = jnp.stack([rule.log_factor(log_p, log_q) for rule in self.rules])
         return factors[self.choice]
+
+
+class Feedback(sim.AbstractSignal):
+    """The signal number `choice` of `signals`, `[*B]`; each lane may have another.
+
+    All of them have answers to look at.
+    """
+
+    signals: tuple[sim.AbstractSignal, ...]
+    choice: jax.Array = eqx.field(converter=jnp.asarray)
+    needs_kernel: ClassVar[bool] = True
+
+    def __call__(self, problem, log_probs):
+        paid = jnp.stack([signal(problem, log_probs) for signal in self.signals])
+        return paid[self.choice]

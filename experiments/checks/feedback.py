@@ -8,14 +8,13 @@ import numpy as np
 
 import simulator as sim
 import theory
+from experiments.checks.followed import ANSWERS, SAVED, ThroughSelfCertainty, follow
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import run
 from experiments.checks.velocity import velocity
 from experiments.families import SMALL, groups, kernels
 
-ANSWERS = 3
 TRAPPED = 2000
-TIMES = np.array([1.0, 3.0, 10.0, 30.0])
+TIMES = np.geomspace(1, 30, SAVED)
 SIGNALS = {
     "self-certainty": sim.SelfCertainty(),
     "token entropy": sim.TokenEntropy(),
@@ -98,19 +97,6 @@ def _claims(kernel, log_policy, job) -> list[CheckResult]:
     ]
 
 
-class ThroughSelfCertainty(sim.AbstractSignal):
-    """Pay whose detached policy gradient is self-certainty differentiated through.
-
-    `pi_k (1 - 1/(K pi_k)) = pi_k - 1/K` is the pull that the derivative adds, and the
-    mean of `1 - 1/(K pi_k)` is 0.
-    """
-
-    def __call__(self, problem, log_probs):
-        inside = log_probs > -jnp.inf
-        pull = jnp.exp(-jnp.where(inside, log_probs, 0.0)) / jnp.sum(inside)
-        return sim.SelfCertainty().rewards(problem) - pull
-
-
 def _trap(job) -> CheckResult:
     """The leader's logit leads by at least `margin * t` more than at the start."""
 
@@ -123,14 +109,8 @@ def _trap(job) -> CheckResult:
     rates, log_policy = parts[0]
     kernel = kernels(job.rng, rates, ANSWERS)
     margin = theory.trap_margin(kernel, log_policy)
-    runs = run(
-        kernel[..., 0],
-        log_policy,
-        ThroughSelfCertainty(),
-        kernel=kernel,
-        times=TIMES,
-        method="flow",
-        progress=job.progress,
+    runs = follow(
+        kernel, log_policy, ThroughSelfCertainty, TIMES, progress=job.progress
     )
     leader = np.argmax(log_policy, axis=-1)[:, None]
     others = (log_policy > -np.inf) & (np.arange(log_policy.shape[1]) != leader)

@@ -6,13 +6,13 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import FLOOR, decay, levels, run
+from experiments.checks.running import FLOOR, GROUP, decay, flow_rule, levels, run
 from experiments.checks.tail_late import GAPS, counts, gap_exponent, is_late
 from experiments.checks.velocity import velocities
 from experiments.families import SMALL, groups, moving
 from experiments.menu import Menu
 
-GROUP, ATTEMPTS = 8, 4
+ATTEMPTS = 4
 FLOW = 5000
 METERED = 10_000
 # Clock, and its `h ~ A gap^a` at a perfect best pattern: A and a.
@@ -143,7 +143,7 @@ def _path(job, rates, log_policy) -> CheckResult:
     group = run(
         rates,
         log_policy,
-        update=sim.GRPO(GROUP),
+        update=flow_rule(sim.GRPO(GROUP), len(rates)),
         level=level,
         method="flow",
         progress=job.progress,

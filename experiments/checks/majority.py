@@ -6,16 +6,16 @@ import numpy as np
 
 import simulator as sim
 import theory
+from experiments.checks.followed import ANSWERS, SAVED, follow
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import NEVER, run
+from experiments.checks.running import run
 from experiments.checks.velocity import velocity
 from experiments.families import SMALL, groups, kernels, log_normalised
 
 LIMIT = 4000  # problems for the numerical flow
-ANSWERS = 3
 MAX_STEPS = 3000  # where the vote stays tied, the flow cannot go on
-TIMES = np.geomspace(0.1, 1e6, 15)
-AFTER = np.geomspace(1e300, 1e307, len(TIMES))  # times that no run comes to
+TIMES = np.geomspace(0.1, 1e6, SAVED)
+AFTER = np.geomspace(1e300, 1e307, SAVED)  # times that no run comes to
 
 
 def check(job: Job) -> list[CheckResult]:
@@ -113,22 +113,9 @@ def _speeds(job, kernel, log_policy) -> list[CheckResult]:
     ]
 
 
-def _follow(kernel, log_policy, job=None, **options):
-    return run(
-        kernel[..., 0],
-        log_policy,
-        sim.MajorityVote(),
-        kernel=kernel,
-        method="flow",
-        max_steps=MAX_STEPS,
-        progress=None if job is None else job.progress,
-        **options,
-    )
-
-
 def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
-    level = np.full(len(kernel), NEVER)
-    runs = _follow(kernel, log_policy, job, level=level, times=TIMES)
+    options = {"max_steps": MAX_STEPS, "progress": job.progress}
+    runs = follow(kernel, log_policy, sim.MajorityVote, TIMES, **options)
     inside = log_policy > -np.inf
     states = np.concatenate([log_policy[:, None], runs.saved], axis=1)
     shares = np.einsum("btk,bka->bta", np.exp(states), kernel)
@@ -199,7 +186,8 @@ def _two_answers(job, rates, log_policy) -> CheckResult:
     level = np.where(start > 0, start, 1.0) * 10.0 ** -job.rng.uniform(
         0.1, 3, size=len(rates)
     )
-    vote = _follow(kernel, log_policy, job, level=level, times=AFTER)
+    options = {"max_steps": MAX_STEPS, "progress": job.progress}
+    vote = follow(kernel, log_policy, sim.MajorityVote, AFTER, level, **options)
     fixed = run(
         rates,
         log_policy,
@@ -248,8 +236,14 @@ def _flips(job) -> CheckResult:
     here = (rest >= 0).all(axis=-1) & (theory.majority(kernel, log_policy) == 0)
     here &= np.isfinite(expected) & (expected > 1e-3)
     here &= theory.must_flip(kernel, log_policy)
-    runs = _follow(
-        kernel, log_policy, job, until=sim.Accuracy(np.where(here, level, 0.0))
+    runs = run(
+        kernel[..., 0],
+        log_policy,
+        sim.MajorityVote(),
+        kernel=kernel,
+        until=sim.Accuracy(np.where(here, level, 0.0)),
+        method="flow",
+        max_steps=MAX_STEPS,
     )
     return scored(
         "C3.must-flip",

@@ -11,12 +11,16 @@ import numpy as np
 
 import simulator as sim
 import theory
+from experiments.menu import Menu
 from experiments.meter import KINDS, Meter
 
 # Beyond such a time the quadrature of `theory.clock` (801 nodes) loses digits: measured
 # against both engines, 1e-9 at 1e110, 6e-7 at 1e158, 1e-4 at 1e240.
 LONGEST = 1e90
 FLOOR = 1e-8  # of a residual: below it is rounding
+GROUP = 8
+PLAIN = sim.GroupMean(np.inf)  # the policy gradient, as a clock
+FLOW_RULES = (PLAIN, sim.GRPO(GROUP))
 NEVER = 1e-300  # a gap that no run comes to
 MOMENTS = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability())
 
@@ -61,12 +65,15 @@ def run(
 ) -> Runs:
     """Run every lane until its gap is `level` (or `until`), or through `times`.
 
-    Without a signal success rates are paid. They are paid as confidences where nothing
-    else is asked of the exact engine: all runs for fixed rewards share that program.
+    Without a signal success rates are paid. Some is said so that runs share programs:
+    success rates are confidences where nothing else is asked of the exact engine, and
+    the policy gradient that the flow follows is one of `FLOW_RULES`.
     """
     if signal is None:
         plain = update is None and not events and method == "exact"
         signal = sim.FixedConfidence(rates) if plain else sim.Verifiable()
+        if update is None and method == "flow":
+            update = flow_rule(PLAIN, len(rates))
     update = sim.PolicyGradient() if update is None else update
     if level is not None:
         until = sim.Gap(np.asarray(level, dtype=float))
@@ -98,6 +105,11 @@ def run(
         solution.event_log_probs,
         solution.saved,
     )
+
+
+def flow_rule(rule: sim.AbstractClock, lanes: int) -> Menu:
+    """One of `FLOW_RULES` for all lanes."""
+    return Menu(FLOW_RULES, np.full(lanes, FLOW_RULES.index(rule)))
 
 
 def integral(kind, mask, rates, log_policy, level) -> tuple[np.ndarray, np.ndarray]:

@@ -4,15 +4,15 @@ import numpy as np
 
 import simulator as sim
 import theory
+from experiments.checks.followed import ANSWERS, SAVED, follow
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import lane_values, run
 from experiments.checks.velocity import velocities
 from experiments.families import SMALL, groups, kernels, log_normalised, padded
 
 FLOW = 4000  # problems for the numerical flow
-ANSWERS = 3
 EARLY = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])  # natural gradient, e^3 = 20
-LATE = np.geomspace(0.1, 1e4, 8)  # policy gradient
+LATE = np.geomspace(0.1, 1e4, SAVED)  # policy gradient
 STRETCH = 0.5  # of time, over which a velocity is integrated
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(4)
 
@@ -97,8 +97,8 @@ def at_the_start(kernel, log_policy) -> list[CheckResult]:
     return [
         scored(
             "C2.order",
-            "smallest log pi_i/pi_j over ordered pairs and 8 times, or its speed at 0 "
-            "over the largest speed",
+            f"smallest log pi_i/pi_j over ordered pairs and {SAVED} times, or its "
+            "speed at 0 over the largest speed",
             ahead / (np.abs(at_tie).max(axis=-1) + 1e-300),
             where=np.abs(less) > 1e-9,
             allowance=1e-6,
@@ -107,8 +107,8 @@ def at_the_start(kernel, log_policy) -> list[CheckResult]:
         ),
         scored(
             "C2.mode",
-            "smallest rise of log pi_mode/pi_k between 8 times, or its speed over the "
-            "largest speed",
+            f"smallest rise of log pi_mode/pi_k between {SAVED} times, or its speed "
+            "over the largest speed",
             rise / size,
             where=theory.flat_with_a_mode(kernel, log_policy),
             allowance=1e-6,
@@ -118,21 +118,25 @@ def at_the_start(kernel, log_policy) -> list[CheckResult]:
     ]
 
 
-def _follow(kernel, log_policy, times, update, job=None):
+def _follow_natural(kernel, log_policy, **options):
     return run(
         kernel[..., 0],
         log_policy,
         sim.SequenceLogProbability(),
-        update,
+        sim.NaturalGradient(),
         kernel=kernel,
-        times=times,
+        times=EARLY,
         method="flow",
-        progress=None if job is None else job.progress,
+        **options,
     )
 
 
+def _follow_plain(kernel, log_policy, **options):
+    return follow(kernel, log_policy, sim.SequenceLogProbability, LATE, **options)
+
+
 def _natural(job, kernel, log_policy) -> list[CheckResult]:
-    runs = _follow(kernel, log_policy, EARLY, sim.NaturalGradient(), job)
+    runs = _follow_natural(kernel, log_policy, progress=job.progress)
     inside = log_policy > -np.inf
     worst = np.zeros(len(kernel))
     for i, time in enumerate(EARLY):
@@ -208,7 +212,7 @@ def _late_trend(runs, kernel, log_policy) -> CheckResult:
 
 
 def _plain(job, kernel, log_policy) -> list[CheckResult]:
-    runs = _follow(kernel, log_policy, LATE, sim.PolicyGradient(), job)
+    runs = _follow_plain(kernel, log_policy, progress=job.progress)
     inside = log_policy > -np.inf
     path = np.where(inside[:, None], runs.saved, 0.0)
     kept = theory.keeps_order(kernel, log_policy)
@@ -232,7 +236,7 @@ def _plain(job, kernel, log_policy) -> list[CheckResult]:
     return [
         scored(
             "C2.order",
-            "smallest log pi_i/pi_j over ordered pairs and 8 times",
+            f"smallest log pi_i/pi_j over ordered pairs and {SAVED} times",
             np.where(np.isinf(order), 0.0, order),
             runs.lasted & np.isfinite(order),
             where=pairs,
@@ -242,7 +246,7 @@ def _plain(job, kernel, log_policy) -> list[CheckResult]:
         ),
         scored(
             "C2.mode",
-            "smallest rise of log pi_mode/pi_k between 8 times",
+            f"smallest rise of log pi_mode/pi_k between {SAVED} times",
             rise,
             runs.lasted,
             where=theory.flat_with_a_mode(kernel, log_policy),
@@ -282,14 +286,14 @@ def _instances() -> list[CheckResult]:
     """The two counterexamples of `theory`, followed."""
     kernel, log_policy = _instance(*theory.different_winners())
     inside = log_policy > -np.inf
-    plain = _follow(kernel, log_policy, LATE, sim.PolicyGradient())
-    natural = _follow(kernel, log_policy, EARLY, sim.NaturalGradient())
+    plain = _follow_plain(kernel, log_policy)
+    natural = _follow_natural(kernel, log_policy)
     apart = np.minimum(
         _lead(plain.saved[:, -1], np.array([1]), inside),
         _lead(natural.saved[:, -1], np.array([0]), inside),
     )
     ratio_kernel, ratio_policy = _instance(*theory.shrinking_ratio())
-    runs = _follow(ratio_kernel, ratio_policy, LATE, sim.PolicyGradient())
+    runs = _follow_plain(ratio_kernel, ratio_policy)
     ratio = runs.saved[:, :, 0] - runs.saved[:, :, 1]
     start = ratio_policy[:, 0] - ratio_policy[:, 1]
     return [
