@@ -3,6 +3,7 @@
 What the user has set in the environment stays.
 """
 
+import gc
 import hashlib
 import os
 import platform
@@ -29,6 +30,7 @@ def prepare(command: str) -> None:
         _flag("xla_cpu_use_fusion_emitters", "false")
     keep_programs()
     mend_kept_programs()
+    collect_seldom()
 
 
 def keep_programs() -> None:
@@ -70,6 +72,11 @@ def mend_kept_programs() -> None:
             file.unlink(missing_ok=True)
 
     warnings.showwarning = show
+
+
+def collect_seldom() -> None:
+    """Tracing makes what lives long: to look for garbage in it takes a twentieth."""
+    gc.set_threshold(20_000)
 
 
 def _cores() -> int:

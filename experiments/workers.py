@@ -80,6 +80,7 @@ def _begin(places, lock, double):
     threading.Thread(target=_end_with_parent, daemon=True).start()
     progress.share(lock, places.get())
     compiling.mend_kept_programs()
+    compiling.collect_seldom()
     import jax
 
     jax.config.update("jax_enable_x64", double)
