@@ -1,40 +1,48 @@
 """Many clocks, or signals, as one: a compiled program for lanes of different rules."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import simulator as sim
 
 
-class Menu(sim.AbstractClock):
-    """The clock number `choice` of `rules`, `[*B]`; each lane may have another."""
+class _Menu(eqx.Module):
+    """The number `choice` of `rules`, `[*B]`; each lane may have another."""
 
-    rules: tuple[sim.AbstractClock, ...]
-    choice: jax.Array = eqx.field(converter=jnp.asarray)
+    rules: tuple[Any, ...]
+    choice: jax.Array
 
-    def __init__(self, rules: Sequence[sim.AbstractClock], choice: Any):
+    def __init__(self, rules: Sequence[Any], choice: Any):
         self.rules = tuple(rules)
         self.choice = jnp.asarray(choice)
+
+    @classmethod
+    def of_one(cls, rules: Sequence[Any], rule: Any, lanes: int) -> Self:
+        """The same of them for all lanes."""
+        return cls(rules, np.full(lanes, list(rules).index(rule)))
+
+
+class Menu(_Menu, sim.AbstractClock):
+    """The clock number `choice` of `rules`, `[*B]`; each lane may have another."""
 
     def log_factor(self, log_p, log_q):
         factors = jnp.stack([rule.log_factor(log_p, log_q) for rule in self.rules])
         return factors[self.choice]
 
 
-class Feedback(sim.AbstractSignal):
-    """The signal number `choice` of `signals`, `[*B]`; each lane may have another.
+class SignalMenu(_Menu, sim.AbstractSignal):
+    """The signal number `choice` of `rules`, `[*B]`; each lane may have another.
 
     All of them have answers to look at.
     """
 
-    signals: tuple[sim.AbstractSignal, ...]
-    choice: jax.Array = eqx.field(converter=jnp.asarray)
     needs_kernel: ClassVar[bool] = True
 
     def __call__(self, problem, log_probs):
-        paid = jnp.stack([signal(problem, log_probs) for signal in self.signals])
+        paid = jnp.stack([rule(problem, log_probs) for rule in self.rules])
         return paid[self.choice]

@@ -110,7 +110,7 @@ def _trap(job) -> CheckResult:
     kernel = kernels(job.rng, rates, ANSWERS)
     margin = theory.trap_margin(kernel, log_policy)
     runs = follow(
-        kernel, log_policy, ThroughSelfCertainty, TIMES, progress=job.progress
+        kernel, log_policy, ThroughSelfCertainty(), TIMES, progress=job.progress
     )
     leader = np.argmax(log_policy, axis=-1)[:, None]
     others = (log_policy > -np.inf) & (np.arange(log_policy.shape[1]) != leader)

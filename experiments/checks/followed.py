@@ -7,7 +7,7 @@ import numpy as np
 
 import simulator as sim
 from experiments.checks.running import NEVER, Runs, run
-from experiments.menu import Feedback
+from experiments.menu import SignalMenu
 
 ANSWERS = 3
 SAVED = 15  # times
@@ -32,17 +32,16 @@ SIGNALS = (ThroughSelfCertainty(), sim.SequenceLogProbability(), sim.MajorityVot
 def follow(
     kernel: np.ndarray,
     log_policy: np.ndarray,
-    signal: type[sim.AbstractSignal],
+    signal: sim.AbstractSignal,
     times: np.ndarray,
     level: Any = NEVER,
     **options: Any,
 ) -> Runs:
-    """The policy gradient through `SAVED` times, or until the gap is `level`."""
-    choice = [type(one) for one in SIGNALS].index(signal)
+    """One of `SIGNALS`, through `SAVED` times or until the gap is `level`."""
     return run(
         kernel[..., 0],
         log_policy,
-        Feedback(SIGNALS, np.full(len(kernel), choice)),
+        SignalMenu.of_one(SIGNALS, signal, len(kernel)),
         kernel=kernel,
         times=times,
         level=np.broadcast_to(level, len(kernel)),

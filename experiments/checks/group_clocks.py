@@ -105,7 +105,7 @@ def _pointwise(job, rates, log_policy) -> list[CheckResult]:
 
 def _clock(rule, number):
     """A rule for each lane, such that all rules share one program."""
-    return Menu(RULES, np.full(number, RULES.index(rule)))
+    return Menu.of_one(RULES, rule, number)
 
 
 def _delays(job, rates, log_policy) -> CheckResult:

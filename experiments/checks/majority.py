@@ -113,9 +113,20 @@ def _speeds(job, kernel, log_policy) -> list[CheckResult]:
     ]
 
 
+def _vote(job, kernel, log_policy, times, **options):
+    return follow(
+        kernel,
+        log_policy,
+        sim.MajorityVote(),
+        times,
+        max_steps=MAX_STEPS,
+        progress=job.progress,
+        **options,
+    )
+
+
 def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
-    options = {"max_steps": MAX_STEPS, "progress": job.progress}
-    runs = follow(kernel, log_policy, sim.MajorityVote, TIMES, **options)
+    runs = _vote(job, kernel, log_policy, TIMES)
     inside = log_policy > -np.inf
     states = np.concatenate([log_policy[:, None], runs.saved], axis=1)
     shares = np.einsum("btk,bka->bta", np.exp(states), kernel)
@@ -186,8 +197,7 @@ def _two_answers(job, rates, log_policy) -> CheckResult:
     level = np.where(start > 0, start, 1.0) * 10.0 ** -job.rng.uniform(
         0.1, 3, size=len(rates)
     )
-    options = {"max_steps": MAX_STEPS, "progress": job.progress}
-    vote = follow(kernel, log_policy, sim.MajorityVote, AFTER, level, **options)
+    vote = _vote(job, kernel, log_policy, AFTER, level=level)
     fixed = run(
         rates,
         log_policy,

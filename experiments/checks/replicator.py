@@ -5,7 +5,7 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import EXACT, NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import levels, run
+from experiments.checks.running import levels, run, separation
 from experiments.checks.velocity import velocities
 from experiments.families import SMALL, groups, moving
 
@@ -118,10 +118,10 @@ def _growth_error(rates, log_probs, best):
     update = sim.NaturalGradient(beta=np.zeros(len(rates)))
     velocity = np.asarray(velocities(problem, sim.Verifiable(), update, log_probs))
     policy = np.exp(log_probs)
-    moving = np.where(policy > 0, velocity, 0.0)
+    velocity = np.where(policy > 0, velocity, 0.0)
     own = np.where(best, policy, 0.0)
-    growth = np.sum(own * moving, axis=-1) / np.sum(own, axis=-1)
-    growth = growth - np.sum(policy * moving, axis=-1)
+    growth = np.sum(own * velocity, axis=-1) / np.sum(own, axis=-1)
+    growth = growth - np.sum(policy * velocity, axis=-1)
     return np.abs(growth - theory.gap(rates, log_probs))
 
 
@@ -130,19 +130,16 @@ def _crossing(job, rates, log_policy) -> CheckResult:
     crossing = theory.replicator_crossing_time(rates, log_policy)
     then = theory.replicator_policy(rates, log_policy, crossing)
     ahead = crossing == 0
-    gap = theory.gap(rates, np.where(ahead[:, None], log_policy, then))
+    gap = theory.gap(rates, then)
     runs = _run(job, rates, log_policy, np.where(ahead, 0.9, 1.0) * gap)
     inside = log_policy > -np.inf
     best = theory.is_best(rates, log_policy)
     lead = np.where(best, runs.log_probs, -np.inf).max(axis=-1)
     lead = lead - np.where(best, -np.inf, runs.log_probs).max(axis=-1)
     # A lead and the gap are known to rounding, the time to that over what they change.
-    short = np.where(
-        inside, rates.max(axis=-1, keepdims=True, where=best, initial=0), 0
-    )
-    short = short - np.where(inside, rates, 0.0)
-    delta = np.where(inside & ~best, short, np.inf).min(axis=-1)
-    slope = np.sum(np.exp(then) * (short - gap[:, None]) ** 2, axis=-1)
+    delta = separation(rates, log_policy)
+    excess = np.where(inside, theory.accuracy_excess(rates, then), 0.0)
+    slope = np.sum(np.exp(then) * excess**2, axis=-1)
     size = 1 + np.where(inside, np.abs(log_policy), 0.0).max(axis=-1)
     rounding = 4 * np.finfo(float).eps * (size / delta + gap / slope)
     late = np.abs(runs.time - crossing) / (EXACT * (1 + crossing) + rounding)

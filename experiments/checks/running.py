@@ -109,7 +109,7 @@ def run(
 
 def flow_rule(rule: sim.AbstractClock, lanes: int) -> Menu:
     """One of `FLOW_RULES` for all lanes."""
-    return Menu(FLOW_RULES, np.full(lanes, FLOW_RULES.index(rule)))
+    return Menu.of_one(FLOW_RULES, rule, lanes)
 
 
 def integral(kind, mask, rates, log_policy, level) -> tuple[np.ndarray, np.ndarray]:
@@ -136,10 +136,15 @@ def past_transition(rates, log_policy) -> np.ndarray:
     `1/(M + 1)` of the mass at least, and the gap is at least `Delta/(M + 1)`.
     """
     best = theory.is_best(rates, log_policy)
+    return 0.8 * separation(rates, log_policy) / (1 + np.sum(best, axis=-1))
+
+
+def separation(rates, log_policy) -> np.ndarray:
+    """`Delta`, what the best patterns are ahead of the next ones: `[B]`."""
+    best = theory.is_best(rates, log_policy)
     worse = theory.is_suboptimal(rates, log_policy)
     lead = np.where(best, rates, -np.inf).max(axis=-1)
-    lead = lead - np.where(worse, rates, -np.inf).max(axis=-1)
-    return 0.8 * lead / (1 + np.sum(best, axis=-1))
+    return lead - np.where(worse, rates, -np.inf).max(axis=-1)
 
 
 def decay(

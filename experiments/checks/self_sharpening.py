@@ -132,7 +132,7 @@ def _follow_natural(kernel, log_policy, **options):
 
 
 def _follow_plain(kernel, log_policy, **options):
-    return follow(kernel, log_policy, sim.SequenceLogProbability, LATE, **options)
+    return follow(kernel, log_policy, sim.SequenceLogProbability(), LATE, **options)
 
 
 def _natural(job, kernel, log_policy) -> list[CheckResult]:

@@ -105,6 +105,11 @@ def faster_redrawn(true):
     return tail
 
 
+def wherever(true):
+    """On all problems, whatever their slope."""
+    return lambda *args: true(*args) | True
+
+
 def later(true):
     """Leaders hand over a twentieth later."""
 
@@ -141,6 +146,7 @@ PLANTED = [
     ("B4", "lost_time_bound", times(0.9)),
     slow("B5", "degradation_coefficient", times(1.001)),
     slow("B5", "initial_slope", times(1.001)),
+    slow("B5", "rises_then_ends_below", wherever),
     slow("B6", "clock_tail", times(1.001)),
     slow("B6", "clock_tail", faster_redrawn),
     slow("B6", "grpo_bounds", both_times(1.1)),
