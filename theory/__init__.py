@@ -12,6 +12,7 @@ from theory.degradation import (
     EVERY_ABOVE_HALF,
     MEAN_ABOVE_HALF,
     READINGS,
+    STATEMENT as _A4,
     UNCONDITIONED,
     central_density,
     confidence,
@@ -22,9 +23,8 @@ from theory.degradation import (
     sample,
     winner_is_worst_probability,
 )
-from theory.degradation import STATEMENT as _A4
-from theory.degradation_law import STATEMENT as _B5
 from theory.degradation_law import (
+    STATEMENT as _B5,
     degradation_bounds,
     degradation_coefficient,
     degradation_expansion,
@@ -32,8 +32,8 @@ from theory.degradation_law import (
     loser_excess,
     rises_then_ends_below,
 )
-from theory.degradation_odds import STATEMENT as _C4
 from theory.degradation_odds import (
+    STATEMENT as _C4,
     LawMoments,
     covariance_variance,
     family_moments,
@@ -43,12 +43,12 @@ from theory.degradation_odds import (
     worst_wins_limit,
     worst_wins_probability,
 )
-from theory.delay import STATEMENT as _B4
-from theory.delay import delay_bounds, has_crossing, lost_time_bound
+from theory.delay import STATEMENT as _B4, delay_bounds, has_crossing, lost_time_bound
 from theory.dip import dip_ceiling, dip_margin, dip_three, edge_depth, lowest_best_mass
 from theory.entanglement import (
     COUNTEREXAMPLE,
     NO_RIVAL,
+    STATEMENT as _A3,
     DegreeBound,
     TransitionBounds,
     counterexample,
@@ -62,9 +62,9 @@ from theory.entanglement import (
     rival,
     transition_bounds,
 )
-from theory.entanglement import STATEMENT as _A3
 from theory.feedback_classes import (
     FEEDBACK,
+    STATEMENT as _C1,
     Feedback,
     answer_entropy,
     detached_velocity,
@@ -78,9 +78,8 @@ from theory.feedback_classes import (
     token_entropy,
     trap_margin,
 )
-from theory.feedback_classes import STATEMENT as _C1
-from theory.gradient_gap import STATEMENT as _C7
 from theory.gradient_gap import (
+    STATEMENT as _C7,
     LogOddsBounds,
     burying_instance,
     gradient_gap,
@@ -91,8 +90,8 @@ from theory.gradient_gap import (
     published_step,
     sharp_instance,
 )
-from theory.group_clocks import STATEMENT as _B6
 from theory.group_clocks import (
+    STATEMENT as _B6,
     clock_tail,
     group_factor,
     group_mean,
@@ -105,10 +104,14 @@ from theory.group_clocks import (
     reinforce,
     rejection_sampling,
 )
-from theory.hull import PADDING, Hull, dominance_hull, values_along
-from theory.hull import STATEMENT as _B2
-from theory.integrability import STATEMENT as _B1
-from theory.integrability import Elapsed, elapsed, inverse_weights, two_pattern_time
+from theory.hull import PADDING, STATEMENT as _B2, Hull, dominance_hull, values_along
+from theory.integrability import (
+    STATEMENT as _B1,
+    Elapsed,
+    elapsed,
+    inverse_weights,
+    two_pattern_time,
+)
 from theory.intrinsic_time import (
     UNRESOLVED,
     Event,
@@ -119,8 +122,8 @@ from theory.intrinsic_time import (
     intrinsic_path,
     log_probs_at,
 )
-from theory.lock_in import STATEMENT as _C6
 from theory.lock_in import (
+    STATEMENT as _C6,
     has_plateau,
     is_locked,
     lock_in_bounds,
@@ -131,8 +134,8 @@ from theory.lock_in import (
     rate_clock,
     safe_clock,
 )
-from theory.majority_vote import STATEMENT as _C3
 from theory.majority_vote import (
+    STATEMENT as _C3,
     champions,
     flip_instance,
     flip_time_two_patterns,
@@ -144,8 +147,8 @@ from theory.majority_vote import (
     vote_limit_accuracy,
     vote_rewards,
 )
-from theory.monotone_regime import STATEMENT as _A2
 from theory.monotone_regime import (
+    STATEMENT as _A2,
     gap_time,
     gap_time_lower,
     gap_time_upper,
@@ -153,8 +156,8 @@ from theory.monotone_regime import (
     mass_time_lower,
     mass_time_upper,
 )
-from theory.optimum import STATEMENT as _A1
 from theory.optimum import (
+    STATEMENT as _A1,
     kl_divergence,
     limit_distance_bound,
     limit_policy,
@@ -162,15 +165,15 @@ from theory.optimum import (
     optimal_policy,
     total_variation,
 )
-from theory.replicator import STATEMENT as _B7
 from theory.replicator import (
+    STATEMENT as _B7,
     replicator_crossing_time,
     replicator_kl_policy,
     replicator_policy,
 )
 from theory.rise_then_worst import rise_and_worst_probability
-from theory.self_sharpening import STATEMENT as _C2
 from theory.self_sharpening import (
+    STATEMENT as _C2,
     accuracy_trend,
     different_winners,
     flat_with_a_mode,
@@ -183,8 +186,8 @@ from theory.self_sharpening import (
     shrinking_ratio,
     trend_is_final,
 )
-from theory.several_questions import STATEMENT as _C5
 from theory.several_questions import (
+    STATEMENT as _C5,
     crossing_n,
     crossover_bound,
     crossover_instance,
@@ -202,8 +205,8 @@ from theory.statement import Claim, Statement
 from theory.step_size import collapse_step_size
 from theory.support import accuracy_excess, gap, is_best, is_suboptimal
 from theory.survivors import has_losers, loser_exponent, loser_mass, survivors
-from theory.tail import STATEMENT as _B3
 from theory.tail import (
+    STATEMENT as _B3,
     gap_lower,
     gap_upper,
     gap_upper_survivors,

@@ -48,8 +48,13 @@ Source: this project. Limits: infinitely many votes; a finite number smooths the
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.answers import answer_probabilities, checked_kernel, push, two_answers
-from theory.answers import any_kernel as _any
+from theory.answers import (
+    answer_probabilities,
+    any_kernel as _any,
+    checked_kernel,
+    push,
+    two_answers,
+)
 from theory.feedback_classes import majority
 from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, Ints, is_best, support

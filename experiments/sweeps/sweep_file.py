@@ -29,8 +29,7 @@ import numpy as np
 from experiments import recipe_files, tables, toml_files, until
 from experiments.errors import UserError
 from experiments.sweeps import axes, models, observables, reduction, slots
-from experiments.sweeps.along import Along
-from experiments.sweeps.along import read as read_along
+from experiments.sweeps.along import Along, read as read_along
 from experiments.sweeps.axes import Axis
 
 KEYS = {

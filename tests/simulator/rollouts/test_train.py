@@ -10,8 +10,7 @@ import pytest
 from scipy import stats
 
 import simulator as sim
-from simulator import ensembles
-from simulator import rollouts as ro
+from simulator import ensembles, rollouts as ro
 from simulator.rollouts.step import draw, move, possible_results, start
 
 QUESTION = sim.Problem([0.9, 0.6, 0.1], [0.15, 0.6, 0.25])

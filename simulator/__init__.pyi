@@ -1,0 +1,87 @@
+from .dynamics import (
+    Dynamics as Dynamics,
+)
+from .ensembles import (
+    block_shape as block_shape,
+    map_lanes as map_lanes,
+)
+from .events import (
+    T0 as T0,
+    AbstractEvent as AbstractEvent,
+    Accuracy as Accuracy,
+    BelowBase as BelowBase,
+    Crossing as Crossing,
+    Gap as Gap,
+    Leads as Leads,
+    LowestOptimalProbability as LowestOptimalProbability,
+    OptimalProbability as OptimalProbability,
+    PeakAccuracy as PeakAccuracy,
+    Point as Point,
+    SuboptimalMass as SuboptimalMass,
+)
+from .exact import (
+    closed_form as closed_form,
+    exact as exact,
+)
+from .flow import (
+    flow as flow,
+)
+from .observables import (
+    accuracy as accuracy,
+    best_patterns as best_patterns,
+    best_value as best_value,
+    entropy as entropy,
+    kl as kl,
+    log_gap as log_gap,
+    log_optimal_probability as log_optimal_probability,
+    log_probabilities as log_probabilities,
+    pass_at_n as pass_at_n,
+    probs as probs,
+)
+from .plateaus import (
+    Plateau as Plateau,
+    plateaus as plateaus,
+)
+from .problem import (
+    Problem as Problem,
+    two_answer_kernel as two_answer_kernel,
+)
+from .signals import (
+    AbstractFixedSignal as AbstractFixedSignal,
+    AbstractSignal as AbstractSignal,
+    AnswerEntropy as AnswerEntropy,
+    Demonstrations as Demonstrations,
+    FixedConfidence as FixedConfidence,
+    MajorityVote as MajorityVote,
+    Mixture as Mixture,
+    NoisyVerifier as NoisyVerifier,
+    SelfCertainty as SelfCertainty,
+    SelfConsistency as SelfConsistency,
+    SequenceLogProbability as SequenceLogProbability,
+    TokenEntropy as TokenEntropy,
+    Verifiable as Verifiable,
+)
+from .solution import (
+    OUTCOME_NAMES as OUTCOME_NAMES,
+    Outcome as Outcome,
+    Solution as Solution,
+    outcome_codes as outcome_codes,
+    outcome_names as outcome_names,
+)
+from .solve import (
+    solve as solve,
+)
+from .training import (
+    Training as Training,
+    train as train,
+)
+from .updates import (
+    GRPO as GRPO,
+    AbstractClock as AbstractClock,
+    AbstractUpdate as AbstractUpdate,
+    GroupMean as GroupMean,
+    NaturalGradient as NaturalGradient,
+    PassAtN as PassAtN,
+    PolicyGradient as PolicyGradient,
+    RejectionSampling as RejectionSampling,
+)

@@ -1,0 +1,48 @@
+"""The names of both packages: they exist, load late, and stay what they are."""
+
+import subprocess
+import sys
+
+import pytest
+
+import simulator
+from simulator import rollouts
+
+LATE = """
+import sys
+import simulator.rollouts
+print(*(name for name in sys.modules if name.split(".")[0] in sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("package", [simulator, rollouts], ids=lambda p: p.__name__)
+def test_every_listed_name_exists_and_is_no_module(package):
+    assert len(package.__all__) > 30
+    for name in package.__all__:
+        assert not isinstance(getattr(package, name), type(sys)), name
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="Exact"):
+        _ = simulator.Exact
+    with pytest.raises(ImportError, match="Exact"):
+        from simulator import Exact  # noqa: F401
+
+
+def test_importing_the_packages_loads_nothing_else():
+    heavy = ("simulator", "jax", "equinox", "diffrax", "optax", "numpy")
+    command = [sys.executable, "-c", LATE, *heavy]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == ["simulator", "simulator.rollouts"]
+
+
+def test_functions_are_not_replaced_by_modules_of_the_same_name():
+    """As an import inside of the package would, if nobody took care."""
+    script = (
+        "import simulator.exact, simulator.rollouts.train as _;"
+        "from simulator import exact, flow, plateaus, rollouts, solve;"
+        "print(*(f.__name__ for f in (exact, flow, plateaus, solve, rollouts.train)))"
+    )
+    command = [sys.executable, "-c", script]
+    names = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert names.stdout.split() == ["exact", "flow", "plateaus", "solve", "train"]
