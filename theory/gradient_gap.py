@@ -57,8 +57,21 @@ with another direction: far along w accuracy tends to that of the largest w_k (i
 over ties), and falls, although D is positive, if that pattern is right less often than
 J (`overshoot_instance`).
 
+*Their converse*, as a public summary has it: even perfectly aligned steps, if they are
+too long, lower accuracy at every iteration, down to zero. By the last paragraph it does
+not hold along the exact gradient of pattern logits. It does where patterns share a
+parameter theta, with logits `b_k + theta phi_k`. Let one pattern be always right, with
+phi = 0, and let wrong ones come in pairs of equal b and opposite phi, so that
+
+    z = b_right - log sum_k exp(b_k) cosh(theta phi_k)    over the wrong k,
+
+even in theta, falling in |theta|. There is one direction, and `w = -sign(theta) phi` is
+aligned. A step eta takes theta to `theta - sign(theta) eta`: accuracy rises below
+`eta = 2 |theta|`, the mirror image, and falls beyond. Steps `2 c |theta|`, c > 1, lower
+it every time, and as |theta| grows by 2c - 1 each time, J -> 0.  []
+
 Source: this project; gradient gap and the condition: Suk and Duan 2025 (arXiv
-2510.08539), as public summaries state it (the unit vector is our reading: else the
+2510.08539), as public summaries state them (the unit vector is our reading: else the
 condition would depend on the units of w). That softmax policy gradient converges with
 any constant step size is known in discounted MDPs (Liu, Li and Wei 2024, arXiv
 2404.03372); the proof above is for patterns. Limits: one exact step; the length of
@@ -161,6 +174,40 @@ def overshoot_instance() -> tuple[Floats, Floats, Floats]:
     """
     rates = np.array([0.9, 0.5, 0.1])
     return rates, np.array([0.3, 0.6, 0.1]), np.array([1.0, -2.1, 1.1])
+
+
+class Mirrored(NamedTuple):
+    """Problems whose patterns share a parameter: `[..., 1 + 2 P]`.
+
+    The first pattern is right. `turning` `[...]`: `2 |theta|`, the longest step along
+    `direction` that does not lower accuracy.
+    """
+
+    success_rates: Floats
+    log_policy: Floats
+    direction: Floats
+    turning: Floats
+
+
+def mirrored(parameter: ArrayLike, weights: ArrayLike, features: ArrayLike) -> Mirrored:
+    """The instance of the converse, for theta `[...]`.
+
+    `weights` `[..., P]`: `exp(b)` of the P pairs of wrong patterns, over that of the
+    right one. `features` `[..., P]`: phi of one of each pair; the other has -phi.
+    """
+    theta = np.asarray(parameter, dtype=np.float64)
+    one_side = np.asarray(features, dtype=np.float64)
+    start = np.zeros_like(one_side[..., :1])
+    phi = np.concatenate([start, one_side, -one_side], axis=-1)
+    log_weight = np.log(weights)
+    logits = np.concatenate([start, log_weight, log_weight], axis=-1)
+    logits = logits + theta[..., None] * phi
+    return Mirrored(
+        np.broadcast_to(np.arange(phi.shape[-1]) == 0, phi.shape).astype(float),
+        logits - log_sum(logits)[..., None],
+        -np.sign(theta)[..., None] * phi,
+        2 * np.abs(theta),
+    )
 
 
 def burying_instance() -> tuple[Floats, Floats]:
@@ -272,6 +319,15 @@ STATEMENT = Statement(
             formula="J(theta + eta grad J) >= J(theta) for every eta >= 0",
             status="proved",
             hypotheses=_any_policy,
+        ),
+        Claim(
+            id="C7.converse",
+            words="Where patterns share a parameter, aligned steps beyond the mirror "
+            "image of the state lower accuracy every time; shorter ones raise it.",
+            formula="logits b + theta phi, z even in theta and falling in |theta|:  "
+            "z' < z  <=>  eta > 2 |theta|",
+            status="proved",
+            hypotheses=_right_and_wrong,
         ),
         Claim(
             id="C7.aligned",

@@ -17,6 +17,7 @@ SHARP = 0.1  # of the problems are near the instance in which the bounds are sha
 BEYOND = 1.01  # of the longest step
 FAR = 100.0
 REAL = 1e-7  # a loss of log-odds that is no rounding
+AGAIN = 4  # steps, each too long
 
 
 @jax.jit
@@ -84,6 +85,7 @@ def check(job: Job) -> list[CheckResult]:
         results.append(_own_gradient(job, rates, log_policy))
     if few:
         results += _claims(job, *_sharp(job.rng, few))
+        results.append(_converse(job.rng, few))
     if job.first:
         results += _instances()
     return results
@@ -171,6 +173,47 @@ def _own_gradient(job, rates, log_policy) -> CheckResult:
         success_rates=rates,
         log_policy=log_policy,
         step=step,
+    )
+
+
+def _converse(rng, number) -> CheckResult:
+    """Too long steps one after the other, and a shorter one, by a shared parameter."""
+    theta = rng.choice([-1.0, 1.0], number) * 10.0 ** rng.uniform(-1, 0, number)
+    weights = np.exp(rng.normal(size=(number, 3)))
+    features = rng.uniform(0.1, 1.0, size=(number, 3))
+    apart = 10.0 ** rng.uniform(-3, 0, number)  # from the step that changes nothing
+
+    def padded_case(theta):
+        case = theory.mirrored(theta, weights, features)
+        rates, log_policy = padded(case.success_rates, case.log_policy)
+        direction, _ = padded(case.direction, case.log_policy)
+        direction = np.where(log_policy > -np.inf, direction, 0.0)
+        return rates, log_policy, direction, case.turning
+
+    def gained(rates, log_policy, direction, step):
+        """Log-odds over 1 + the range of the step, if it is aligned; and where to."""
+        end = _stepped(rates, log_policy, direction, step)
+        change = theory.log_odds(rates, end) - theory.log_odds(rates, log_policy)
+        aligned = theory.gradient_gap(rates, log_policy, direction) > 0
+        change = change / (1 + step * np.ptp(direction, axis=-1))
+        return np.where(aligned, change, np.nan), end
+
+    rates, start, direction, turning = padded_case(theta)
+    worst, _ = gained(rates, start, direction, (1 - apart) * turning)
+    log_policy = start
+    for _ in range(AGAIN):
+        step = (1 + apart) * turning
+        gain, log_policy = gained(rates, log_policy, direction, step)
+        worst = np.minimum(worst, -gain)
+        theta = theta - np.sign(theta) * step
+        _, _, direction, turning = padded_case(theta)
+    return scored(
+        "C7.converse",
+        "gain by a shorter step, loss by each of four too long, over 1 + range",
+        np.where(np.isnan(worst), -np.inf, worst),
+        success_rates=rates,
+        log_policy=start,
+        share_beyond=apart,
     )
 
 

@@ -131,6 +131,19 @@ def narrower(true):
     return bounds
 
 
+def turning(by):
+    """The mirror image elsewhere."""
+
+    def wrong(true):
+        def mirrored(*args):
+            case = true(*args)
+            return case._replace(turning=by * case.turning)
+
+        return mirrored
+
+    return wrong
+
+
 PLANTED = [
     ("A2", "gap_time_lower", times(2)),
     ("A3", "transition_bounds", with_one_i),
@@ -165,6 +178,8 @@ PLANTED = [
     ("C7", "longest_step", times(1.05)),
     ("C7", "published_step", times(1.01)),
     ("C7", "log_odds_bounds", narrower),
+    ("C7", "mirrored", turning(0.95)),
+    ("C7", "mirrored", turning(1.05)),
 ]
 
 

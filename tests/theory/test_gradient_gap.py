@@ -164,6 +164,42 @@ def test_an_aligned_step_may_lose_accuracy_if_it_is_long():
     assert s[np.argmax(w)] < start
 
 
+def test_with_a_shared_parameter_every_step_that_is_too_long_loses(rng):
+    for _ in range(50):
+        theta = rng.normal()
+        weights, features = rng.uniform(0.1, 3, size=2), rng.uniform(0.1, 1, size=2)
+        case = theory.mirrored(theta, weights, features)
+        s, w, log_pi = case.success_rates, case.direction, case.log_policy
+        assert s @ np.exp(log_pi) == pytest.approx(
+            1 / (1 + 2 * weights @ np.cosh(theta * features))
+        )
+        assert theory.gradient_gap(s, log_pi, w) > 0
+        assert theory.longest_step(s, log_pi, w) < case.turning
+        for share in (0.3, 0.99, 1.01, 3):
+            end = log_softmax(log_pi + share * case.turning * w)
+            change = theory.log_odds(s, end) - theory.log_odds(s, log_pi)
+            assert change * (1 - share) > 0
+        # Steps beyond, one after the other: down to nothing.
+        kept = [s @ np.exp(log_pi)]
+        for _ in range(8):
+            case = theory.mirrored(theta, weights, features)
+            step = 1.5 * case.turning
+            log_pi = log_softmax(log_pi + step * case.direction)
+            theta = theta - np.sign(theta) * step
+            again = theory.mirrored(theta, weights, features).log_policy
+            np.testing.assert_allclose(log_pi, again, rtol=1e-9, atol=1e-12)
+            kept.append(s @ np.exp(log_pi))
+        assert np.all(np.diff(kept) < 0)
+        bound = np.exp(-abs(theta) * features.max()) / weights[features.argmax()]
+        assert kept[-1] < bound * (1 + 1e-9)
+
+
+def test_near_the_optimum_the_longest_step_reaches_its_mirror_image():
+    case = theory.mirrored(1e-4, [0.7], [0.5])
+    longest = theory.longest_step(case.success_rates, case.log_policy, case.direction)
+    np.testing.assert_allclose(longest, case.turning, rtol=1e-8)
+
+
 @pytest.mark.parametrize("small", [1e-2, 1e-3])
 def test_the_longest_step_is_sharp(small):
     s, policy, w = theory.sharp_instance(small)
