@@ -58,10 +58,12 @@ class Verifier(AbstractFeedback):
             as_number(0.0 if given is None else given)  # a copy of one that never errs
             for given in (false_positive, false_negative)
         )
-        concrete = not isinstance(wrong, jax.core.Tracer)
-        concrete = concrete and not isinstance(right, jax.core.Tracer)
-        empty = not (np.size(wrong) and np.size(right))
-        exact = concrete and not (empty or np.any(wrong) or np.any(right))
+        exact = all(
+            not isinstance(chance, jax.core.Tracer)
+            and np.size(chance) > 0
+            and not np.asarray(chance).any()
+            for chance in (wrong, right)
+        )
         # A verifier that never errs needs no results of its own.
         self.false_positive = None if exact else wrong
         self.false_negative = None if exact else right

@@ -46,3 +46,29 @@ def test_functions_are_not_replaced_by_modules_of_the_same_name():
     command = [sys.executable, "-c", script]
     names = subprocess.run(command, capture_output=True, text=True, check=True)
     assert names.stdout.split() == ["exact", "flow", "plateaus", "solve", "train"]
+
+
+def test_names_may_be_used_first_while_jax_traces():
+    """What a module makes when it is loaded is no tracer."""
+    script = """
+import jax
+import simulator
+from simulator import rollouts
+
+@jax.jit
+def load(x):
+    for package in (simulator, rollouts):
+        for name in package.__all__:
+            getattr(package, name)
+    assert rollouts.Verifier() == rollouts.Recipe().feedback
+    return x
+
+load(0.0)
+recipe = rollouts.Recipe(num_steps=2)
+run = rollouts.train(simulator.Problem([0.9, 0.1], [0.5, 0.5]), recipe, num_seeds=2)
+print(run.log_probs.shape)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True
+    )
+    assert done.stdout == "(2, 1, 2)\n", done.stderr
