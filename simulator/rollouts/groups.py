@@ -9,12 +9,12 @@ an answer kernel there are two answers, right and wrong.
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
 from simulator.problem import Problem, two_answer_kernel
+from simulator.rollouts import threefry
 from simulator.rollouts.sampling import multinomial
 
 
@@ -121,4 +121,4 @@ def draw_counts(
 
 def draw_priority(key: Key[Array, ""], results: Results, dtype) -> Float[Array, " A"]:
     """A random order of the answers."""
-    return jax.random.uniform(key, (max(results.answer) + 1,), dtype)
+    return threefry.uniform(key, max(results.answer) + 1, dtype)

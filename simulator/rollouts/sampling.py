@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from simulator.rollouts import threefry
+
 FEW = 128  # up to here one by one is faster
 LARGEST_GROUP = 100_000  # a table of logarithms of factorials is kept
 
@@ -44,7 +46,7 @@ def one_by_one(
     total = upper[-1]
     # Rounding must not push a draw into a cell of probability 0 behind the last one.
     upper = jnp.where(upper >= total, jnp.inf, upper)
-    place = total * jax.random.uniform(key, (number,), probs.dtype)
+    place = total * threefry.uniform(key, number, probs.dtype)
     below = jnp.sum(place < upper[:, None], axis=1, dtype=jnp.int32)
     return jnp.diff(below, prepend=0).astype(probs.dtype)
 
@@ -56,7 +58,7 @@ def by_counts(
     dtype, cells = probs.dtype, len(probs)
     log_factorial = jnp.asarray(_log_factorials(number), dtype)
     # The likeliest cell first: a policy that has settled leaves nothing to be shared.
-    index, top = jnp.arange(cells), jnp.argmax(probs)
+    index, top = jnp.arange(cells, dtype=jnp.int32), jnp.argmax(probs)
     order = jnp.where(index == 0, top, jnp.where(index == top, 0, index))
     probs = probs[order]
     here_or_later = jnp.cumsum(probs[::-1])[::-1]
@@ -65,25 +67,28 @@ def by_counts(
     log_odds = jnp.log(probs / whole) - jnp.log(later / whole)
 
     def propose(state):
-        cell, left, counts, turn = state
+        cell, left, reached, turn = state
         # Of the two, this cell and all later ones, count the rarer.
         odds = log_odds[cell]
         log_ratio = -jnp.abs(odds)
         chance = jax.nn.sigmoid(log_ratio)
         centre, width = hat(left, chance)
         mode = jnp.floor((left + 1) * chance)
-        height, side = _two_uniforms(jax.random.fold_in(key, turn), dtype)
+        height, side = _two_uniforms(threefry.fold_in(key, turn), dtype)
         found = jnp.floor(centre + width * (side - 0.5) / height)
         possible = (found >= 0) & (found <= left)
         found = jnp.clip(found, 0, left)
         ways = log_ways(left, found) - log_ways(left, mode)
         steps = found - mode
         log_weight = ways + jnp.where(steps == 0, 0.0, steps * log_ratio)
-        accept = possible & (2 * jnp.log(height) <= log_weight)
+        accept = possible & (jnp.square(height) <= jnp.exp(log_weight))
         taken = jnp.where(odds <= 0, found, left - found)
         taken = jnp.where(accept, taken, 0.0)
-        counts = counts + jnp.where(index == cell, taken, 0.0)
-        return cell + accept, left - taken, counts, turn + 1
+        return cell + accept, left - taken, noted(cell, left, reached), turn + 1
+
+    def noted(cell, left, reached):
+        """How many were left when each cell was reached; 0 for those that are not."""
+        return jnp.where(index == cell, left.astype(jnp.int32), reached)
 
     def log_ways(number, part):
         """`log(number choose part)` less `log number!`."""
@@ -94,10 +99,10 @@ def by_counts(
         cell, left, _, _ = state
         return (left > 0) & (cell < cells - 1)
 
-    start = (0, jnp.asarray(number, dtype), jnp.zeros(cells, dtype), 0)
-    _, left, counts, _ = jax.lax.while_loop(unfinished, propose, start)
-    counts = counts.at[-1].add(left)
-    return counts[order]
+    start = (jnp.int32(0), jnp.asarray(number, dtype), jnp.zeros_like(index), 0)
+    cell, left, reached, _ = jax.lax.while_loop(unfinished, propose, start)
+    counts = -jnp.diff(noted(cell, left, reached), append=0)
+    return counts[order].astype(dtype)
 
 
 def hat(number, chance):
@@ -112,9 +117,5 @@ def _log_factorials(number: int) -> np.ndarray:
 
 def _two_uniforms(key, dtype):
     """Two numbers in (0, 1), of 32 random bits each."""
-    if jax.config.jax_enable_x64:
-        word = jax.random.bits(key, (), jnp.uint64)
-        words = jnp.stack([word >> 32, word & 0xFFFFFFFF])
-    else:
-        words = jax.random.bits(key, (2,), jnp.uint32)
-    return (words.astype(dtype) + 0.5) * 2.0**-32
+    words = threefry.hashed(key, jnp.uint32(0))
+    return [(word.astype(dtype) + 0.5) * 2.0**-32 for word in words]

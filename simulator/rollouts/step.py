@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from simulator.problem import Problem
+from simulator.rollouts import threefry
 from simulator.rollouts.groups import (
     Group,
     Results,
@@ -61,11 +62,11 @@ def draw(
     teacher = recipe.policy.log_probs(state.teacher, problem)
 
     def one(index, problem, outcomes, log_probs, teacher):
-        own = jax.random.fold_in(key, index)
+        own = threefry.fold_in(key, index)
 
         def attempt(key):
             counts = draw_counts(key, outcomes, log_probs, size)
-            vote_key = jax.random.fold_in(key, VOTES)
+            vote_key = threefry.fold_in(key, VOTES)
             priority = draw_priority(vote_key, outcomes, counts.dtype)
             return counts, priority
 
@@ -79,7 +80,7 @@ def draw(
 
         def redraw(carry):
             turn, _ = carry
-            return turn + 1, attempt(jax.random.fold_in(own, turn))
+            return turn + 1, attempt(threefry.fold_in(own, turn))
 
         drawn = attempt(own)
         if recipe.redraws:
@@ -112,19 +113,21 @@ def move(problem: Problem, recipe: Recipe, state: State, groups: Group) -> State
             gradient = gradient + penalty.gradient(group, log_probs)
         return gradient
 
-    def epoch(carry, _):
+    def epoch(carry, log_probs):
         parameters, memory = carry
-        log_probs = recipe.policy.log_probs(parameters, problem)
         gradient = recipe.policy.pull(jax.vmap(ascent)(groups, known, log_probs))
         change, memory = optimizer.update(-gradient, memory, parameters)
         change = jax.tree.map(lambda x: recipe.learning_rate * x, change)
-        return (optax.apply_updates(parameters, change), memory), None
+        return optax.apply_updates(parameters, change), memory
 
-    carry = (state.parameters, state.optimizer)
-    if recipe.surrogate.epochs == 1:
-        carry, _ = epoch(carry, None)
-    else:
-        carry, _ = jax.lax.scan(epoch, carry, length=recipe.surrogate.epochs)
+    def later_epoch(carry, _):
+        return epoch(carry, recipe.policy.log_probs(carry[0], problem)), None
+
+    # The first epoch is at the policy that was sampled.
+    carry = epoch((state.parameters, state.optimizer), groups.log_probs)
+    more = recipe.surrogate.epochs - 1
+    if more:
+        carry, _ = jax.lax.scan(later_epoch, carry, length=more)
     parameters, memory = carry
     decay = recipe.teacher_decay
     teacher = decay * state.teacher + (1 - decay) * parameters

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from simulator import ensembles
 from simulator.problem import Problem
+from simulator.rollouts import threefry
 from simulator.rollouts.recipe import Recipe, check_lanes
 from simulator.rollouts.step import (
     draw,
@@ -25,6 +26,8 @@ from simulator.solution import Outcome
 
 NARROWEST, WIDEST = 8, 1024  # lanes that one device trains at once
 CELLS = 2**15  # at most about so many counts on their way at once
+# XLA's library of sums (YNNPACK) takes long for sums over a few patterns or results.
+LOOPS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
 class Run(eqx.Module):
@@ -95,6 +98,11 @@ def train(
         raise ValueError(
             f"`keys` has shape {keys.shape}; give one row per lane, {(lanes, 'S')}."
         )
+    if (kind := str(jax.random.key_impl(keys))) != threefry.KIND:
+        raise ValueError(
+            f"`keys` are of the kind {kind!r}; take `jax.random.key(seed, "
+            f"impl={threefry.KIND!r})`."
+        )
     keys = keys.ravel()
     total = lanes * num_seeds
     devices = tuple(ensembles.devices())
@@ -153,14 +161,15 @@ def seed_keys(
     """
     fold = jax.vmap(jax.random.fold_in)
     lanes, seeds = jnp.broadcast_arrays(lanes, seeds)
-    root = jnp.broadcast_to(jax.random.key(seed), (lanes.size,))
+    root = jnp.broadcast_to(jax.random.key(seed, impl=threefry.KIND), (lanes.size,))
     return fold(fold(root, lanes.ravel()), seeds.ravel()).reshape(lanes.shape)
 
 
-@eqx.filter_jit
+@eqx.filter_jit(compiler_options=LOOPS)
 def _block(problems, recipe, bits, stops, axes, observe, devices):
     def per_device(problems, numbers, bits, stops):
-        recipe, keys = eqx.combine(numbers, rest), jax.random.wrap_key_data(bits)
+        recipe = eqx.combine(numbers, rest)
+        keys = jax.random.wrap_key_data(bits, impl=threefry.KIND)
 
         def one(problem, recipe, key):
             return _one(problem, recipe, key, stops, observe)

@@ -1,0 +1,46 @@
+"""JAX's own random numbers, by the same hash, written out.
+
+Threefry 2x32 with 20 rounds (Salmon et al. 2011, "Parallel random numbers: as easy as
+1, 2, 3"). JAX lowers it to a loop on a CPU, which compiles sooner, but runs as dozens
+of small kernels, half of the cost of a small group. Here it is one expression, which
+XLA fuses with what uses it. Same bits as `jax.random` with its default settings, for
+keys of its default kind (tested).
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, UInt32
+
+KIND = "threefry2x32"  # of keys
+ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
+PARITY = 0x1BD11BDA
+
+Words = tuple[UInt32[Array, "..."], UInt32[Array, "..."]]
+
+
+def hashed(key: Key[Array, ""], number: UInt32[Array, "..."]) -> Words:
+    """Two words of 32 bits for each `number`, one block of the cipher."""
+    first, second = jax.random.key_data(key)
+    words = first, second, first ^ second ^ jnp.uint32(PARITY)
+    x, y = words[0], number + words[1]
+    for turn in range(5):
+        for by in ROTATIONS[turn % 2]:
+            x = x + y
+            y = x ^ ((y << by) | (y >> (32 - by)))
+        x = x + words[(turn + 1) % 3]
+        y = y + words[(turn + 2) % 3] + jnp.uint32(turn + 1)
+    return x, y
+
+
+def fold_in(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
+    """`jax.random.fold_in`."""
+    words = hashed(key, jnp.asarray(number).astype(jnp.uint32))
+    return jax.random.wrap_key_data(jnp.stack(words), impl=KIND)
+
+
+def uniform(key: Key[Array, ""], number: int, dtype) -> Float[Array, " n"]:
+    """`jax.random.uniform(key, (number,), dtype)`, for float32 and float64."""
+    x, y = hashed(key, jnp.arange(number, dtype=jnp.uint32))
+    if dtype == jnp.float64:
+        return (((x.astype(jnp.uint64) << 32) | y) >> 12).astype(dtype) * 2.0**-52
+    return ((x ^ y) >> 9).astype(dtype) * 2.0**-23
