@@ -2,11 +2,11 @@
 
 The time of a sweep is that of `march`: solving, reducing, writing and bookkeeping, with
 compiled programs, of a store that is begun anew, the best of three rounds through all
-sizes. Bare is the exact engine alone on the
-same cells, without a store, base models already made. Peers solve cells drawn at random
-from the same diagram: SciPy's RK45 under joblib, in as many processes as there are
-cores, cut at `--scipy-seconds` a cell, and plain `vmap` of Diffrax's Tsit5, cut at
-`--max-steps`; both cuts favour them. Prints one JSON object.
+sizes. Bare is the exact engine alone on the same cells, without a store, base models
+already made. Peers solve cells drawn at random from the same diagram: SciPy's RK45
+under joblib, in as many processes as there are cores, cut at `--scipy-seconds` a cell,
+and plain `vmap` of Diffrax's Tsit5, cut at `--max-steps`; both cuts favour them. Prints
+one JSON object.
 
     python benchmarks/sweeps.py
 """
@@ -131,13 +131,13 @@ def main():
     args = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
 
-    million = sweep((1000, 1000))
     sweeps = {}
     for number in (10_000, 100_000, 1_000_000, args.largest):
         side = int(number**0.5)
         asked = sweep((number // side, side))
         sweeps[f"{asked.num_cells:,}"] = asked
-    march_time(sweep((100, 100)))  # compiles
+    million = sweeps["1,000,000"]
+    march_time(sweeps["10,000"])  # compiles
     _, columns = march_time(million)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     outcome = columns["outcome"]

@@ -1,10 +1,5 @@
-from .dynamics import (
-    Dynamics as Dynamics,
-)
-from .ensembles import (
-    block_shape as block_shape,
-    map_lanes as map_lanes,
-)
+from .dynamics import Dynamics as Dynamics
+from .ensembles import block_shape as block_shape, map_lanes as map_lanes
 from .events import (
     T0 as T0,
     AbstractEvent as AbstractEvent,
@@ -19,13 +14,8 @@ from .events import (
     Point as Point,
     SuboptimalMass as SuboptimalMass,
 )
-from .exact import (
-    closed_form as closed_form,
-    exact as exact,
-)
-from .flow import (
-    flow as flow,
-)
+from .exact import closed_form as closed_form, exact as exact
+from .flow import flow as flow
 from .observables import (
     accuracy as accuracy,
     best_patterns as best_patterns,
@@ -38,14 +28,8 @@ from .observables import (
     pass_at_n as pass_at_n,
     probs as probs,
 )
-from .plateaus import (
-    Plateau as Plateau,
-    plateaus as plateaus,
-)
-from .problem import (
-    Problem as Problem,
-    two_answer_kernel as two_answer_kernel,
-)
+from .plateaus import Plateau as Plateau, plateaus as plateaus
+from .problem import Problem as Problem, two_answer_kernel as two_answer_kernel
 from .signals import (
     AbstractFixedSignal as AbstractFixedSignal,
     AbstractSignal as AbstractSignal,
@@ -68,13 +52,8 @@ from .solution import (
     outcome_codes as outcome_codes,
     outcome_names as outcome_names,
 )
-from .solve import (
-    solve as solve,
-)
-from .training import (
-    Training as Training,
-    train as train,
-)
+from .solve import solve as solve
+from .training import Training as Training, train as train
 from .updates import (
     GRPO as GRPO,
     AbstractClock as AbstractClock,

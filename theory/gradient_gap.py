@@ -97,6 +97,19 @@ class LogOddsBounds(NamedTuple):
     upper: Floats
 
 
+class Mirrored(NamedTuple):
+    """Problems whose patterns share a parameter: `[..., 1 + 2 P]`.
+
+    The first pattern is right. `turning` `[...]`: `2 |theta|`, the longest step along
+    `direction` that does not lower accuracy.
+    """
+
+    success_rates: Floats
+    log_policy: Floats
+    direction: Floats
+    turning: Floats
+
+
 def log_odds(success_rates: ArrayLike, log_policy: ArrayLike) -> Floats:
     """`z = log J/(1 - J)`, also where J is 0 or 1 to rounding: `[...]`."""
     right, wrong = _log_shares(success_rates, log_policy)
@@ -174,19 +187,6 @@ def overshoot_instance() -> tuple[Floats, Floats, Floats]:
     """
     rates = np.array([0.9, 0.5, 0.1])
     return rates, np.array([0.3, 0.6, 0.1]), np.array([1.0, -2.1, 1.1])
-
-
-class Mirrored(NamedTuple):
-    """Problems whose patterns share a parameter: `[..., 1 + 2 P]`.
-
-    The first pattern is right. `turning` `[...]`: `2 |theta|`, the longest step along
-    `direction` that does not lower accuracy.
-    """
-
-    success_rates: Floats
-    log_policy: Floats
-    direction: Floats
-    turning: Floats
 
 
 def mirrored(parameter: ArrayLike, weights: ArrayLike, features: ArrayLike) -> Mirrored:

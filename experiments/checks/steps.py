@@ -182,31 +182,26 @@ def _converse(rng, number) -> CheckResult:
     weights = np.exp(rng.normal(size=(number, 3)))
     features = rng.uniform(0.1, 1.0, size=(number, 3))
     apart = 10.0 ** rng.uniform(-3, 0, number)  # from the step that changes nothing
+    case = theory.mirrored(theta, weights, features)
+    rates, start = padded(case.success_rates, case.log_policy)
+    direction, _ = padded(case.direction, case.log_policy)
+    direction = np.where(start > -np.inf, direction, 0.0)
+    reach = np.ptp(direction, axis=-1)
 
-    def padded_case(theta):
-        case = theory.mirrored(theta, weights, features)
-        rates, log_policy = padded(case.success_rates, case.log_policy)
-        direction, _ = padded(case.direction, case.log_policy)
-        direction = np.where(log_policy > -np.inf, direction, 0.0)
-        return rates, log_policy, direction, case.turning
-
-    def gained(rates, log_policy, direction, step):
+    def gained(log_policy, direction, step):
         """Log-odds over 1 + the range of the step, if it is aligned; and where to."""
         end = _stepped(rates, log_policy, direction, step)
         change = theory.log_odds(rates, end) - theory.log_odds(rates, log_policy)
         aligned = theory.gradient_gap(rates, log_policy, direction) > 0
-        change = change / (1 + step * np.ptp(direction, axis=-1))
-        return np.where(aligned, change, np.nan), end
+        return np.where(aligned, change / (1 + step * reach), np.nan), end
 
-    rates, start, direction, turning = padded_case(theta)
-    worst, _ = gained(rates, start, direction, (1 - apart) * turning)
-    log_policy = start
+    worst, _ = gained(start, direction, (1 - apart) * case.turning)
+    log_policy, step = start, (1 + apart) * case.turning
     for _ in range(AGAIN):
-        step = (1 + apart) * turning
-        gain, log_policy = gained(rates, log_policy, direction, step)
+        gain, log_policy = gained(log_policy, direction, step)
         worst = np.minimum(worst, -gain)
-        theta = theta - np.sign(theta) * step
-        _, _, direction, turning = padded_case(theta)
+        # On the other side, so much farther out.
+        direction, step = -direction, (1 + 2 * apart) * step
     return scored(
         "C7.converse",
         "gain by a shorter step, loss by each of four too long, over 1 + range",

@@ -8,10 +8,7 @@ from .estimators import (
     PassAtNReward as PassAtNReward,
     Reinforce as Reinforce,
 )
-from .expectation import (
-    all_counts as all_counts,
-    expected_step as expected_step,
-)
+from .expectation import all_counts as all_counts, expected_step as expected_step
 from .feedback import (
     AbstractFeedback as AbstractFeedback,
     AnswerEntropy as AnswerEntropy,
@@ -22,11 +19,7 @@ from .feedback import (
     SequenceLogProbability as SequenceLogProbability,
     Verifier as Verifier,
 )
-from .groups import (
-    Group as Group,
-    Results as Results,
-    results as results,
-)
+from .groups import Group as Group, Results as Results, results as results
 from .judges import (
     AbstractJudge as AbstractJudge,
     OwnGroup as OwnGroup,
@@ -45,10 +38,7 @@ from .policies import (
     PerQuestion as PerQuestion,
     Shared as Shared,
 )
-from .recipe import (
-    Optimizer as Optimizer,
-    Recipe as Recipe,
-)
+from .recipe import Optimizer as Optimizer, Recipe as Recipe
 from .surrogates import (
     AbstractSurrogate as AbstractSurrogate,
     Clipped as Clipped,
@@ -56,8 +46,4 @@ from .surrogates import (
     NormalisedGradient as NormalisedGradient,
     PolicyGradient as PolicyGradient,
 )
-from .train import (
-    Run as Run,
-    seed_keys as seed_keys,
-    train as train,
-)
+from .train import Run as Run, seed_keys as seed_keys, train as train
