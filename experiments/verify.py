@@ -156,7 +156,7 @@ def main(args: argparse.Namespace) -> int:
         whole, dot, _ = name.partition(".")
         if dot and whole in IDS:
             raise UserError(
-                f"{name} is a claim; give {whole}, whose claims are checked together."
+                f"{name}: claims are checked together; give their statement, {whole}."
             )
         if name not in IDS:
             raise UserError(

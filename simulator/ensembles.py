@@ -192,11 +192,14 @@ def _deal(
     """Which lane stands where in a block of `size`, and how many of each device count.
 
     Neighbours take alike long: they are dealt in turn, `at_once` to each device, so
-    that all devices have as much to do. Numbers from `lanes` on only pad.
+    that all devices have as much to do. Who comes first changes from turn to turn in
+    the order of Thue and Morse, which no row length of a diagram keeps in step with.
+    Numbers from `lanes` on only pad.
     """
     place = np.arange(size // devices)
     turn, within = np.divmod(place, at_once)
-    lane = (turn * devices + np.arange(devices)[:, None]) * at_once + within
+    who = (np.arange(devices)[:, None] + np.bitwise_count(turn)) % devices
+    lane = (turn * devices + who) * at_once + within
     return lane.ravel(), (lane < lanes).sum(axis=1)
 
 

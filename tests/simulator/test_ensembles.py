@@ -152,6 +152,20 @@ def test_every_lane_is_walked_to_its_end_whatever_the_devices(
     assert walked.shape == (lanes,) and (np.abs(walked - steps) <= 1).all()
 
 
+@pytest.mark.parametrize("devices", [2, 3, 8])
+@pytest.mark.parametrize("row", [100, 256, 512, 1000])
+def test_all_devices_get_their_share_of_each_part_of_a_diagram(devices, row):
+    size, lanes = devices * 2**14, devices * 2**14 - 900
+    dealt, wanted = ensembles._deal(lanes, devices, size, 128)
+    np.testing.assert_array_equal(np.sort(dealt), np.arange(size))
+    cost = 1 + np.arange(size) % row / row  # the ends of all rows take longer
+    shares = []
+    for mine, number in zip(dealt.reshape(devices, -1), wanted, strict=True):
+        assert (mine[number:] >= lanes).all()
+        shares.append(cost[mine[:number]].sum())
+    assert max(shares) < 1.03 * np.mean(shares)
+
+
 def test_a_batch_lowers_for_cpu_cuda_and_tpu(batch, monkeypatch):
     # The program of a block is private; it is caught on its way.
     calls = []
