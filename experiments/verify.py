@@ -156,7 +156,7 @@ def main(args: argparse.Namespace) -> int:
         whole, dot, _ = name.partition(".")
         if dot and whole in IDS:
             raise UserError(
-                f"{name}: claims are checked together; give their statement, {whole}."
+                f"{name}: claims are checked with their statement; give {whole}."
             )
         if name not in IDS:
             raise UserError(

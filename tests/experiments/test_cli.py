@@ -222,6 +222,6 @@ def test_devices_that_jax_does_not_have_are_one_line():
 
 def test_a_claim_given_for_a_statement_is_told_whose_it_is(capsys):
     assert cli.main(["verify", "A3.law"]) == 2
-    assert "give A3," in capsys.readouterr().err
+    assert "give A3." in capsys.readouterr().err
     assert cli.main(["verify", "Z3.law"]) == 2
     assert "choose from A1" in capsys.readouterr().err
