@@ -121,4 +121,4 @@ def draw_counts(
 
 def draw_priority(key: Key[Array, ""], results: Results, dtype) -> Float[Array, " A"]:
     """A random order of the answers."""
-    return threefry.uniform(key, max(results.answer) + 1, dtype)
+    return threefry.uniform(threefry.words(key), max(results.answer) + 1, dtype)

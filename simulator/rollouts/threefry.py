@@ -15,13 +15,18 @@ KIND = "threefry2x32"  # of keys
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
 PARITY = 0x1BD11BDA
 
-Words = tuple[UInt32[Array, "..."], UInt32[Array, "..."]]
+Pair = tuple[UInt32[Array, "..."], UInt32[Array, "..."]]
+Words = tuple[UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."]]
 
 
-def hashed(key: Key[Array, ""], number: UInt32[Array, "..."]) -> Words:
-    """Two words of 32 bits for each `number`, one block of the cipher."""
+def words(key: Key[Array, ""]) -> Words:
+    """The three words that the hash adds on its way, of a key."""
     first, second = jax.random.key_data(key)
-    words = first, second, first ^ second ^ jnp.uint32(PARITY)
+    return first, second, first ^ second ^ jnp.uint32(PARITY)
+
+
+def hashed(words: Words, number: UInt32[Array, "..."]) -> Pair:
+    """Two words of 32 bits for each `number`, one block of the cipher."""
     x, y = words[0], number + words[1]
     for turn in range(5):
         for by in ROTATIONS[turn % 2]:
@@ -34,13 +39,13 @@ def hashed(key: Key[Array, ""], number: UInt32[Array, "..."]) -> Words:
 
 def fold_in(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
     """`jax.random.fold_in`."""
-    words = hashed(key, jnp.asarray(number).astype(jnp.uint32))
-    return jax.random.wrap_key_data(jnp.stack(words), impl=KIND)
+    pair = hashed(words(key), jnp.asarray(number).astype(jnp.uint32))
+    return jax.random.wrap_key_data(jnp.stack(pair), impl=KIND)
 
 
-def uniform(key: Key[Array, ""], number: int, dtype) -> Float[Array, " n"]:
+def uniform(words: Words, number: int, dtype) -> Float[Array, " n"]:
     """`jax.random.uniform(key, (number,), dtype)`, for float32 and float64."""
-    x, y = hashed(key, jnp.arange(number, dtype=jnp.uint32))
+    x, y = hashed(words, jnp.arange(number, dtype=jnp.uint32))
     if dtype == jnp.float64:
         return (((x.astype(jnp.uint64) << 32) | y) >> 12).astype(dtype) * 2.0**-52
     return ((x ^ y) >> 9).astype(dtype) * 2.0**-23

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator.rollouts.sampling import by_counts, hat, one_by_one
+from simulator.rollouts import sampling
+from simulator.rollouts.descent import hat
+from simulator.rollouts.sampling import by_counts, one_by_one
 
 DRAWS = 100_000
 
@@ -19,7 +21,14 @@ def draw(sampler, probs, number, draws=DRAWS):
     return np.asarray(sample(keys)).astype(int)
 
 
-@pytest.mark.parametrize("sampler", [one_by_one, by_counts])
+def to_the_end(key, probs, number):
+    """`by_counts` with binomials down to the last rollout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "LAST", 0)
+        return by_counts(key, probs, number)
+
+
+@pytest.mark.parametrize("sampler", [one_by_one, by_counts, to_the_end])
 def test_small_groups_have_multinomial_counts(sampler):
     probs = np.array([0.05, 0.5, 0.0, 0.3, 0.15])
     counts = draw(sampler, probs, 4)
@@ -37,6 +46,7 @@ def test_small_groups_have_multinomial_counts(sampler):
     [
         (4096, [0.3, 0.001, 0.5, 0.199]),
         (333, [0.003, 0.9, 0.097]),
+        (20, [0.05, 0.35, 0.4, 0.2]),  # some end in binomials, some one by one
         (100_000, [0.5, 0.1, 0.4]),
         (64, [0.02, 0.01, 0.96, 0.01]),
     ],
@@ -62,7 +72,7 @@ def test_large_groups_have_binomial_margins_and_the_right_covariance(number, pro
 def test_the_smallest_groups_are_counted_right(number):
     """A mode that is off by one shows here, and nowhere else."""
     probs = np.array([0.4, 0.35, 0.25])
-    counts = draw(by_counts, probs, number)
+    counts = draw(to_the_end, probs, number)
     for cell, p in enumerate(probs):
         seen = np.bincount(counts[:, cell], minlength=number + 1)
         wanted = DRAWS * stats.binom.pmf(np.arange(number + 1), number, p)
@@ -70,7 +80,7 @@ def test_the_smallest_groups_are_counted_right(number):
 
 
 def test_certain_cells():
-    for sampler in (one_by_one, by_counts):
+    for sampler in (one_by_one, by_counts, to_the_end):
         counts = draw(sampler, np.array([0.0, 1.0, 0.0]), 40, draws=100)
         assert (counts == [0, 40, 0]).all()
 
@@ -93,3 +103,19 @@ def test_the_hat_covers_every_binomial():
             reach = np.maximum(np.abs(k - centre), np.abs(k + 1 - centre))
             worst = max(worst, (reach * np.exp(log_ratio / 2) / (width / 2)).max())
     assert worst <= 1
+
+
+def test_lanes_are_lanes_however_vmap_adds_them():
+    """Keys along two axes, cells along one of them, or one lane: the same counts."""
+    keys = jax.random.split(jax.random.key(3), (4, 5))
+    probs = jnp.asarray(np.random.default_rng(1).dirichlet(np.ones(6), size=5))
+
+    def one(key, probs):
+        return by_counts(key, probs, 500)
+
+    rows = jax.vmap(one)
+    many = jax.jit(jax.vmap(rows, in_axes=(0, None)))(keys, probs)
+    alone = [[one(keys[i, j], probs[j]) for j in range(5)] for i in range(4)]
+    np.testing.assert_array_equal(many, alone)
+    turned = jax.vmap(jax.vmap(one, in_axes=(0, None)), in_axes=(1, 0))(keys, probs)
+    np.testing.assert_array_equal(np.moveaxis(turned, 0, 1), alone)
