@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.ensembles import lane_axes, per_lane
 from simulator.events import AbstractEvent
+from simulator.parameters import check_kind, shown
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.updates import AbstractUpdate
@@ -21,20 +22,19 @@ def check_parts(problem: Any, signal: Any, update: Any) -> None:
         ("signal", signal, AbstractSignal, "Verifiable()"),
         ("update", update, AbstractUpdate | None, "PolicyGradient()"),
     ):
-        if not isinstance(given, kind):
-            raise ValueError(f"`{name}` is {_shown(given)}; give one like {example}.")
+        check_kind(name, given, kind, example)
 
 
 def check_events(problem: Problem, until: Any, events: Any) -> None:
     """Raise `ValueError` unless these are events of this problem."""
     if until is not None and not isinstance(until, AbstractEvent):
-        raise ValueError(f"`until` is {_shown(until)}; give an event like Gap(1e-3).")
+        raise ValueError(f"`until` is {shown(until)}; give an event like Gap(1e-3).")
     if not isinstance(events, Sequence) or isinstance(events, str):
-        raise ValueError(f"`events` is {_shown(events)}; give a list of events.")
+        raise ValueError(f"`events` is {shown(events)}; give a list of events.")
     for event in events:
         if not isinstance(event, AbstractEvent):
             raise ValueError(
-                f"`events` contains {_shown(event)}; give events like T0()."
+                f"`events` contains {shown(event)}; give events like T0()."
             )
         if any(jnp.ndim(leaf) for leaf in jax.tree.leaves(event)):
             raise ValueError(
@@ -81,9 +81,3 @@ def check_limits(
         raise ValueError(f"`max_steps` is {max_steps}; give a whole number from 1.")
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; give a number between 0 and 1.")
-
-
-def _shown(given: Any) -> str:
-    if isinstance(given, type):
-        return f"the class {given.__name__}"
-    return repr(given) if isinstance(given, str) else type(given).__name__

@@ -9,7 +9,6 @@ with p the chance of a reward: the path of the plain policy gradient, in another
 (B6). The docstrings give h.
 """
 
-import math
 from abc import abstractmethod
 from typing import Literal
 
@@ -19,8 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from simulator.parameters import check_kind, check_real, check_whole
 from simulator.rollouts.feedback import AbstractFeedback, Verifier
 from simulator.rollouts.groups import Group
+from simulator.rollouts.penalties import AbstractPenalty
 
 Cells = Float[Array, "K M"]
 
@@ -32,9 +33,14 @@ class AbstractEstimator(eqx.Module):
     def __call__(self, group: Group, rewards: Cells) -> Cells:
         """The advantage of a rollout in each cell; anything where there is none."""
 
-    def check(self, feedback: AbstractFeedback, group_size: int) -> None:
+    def check(
+        self,
+        feedback: AbstractFeedback,
+        penalties: tuple[AbstractPenalty, ...],
+        group_size: int,
+    ) -> None:
         """Raise `ValueError` if groups or rewards of this kind cannot be used."""
-        del feedback, group_size
+        del feedback, penalties, group_size
 
 
 def _needs_a_group(estimator: AbstractEstimator, group_size: int) -> None:
@@ -45,12 +51,29 @@ def _needs_a_group(estimator: AbstractEstimator, group_size: int) -> None:
         )
 
 
-def _needs_verdicts(estimator: AbstractEstimator, feedback: AbstractFeedback) -> None:
+def _needs_verdicts(
+    estimator: AbstractEstimator,
+    feedback: AbstractFeedback,
+    penalties: tuple[AbstractPenalty, ...],
+) -> None:
+    name = type(estimator).__name__
     if not isinstance(feedback, Verifier):
         raise ValueError(
-            f"`{type(estimator).__name__}` needs rewards that are 0 or 1, and "
-            f"`{type(feedback).__name__}` pays other amounts; use `Verifier`."
+            f"`{name}` needs rewards that are 0 or 1, and `{type(feedback).__name__}` "
+            "pays other amounts; use `Verifier`."
         )
+    for penalty in penalties:
+        if penalty.in_reward:
+            raise ValueError(
+                f"`{name}` needs rewards that are 0 or 1, and "
+                f"`{type(penalty).__name__}` adds to them; use a penalty in the loss, "
+                "for example `KLLoss3`."
+            )
+
+
+def _deviation(group: Group, rewards: Cells) -> Cells:
+    """The reward minus the mean of the group; 0 if all are equal but for rounding."""
+    return jnp.where(group.all_equal(rewards), 0.0, rewards - group.mean(rewards))
 
 
 class Reinforce(AbstractEstimator):
@@ -61,11 +84,8 @@ class Reinforce(AbstractEstimator):
     def __call__(self, group, rewards):
         return rewards - self.baseline
 
-    def check(self, feedback, group_size):
-        if not math.isfinite(self.baseline):
-            raise ValueError(
-                f"`baseline` is {self.baseline}; it must be a finite number."
-            )
+    def check(self, feedback, penalties, group_size):
+        check_real("baseline", self.baseline)
 
 
 class GroupMean(AbstractEstimator):
@@ -76,9 +96,9 @@ class GroupMean(AbstractEstimator):
     """
 
     def __call__(self, group, rewards):
-        return rewards - group.mean(rewards)
+        return _deviation(group, rewards)
 
-    def check(self, feedback, group_size):
+    def check(self, feedback, penalties, group_size):
         _needs_a_group(self, group_size)
 
 
@@ -89,18 +109,18 @@ class RLOO(AbstractEstimator):
     """
 
     def __call__(self, group, rewards):
-        return (rewards - group.mean(rewards)) * group.size / (group.size - 1)
+        return _deviation(group, rewards) * group.size / (group.size - 1)
 
-    def check(self, feedback, group_size):
+    def check(self, feedback, penalties, group_size):
         _needs_a_group(self, group_size)
 
 
 class GRPO(AbstractEstimator):
     """The reward minus the mean of the group, divided by its standard deviation.
 
-    `A = (r - mean)/(spread + epsilon)`; a group of equal rewards has advantages 0. The
-    spread is the population's or the sample's. h = `h_G(p)`, see `simulator.GRPO`.
-    Shao et al. 2024, arXiv 2402.03300.
+    `A = (r - mean)/(spread + epsilon)`; a group of equal rewards (to 2e-13 of the
+    largest, or of 1) has advantages 0. The spread is the population's or the sample's.
+    h = `h_G(p)`, see `simulator.GRPO`. Shao et al. 2024, arXiv 2402.03300.
     """
 
     spread: Literal["population", "sample"] = eqx.field(
@@ -109,25 +129,20 @@ class GRPO(AbstractEstimator):
     epsilon: float = eqx.field(default=0.0, static=True)
 
     def __call__(self, group, rewards):
-        deviation = rewards - group.mean(rewards)
+        deviation = _deviation(group, rewards)
         squares = group.mean(jnp.square(deviation))
         if self.spread == "sample":
             squares = squares * group.size / (group.size - 1)
-        # A mean of equal numbers may be rounded away from them.
-        equal = group.all_equal(rewards)
-        scale = jnp.sqrt(jnp.where(equal, 1.0, squares)) + self.epsilon
-        return jnp.where(equal, 0.0, deviation / scale)
+        scale = jnp.sqrt(jnp.where(squares > 0, squares, 1.0)) + self.epsilon
+        return deviation / scale
 
-    def check(self, feedback, group_size):
+    def check(self, feedback, penalties, group_size):
         _needs_a_group(self, group_size)
         if self.spread not in ("population", "sample"):
             raise ValueError(
                 f"`spread` is {self.spread!r}; it must be 'population' or 'sample'."
             )
-        if not (self.epsilon >= 0 and math.isfinite(self.epsilon)):
-            raise ValueError(
-                f"`epsilon` is {self.epsilon}; it must be 0 or positive, and finite."
-            )
+        check_real("epsilon", self.epsilon, "0 or positive")
 
 
 def _chances_to_miss(size: int, attempts: int) -> np.ndarray:
@@ -140,15 +155,10 @@ def _chances_to_miss(size: int, attempts: int) -> np.ndarray:
 class AbstractPassAtN(AbstractEstimator):
     attempts: eqx.AbstractVar[int]
 
-    def check(self, feedback, group_size):
-        _needs_verdicts(self, feedback)
-        if not (2 <= self.attempts <= group_size) or self.attempts != int(
-            self.attempts
-        ):
-            raise ValueError(
-                f"`attempts` is {self.attempts}; pass@n of a group of {group_size} "
-                f"needs a whole number from 2 to {group_size}."
-            )
+    def check(self, feedback, penalties, group_size):
+        _needs_a_group(self, group_size)
+        _needs_verdicts(self, feedback, penalties)
+        check_whole("attempts", self.attempts, 2, group_size)
 
 
 class PassAtNReward(AbstractPassAtN):
@@ -209,12 +219,10 @@ class Delight(AbstractEstimator):
         delight = advantages * surprisal[:, None] / self.temperature
         return advantages * jax.nn.sigmoid(delight)
 
-    def check(self, feedback, group_size):
-        self.of.check(feedback, group_size)
-        if not (self.temperature > 0 and math.isfinite(self.temperature)):
-            raise ValueError(
-                f"`temperature` is {self.temperature}; it must be positive."
-            )
+    def check(self, feedback, penalties, group_size):
+        check_kind("of", self.of, AbstractEstimator, "RLOO()")
+        self.of.check(feedback, penalties, group_size)
+        check_real("temperature", self.temperature, "positive")
 
 
 def _number_right(group, rewards):

@@ -17,10 +17,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.ensembles import lane_axes
+from simulator.parameters import check_kind, check_whole
 from simulator.problem import Problem
 from simulator.rollouts.feedback import MajorityVote
 from simulator.rollouts.groups import Group
 from simulator.rollouts.recipe import Recipe, check_lanes
+from simulator.rollouts.sampling import LARGEST_GROUP
 from simulator.rollouts.step import move, possible_results, start
 
 MOST_GROUPS = 2_000_000
@@ -31,12 +33,10 @@ def all_counts(size: int, cells: int) -> np.ndarray:
 
     Raises `ValueError` beyond two million ways.
     """
+    check_whole("size", size, 1, LARGEST_GROUP)
+    check_whole("cells", cells, 1, MOST_GROUPS)
     number = math.comb(size + cells - 1, cells - 1)
-    if number > MOST_GROUPS:
-        raise ValueError(
-            f"{number:,} groups of {size} in {cells} cells are too many to go through "
-            f"(at most {MOST_GROUPS:,}); take a smaller group or fewer patterns."
-        )
+    _check_room(number, f"groups of {size} in {cells} cells")
     bars = itertools.combinations(range(size + cells - 1), cells - 1)
     bars = np.fromiter(
         itertools.chain.from_iterable(bars), np.int64, number * (cells - 1)
@@ -60,6 +60,8 @@ def expected_step(
 
     Raises `ValueError` if the recipe cannot be used, or has too many groups.
     """
+    check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
+    check_kind("recipe", recipe, Recipe, "Recipe()")
     if problem.batch_shape:
         raise ValueError("the expectation is for one question; give no batch axes.")
     question = jax.tree.map(lambda leaf: leaf[None], problem)
@@ -69,11 +71,20 @@ def expected_step(
     patterns, results = cells.chance.shape[1:]
     counts = all_counts(recipe.group_size, patterns * results)
     answers = max(cells.answer) + 1
-    orders = itertools.permutations(range(answers))
-    if not _votes(recipe.feedback):
-        orders = [tuple(range(answers))]
-    orders = np.array(list(orders), float)
+    orders = np.arange(answers)[None]
+    if _votes(recipe.feedback):
+        number = len(counts) * math.factorial(answers)
+        _check_room(number, f"orders of {answers} answers in all groups")
+        orders = np.array(list(itertools.permutations(range(answers))))
     return _mean_step(question, recipe, counts, (1 + orders) / (1 + answers), observe)
+
+
+def _check_room(number: int, what: str) -> None:
+    if number > MOST_GROUPS:
+        raise ValueError(
+            f"{number:,} {what} are too many to go through (at most {MOST_GROUPS:,}); "
+            "take a smaller group, fewer patterns or fewer answers."
+        )
 
 
 def _votes(feedback) -> bool:

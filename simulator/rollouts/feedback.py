@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import as_number, check_share
+from simulator.parameters import as_number, check_kind, check_share
 from simulator.problem import Problem, two_answer_kernel
 from simulator.rollouts.groups import Group
 from simulator.rollouts.judges import AbstractJudge, OwnGroup
@@ -123,6 +123,9 @@ class MajorityVote(AbstractFeedback):
         winner = (jnp.arange(len(shares)) == chosen).astype(group.counts.dtype)
         return _per_result(group, winner)
 
+    def check(self, problem, group_size):
+        check_kind("judge", self.judge, AbstractJudge, "OwnGroup()")
+
 
 class SelfConsistency(AbstractFeedback):
     """RLSC: the chance that another answer of the judge agrees.
@@ -136,6 +139,7 @@ class SelfConsistency(AbstractFeedback):
         return _per_result(group, self.judge.agreement(group))
 
     def check(self, problem, group_size):
+        check_kind("judge", self.judge, AbstractJudge, "OwnGroup()")
         if isinstance(self.judge, OwnGroup) and group_size < 2:
             raise ValueError(
                 f"`SelfConsistency` within a group of {group_size}: nobody else is "
@@ -154,6 +158,9 @@ class AnswerEntropy(AbstractFeedback):
 
     def __call__(self, group):
         return _per_result(group, jnp.log(self.judge.shares(group)))
+
+    def check(self, problem, group_size):
+        check_kind("judge", self.judge, AbstractJudge, "OwnGroup()")
 
 
 class SelfCertainty(AbstractFeedback):
@@ -189,7 +196,7 @@ class SequenceLogProbability(AbstractFeedback):
 
 
 class Mixture(AbstractFeedback):
-    """A weighted sum of feedbacks, at most one of them a verifier."""
+    """A weighted sum of feedbacks, none a sum itself, at most one a verifier."""
 
     parts: tuple[AbstractFeedback, ...]
     weights: Float[Array, "*B n"] = eqx.field(metadata={"ndim": 1})
@@ -212,6 +219,12 @@ class Mixture(AbstractFeedback):
         return next((noise for noise in found if noise is not None), None)
 
     def check(self, problem, group_size):
+        if not self.parts:
+            raise ValueError("a mixture without feedbacks; give at least one.")
+        for part in self.parts:
+            check_kind("parts", part, AbstractFeedback, "Verifier()")
+            if isinstance(part, Mixture):
+                raise ValueError("a mixture in a mixture; give all feedbacks at once.")
         verifiers = [part for part in self.parts if isinstance(part, Verifier)]
         if len(verifiers) > 1:
             raise ValueError(

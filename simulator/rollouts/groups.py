@@ -18,6 +18,14 @@ from simulator.rollouts import threefry
 from simulator.rollouts.sampling import multinomial
 
 
+def rounding(dtype) -> float:
+    """What is left of numbers of order 1 that cancel may be as large.
+
+    2e-13 in float64, 1e-4 in float32.
+    """
+    return 1024 * float(jnp.finfo(dtype).eps)
+
+
 class Results(eqx.Module):
     """What a rollout can end in, and how likely that is for each pattern.
 
@@ -95,10 +103,13 @@ class Group(eqx.Module):
         return jnp.sum(self.counts * self.seen(values)) / self.size
 
     def all_equal(self, values: Float[Array, "K M"]) -> Array:
-        """Whether `values` are the same for all rollouts."""
+        """Whether `values` are the same for all rollouts, but for rounding."""
         seen = self.counts > 0
         most = jnp.max(jnp.where(seen, values, -jnp.inf))
-        return most == jnp.min(jnp.where(seen, values, jnp.inf))
+        least = jnp.min(jnp.where(seen, values, jnp.inf))
+        size = jnp.maximum(jnp.maximum(jnp.abs(most), jnp.abs(least)), 1.0)
+        close = most - least <= rounding(size.dtype) * size
+        return (most == least) | (close & jnp.isfinite(size))
 
     def seen(self, values: Float[Array, "K M"]) -> Float[Array, "K M"]:
         """`values` where the group has rollouts, else 0.

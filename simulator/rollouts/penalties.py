@@ -4,12 +4,13 @@ A penalty may change the rewards of a group, add a gradient, or both. To add one
 a small class here.
 """
 
-import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.parameters import check_real
 from simulator.rollouts.groups import Group
 from simulator.rollouts.surrogates import score
 
@@ -21,6 +22,7 @@ class AbstractPenalty(eqx.Module):
     """`weight` times something to be kept small; both parts are for one question."""
 
     weight: eqx.AbstractVar[float]
+    in_reward: ClassVar[bool] = False  # whether it changes rewards
 
     def reward(self, group: Group) -> Policy:
         """What is added to the reward of each pattern's rollouts."""
@@ -33,11 +35,7 @@ class AbstractPenalty(eqx.Module):
 
     def check(self) -> None:
         """Raise `ValueError` if the weight makes no sense."""
-        if not (self.weight >= 0 and math.isfinite(self.weight)):
-            raise ValueError(
-                f"`weight` of `{type(self).__name__}` is {self.weight}; it must be 0 "
-                "or positive, and finite."
-            )
+        check_real("weight", self.weight, "0 or positive")
 
 
 def _log_ratio(group: Group, log_probs: Policy) -> Policy:
@@ -54,6 +52,7 @@ class KLReward(AbstractPenalty):
     """
 
     weight: float = eqx.field(default=0.0, static=True)
+    in_reward: ClassVar[bool] = True
 
     def reward(self, group):
         return self.weight * _log_ratio(group, group.log_probs)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from simulator.parameters import as_number
 from simulator.problem import Problem
 
 Logits = Float[Array, "Q K"]
@@ -78,7 +79,7 @@ class Linear(AbstractPolicy):
     """
 
     features: Float[Array, "*B Q K D"] = eqx.field(
-        converter=lambda x: jnp.asarray(x, dtype=float), metadata={"ndim": 3}
+        converter=as_number, metadata={"ndim": 3}
     )
 
     def start(self, problem):

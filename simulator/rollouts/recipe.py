@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from simulator.parameters import as_number
+from simulator.parameters import as_number, check_kind, check_whole
 from simulator.problem import Problem
 from simulator.rollouts.estimators import GRPO, AbstractEstimator
 from simulator.rollouts.feedback import AbstractFeedback, Verifier
@@ -22,6 +22,7 @@ from simulator.rollouts.sampling import LARGEST_GROUP
 from simulator.rollouts.surrogates import (
     AbstractSurrogate,
     NaturalGradient,
+    NormalisedGradient,
     PolicyGradient,
 )
 
@@ -76,7 +77,10 @@ class Optimizer(eqx.Module):
 def _parameters(kind: str, name: str) -> Mapping[str, Any]:
     function = None if name.startswith("_") else getattr(optax, name, None)
     if not inspect.isfunction(function):
-        raise ValueError(f"{kind} {name!r} is unknown; Optax has no such function.")
+        example = "adam" if kind == "optimizer" else "cosine_decay_schedule"
+        raise ValueError(
+            f"{kind} {name!r} is unknown to Optax; give a name like {example!r}."
+        )
     return inspect.signature(function).parameters
 
 
@@ -135,9 +139,21 @@ class Recipe(eqx.Module):
 
     def check_alone(self) -> None:
         """Raise `ValueError` if this recipe cannot be used, whatever the questions."""
-        _check_whole("group_size", self.group_size, 1, LARGEST_GROUP)
-        _check_whole("redraws", self.redraws, 0, 1000)
-        _check_whole("num_steps", self.num_steps, 1, 10**9)
+        for name, kind, example in (
+            ("feedback", AbstractFeedback, "Verifier()"),
+            ("estimator", AbstractEstimator, "GRPO()"),
+            ("surrogate", AbstractSurrogate, "PolicyGradient()"),
+            ("policy", AbstractPolicy, "PerQuestion()"),
+        ):
+            check_kind(name, getattr(self, name), kind, example)
+        if not isinstance(self.penalties, tuple):
+            raise ValueError("`penalties` must be a tuple of penalties.")
+        for penalty in self.penalties:
+            check_kind("penalties", penalty, AbstractPenalty, "KLLoss3(0.1)")
+            penalty.check()
+        check_whole("group_size", self.group_size, 1, LARGEST_GROUP)
+        check_whole("redraws", self.redraws, 0, 1000)
+        check_whole("num_steps", self.num_steps, 1, 10**9)
         for name, low, high in (
             ("learning_rate", 0.0, math.inf),
             ("teacher_decay", 0.0, 1.0),
@@ -154,12 +170,16 @@ class Recipe(eqx.Module):
             if not ((given >= low) & (given <= high) & np.isfinite(given)).all():
                 limit = "0 or positive" if high == math.inf else "between 0 and 1"
                 raise ValueError(f"`{name}` is {given}; it must be {limit}.")
-        self.estimator.check(self.feedback, self.group_size)
+        self.estimator.check(self.feedback, self.penalties, self.group_size)
         self.surrogate.check()
-        if not isinstance(self.penalties, tuple):
-            raise ValueError("`penalties` must be a tuple of penalties.")
-        for penalty in self.penalties:
-            penalty.check()
+        if isinstance(self.surrogate, NormalisedGradient):
+            for penalty in self.penalties:
+                if not penalty.in_reward:
+                    raise ValueError(
+                        "`NormalisedGradient` has length 1, and "
+                        f"`{type(penalty).__name__}` would be added to it; use "
+                        "`KLReward`, or another surrogate."
+                    )
         shares = not isinstance(self.policy, PerQuestion)
         if isinstance(self.surrogate, NaturalGradient) and shares:
             raise ValueError(
@@ -191,14 +211,6 @@ class Recipe(eqx.Module):
                 "Optax, for example Optimizer('adam')."
             )
         return self.optimizer
-
-
-def _check_whole(name: str, value: Any, low: int, high: int) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not (low <= value <= high):
-        raise ValueError(
-            f"`{name}` is {value}; it must be a whole number from {low} to {high:,}."
-        )
 
 
 def check_lanes(axes: Any, recipe: Recipe, shape: tuple[int, ...]) -> None:

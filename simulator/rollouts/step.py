@@ -110,7 +110,8 @@ def move(problem: Problem, recipe: Recipe, state: State, groups: Group) -> State
     def ascent(group, advantages, log_probs):
         gradient = recipe.surrogate(group, advantages, log_probs)
         for penalty in recipe.penalties:
-            gradient = gradient + penalty.gradient(group, log_probs)
+            pull = penalty.gradient(group, log_probs)
+            gradient = gradient + recipe.surrogate.steered(pull, log_probs)
         return gradient
 
     def epoch(carry, log_probs):

@@ -4,14 +4,16 @@ A surrogate says how often one batch of groups is used (`epochs`) and gives the 
 direction in the logits of one question. To add one, write a small class here.
 """
 
-import math
 from abc import abstractmethod
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.rollouts.groups import Group
+from simulator.parameters import check_real, check_whole
+from simulator.rollouts.groups import Group, rounding
+
+MOST_EPOCHS = 1000
 
 Policy = Float[Array, " K"]
 Cells = Float[Array, "K M"]
@@ -35,12 +37,14 @@ class AbstractSurrogate(eqx.Module):
     def __call__(self, group: Group, advantages: Cells, log_probs: Policy) -> Policy:
         """The direction of ascent in the logits of one question."""
 
+    def steered(self, gradient: Policy, log_probs: Policy) -> Policy:
+        """The direction that the gradient of a penalty adds."""
+        del log_probs
+        return gradient
+
     def check(self) -> None:
         """Raise `ValueError` if a parameter makes no sense."""
-        if self.epochs < 1 or self.epochs != int(self.epochs):
-            raise ValueError(
-                f"`epochs` is {self.epochs}; it must be a whole number from 1."
-            )
+        check_whole("epochs", self.epochs, 1, MOST_EPOCHS)
 
 
 def _mean_weights(group: Group, values: Cells) -> Policy:
@@ -61,7 +65,8 @@ class NormalisedGradient(AbstractSurrogate):
     """The policy gradient divided by its length, each batch used once.
 
     A plateau costs no time, noise is as large as the signal. A batch without gradient
-    moves nothing. Mei et al. 2021, arXiv 2105.06072 (for exact gradients).
+    moves nothing: one whose gradient is 2e-13 of the mean advantage is rounding. Mei et
+    al. 2021, arXiv 2105.06072 (for exact gradients).
     """
 
     epochs: int = eqx.field(default=1, init=False, static=True)
@@ -69,7 +74,9 @@ class NormalisedGradient(AbstractSurrogate):
     def __call__(self, group, advantages, log_probs):
         gradient = score(_mean_weights(group, advantages), log_probs)
         length = jnp.sqrt(jnp.sum(jnp.square(gradient)))
-        return gradient / jnp.where(length > 0, length, 1.0)
+        size = jnp.sum(_mean_weights(group, jnp.abs(advantages)))
+        real = length > rounding(size.dtype) * size
+        return jnp.where(real, gradient / jnp.where(real, length, 1.0), 0.0)
 
 
 class NaturalGradient(AbstractSurrogate):
@@ -85,6 +92,9 @@ class NaturalGradient(AbstractSurrogate):
         weights = _mean_weights(group, advantages)
         # A pattern without rollouts has weight 0, however unlikely it is.
         return jnp.where(weights == 0, 0.0, weights * jnp.exp(-log_probs))
+
+    def steered(self, gradient, log_probs):
+        return jnp.where(gradient == 0, 0.0, gradient * jnp.exp(-log_probs))
 
 
 class Clipped(AbstractSurrogate):
@@ -112,8 +122,4 @@ class Clipped(AbstractSurrogate):
     def check(self):
         super().check()
         for name in ("low", "high"):
-            value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
-                raise ValueError(
-                    f"`{name}` is {value}; a clip must be positive (0.2 is usual)."
-                )
+            check_real(name, getattr(self, name), "positive")

@@ -12,6 +12,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
 from simulator import ensembles
+from simulator.parameters import check_kind, check_whole
 from simulator.problem import Problem
 from simulator.rollouts import threefry
 from simulator.rollouts.recipe import Recipe, check_lanes
@@ -69,13 +70,13 @@ def train(
 
     Raises `ValueError` for anything that cannot be run.
     """
+    check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
+    check_kind("recipe", recipe, Recipe, "Recipe()")
     save_at = np.asarray([recipe.num_steps] if save_at is None else save_at)
     if keys is not None:
         num_seeds = keys.shape[-1]
-    if not isinstance(num_seeds, int | np.integer) or num_seeds < 1:
-        raise ValueError(
-            f"`num_seeds` is {num_seeds}; it must be a whole number from 1."
-        )
+    check_whole("num_seeds", num_seeds, 1, 2**31 - 1)
+    check_whole("seed", seed, 0, 2**63 - 1)
     if not problem.batch_shape:
         problem = jax.tree.map(lambda leaf: leaf[None], problem)
     recipe.check(problem)

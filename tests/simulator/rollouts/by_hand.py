@@ -29,6 +29,26 @@ def mean_step(policy, chance, reward, advantages, size, weigh=None):
     return total
 
 
+def normalised_step(policy, chance, reward, advantages, size):
+    """`E[g/|g|]` of the same gradient `g`; a batch without gradient moves nothing."""
+    policy, chance = np.asarray(policy), np.asarray(chance)
+    patterns, results = chance.shape
+    cells = list(itertools.product(range(patterns), range(results)))
+    total = np.zeros(patterns)
+    for group in itertools.product(cells, repeat=size):
+        probability = math.prod(policy[k] * chance[k, m] for k, m in group)
+        rewards = np.array([reward[k, m] for k, m in group], float)
+        chosen = np.array([k for k, _ in group])
+        gradient = sum(
+            advantage * (np.eye(patterns)[k] - policy)
+            for k, advantage in zip(chosen, advantages(rewards, chosen), strict=True)
+        )
+        length = np.linalg.norm(gradient)
+        if length > 1e-12:
+            total += probability * gradient / length
+    return total
+
+
 def group_mean(rewards, _):
     return rewards - rewards.mean()
 

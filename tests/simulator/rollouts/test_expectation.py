@@ -107,6 +107,53 @@ def test_a_normalised_step_has_length_one_and_leaves_the_class():
     assert (np.isclose(length, 1, atol=1e-6) | np.isclose(length, 0)).all()
 
 
+@pytest.mark.parametrize("name", ["rloo", "grpo"])
+@pytest.mark.parametrize("size", [3, 5])
+def test_a_normalised_step_by_hand(name, size):
+    """Groups of 3 and 5 have means that are rounded."""
+    estimator, advantages, _ = ESTIMATORS[name]
+    rates, policy = np.array([0.85, 0.4]), np.array([0.2, 0.8])
+    found = step(
+        sim.Problem(rates, policy),
+        estimator=estimator,
+        surrogate=ro.NormalisedGradient(),
+        group_size=size,
+    )
+    chance = np.stack([rates, 1 - rates], axis=-1)
+    reward = np.array([[1, 0], [1, 0]])
+    wanted = by_hand.normalised_step(policy, chance, reward, advantages, size)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("estimator", [ro.RLOO(), ro.GRPO(), ro.GroupMean()])
+def test_a_group_of_one_pattern_has_no_direction(estimator):
+    question = sim.Problem([0.7, 0.3], [1e-12, 1 - 1e-12])
+    recipe = ro.Recipe(
+        estimator=estimator,
+        surrogate=ro.NormalisedGradient(),
+        group_size=7,
+        num_steps=1,
+    )
+    run = ro.train(question, recipe, num_seeds=200)
+    assert np.abs(run.log_probs[:, 0] - question.log_policy).max() < 1e-12
+
+
+@pytest.mark.parametrize("estimator", [ro.RLOO(), ro.GRPO(), ro.GroupMean()])
+def test_rewards_that_differ_by_rounding_are_equal(estimator, rng):
+    """Both patterns are equally certain; the policy is its own reference."""
+    certain = sim.Problem([0.3, 0.7], [0.4, 0.6])
+    found = step(certain, estimator=estimator, feedback=ro.SelfCertainty())
+    np.testing.assert_array_equal(found, 0)
+    for policy in rng.dirichlet(np.ones(3), size=20):
+        found = step(
+            sim.Problem([0.0, 0.0, 0.0], policy),
+            estimator=estimator,
+            penalties=(ro.KLReward(0.1),),
+            group_size=3,
+        )
+        np.testing.assert_array_equal(found, 0)
+
+
 def test_delight_is_not_of_the_class():
     ratio = step(QUESTION, estimator=ro.Delight()) / (POLICY * (RATES - P))
     assert np.ptp(ratio) > 0.1
@@ -193,6 +240,24 @@ def test_the_third_kl_loss_is_the_forward_kl():
 def test_the_entropy_bonus_is_the_gradient_of_the_entropy():
     found = penalty_alone(ro.EntropyBonus(0.2))
     np.testing.assert_allclose(found, 0.2 * gradient(sim.entropy), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "penalty, objective",
+    [
+        (ro.KLReward(0.2), lambda x: -0.2 * reverse(x)),
+        (ro.KLLoss3(0.2), lambda x: -0.2 * forward(x)),
+        (ro.EntropyBonus(0.2), lambda x: 0.2 * sim.entropy(x)),
+    ],
+)
+def test_the_natural_gradient_steers_penalties_too(penalty, objective):
+    natural = {"estimator": ro.RLOO(), "surrogate": ro.NaturalGradient()}
+    plain = step(PULLED, **natural)
+    found = step(PULLED, penalties=(penalty,), **natural) - plain
+    wanted = gradient(objective) / POLICY
+    # A constant on all logits changes nothing.
+    apart = (found - found.mean()) - (wanted - wanted.mean())
+    np.testing.assert_allclose(apart, 0, atol=1e-11)
 
 
 # Internal feedback.
@@ -301,6 +366,39 @@ def test_a_first_epoch_is_never_clipped():
     np.testing.assert_allclose(step(QUESTION, surrogate=narrow), step(QUESTION))
 
 
+def test_a_loss_looks_at_the_policy_that_is_trained():
+    """Two epochs on one batch: the second starts where the first has led."""
+    rate, weight = 2.0, 0.5
+    total = np.zeros(3)
+    chance = np.stack([RATES, 1 - RATES], axis=-1)
+    for counts in ro.all_counts(2, 6):
+        counts = counts.reshape(3, 2)
+        chosen = 2 / np.prod(np.where(counts > 1, 2, 1))
+        chosen *= np.prod((POLICY[:, None] * chance) ** counts)
+        share = counts.sum(axis=1) / 2
+        theta = np.log(POLICY)
+        for _ in range(2):
+            pi = np.exp(theta) / np.exp(theta).sum()
+            pull = weight * share * (REFERENCE / pi - 1)
+            theta = theta + rate * (pull - pull.sum() * pi)
+        total += chosen * (theta - np.log(POLICY))
+    recipe = ro.Recipe(
+        feedback=ro.Mixture([ro.Verifier()], [0.0]),
+        penalties=(ro.KLLoss3(weight),),
+        surrogate=ro.Clipped(epochs=2),
+        group_size=2,
+        learning_rate=rate,
+    )
+    found = ro.expected_step(PULLED, recipe)
+    np.testing.assert_allclose(found, total, rtol=0, atol=1e-12)
+
+
 def test_too_many_groups_are_refused():
     with pytest.raises(ValueError, match="too many"):
         ro.all_counts(64, 16)
+    for size in (-1, 2.5, "x"):
+        with pytest.raises(ValueError, match="whole number"):
+            ro.all_counts(size, 2)
+    many = sim.Problem(policy=[0.5, 0.5], answer_kernel=np.full((2, 10), 0.1))
+    with pytest.raises(ValueError, match="too many"):
+        step(many, feedback=ro.MajorityVote(), group_size=2)

@@ -19,6 +19,32 @@ ASKED = sim.Problem(
 )
 
 
+MORE_CASES = (
+    (QUESTION, ro.Recipe(estimator=ro.Reinforce(0.3), group_size=4)),
+    (QUESTION, ro.Recipe(estimator=ro.GroupMean(), group_size=4)),
+    (QUESTION, ro.Recipe(estimator=ro.PassAtNReward(3), group_size=4)),
+    (QUESTION, ro.Recipe(estimator=ro.PassAtNAdvantage(3), group_size=4)),
+    (QUESTION, ro.Recipe(estimator=ro.Delight(), group_size=4)),
+    (QUESTION, ro.Recipe(surrogate=ro.NaturalGradient(), group_size=4)),
+    (QUESTION, ro.Recipe(surrogate=ro.NormalisedGradient(), group_size=5)),
+    (
+        QUESTION,
+        ro.Recipe(penalties=(ro.EntropyBonus(0.3), ro.KLLoss1(0.3)), group_size=4),
+    ),
+    (ASKED, ro.Recipe(feedback=ro.SelfConsistency(), group_size=4)),
+    (ASKED, ro.Recipe(feedback=ro.SelfConsistency(ro.Teacher()), group_size=4)),
+    (ASKED, ro.Recipe(feedback=ro.SelfCertainty(), group_size=4)),
+    (ASKED, ro.Recipe(feedback=ro.SequenceLogProbability(), group_size=4)),
+    (
+        ASKED,
+        ro.Recipe(
+            feedback=ro.Mixture([ro.Verifier(0.1), ro.MajorityVote()], [0.6, 0.4]),
+            group_size=4,
+        ),
+    ),
+)
+
+
 @pytest.mark.parametrize(
     "question, recipe",
     [
@@ -37,6 +63,7 @@ ASKED = sim.Problem(
         ),
         (ASKED, ro.Recipe(group_size=4, feedback=ro.MajorityVote())),
         (ASKED, ro.Recipe(group_size=4, feedback=ro.AnswerEntropy())),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE_CASES),
     ],
 )
 def test_samples_agree_with_the_exact_mean(question, recipe):
@@ -193,6 +220,35 @@ def test_a_moving_teacher_lags_behind():
     assert certain(0.0) > certain(0.99) > certain(1.0)
 
 
+def test_the_teacher_is_the_moving_average_of_the_new_parameters():
+    recipe = ro.Recipe(teacher_decay=0.75, learning_rate=1.0, group_size=8)
+    question = jax.tree.map(lambda leaf: leaf[None], QUESTION)
+    old = start(question, recipe)
+    outcomes = possible_results(question, recipe)
+    new = move(
+        question,
+        recipe,
+        old,
+        draw(jax.random.key(1), 0, question, outcomes, recipe, old),
+    )
+    assert np.abs(new.parameters).max() > 0.1
+    np.testing.assert_allclose(new.teacher, 0.25 * new.parameters, rtol=1e-12)
+
+
+def test_no_two_groups_of_a_run_share_their_randomness():
+    """Three questions that are alike: nine different groups in three steps."""
+    question = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), QUESTION)
+    recipe = ro.Recipe(group_size=2000)
+    state = start(question, recipe)
+    outcomes = possible_results(question, recipe)
+    drawn = [
+        draw(jax.random.key(1), step, question, outcomes, recipe, state).counts
+        for step in range(3)
+    ]
+    tables = np.reshape(np.stack(drawn), (9, -1))
+    assert len(np.unique(tables, axis=0)) == 9
+
+
 def test_any_optax_optimizer_and_schedule():
     named = ro.Optimizer("adam", {"b1": 0.5})
     given = optax.adam(1.0, b1=0.5)
@@ -243,6 +299,40 @@ def test_oversized_steps_and_infinite_rewards_are_outcomes():
         ({"surrogate": ro.Clipped(low=0.0)}, "positive"),
         ({"surrogate": ro.Clipped(high=-1.0)}, "positive"),
         ({"surrogate": ro.Clipped(epochs=0)}, "epochs"),
+        ({"surrogate": ro.Clipped(epochs=10**12)}, "epochs"),
+        ({"surrogate": ro.Clipped(epochs=True)}, "epochs"),
+        ({"surrogate": ro.Clipped(low="x")}, "positive"),
+        (
+            {"surrogate": ro.NormalisedGradient(), "penalties": (ro.KLLoss3(0.1),)},
+            "KLReward",
+        ),
+        (
+            {"estimator": ro.PassAtNReward(3), "penalties": (ro.KLReward(0.1),)},
+            "0 or 1",
+        ),
+        (
+            {
+                "estimator": ro.Delight(ro.PassAtNAdvantage(3)),
+                "penalties": (ro.KLReward(0.1),),
+            },
+            "0 or 1",
+        ),
+        ({"estimator": "grpo"}, "GRPO"),
+        ({"estimator": ro.GRPO}, "the class GRPO"),
+        ({"estimator": ro.Delight("rloo")}, "RLOO"),
+        ({"estimator": ro.Reinforce("x")}, "baseline"),
+        ({"estimator": ro.GRPO(epsilon=None)}, "epsilon"),
+        ({"feedback": None}, "feedback"),
+        ({"feedback": ro.MajorityVote("x")}, "OwnGroup"),
+        ({"feedback": ro.Mixture([], [])}, "at least one"),
+        (
+            {"feedback": ro.Mixture([ro.Mixture([ro.Verifier(0.5)], [1.0])], [1.0])},
+            "in a mixture",
+        ),
+        ({"surrogate": "clipped"}, "surrogate"),
+        ({"policy": 3}, "policy"),
+        ({"penalties": ("x",)}, "penalties"),
+        ({"penalties": (ro.KLLoss3("x"),)}, "weight"),
         ({"penalties": (ro.KLLoss3(-1.0),)}, "weight"),
         ({"policy": ro.Linear(np.ones((2, 3, 1)))}, "features"),
         ({"policy": ro.Linear(np.ones(3))}, "features"),
@@ -275,6 +365,14 @@ def test_bad_calls_are_refused():
             ro.train(QUESTION, ro.Recipe(num_steps=10), save_at=steps)
     with pytest.raises(ValueError, match="weights"):
         ro.Mixture([ro.Verifier()], [1, 2])
+    with pytest.raises(ValueError, match="recipe"):
+        ro.train(QUESTION, "grpo")
+    for seed in ("x", -1, 2**70):
+        with pytest.raises(ValueError, match="seed"):
+            ro.train(QUESTION, ro.Recipe(), seed=seed)
+    for rate in (None, "x", [1.0, "x"], 1j):
+        with pytest.raises(ValueError, match="a number belongs"):
+            ro.Recipe(learning_rate=rate)
     three = sim.Problem(np.full((3, 1, 2), 0.5), np.full((3, 1, 2), 0.5))
     for rates in ([0.1, 0.2], [0.1, 0.2, 0.3, 0.4]):
         with pytest.raises(ValueError, match="one per lane"):
