@@ -72,8 +72,11 @@ def predict(parameters: np.ndarray, runs: Runs) -> np.ndarray:
     return rate * np.exp(end.log_probs[:, 0])
 
 
-def fit(runs: Runs) -> np.ndarray:
-    """The three numbers of least squares, from a fixed start."""
+def fit(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
+    """The parameters of least squares, from a fixed start, and their covariance.
+
+    The covariance is that of independent errors of equal size, to first order.
+    """
     from scipy.optimize import least_squares
 
     start = np.array([0.8, -1.5, np.log(20.0)])
@@ -84,4 +87,12 @@ def fit(runs: Runs) -> np.ndarray:
         bounds=(low, high),
         diff_step=1e-3,
     )
-    return done.x
+    variance = 2 * done.cost / (len(runs.accuracy) - len(start))
+    return done.x, variance * np.linalg.inv(done.jac.T @ done.jac)
+
+
+def errors(parameters: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Standard errors of s, pi_0 and T."""
+    rate, base, log_time = unpack(parameters)
+    slopes = np.array([rate * (1 - rate), base * (1 - base), np.exp(log_time)])
+    return slopes * np.sqrt(np.diag(covariance))

@@ -40,7 +40,14 @@ def loads(text: str):
 
 
 def dumps(recipe) -> str:
-    """The recipe as TOML; `loads` gives an equal one."""
+    """The recipe as TOML; `loads` gives an equal one.
+
+    Raises `UserError` for an optimizer that is not given by name, or has options that
+    TOML cannot hold.
+    """
     import tomli_w
 
-    return tomli_w.dumps(tables.encode_fields(recipe))
+    try:
+        return tomli_w.dumps(tables.encode_fields(recipe))
+    except TypeError as error:
+        raise UserError(f"the recipe cannot be written as TOML: {error}") from None

@@ -36,17 +36,21 @@ def pass_at_n(policy, rates):
 
 
 def crossing(base, trained):
-    """The first n (interpolated in log n) at which the base model is ahead, or NaN."""
+    """The n (interpolated in log n) from which on the base model leads; NaN if none.
+
+    Where both solve everything at the end, who led last counts.
+    """
     ahead = trained - base
-    behind = np.flatnonzero(ahead < -1e-12)
-    if not len(behind):
+    ahead = ahead[: np.flatnonzero(np.abs(ahead) > 1e-12)[-1] + 1]
+    if ahead[-1] > 0:
         return np.nan
-    k = behind[0]
-    if k == 0:
+    led = np.flatnonzero(ahead > 0)
+    if not len(led):
         return 1.0
-    part = ahead[k - 1] / (ahead[k - 1] - ahead[k])
+    k = led[-1]
+    part = ahead[k] / (ahead[k] - ahead[k + 1])
     logs = np.log(ATTEMPTS)
-    return float(np.exp(logs[k - 1] + part * (logs[k] - logs[k - 1])))
+    return float(np.exp(logs[k] + part * (logs[k + 1] - logs[k])))
 
 
 def compute(rng, quick, progress):
@@ -94,35 +98,44 @@ def draw(data):
 
     figure, axes = panels(2, height=2.8)
     left, right = axes[0]
-    left.plot(ATTEMPTS, data["base"][SHOWN], color=BLACK, label="base model")
-    for name, color, values, cross in zip(
-        NAMES, CYCLE, data["trained"], data["crossing"], strict=False
-    ):
-        left.plot(ATTEMPTS, values[SHOWN], color=color, label=name)
-        # Populations without a crossing count as beyond the largest n.
-        middle = np.median(np.where(np.isnan(cross), np.inf, cross), axis=1)
-        seen = np.isfinite(middle)
-        right.plot(SPREADS[seen], middle[seen], "o-", ms=3, color=color, label=name)
-        right.plot(
-            SPREADS[~seen],
-            np.full((~seen).sum(), 2 * ATTEMPTS[-1]),
-            "^",
-            ms=4,
-            mfc="none",
-            color=color,
+    left.plot(ATTEMPTS, 1 - data["base"][SHOWN], color=BLACK, label="base model")
+    never = 3 * ATTEMPTS[-1]
+    cross = np.where(np.isnan(data["crossing"]), never, data["crossing"])
+    quarters = np.quantile(cross, [0.25, 0.5, 0.75], axis=2, method="nearest")
+    for i, (name, color) in enumerate(zip(NAMES, CYCLE, strict=False)):
+        style = {"color": color, "label": name, "ls": ("-", "--", ":", "-")[i]}
+        left.plot(ATTEMPTS, 1 - data["trained"][i, SHOWN], **style)
+        low, middle, high = quarters[:, i]
+        right.errorbar(
+            SPREADS * 1.04 ** (i - 1.5),
+            middle,
+            (middle - low, high - middle),
+            fmt="o",
+            ms=3,
+            lw=1,
+            capsize=2,
+            **style,
         )
     left.set(
         xscale="log",
+        yscale="log",
+        xlim=(1, 1e4),
+        ylim=(1e-4, 1),
         xlabel="attempts $n$",
-        ylabel="pass@$n$, mean over questions",
+        ylabel="questions not solved, 1 - pass@$n$",
         title=f"spread {SPREADS[SHOWN]:g} of the log-odds of success",
     )
-    left.legend(loc="lower right")
+    left.legend(loc="upper right")
+    right.axhline(never, color=BLACK, lw=0.8, ls=":")
+    right.text(SPREADS[-1], 1.3 * never, "never", ha="right", va="bottom")
     right.set(
+        xscale="log",
         yscale="log",
+        ylim=(0.8, 5 * never),
         xlabel="spread of the log-odds of success over questions",
-        ylabel="$n$ beyond which the base model leads",
-        title=f"median of {int(data['draws'])} populations; open: no crossing",
+        ylabel="$n$ from which on the base model leads",
+        title=f"median and middle half of {int(data['draws'])} populations",
     )
-    right.legend(loc="best")
+    right.set_xticks(SPREADS, [f"{x:g}" for x in SPREADS], minor=False)
+    right.minorticks_off()
     return figure

@@ -33,6 +33,11 @@ CLIPS = {
 MASSES = np.concatenate([np.linspace(0.5, 0.95, 19), [0.97, 0.99]])
 CURVE_GROUP = 8
 QUANTITIES = ("logit", "mass", "entropy")
+WORDS = {
+    "logit": "logit, over the mean logit",
+    "mass": "mass",
+    "entropy": "entropy (nats)",
+}
 
 
 def recipes():
@@ -69,7 +74,7 @@ def recipes():
 
 
 def measure(before, after):
-    """Changes of the likely pattern's log-odds and mass, and of the entropy (nats)."""
+    """Changes of the likely pattern's centred logit and mass, and of the entropy."""
     import jax.numpy as jnp
 
     import simulator as sim
@@ -149,34 +154,30 @@ def _curves(masses):
 
 
 def draw(data):
-    """Left: one step. Middle: many. Right: clipping against the likely mass."""
+    """Log-odds and entropy after one batch, mass after many; clips against mass."""
     import matplotlib.pyplot as plt
 
     from experiments.style import BLACK, BLUE, CYCLE, GREY, ORANGE, PAGE
 
-    figure, axes = plt.subplots(
-        1, 3, figsize=(PAGE, 3.0), gridspec_kw={"width_ratios": [1, 1, 1.25]}
-    )
-    left, middle, right = axes
+    figure, axes = plt.subplots(2, 2, figsize=(PAGE, 5.4))
     place = np.arange(len(NAMES))[::-1]
-    logit, mass = QUANTITIES.index("logit"), QUANTITIES.index("mass")
-    left.barh(
-        place,
-        data["exact"][:, logit],
-        height=0.6,
-        color=BLUE,
-        alpha=0.35,
-        label="exact",
+    first, late = (
+        (data["first"], data["first_error"]),
+        (data["late"], data["late_error"]),
     )
-    shown = (
-        (left, data["first"][:, logit], data["first_error"][:, logit], BLUE),
-        (middle, data["late"][:, mass], data["late_error"][:, mass], ORANGE),
-    )
-    for axis, value, error, color in shown:
+    for axis, name, (values, errors), color, title in (
+        (axes[0, 0], "logit", first, BLUE, "likely pattern, one batch"),
+        (axes[0, 1], "entropy", first, BLUE, "policy, one batch"),
+        (axes[1, 0], "mass", late, ORANGE, f"likely pattern, {STEPS} batches"),
+    ):
+        column = QUANTITIES.index(name)
+        if color == BLUE:
+            exact = data["exact"][:, column]
+            axis.barh(place, exact, height=0.6, color=BLUE, alpha=0.35, label="exact")
         axis.errorbar(
-            value,
+            values[:, column],
             place,
-            xerr=1.96 * error,
+            xerr=1.96 * errors[:, column],
             fmt="o",
             ms=2.5,
             color=color,
@@ -184,11 +185,10 @@ def draw(data):
             label="sampled, 95 %",
         )
         axis.axvline(0, color=GREY, lw=0.6, zorder=0)
-    left.set_yticks(place, NAMES)
-    middle.set_yticks(place, [])
-    left.set(xlabel="change of its log-odds", title="likely pattern, one batch")
-    middle.set(xlabel="change of its mass", title=f"after {STEPS} batches")
-    left.legend(loc="upper left", bbox_to_anchor=(-0.02, 0.98))
+        axis.set_yticks(place, NAMES if axis is not axes[0, 1] else [])
+        axis.set(title=title, xlabel=f"change of its {WORDS[name]}")
+    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(-0.02, 0.98))
+    right = axes[1, 1]
     for (name, drift), color in zip(
         zip(CLIPS, data["drift"], strict=True), (BLACK, *CYCLE), strict=False
     ):

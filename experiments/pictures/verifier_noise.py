@@ -18,7 +18,7 @@ def compute(rng, quick, progress):
     from simulator import rollouts as ro
 
     fitted, tested = noise_fit.read(noise_fit.FIT), noise_fit.read(noise_fit.TEST)
-    numbers = noise_fit.fit(fitted)
+    numbers, covariance = noise_fit.fit(fitted)
     rate, base, log_time = noise_fit.unpack(numbers)
     rates = RATES[::4] if quick else RATES
     wrong, right = (x.ravel() for x in np.meshgrid(rates, rates, indexing="ij"))
@@ -42,6 +42,7 @@ def compute(rng, quick, progress):
     sets = {"fit": fitted, "test": tested}
     data = {
         "numbers": np.array([rate, base, np.exp(log_time)]),
+        "errors": noise_fit.errors(numbers, covariance),
         "rate": rates,
         "map": maps,
     }
@@ -58,8 +59,8 @@ def compute(rng, quick, progress):
 
 def summary(data) -> str:
     """The fit in words: numbers, errors, and where it fails."""
-    rate, base, time = data["numbers"]
-    lines = [f"s = {rate:.3f}, pi_0 = {base:.3f}, T = {time:.3g}"]
+    names = zip(("s", "pi_0", "T"), data["numbers"], data["errors"], strict=True)
+    lines = [", ".join(f"{name} = {x:.3g} +- {error:.2g}" for name, x, error in names)]
     mean = data["fit_accuracy"].mean()
     for name in ("fit", "test"):
         measured, predicted = data[f"{name}_accuracy"], data[f"{name}_predicted"]

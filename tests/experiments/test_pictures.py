@@ -220,9 +220,26 @@ def test_training_for_pass_at_n_moves_the_crossing_out(data):
     assert (saved["trained"][:3, :, 0] > saved["base"][:, 0]).all()
     crossing = np.where(np.isnan(saved["crossing"]), np.inf, saved["crossing"])
     plain, pass_at_8 = crossing[1], crossing[3]
-    assert np.median(pass_at_8[3]) > np.median(plain[3])
+    for spread in (3, 4, 5, 6):
+        assert np.median(pass_at_8[spread]) > 5 * np.median(plain[spread])
     # The more questions differ, the earlier.
     assert np.median(plain[-1]) < np.median(plain[2])
+
+
+def test_a_crossing_is_where_the_base_model_takes_the_lead_for_good():
+    from experiments.pictures.pass_at_n_crossing import ATTEMPTS, crossing
+
+    n, base = np.log(ATTEMPTS), np.zeros(len(ATTEMPTS))
+    assert np.isclose(crossing(base, np.log(50) - n), 50)
+    assert crossing(base, -1 - n) == 1
+    assert np.isnan(crossing(base, 1 + n))
+    # A lead at first only is none; one that comes back counts from there.
+    assert np.isnan(crossing(base, n - np.log(50)))
+    twice = -(n - np.log(2)) * (n - np.log(30)) * (n - np.log(500))
+    assert np.isclose(crossing(base, twice), 500, rtol=0.01)
+    # Where both solve everything, the last lead counts.
+    assert np.isclose(crossing(base, np.where(n > 8, 0, np.log(50) - n)), 50)
+    assert np.isnan(crossing(base, np.where(n > 8, 0, n)))
 
 
 def test_the_noise_model_is_better_than_a_constant_on_runs_it_has_not_seen(data):
