@@ -193,6 +193,13 @@ def _optimizer(value: Any):
     schedule = dict(schedule or {})
     if schedule and not isinstance(schedule.get("name"), str):
         raise UserError("schedule needs the name of one of Optax and its options.")
+    # TOML has text for keys, Optax's piecewise schedules want numbers of updates.
+    schedule = {
+        name: {int(k) if k.isdigit() else k: v for k, v in option.items()}
+        if isinstance(option, dict)
+        else option
+        for name, option in schedule.items()
+    }
     return _classes().Optimizer(
         table["name"], own, schedule.pop("name", None), schedule
     )
@@ -203,7 +210,7 @@ def _encode(value: Any):
 
     rollouts = _classes()
     if isinstance(value, rollouts.Optimizer):
-        schedule = {"name": value.schedule, **dict(value.schedule_options)}
+        schedule = {"name": value.schedule, **_encode(dict(value.schedule_options))}
         rest = {"schedule": schedule} if value.schedule else {}
         return _short({"name": value.name, **dict(value.options), **rest})
     if isinstance(value, rollouts.Mixture):
@@ -214,6 +221,8 @@ def _encode(value: Any):
         return _short({"name": name_of(value), **encode_fields(value)})
     if isinstance(value, tuple):
         return [_table(_encode(item)) for item in value]
+    if isinstance(value, dict):
+        return {str(k): _encode(v) for k, v in value.items()}
     return value.tolist() if hasattr(value, "tolist") else value
 
 

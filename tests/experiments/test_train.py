@@ -6,6 +6,7 @@ import re
 
 import equinox as eqx
 import numpy as np
+import optax
 import pytest
 
 from experiments import cli, recipe_files, tables
@@ -102,6 +103,21 @@ def test_a_recipe_with_everything_makes_the_round_trip():
     text = recipe_files.dumps(recipe)
     assert eqx.tree_equal(recipe_files.loads(text), recipe)
     assert not eqx.tree_equal(recipe_files.loads(text.replace("0.25", "0.26")), recipe)
+
+
+def test_a_schedule_in_pieces_makes_the_round_trip():
+    pieces = {"boundaries_and_scales": {5: 0.1, 50: 0.5}}
+    recipe = ro.Recipe(
+        optimizer=ro.Optimizer("sgd", {}, "piecewise_constant_schedule", pieces)
+    )
+    again = recipe_files.loads(recipe_files.dumps(recipe))
+    assert again.optimizer.schedule_options == recipe.optimizer.schedule_options
+    again.check_alone()
+
+
+def test_what_toml_cannot_hold_is_said():
+    with pytest.raises(UserError, match="cannot be written"):
+        recipe_files.dumps(ro.Recipe(optimizer=optax.adam(1.0)))
 
 
 def test_every_part_can_be_named_in_a_file():
