@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="compute it again")
     parser.add_argument(
+        "--mix",
+        action="store_true",
+        help="draw, or go on with, what another version of the code has stored",
+    )
+    parser.add_argument(
         "--cell",
         nargs="+",
         metavar="NAME=VALUE",
@@ -63,12 +68,14 @@ def main(args: argparse.Namespace) -> int:
     march.check_corners(sweep)
     path = args.out / "data" / f"{name}.zarr"
     if args.cell:
-        target = command.existing(path, sweep, diagram.text)
-        print(one_cell.lines(sweep, target, args.cell))
+        target, apart = march.look(path, sweep)
+        print(one_cell.lines(sweep, target, args.cell, apart))
         return 0
     check_writable_folder(args.out / "data")
     with command.claim_writable(path, Shard()):
-        target = march.begin(path, sweep, diagram.text, args.overwrite)
+        target = march.begin(path, sweep, diagram.text, args.overwrite, args.mix)
+        if args.mix:
+            march.note_mixture(sweep, target)
         command.compute(sweep, target, Shard(), args.preset)
         columns = march.all_columns(target)
         with matplotlib.rc_context(style.RC):

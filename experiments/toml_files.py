@@ -31,5 +31,7 @@ def parse(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"not TOML: {error}.") from None
+    except ValueError as error:  # a whole number of thousands of digits
+        raise UserError(f"not TOML that can be read: {error}.") from None
     except RecursionError:
         raise UserError("not TOML that can be read: nested too deeply.") from None

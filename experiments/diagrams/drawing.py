@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 
 from experiments.diagrams.lines import LINES, Line
-from experiments.diagrams.preset import DERIVED, Diagram
+from experiments.diagrams.preset import DERIVED, Diagram, goal
+from experiments.errors import UserError
 from experiments.sweeps import assembly, grid, observables
 from experiments.sweeps.store import Columns
 from experiments.sweeps.sweep_file import Sweep
@@ -40,7 +41,7 @@ VALUES = {
     "gain": "final change of accuracy",
     "accuracy": "accuracy at the end",
     "optimal_probability_mean": r"mean final $\pi_*$",
-    "log10_total_time": r"$\log_{10}$ total time to 0.9 of the best",
+    "log10_total_time": r"$\log_{10}$ total time to the goal",
 }
 DIVERGING = ("gain", "gain_mean", "peak_gain")
 
@@ -53,6 +54,8 @@ def value(diagram: Diagram, name: str, columns: Columns) -> np.ndarray:
         table = table.T
     if name in DERIVED:
         x = _axis(diagram.sweep, diagram.x).values
+        if x.min() <= 0:
+            raise UserError(f"{name} is a slope along log x; give an x above 0.")
         with np.errstate(invalid="ignore"):
             table = -np.gradient(table, np.log10(x), axis=1)
     return np.where(np.isfinite(table), table, np.nan)
@@ -76,7 +79,8 @@ def line(diagram: Diagram, which: Line):
     parameters = assembly.parameters(sweep, cells, len(cells[diagram.x]))
     base = sweep.family.build(parameters, sweep.width, sweep.seed)
     with np.errstate(all="ignore"):
-        field = which.function(base, parameters | cells).reshape(len(grid_x), -1)
+        values = parameters | cells | goal(sweep)
+        field = which.function(base, values).reshape(len(grid_x), -1)
     return x, y, field.mean(axis=1).reshape(len(y), len(x))
 
 
@@ -102,7 +106,7 @@ def draw(diagram: Diagram, columns: Columns):
         gaps = gaps or np.ma.is_masked(shown)
         image = _paint(panel, diagram, name, shown)
         handles = _draw_lines(panel, lines, BLACK)
-        shows = VALUES.get(name, _described(name))
+        shows = _shows(diagram, name)
         bar = figure.colorbar(image, ax=panel)
         # Beside the next panel a label would read as that of its axis.
         if number == 1:
@@ -183,6 +187,16 @@ def _draw_lines(panel, lines, color: str) -> list:
                 label.set(path_effects=halo)
         handles.append(Line2D([], [], color=color, ls=style, label=which.label))
     return handles
+
+
+def _shows(diagram: Diagram, name: str) -> str:
+    """What the colours of a panel are, in words."""
+    shows = VALUES.get(name, _described(name))
+    if name in DERIVED and diagram.x != "best_probability":
+        return shows.replace(r"\pi_0(*)", "x")
+    for level in goal(diagram.sweep).values():
+        shows = shows.replace("the goal", f"accuracy {level:g}")
+    return shows
 
 
 def _is_geometric(values: np.ndarray) -> bool:

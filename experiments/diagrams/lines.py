@@ -20,7 +20,8 @@ class Line:
     """Drawn where `function` is 0, or at every whole number with `decades`.
 
     `most`: cells along an axis at which it is computed (some are slow). `needs`: axes
-    or parameters besides those of the base models.
+    or parameters besides those of the base models; `goal` is the accuracy at which runs
+    end.
     """
 
     label: str
@@ -87,7 +88,7 @@ def _step_size(base, values):
 def _data_regime(base, values):
     rates = base.success_rates
     shown = values["quality"]
-    return shown * rates[:, 0] + (1 - shown) * rates[:, 1] - 0.9 * rates[:, 0]
+    return shown * rates[:, 0] + (1 - shown) * rates[:, 1] - values["goal"]
 
 
 def _time_to(goal: np.ndarray, success_rates, log_policy) -> np.ndarray:
@@ -100,7 +101,7 @@ def _time_to(goal: np.ndarray, success_rates, log_policy) -> np.ndarray:
 
 
 def _without_sft(base, values):
-    goal = 0.9 * base.success_rates[:, 0]
+    goal = np.broadcast_to(values["goal"], base.success_rates[:, 0].shape)
     plain = FAMILIES["rival"].build(values, 3, 0)
     with_sft = _time_to(goal, base.success_rates, base.log_policy)
     without = _time_to(goal, plain.success_rates, plain.log_policy)
@@ -110,9 +111,9 @@ def _without_sft(base, values):
 _OWN = ("fixed-confidence.weight",)
 _ERRORS = ("false_positive", "false_negative")
 _STEPS = ("learning_rate", "group_size")
-_SFT = ("quality", "length")
+_SFT = ("quality", "length", "goal")
 LINES: dict[str, Line] = {
-    "regime": Line(r"$ACC_0 = s_{r'}$: no delay beyond", _regime),
+    "regime": Line(r"$ACC_0 = s_{r'}$: $T_0 = 0$ beyond", _regime),
     "lower_bound": Line(
         r"theory: $\log_{10}(L + I)$", _lower_bound, decades=True, most=40
     ),

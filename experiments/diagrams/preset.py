@@ -86,7 +86,7 @@ def load(
     dims = {axis.name for axis in sweep.kept}
     if dims != {figure["x"], figure["y"]}:
         raise UserError(f"a diagram has two axes; these are {', '.join(sorted(dims))}.")
-    known = dims | set(sweep.fixed)
+    known = dims | set(sweep.fixed) | set(goal(sweep))
     lines = [line for line in figure["lines"] if known >= set(LINES[line].needs)]
     return Diagram(
         name=name,
@@ -97,6 +97,14 @@ def load(
         values=tuple(figure["value"]),
         lines=tuple(lines),
     )
+
+
+def goal(sweep: Sweep) -> dict[str, float]:
+    """The accuracy at which runs end, if that is what they wait for."""
+    import simulator as sim
+
+    until = sweep.roots.get("until")
+    return {"goal": float(until.level)} if isinstance(until, sim.Accuracy) else {}
 
 
 def _replace_axis(table, old: str, given: str, cells: int | None) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments.errors import UserError
 
-LONGEST = 10**9
+LONGEST = 10**8
 Values = np.ndarray
 
 
@@ -94,13 +94,18 @@ def named(table: dict[str, Any], roots: Collection[str]) -> Iterator[tuple[str, 
             yield name, given
 
 
-def read(name: str, given: Any, seed: int) -> Axis:
-    """The axis written in a sweep file.
+def read(name: str, given: Any, seed: int, most: int = LONGEST) -> Axis:
+    """The axis written in a sweep file, with at most that many values.
 
     Raises `UserError` with the axis, what was given and what is allowed.
     """
     try:
-        values = _list(given) if isinstance(given, list) else _table(name, given, seed)
+        if isinstance(given, list):
+            values = _list(given)
+        else:
+            values = _table(name, given, seed, most)
+        if len(values) > most:
+            raise UserError(f"{len(values):,} values; at most {most:,}")
     except UserError as error:
         raise UserError(f"axis {name}: {error}.") from None
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -127,13 +132,13 @@ def _list(given: list) -> Values:
         raise UserError("a number is too large") from None
 
 
-def _table(name: str, given: Any, seed: int) -> Values:
+def _table(name: str, given: Any, seed: int, most: int) -> Values:
     if not isinstance(given, dict) or len(given) != 1:
         allowed = ", ".join((*KINDS, "count"))
         raise UserError(f"give a list, or a table with one of {allowed}")
     ((kind, numbers),) = given.items()
     if kind == "count":
-        return np.arange(_count(numbers), dtype=float)
+        return np.arange(_count(numbers, most), dtype=float)
     if kind not in KINDS:
         allowed = ", ".join((*KINDS, "count"))
         raise UserError(f"{kind!r} is unknown; choose from {allowed}")
@@ -146,13 +151,15 @@ def _table(name: str, given: Any, seed: int) -> Values:
         raise UserError("a number is too large") from None
     if not (math.isfinite(first) and math.isfinite(second)):
         raise UserError(f"{kind} needs finite numbers")
+    if not math.isfinite(second - first):
+        raise UserError(f"{first:g} and {second:g} are too far apart")
     # Every axis has randomness of its own, whatever the others are.
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    return KINDS[kind](rng, first, second, _count(numbers[2]))
+    return KINDS[kind](rng, first, second, _count(numbers[2], most))
 
 
-def _count(given: Any) -> int:
+def _count(given: Any, most: int) -> int:
     whole = isinstance(given, int) and not isinstance(given, bool)
-    if not whole or not 1 <= given <= LONGEST:
-        raise UserError(f"how many must be a whole number from 1 to {LONGEST:,}")
+    if not whole or not 1 <= given <= most:
+        raise UserError(f"how many must be a whole number from 1 to {most:,}")
     return given

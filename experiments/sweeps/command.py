@@ -10,7 +10,7 @@ from experiments import toml_files
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 from experiments.progress import bar
-from experiments.sweeps import claims, grid, machines, march, sweep_file
+from experiments.sweeps import claims, grid, machines, march, store, sweep_file
 from experiments.sweeps.claims import Shard
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
@@ -37,9 +37,11 @@ def run(args: argparse.Namespace, mode: str) -> int:
         if mode == "cell":
             from experiments.sweeps import one_cell
 
-            target = existing(path, sweep, _text(args), args.mix)
-            print(one_cell.lines(sweep, target, args.cell))
+            target, apart = march.look(path, sweep)
+            print(one_cell.lines(sweep, target, args.cell, apart))
             return 0
+        if mode == "check":
+            return _check(sweep, path)
         if group.count > 1:
             return _together(args, sweep, path, group)
         return _alone(args, sweep, path, shard, mode)
@@ -58,20 +60,23 @@ def existing(path: Path, sweep: Sweep, text: str, mix: bool = False) -> Store:
 
 def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
     with claim_writable(path, shard):
+        bad: list[str] = []
+        if mode == "repair" and path.exists():
+            # First, so that the store can be opened.
+            cells = grid.cut(sweep)
+            store.attributes(path)
+            bad = list(map(str, store.damaged_descriptions(path, sweep, cells)))
+            store.mend_descriptions(path, sweep, cells)
         if mode == "march":
             target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
         else:
             target = existing(path, sweep, _text(args), args.mix)
-        if args.mix and mode != "check":
+        if args.mix:
             march.note_mixture(sweep, target)
-        if mode in ("check", "repair"):
+        if mode == "repair":
             found = march.damages(target)
-            bad = [f"coordinate {name}" for name in target.damaged_coordinates()]
-            bad += map(str, target.damaged_descriptions())
-            _report_damages(found, bad)
-            if mode == "check" or not (found or bad):
-                return 1 if found or bad else 0
-            target.write_descriptions()
+            coordinates = target.damaged_coordinates()
+            _report_damages(found, [*bad, *_named(coordinates)])
             target.write_coordinates()
             for unit, _ in found:
                 target.forget(unit)
@@ -81,6 +86,8 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
             generous = replace(sweep, table=sweep.table | {"max_steps": args.max_steps})
             with bar("redo", "cell") as progress:
                 number = march.redo_unresolved(generous, target, progress)
+            if number:
+                march.note_mixture(generous, target)
             print(f"{number} cells computed again")
         else:
             compute(sweep, target, shard, "sweep")
@@ -132,6 +139,35 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
         with bar("sweep", "cell") as progress:
             machines.lead(sweep, target, progress)
     return report(args, sweep, target, Shard())
+
+
+def _check(sweep: Sweep, path: Path) -> int:
+    """Look for damage, without writing anything; exit code 1 if there is some."""
+    if not path.exists():
+        raise UserError(f"{path} does not exist; compute it first, or give --out.")
+    store.attributes(path)
+    bad = list(map(str, store.damaged_descriptions(path, sweep, grid.cut(sweep))))
+    try:
+        target, _ = march.look(path, sweep)
+    except UserError:
+        if not bad:
+            raise
+        _report_damages([], bad)
+        return 1
+    found = march.damages(target)
+    bad += _named(target.damaged_coordinates())
+    _report_damages(found, bad)
+    missing = int((~target.done()).sum())
+    if missing:
+        print(
+            f"{missing} of {target.grid.num_units} units are not stored yet: the "
+            "command without --check computes them"
+        )
+    return 1 if found or bad else 0
+
+
+def _named(coordinates: list[str]) -> list[str]:
+    return [f"coordinate {name}" for name in coordinates]
 
 
 def _report_damages(found, bad: list[str]) -> None:

@@ -83,9 +83,7 @@ def begin(
     if not path.exists():
         return store.create(path, sweep, cells, stamp, text)
     old = store.attributes(path)["stamp"]
-    for key, what in MUST_AGREE.items():
-        if old.get(key) == stamp[key]:
-            continue
+    for key, what in _disagreements(old, stamp).items():
         fits = key != "config_sha256" or store.fits(path, sweep, cells)
         if mix and fits:
             continue
@@ -98,6 +96,27 @@ def begin(
             change = _change(old.get("config"), new) or change
         raise UserError(f"{path} holds {what} ({change}); {advice}.")
     return store.open_store(path, sweep, cells)
+
+
+def _disagreements(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+    return {k: text for k, text in MUST_AGREE.items() if old.get(k) != new[k]}
+
+
+def look(path: Path, sweep: Sweep) -> tuple[Store, list[str]]:
+    """The store of this sweep, to be read, and what else it is of than what is here.
+
+    Raises `UserError` if there is none, or if it is of another sweep.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist; compute it first, or give --out.")
+    cells = grid.cut(sweep)
+    old = store.attributes(path)["stamp"]
+    apart = _disagreements(old, identity(sweep, cells))
+    if "config_sha256" in apart:
+        new = json.loads(json.dumps(sweep.identity))
+        change = _change(old.get("config"), new)
+        raise UserError(f"{path} holds another sweep ({change}); give another --out.")
+    return store.open_store(path, sweep, cells, mode="r"), list(apart.values())
 
 
 def note_mixture(sweep: Sweep, target: Store) -> None:

@@ -30,7 +30,9 @@ ATTEMPTS = r"pass_at_([1-9]\d{0,8})"
 TABLE: dict[str, Observable] = {
     "log10_time": Observable("log10 of the time at the end", "log10(t)", sampled=False),
     "log10_total_time": Observable(
-        "the same with the time of SFT before", "log10(t)", sampled=False
+        "log10 of the time to the event, with that of SFT before",
+        "log10(t)",
+        sampled=False,
     ),
     "accuracy": Observable("accuracy at the end", "1"),
     "base_accuracy": Observable("accuracy of the base model", "1"),
@@ -58,7 +60,10 @@ TABLE: dict[str, Observable] = {
         "highest accuracy minus that of the base model", "1", "PeakAccuracy", False
     ),
     "log10_peak_time": Observable(
-        "log10 of the time of the highest accuracy", "log10(t)", "PeakAccuracy", False
+        "log10 of the time of the highest accuracy, before the end of the run",
+        "log10(t)",
+        "PeakAccuracy",
+        False,
     ),
     "log10_below_base": Observable(
         "log10 of the time when accuracy falls below the base model's for good",
@@ -175,6 +180,12 @@ def solutions(names: Sequence[str]) -> Callable:
         ):
             if event in watched:
                 found[name] = log10(event)
+        if "log10_peak_time" in found:
+            # The best of a run that still rises when it ends is not its peak.
+            rises = found["log10_peak_time"] >= solution.log_time / math.log(10)
+            found["log10_peak_time"] = jnp.where(
+                rises, jnp.inf, found["log10_peak_time"]
+            )
         found["log10_time"] = solution.log_time / math.log(10)
         found["num_steps"] = solution.num_steps
         return {k: jnp.asarray(v, float) for k, v in found.items() if k in names}

@@ -1,6 +1,7 @@
 """One cell of a sweep: what is stored, and the command that computes it alone."""
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,11 @@ def _index(axis, text: str) -> int:
     value = words.number(text)
     if not np.isfinite(value):
         raise UserError(f"--cell {axis.name}={text}: give a number.")
+    low, high = axis.values.min(), axis.values.max()
+    if not low <= value <= high:
+        raise UserError(
+            f"--cell {axis.name}={text}: the axis goes from {low:g} to {high:g}."
+        )
     return int(np.argmin(np.abs(axis.values - value)))
 
 
@@ -155,8 +161,10 @@ def _options(parts, inside: np.ndarray) -> list[str]:
     return words
 
 
-def lines(sweep: Sweep, target: Store, wanted: list[str]) -> str:
-    """The answer to `--cell`."""
+def lines(
+    sweep: Sweep, target: Store, wanted: list[str], apart: Sequence[str] = ()
+) -> str:
+    """The answer to `--cell`; `apart`: what else the store is of than what is here."""
     index = nearest(sweep, wanted)
     values, kept = values_of(sweep, index), stored(sweep, target, index)
     runs, run = one_run(sweep, values)
@@ -173,6 +181,7 @@ def lines(sweep: Sweep, target: Store, wanted: list[str]) -> str:
         text.append(_row("one run", first | _numbers_of(run)))
     if sweep.trains and any(axis.name == "seed" for axis in sweep.axes):
         text.append("# The command trains all seeds of the cell.")
+    text += [f"# What is stored is of {what}: numbers may differ." for what in apart]
     return "\n".join([*text, command(sweep, runs)])
 
 

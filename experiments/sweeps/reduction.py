@@ -72,7 +72,7 @@ def _bins(table: dict) -> dict[str, tuple[float, float, int]]:
         if not isinstance(numbers, list) or len(numbers) != 3:
             raise UserError(f"histogram {name} = [low, high, number of bins].")
         low, high, count = numbers
-        good = np.isfinite([low, high]).all() and low < high
+        good = np.isfinite(numbers).all() and low < high
         if not good or count != int(count) or not 1 <= count <= MOST_BINS:
             raise UserError(
                 f"histogram {name}: give low < high and 1 to {MOST_BINS:,} bins."
@@ -88,26 +88,27 @@ def _summary(statistics: tuple[str, ...]) -> Callable:
     import jax.numpy as jnp
 
     def summary(values):
-        good = jnp.isfinite(values)
-        number = jnp.sum(good, axis=1)
+        finite = jnp.isfinite(values)
+        number = jnp.sum(finite, axis=1)
+        ended = jnp.sum(~jnp.isnan(values), axis=1)
         some = jnp.maximum(number, 1)
-        mean = jnp.sum(jnp.where(good, values, 0.0), axis=1) / some
-        spread = jnp.where(good, values - mean[:, None], 0.0)
-        # Rows in order, what does not count at the end.
-        row = jnp.sort(jnp.where(good, values, jnp.inf), axis=1)
+        mean = jnp.sum(jnp.where(finite, values, 0.0), axis=1) / some
+        spread = jnp.where(finite, values - mean[:, None], 0.0)
+        row = jnp.sort(values, axis=1)  # NaN at the end
+        last = jnp.maximum(ended, 1)
         known = {
-            "mean": lambda: mean,
-            "std": lambda: jnp.sqrt(jnp.sum(spread**2, axis=1) / some),
+            "mean": lambda: jnp.where(number > 0, mean, jnp.nan),
+            "std": lambda: jnp.where(
+                number > 0, jnp.sqrt(jnp.sum(spread**2, axis=1) / some), jnp.nan
+            ),
             "min": lambda: row[:, 0],
-            "max": lambda: _quantile(row, some, 1.0),
+            "max": lambda: _quantile(row, last, 1.0),
             "count": lambda: number.astype(values.dtype),
         }
         found = {}
         for name in statistics:
             make = known.get(name)
-            value = make() if make else _quantile(row, some, int(name[1:]) / 100)
-            kept = (number > 0) | (name == "count")
-            found[name] = jnp.where(kept, value, jnp.nan)
+            found[name] = make() if make else _quantile(row, last, int(name[1:]) / 100)
         return found
 
     return jax.jit(summary)
@@ -116,15 +117,20 @@ def _summary(statistics: tuple[str, ...]) -> Callable:
 def summarise(values: np.ndarray, statistics: tuple[str, ...]) -> dict[str, np.ndarray]:
     """`values` `[cells, runs]` to one `[cells]` array per statistic.
 
-    Only finite values count (a time that never comes is infinite, a run that failed has
-    NaN); `count` says how many. Without any, NaN.
+    Runs that failed have NaN and do not count. A time is -inf if it held from the start
+    and inf if it never comes: `min`, `max` and quantiles order these like any others,
+    `mean` and `std` are those of the finite ones, and `count` says how many those are.
+    Without any, NaN.
     """
     found = _summary(statistics)(values)
     return {name: np.asarray(found[name]) for name in statistics}
 
 
 def _quantile(row, number, share: float):
-    """The linear interpolation that NumPy's `quantile` takes by default."""
+    """The linear interpolation that NumPy's `quantile` takes by default.
+
+    Next to an infinite value, the nearer one.
+    """
     import jax.numpy as jnp
 
     place = share * (number - 1)
@@ -132,7 +138,10 @@ def _quantile(row, number, share: float):
     high = jnp.minimum(low + 1, number - 1)
     below = jnp.take_along_axis(row, low[:, None], axis=1)[:, 0]
     above = jnp.take_along_axis(row, high[:, None], axis=1)[:, 0]
-    return below + (place - low) * (above - below)
+    part = place - low
+    between = below + part * (above - below)
+    nearer = jnp.where(part < 0.5, below, above)
+    return jnp.where(jnp.isfinite(above - below), between, nearer)
 
 
 @functools.cache

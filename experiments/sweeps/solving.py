@@ -110,7 +110,8 @@ def _flow(sweep: Sweep, runs: Runs) -> Columns:
         before = runs.base.log_before
         log_time = np.asarray(solution.log_time)
         total = log_time if before is None else np.logaddexp(log_time, before)
-        columns["log10_total_time"] = total / np.log(10)
+        reached = sim.outcome_names(solution.outcome) == "reached"
+        columns["log10_total_time"] = np.where(reached, total / np.log(10), np.inf)
     return columns | {observables.OUTCOME: sim.outcome_codes(solution.outcome)}
 
 

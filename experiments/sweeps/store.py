@@ -10,8 +10,8 @@ Limits: no `fsync`; after a power cut `--check` finds what the disk lost.
 
 import contextlib
 import json
-import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +31,7 @@ from experiments.sweeps.sweep_file import Sweep
 FORMAT = 1
 NOT_DONE = 255  # in place of an outcome's code
 DONE = "done"
+ROOT = "zarr.json"  # the file that describes all of the store
 DAMAGE = (ValueError, RuntimeError, OSError)  # what Zarr raises for a bad chunk
 Columns = Mapping[str, np.ndarray]
 Mode = Literal["r", "r+"]
@@ -163,7 +164,8 @@ class Store:
     def _read(self, name: str, unit: Unit) -> np.ndarray:
         try:
             # Zarr takes a missing file for a chunk of nothing but NaN.
-            os.stat(self._chunk(name, unit))
+            if not self._chunk(name, unit).is_file():
+                raise FileNotFoundError
             return self._array(name)[unit.region]
         except DAMAGE:
             raise UserError(
@@ -181,9 +183,9 @@ class Store:
                 except DAMAGE:
                     yield unit, f"{file} is damaged"
                     continue
-                if not file.exists():
+                if not file.is_file():
                     yield unit, f"{file} is missing"
-                elif name == observables.OUTCOME and (values == NOT_DONE).any():
+                elif name == observables.OUTCOME and _is_no_outcome(values):
                     yield unit, f"{file} is not complete"
 
     def damaged_coordinates(self) -> list[str]:
@@ -197,32 +199,6 @@ class Store:
             if not same:
                 bad.append(name)
         return bad
-
-    def _descriptions(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The file that describes each array, and what the store's own says of it.
-
-        xarray and this module read the latter only; other readers do not.
-        """
-        table = json.loads((self.path / "zarr.json").read_text(encoding="utf-8"))
-        for name, known in table["consolidated_metadata"]["metadata"].items():
-            yield self.path / name / "zarr.json", known
-
-    def damaged_descriptions(self) -> list[Path]:
-        """Files that describe an array, and are lost or changed."""
-        bad = []
-        for file, known in self._descriptions():
-            try:
-                same = json.loads(file.read_text(encoding="utf-8")) == known
-            except (OSError, ValueError):
-                same = False
-            if not same:
-                bad.append(file)
-        return bad
-
-    def write_descriptions(self) -> None:
-        """Write them again."""
-        for file, known in self._descriptions():
-            write_bytes(file, json.dumps(known, indent=2).encode())
 
     def add_stamp(self, stamp: Mapping[str, Any], is_known: Callable) -> None:
         """Add it to `mixed` of the attributes, unless a stamp there `is_known`."""
@@ -256,6 +232,12 @@ class Store:
         place = np.unravel_index(unit.index, self.grid.units_along)
         extra = ["0"] * (self._array(name).ndim - len(place))
         return self.path.joinpath(name, "c", *(str(int(i)) for i in place), *extra)
+
+
+def _is_no_outcome(values: np.ndarray) -> bool:
+    import simulator as sim
+
+    return bool((values >= len(sim.OUTCOME_NAMES)).any())
 
 
 def _compressors():
@@ -348,14 +330,51 @@ def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
         zarr.consolidate_metadata(folder)
 
 
+def _descriptions(sweep: Sweep, grid: Grid) -> dict[str, dict[str, Any]]:
+    """What the files say that describe the store and its arrays, as `create` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / "fresh"
+        _fill(fresh, sweep, grid, {}, "")
+        return {
+            str(file.relative_to(fresh)): json.loads(file.read_text(encoding="utf-8"))
+            for file in sorted(fresh.rglob("zarr.json"))
+        }
+
+
+def _damaged_descriptions(path: Path, sweep: Sweep, grid: Grid):
+    """The files that do not say what they have to, and what that is."""
+    for name, wanted in _descriptions(sweep, grid).items():
+        try:
+            text = (path / name).read_text(encoding="utf-8")
+            found = json.loads(text)
+        except (OSError, ValueError):
+            found = None
+        if name == ROOT and isinstance(found, dict):
+            # Its attributes are the store's own: the stamp, the sweep file.
+            wanted = wanted | {"attributes": found.get("attributes")}
+        if found != wanted:
+            yield path / name, wanted
+
+
+def damaged_descriptions(path: Path, sweep: Sweep, grid: Grid) -> list[Path]:
+    """Files that describe the store or an array, and are lost or changed."""
+    return [file for file, _ in _damaged_descriptions(path, sweep, grid)]
+
+
+def mend_descriptions(path: Path, sweep: Sweep, grid: Grid) -> None:
+    """Write those again."""
+    for file, wanted in _damaged_descriptions(path, sweep, grid):
+        file.parent.mkdir(exist_ok=True)
+        write_bytes(file, json.dumps(wanted, indent=2).encode())
+
+
 def attributes(path: Path) -> dict[str, Any]:
     """The attributes of an existing store. Raises `UserError` if it is none."""
     try:
         table = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         found = table["attributes"]
         number = found["format"]
-        described = table["consolidated_metadata"]["metadata"]
-        if not isinstance(found["stamp"], dict) or not isinstance(described, dict):
+        if not isinstance(found["stamp"], dict):
             raise TypeError
     except (OSError, ValueError, KeyError, TypeError):
         advice = "choose another place with --out"
@@ -392,11 +411,13 @@ def fits(path: Path, sweep: Sweep, grid: Grid) -> bool:
 def open_store(path: Path, sweep: Sweep, grid: Grid, mode: Mode = "r+") -> Store:
     """The store of this sweep. Raises `UserError` if it cannot be read."""
     attributes(path)
-    group = zarr.open_group(path, mode=mode, use_consolidated=True)
-    missing = [name for name in (*variables(sweep), DONE) if name not in group]
+    try:
+        group = zarr.open_group(path, mode=mode, use_consolidated=True)
+        missing = [name for name in (*variables(sweep), DONE) if name not in group]
+    except Exception:  # whatever Zarr raises for what it cannot read
+        missing = ["what describes its arrays"]
     if missing:
         raise UserError(
-            f"{path} lacks {', '.join(missing)}; --overwrite it, or choose another "
-            "place with --out."
+            f"{path} lacks {', '.join(missing)}; look with --check, mend with --repair."
         )
     return Store(path, group, sweep, grid)

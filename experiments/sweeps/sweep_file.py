@@ -50,7 +50,15 @@ KEYS = {
     "reduce": dict,
 }
 WORDS = {dict: "a table", list: "a list", str: "a name", int: "a whole number"}
-FLOW_ONLY = ("signal", "update", "until", "method", "max_log10_time", "max_steps")
+FLOW_ONLY = (
+    "signal",
+    "update",
+    "until",
+    "method",
+    "max_log10_time",
+    "max_steps",
+    "tolerance",
+)
 MOST_CELLS = 10**11
 MAX_LOG10_TIME = 800.0  # of the flow, where the file does not say
 REST = "rest"

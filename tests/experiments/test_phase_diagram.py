@@ -98,8 +98,82 @@ def base_of(family, **values):
 
 def test_the_line_without_sft_is_where_times_are_equal():
     base, values = base_of("warm-start", quality=[1e-5, 0.5], length=[3.0, 3.0])
-    worse, better = lines.LINES["without_sft"].function(base, values)
+    worse, better = lines.LINES["without_sft"].function(base, values | {"goal": 0.81})
     assert worse > 0 > better
+
+
+def at(which, family, given=None, **values):
+    base, known = base_of(family, **values)
+    return lines.LINES[which].function(base, known | (given or {}))
+
+
+def test_lines_are_where_theory_says():
+    """Each changes sign there: a little to the one side, a little to the other."""
+    errors = {
+        "false_positive": np.array([0.3, 0.3, 0.3]),
+        "false_negative": np.array([0.69, 0.7, 0.71]),
+    }
+    found = at("no_information", "rival", errors, gap=[0.1, 0.1, 0.1])
+    np.testing.assert_allclose(np.sign(np.round(found, 12)), [1, 0, -1])
+
+    # 4 gap G: at gap 0.1 and G = 8 that is 3.2.
+    steps = {"learning_rate": np.array([3.1, 3.2, 3.3]), "group_size": np.full(3, 8.0)}
+    found = at("step_size", "rival", steps, gap=[0.1, 0.1, 0.1])
+    np.testing.assert_allclose(np.sign(np.round(found, 12)), [-1, 0, 1])
+
+    # pi_0(k) delta_k = pi_0(*) Delta, by hand from the base model.
+    base, values = base_of("crowd", patterns=[3] * 3, bad_probability=[0.1, 0.2, 0.3])
+    found = lines.LINES["hard_side"].function(base, values)
+    rates, policy = base.success_rates, np.exp(base.log_policy)
+    best, rival, bad = rates[:, 0], rates[:, 1], rates[:, 2]
+    wanted = policy[:, 2] * (rival - bad) / (policy[:, 0] * (best - rival))
+    np.testing.assert_allclose(np.exp(found), wanted)
+
+    # The rival is paid as much as the best pattern.
+    base, values = base_of("rival", gap=[0.2])
+    base = base._replace(confidence=np.array([[0.1, 0.4, 0.0]]))
+    best, rival = base.success_rates[0, :2]
+    even = (best - rival) / (best - rival + 0.3)
+    for weight, sign in ((even - 0.01, 1), (even, 0), (even + 0.01, -1)):
+        own = {"fixed-confidence.weight": np.array([weight])}
+        found = lines.LINES["same_pay"].function(base, values | own)
+        assert np.sign(np.round(found, 12)) == sign
+
+    # Demonstrations alone reach an accuracy of 0.8 at a quality of 0.75.
+    base, values = base_of("warm-start", quality=[0.74, 0.75, 0.76], length=3.0)
+    best, rival = base.success_rates[0, :2]
+    reached = {"goal": 0.75 * best + 0.25 * rival}
+    found = lines.LINES["data_regime"].function(base, values | reached)
+    np.testing.assert_allclose(np.sign(np.round(found, 12)), [-1, 0, 1])
+
+    # Accuracy starts at the rival's rate.
+    base, values = base_of("rival", best_probability=[0.01, 0.99])
+    before, beyond = lines.LINES["regime"].function(base, values)
+    assert before < 0 < beyond
+
+
+def test_the_lines_of_confidence_are_slopes_and_ends():
+    base, values = base_of("confident", draw=np.arange(50.0), patterns=4)
+    policy = np.exp(base.log_policy)
+    start = np.sum(policy * base.success_rates, axis=-1)
+    paid = base.confidence - np.sum(policy * base.confidence, axis=-1, keepdims=True)
+    slope = np.sum(policy**2 * paid * (base.success_rates - start[:, None]), axis=-1)
+    found = lines.LINES["first_move"].function(base, values)
+    np.testing.assert_array_equal(found, np.sign(slope))
+    winner = np.argmax(np.where(policy > 0, base.confidence, -1), axis=-1)
+    end = np.take_along_axis(base.success_rates, winner[:, None], axis=-1)[:, 0]
+    found = lines.LINES["final_change"].function(base, values)
+    np.testing.assert_allclose(found, end - start, atol=1e-12)
+
+
+def test_a_goal_that_is_changed_moves_colours_and_lines_together():
+    usual = preset.load("warm-start", quick=True)
+    assert drawing.goal(usual.sweep) == {"goal": 0.81}
+    assert "accuracy 0.81" in drawing._shows(usual, "log10_total_time")
+    slope = preset.load("bad-mass", x="bad_rate=0:0.5", quick=True)
+    shape = grid.cut(slope.sweep).shape
+    with pytest.raises(UserError, match="above 0"):
+        drawing.value(slope, "crossing_degree", {"log10_crossing": np.ones(shape)})
 
 
 def test_the_lower_bound_is_below_the_time_and_above_half_of_it():

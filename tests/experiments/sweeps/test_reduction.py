@@ -25,14 +25,28 @@ def test_statistics_are_those_of_numpy(rng):
         np.testing.assert_allclose(found[name], want, rtol=1e-13, err_msg=name)
 
 
-def test_only_finite_values_count():
-    table = np.array([[1.0, np.nan, 3.0, np.inf], [np.nan, np.inf, -np.inf, np.nan]])
-    found = reduction.summarise(table, ("mean", "std", "min", "max", "q50", "count"))
-    for name, first in zip(found, (2, 1, 1, 3, 2), strict=False):
-        np.testing.assert_array_equal(found[name][0], first)
-        if name != "count":
-            assert np.isnan(found[name][1]), name
-    np.testing.assert_array_equal(found["count"], [2, 0])
+def test_times_that_never_come_are_ordered_and_not_averaged():
+    table = np.array(
+        [
+            [1.0, np.nan, 3.0, np.inf],
+            [np.nan, np.inf, -np.inf, np.nan],
+            [np.nan, np.nan, np.nan, np.nan],
+            [-np.inf, -np.inf, -np.inf, 2.0],
+        ]
+    )
+    wanted = {
+        "mean": [2, np.nan, np.nan, 2],
+        "std": [1, np.nan, np.nan, 0],
+        "min": [1, -np.inf, np.nan, -np.inf],
+        "max": [np.inf, np.inf, np.nan, 2],
+        "q50": [3, np.inf, np.nan, -np.inf],
+        "q20": [1.8, -np.inf, np.nan, -np.inf],
+        "q90": [np.inf, np.inf, np.nan, 2],
+        "count": [2, 0, 0, 1],
+    }
+    found = reduction.summarise(table, tuple(wanted))
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values, err_msg=name)
 
 
 def test_histograms_are_those_of_numpy(rng):

@@ -339,15 +339,48 @@ def test_a_damaged_stamp_is_said(stored):
 
 
 @pytest.mark.parametrize("consolidated", [None, {}, {"metadata": 3}])
-def test_a_store_that_describes_no_arrays_is_said(consolidated, stored):
+def test_a_store_that_describes_no_arrays_is_said_and_mended(consolidated, stored):
     sweep, path = stored
     table = json.loads((path / "zarr.json").read_text())
     del table["consolidated_metadata"]
     if consolidated is not None:
         table["consolidated_metadata"] = consolidated
+    before = (path / "zarr.json").read_bytes()
     (path / "zarr.json").write_text(json.dumps(table))
-    with pytest.raises(UserError, match="damaged.*--overwrite"):
-        march.begin(path, sweep, "")
+    if consolidated != {}:  # Zarr then looks at the arrays' own files
+        with pytest.raises(UserError, match="--check, mend with --repair"):
+            march.begin(path, sweep, "")
+    store.mend_descriptions(path, sweep, grid.cut(sweep))
+    assert (path / "zarr.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data_type": "float32"},
+        {"shape": [6, 4]},
+        {"dimension_names": ["gap", "gap2"]},
+        {"codecs": [{"name": "gzip", "configuration": {"level": 3}}]},
+        {"fill_value": 0.0},
+    ],
+)
+def test_what_describes_an_array_is_mended_from_the_sweep(change, stored):
+    """Not from another description, which may be the damaged one."""
+    sweep, path = stored
+    file = path / "zarr.json"
+    before = file.read_bytes()
+    table = json.loads(before)
+    table["consolidated_metadata"]["metadata"]["accuracy"] |= change
+    file.write_text(json.dumps(table))
+    cells = grid.cut(sweep)
+    assert store.damaged_descriptions(path, sweep, cells) == [file]
+    array = path / "accuracy" / "zarr.json"
+    own = array.read_bytes()
+    array.write_text(json.dumps(json.loads(own) | change))
+    assert store.damaged_descriptions(path, sweep, cells) == [array, file]
+    store.mend_descriptions(path, sweep, cells)
+    assert file.read_bytes() == before and array.read_bytes() == own
+    assert not store.damaged_descriptions(path, sweep, cells)
 
 
 def test_a_store_of_another_format_is_refused(stored):

@@ -12,9 +12,10 @@ import time
 import numpy as np
 import pytest
 import xarray
+import zarr
 
 from experiments import cli
-from experiments.sweeps import grid, solving
+from experiments.sweeps import claims, grid, march, solving
 from tests.experiments.heeding import HEEDING
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.test_reliability import files
@@ -101,6 +102,51 @@ def test_check_and_repair(file, capsys):
     assert files(path) == before
 
 
+def test_a_repair_that_was_interrupted_goes_on(file, capsys, monkeypatch):
+    sweep(file)
+    path = file.with_suffix(".zarr")
+    before = files(path)
+    (path / "log10_t0" / "c" / "0" / "0").write_bytes(b"1234567")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(march, "march", interrupted)
+        sweep(file, "--repair")
+    capsys.readouterr()
+    assert sweep(file, "--check") == 0
+    assert "1 of 1 units are not stored yet" in capsys.readouterr().out
+    assert sweep(file, "--repair") == 0
+    assert files(path) == before
+
+
+def test_what_is_no_outcome_or_no_file_is_damage(file, capsys):
+    sweep(file)
+    path = file.with_suffix(".zarr")
+    array = zarr.open_group(path, mode="r+")["outcome"]
+    array[0, 0] = 77
+    chunk = path / "accuracy" / "c" / "0" / "0"
+    chunk.unlink()
+    chunk.mkdir()
+    assert sweep(file, "--check") == 1
+    out = capsys.readouterr().out
+    assert "outcome" in out and "accuracy" in out
+
+
+def test_a_check_writes_nothing(file, monkeypatch, capsys):
+    sweep(file)
+    before = sorted(file.parent.rglob("*"))
+
+    def forbidden(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(claims, "claim", forbidden)
+    assert sweep(file, "--check") == 0
+    assert sorted(file.parent.rglob("*")) == before
+    assert "whole" in capsys.readouterr().out
+
+
 def test_unresolved_runs_are_said_and_done_again(file, capsys):
     file.write_text("max_steps = 1\n" + small.RARE)
     assert sweep(file) == 1
@@ -117,6 +163,10 @@ def test_unresolved_runs_are_said_and_done_again(file, capsys):
     sweep(other)
     want = xarray.open_zarr(other.with_suffix(".zarr")).load()
     np.testing.assert_array_equal(again.log10_t0, want.log10_t0)
+    # The store says that some of it was made with more steps.
+    (mixed,) = again.attrs["mixed"]
+    assert mixed["config"]["max_steps"] == 20000
+    assert again.attrs["stamp"]["config"]["max_steps"] == 1
 
 
 @pytest.mark.slow
@@ -198,6 +248,7 @@ def test_bad_calls_are_one_line(file, words, said, capsys):
     [
         (["gap=0.1"], "give best_probability=VALUE"),
         (["gap=0.1", "best_probability=x"], "give a number"),
+        (["gap=99", "best_probability=0.1"], "the axis goes from"),
         (["gap=0.1", "best_probability=0.1", "K=3"], "not an axis"),
         (["gap"], "NAME=VALUE"),
     ],
