@@ -12,6 +12,7 @@ from experiments.sweeps import grid, solving, store
 from experiments.sweeps.sweep_file import Sweep
 
 SAMPLES = (256, 4096)  # runs; the difference tells the time of one
+KEPT = 3  # copies of what is summarised: in parts, whole, in order
 
 
 class Took(NamedTuple):
@@ -21,33 +22,42 @@ class Took(NamedTuple):
     compiling: float
 
 
-def _sample(sweep: Sweep, cells: grid.Grid, number: int) -> Took:
-    """What `number` cells from all over the grid take."""
+def _sample(sweep: Sweep, cells: grid.Grid, runs: int) -> tuple[Took, int]:
+    """What about so many runs of cells from all over the grid take, and how many."""
     rng = np.random.default_rng(0)
     unit = cells.unit(int(rng.integers(cells.num_units)))
+    each = min(sweep.lanes_per_cell, runs)
+    number = min(runs // each, sweep.num_cells)
     values = grid.cells(sweep, unit)
     for i, axis in enumerate(sweep.kept):
         if not sweep.is_static(i):
             values[axis.name] = rng.choice(axis.values, number)
+    if sweep.reduce is not None:
+        values = grid.with_runs(sweep, values, number, 0, each)
     elapsed = []
     for _ in range(2):
         start = time.perf_counter()
-        solving.cell_columns(sweep, values, number)
+        solving.solve(sweep, values, number * each)
         elapsed.append(time.perf_counter() - start)
-    return Took(min(elapsed), elapsed[0] - min(elapsed))
+    return Took(min(elapsed), elapsed[0] - min(elapsed)), number * each
 
 
 def seconds(sweep: Sweep, cells: grid.Grid) -> Took:
-    """Expected time of the whole sweep on this machine."""
-    numbers = [
-        min(max(1, runs // sweep.lanes_per_cell), sweep.num_cells) for runs in SAMPLES
-    ]
-    (few, early), (many, late) = (_sample(sweep, cells, number) for number in numbers)
-    compiling = early + late
-    if numbers[1] in (numbers[0], sweep.num_cells):
-        return Took(many * sweep.num_cells / numbers[1], compiling)
-    each = max(many - few, 0.0) / (numbers[1] - numbers[0])
-    return Took(max(few, each * sweep.num_cells), compiling)
+    """Expected time of the whole sweep on this machine; summaries are not counted."""
+    (few, small), (many, large) = (_sample(sweep, cells, runs) for runs in SAMPLES)
+    compiling = few.compiling + many.compiling
+    total = sweep.num_cells * sweep.lanes_per_cell
+    if large in (small, total):
+        return Took(many.warm * total / large, compiling)
+    each = max(many.warm - few.warm, 0.0) / (large - small)
+    return Took(max(few.warm, each * total), compiling)
+
+
+def _recorded(sweep: Sweep) -> int:
+    """Numbers that are kept of a run until it is summarised."""
+    along = sweep.along
+    curves = 0 if along is None else len(along.record) * len(along.values)
+    return 1 + len(sweep.record) + curves
 
 
 def disk(sweep: Sweep) -> int:
@@ -71,7 +81,10 @@ def lines(sweep: Sweep, target: store.Store | None) -> str:
     took = seconds(sweep, cells)
     unit = math.prod(cells.chunk) * sweep.lanes_per_cell
     # Per run: policies and times at events, and the walker on its way.
-    held = memory() + unit * (15 * sweep.width + sweep.numbers_per_run) * 8
+    at_once = min(unit, grid.lanes_per_unit(sweep))
+    held = memory() + at_once * (15 * sweep.width + sweep.numbers_per_run) * 8
+    if sweep.reduce is not None:
+        held += KEPT * unit * _recorded(sweep) * 8
     runs = sweep.num_cells * sweep.lanes_per_cell
     done = 0.0 if target is None else float(np.mean(target.done()))
     axes = ", ".join(f"{axis.name} {len(axis.values):,}" for axis in sweep.axes)

@@ -68,13 +68,13 @@ def test_json_and_shards(file, capsys, monkeypatch):
 
 
 def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys, monkeypatch):
-    tried, solve = [], solving.cell_columns
+    tried, solve = [], solving.solve
 
     def watched(sweep, values, number):
         tried.append(number)
         return solve(sweep, values, number)
 
-    monkeypatch.setattr(solving, "cell_columns", watched)
+    monkeypatch.setattr(solving, "solve", watched)
     assert sweep(file, "--dry-run") == 0
     assert max(tried) == 60  # no more than there are
     out = capsys.readouterr().out
@@ -82,6 +82,23 @@ def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys, monkey
         assert line in out
     assert [p.name for p in file.parent.iterdir()] == ["small.toml"]
     assert "stored" not in out
+
+
+def test_a_dry_run_of_millions_of_runs_in_a_cell_tries_a_few(file, monkeypatch, capsys):
+    tried, solve = [], solving.solve
+
+    def watched(sweep, values, number):
+        tried.append(number)
+        return solve(sweep, values, number)
+
+    monkeypatch.setattr(solving, "solve", watched)
+    file.write_text(
+        'model = {family = "random"}\n[axes]\ntilt = [0.1]\n'
+        'draw = {count = 3000000}\n[reduce]\nover = ["draw"]\n'
+    )
+    assert sweep(file, "--dry-run") == 0
+    assert max(tried) == 4096
+    assert "3,000,000 runs" in capsys.readouterr().out
 
 
 def test_check_and_repair(file, capsys):
