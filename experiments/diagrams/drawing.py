@@ -11,6 +11,7 @@ from experiments.sweeps import assembly, grid, observables
 from experiments.sweeps.store import Columns
 from experiments.sweeps.sweep_file import Sweep
 
+FEW_BEYOND = 0.95  # of the cells have colours of their own, whatever the others show
 MOST_DRAWS = 500  # of random base models, for lines that are means over them
 LABELS = {
     "best_probability": r"base probability of the best pattern, $\pi_0(*)$",
@@ -107,7 +108,8 @@ def draw(diagram: Diagram, columns: Columns):
         image = _paint(panel, diagram, name, shown)
         handles = _draw_lines(panel, lines, BLACK)
         shows = _shows(diagram, name)
-        bar = figure.colorbar(image, ax=panel)
+        beyond = shown.count() and shown.max() > image.get_clim()[1]
+        bar = figure.colorbar(image, ax=panel, extend="max" if beyond else "neither")
         # Beside the next panel a label would read as that of its axis.
         if number == 1:
             bar.set_label(shows)
@@ -130,7 +132,7 @@ def _paint(panel, diagram: Diagram, name: str, shown):
     from cmcrameri import cm
 
     x, y = (_axis(diagram.sweep, side).values for side in (diagram.x, diagram.y))
-    limits = {}
+    limits = _limits(shown)
     if name in DIVERGING and shown.count():
         most = float(np.abs(shown).max()) or 1.0
         limits = {"vmin": -most, "vmax": most}
@@ -144,10 +146,19 @@ def _paint(panel, diagram: Diagram, name: str, shown):
         xlim=(x[0], x[-1]),
         ylim=(y[0], y[-1]),
     )
-    color_map = cm.vik if limits else cm.batlow
+    color_map = cm.vik if name in DIVERGING else cm.batlow
     return panel.pcolormesh(
         x, y, shown, cmap=color_map, shading="nearest", rasterized=True, **limits
     )
+
+
+def _limits(shown) -> dict[str, float]:
+    """Colours for what all but a few cells show, if those lie far beyond."""
+    known = shown.compressed()
+    if not len(known):
+        return {}
+    low, high, most = np.quantile(known, [0, FEW_BEYOND, 1])
+    return {"vmin": low, "vmax": high} if most - high > high - low else {}
 
 
 def _logarithmic(side, values: np.ndarray) -> None:
