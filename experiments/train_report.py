@@ -12,6 +12,7 @@ from experiments.errors import UserError
 from experiments.extinct import lost
 
 MOST_SEEDS, ROWS = 1_000_000, 10
+LISTED = 10_000  # seeds whose ends are given one by one
 QUANTILES = (0.05, 0.5, 0.95)
 KEYS = ("success_rates", "policy", "logits", "answer_kernel", "reference_policy")
 
@@ -160,6 +161,7 @@ def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
         "steps": steps,
         **table,
         "final_policy": policy[-1],
+        "by_seed": {k: run.saved[k][:LISTED, -1] for k in MEASURES},
         "method": "rollouts",
     }
     data = {"steps": steps, "policy": policy}

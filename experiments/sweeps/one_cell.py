@@ -180,7 +180,7 @@ def lines(
         first = {axis.name: values[axis.name] for axis in sweep.reduced}
         text.append(_row("one run", first | _numbers_of(run)))
     if sweep.trains and any(axis.name == "seed" for axis in sweep.axes):
-        text.append("# The command trains all seeds of the cell.")
+        text.append("# The command trains all seeds; --json lists them `by_seed`.")
     text += [f"# What is stored is of {what}: numbers may differ." for what in apart]
     return "\n".join([*text, command(sweep, runs)])
 

@@ -37,6 +37,9 @@ def test_train_prints_the_contract_as_json(capsys):
     np.testing.assert_allclose(result["accuracy"]["mean"][0], 0.49)
     np.testing.assert_allclose(np.sum(result["final_policy"]), 1)
     assert result["stamp"]["seed"] == 0
+    ends = result["by_seed"]["accuracy"]
+    assert len(ends) == 8
+    np.testing.assert_allclose(np.mean(ends), result["accuracy"]["mean"][-1])
 
 
 def test_seeds_decide(capsys):

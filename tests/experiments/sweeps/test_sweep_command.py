@@ -219,21 +219,38 @@ def test_a_summary_alone_gives_the_same_numbers(tmp_path, capsys):
     assert "log10_time_q90 = " in alone and "draw = 0, " in one
 
 
+def trained_alone(file, cell, capsys):
+    """What the command prints that `--cell` gives."""
+    assert sweep(file) == 0
+    capsys.readouterr()
+    assert sweep(file, "--cell", *cell) == 0
+    text = capsys.readouterr().out
+    command, _, recipe = text[text.index("pattern-sel") :].partition(" <<'END'\n")
+    alone = file.with_name("cell.toml")
+    alone.write_text(recipe.removesuffix("END\n"))
+    words = shlex.split(command.replace("/dev/stdin", str(alone)))
+    assert cli.main([*words[1:], "--json", "-"]) == 0
+    stored = xarray.open_zarr(file.with_suffix(".zarr"))
+    return json.loads(capsys.readouterr().out), stored
+
+
 @pytest.mark.slow
 def test_a_sampled_cell_alone_gives_the_same_number(tmp_path, capsys):
     file = tmp_path / "seeds.toml"
     file.write_text(SEEDS)
-    assert sweep(file) == 0
-    capsys.readouterr()
-    assert sweep(file, "--cell", "learning_rate=1") == 0
-    text = capsys.readouterr().out
-    command, _, recipe = text[text.index("pattern-sel") :].partition(" <<'END'\n")
-    (tmp_path / "cell.toml").write_text(recipe.removesuffix("END\n"))
-    words = shlex.split(command.replace("/dev/stdin", str(tmp_path / "cell.toml")))
-    assert cli.main([*words[1:], "--json", "-"]) == 0
-    alone = json.loads(capsys.readouterr().out)["accuracy"]["mean"][-1]
-    stored = xarray.open_zarr(file.with_suffix(".zarr")).accuracy_mean.values[1]
-    np.testing.assert_allclose(alone, stored, rtol=1e-12)
+    alone, stored = trained_alone(file, ["learning_rate=1"], capsys)
+    mean = stored.accuracy_mean.values[1]
+    np.testing.assert_allclose(alone["accuracy"]["mean"][-1], mean, rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_a_sampled_run_alone_gives_the_same_number(tmp_path, capsys):
+    file = tmp_path / "seeds.toml"
+    file.write_text(SEEDS.partition("[reduce]")[0])
+    alone, stored = trained_alone(file, ["learning_rate=1", "seed=3"], capsys)
+    ends = stored.accuracy.values[1]
+    np.testing.assert_allclose(alone["by_seed"]["accuracy"], ends, rtol=1e-12)
+    assert len(set(ends)) > 1
 
 
 @pytest.mark.parametrize(
