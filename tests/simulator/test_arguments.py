@@ -51,7 +51,7 @@ def test_a_call_that_cannot_be_run(method, options, said):
     "problem, signal, update, said",
     [
         ([0.9, 0.1], sim.Verifiable(), None, "`problem` is list"),
-        (ONE, None, None, "`signal` is NoneType"),
+        (ONE, None, None, "`signal` is None"),
         (ONE, sim.Verifiable, None, "the class Verifiable"),
         (ONE, sim.Verifiable(), "grpo", "`update` is 'grpo'"),
     ],
