@@ -9,43 +9,44 @@ import math
 import numpy as np
 
 
-def mean_step(policy, chance, reward, advantages, size, weigh=None):
-    """`E[(1/G) sum_i A_i (e_k(i) - pi)]`, and the rollouts' own weights if given.
-
-    `chance[k, m]`: of result m given pattern k; `reward[k, m]`; `advantages(rewards,
-    patterns)` of a group; `weigh(pattern)` multiplies a rollout's score.
-    """
-    policy, chance = np.asarray(policy), np.asarray(chance)
+def groups(policy, chance, reward, size):
+    """The chance of every ordered group, its rewards and the patterns it chose."""
     patterns, results = chance.shape
     cells = list(itertools.product(range(patterns), range(results)))
-    total = np.zeros(patterns)
     for group in itertools.product(cells, repeat=size):
         probability = math.prod(policy[k] * chance[k, m] for k, m in group)
         rewards = np.array([reward[k, m] for k, m in group], float)
-        chosen = np.array([k for k, _ in group])
-        for k, advantage in zip(chosen, advantages(rewards, chosen), strict=True):
-            score = np.eye(patterns)[k] - policy
-            total += probability * advantage * score / size
-    return total
+        yield probability, rewards, np.array([k for k, _ in group])
+
+
+def gradient(policy, advantages, rewards, chosen):
+    """`(1/G) sum_i A_i (e_k(i) - pi)` of one group."""
+    scores = np.eye(len(policy))[chosen] - policy
+    return advantages(rewards, chosen) @ scores / len(chosen)
+
+
+def mean_step(policy, chance, reward, advantages, size):
+    """The mean of that over all groups.
+
+    `chance[k, m]`: of result m given pattern k; `reward[k, m]`; `advantages(rewards,
+    patterns)` of a group.
+    """
+    policy, chance = np.asarray(policy), np.asarray(chance)
+    return sum(
+        probability * gradient(policy, advantages, *group)
+        for probability, *group in groups(policy, chance, reward, size)
+    )
 
 
 def normalised_step(policy, chance, reward, advantages, size):
-    """`E[g/|g|]` of the same gradient `g`; a batch without gradient moves nothing."""
+    """The mean of it divided by its length; a batch without gradient moves nothing."""
     policy, chance = np.asarray(policy), np.asarray(chance)
-    patterns, results = chance.shape
-    cells = list(itertools.product(range(patterns), range(results)))
-    total = np.zeros(patterns)
-    for group in itertools.product(cells, repeat=size):
-        probability = math.prod(policy[k] * chance[k, m] for k, m in group)
-        rewards = np.array([reward[k, m] for k, m in group], float)
-        chosen = np.array([k for k, _ in group])
-        gradient = sum(
-            advantage * (np.eye(patterns)[k] - policy)
-            for k, advantage in zip(chosen, advantages(rewards, chosen), strict=True)
-        )
-        length = np.linalg.norm(gradient)
+    total = np.zeros(len(policy))
+    for probability, *group in groups(policy, chance, reward, size):
+        one = gradient(policy, advantages, *group)
+        length = np.linalg.norm(one)
         if length > 1e-12:
-            total += probability * gradient / length
+            total += probability * one / length
     return total
 
 
