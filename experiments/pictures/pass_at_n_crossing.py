@@ -68,54 +68,41 @@ def compute(rng, quick, progress):
     policy = np.broadcast_to(policy, rates.shape)
     problem = sim.Problem(rates, policy)
     base = pass_at_n(policy[..., 0, :], rates)
-    trained = np.zeros((len(NAMES), *base.shape))
+    trained = np.zeros((len(NAMES), *base.shape[:2], seeds, len(ATTEMPTS)))
     for i, recipe in enumerate(recipes()):
         run = ro.train(problem, recipe, seed=int(rng.integers(2**31)), num_seeds=seeds)
         final = np.exp(run.log_probs[..., 0, :])
-        trained[i] = pass_at_n(final, rates[:, :, None]).mean(axis=2)
+        trained[i] = pass_at_n(final, rates[:, :, None])
         progress(i + 1, len(NAMES))
-    cross = np.array(
-        [
-            [
-                [crossing(b, t) for b, t in zip(bs, ts, strict=True)]
-                for bs, ts in zip(base, one, strict=True)
-            ]
-            for one in trained
-        ]
-    )
+    cross = np.full(trained.shape[:-1], np.nan)
+    for place in np.ndindex(cross.shape):
+        cross[place] = crossing(base[place[1:3]], trained[place])
     return {
         "base": base.mean(axis=1),
-        "trained": trained.mean(axis=2),
-        "crossing": cross,
+        "trained": trained.mean(axis=(2, 3)),
+        "crossing": cross.reshape(*cross.shape[:2], -1),
         "seeds": seeds,
         "draws": draws,
     }
 
 
 def draw(data):
-    """Left: pass@n at one spread. Right: where base and trained models cross."""
+    """pass@n at one spread; where base and trained models cross; how often never."""
     from experiments.style import BLACK, CYCLE, panels
 
-    figure, axes = panels(2, height=2.8)
-    left, right = axes[0]
+    figure, axes = panels(3, height=2.7)
+    left, middle, right = axes[0]
     left.plot(ATTEMPTS, 1 - data["base"][SHOWN], color=BLACK, label="base model")
-    never = 3 * ATTEMPTS[-1]
-    cross = np.where(np.isnan(data["crossing"]), never, data["crossing"])
-    quarters = np.quantile(cross, [0.25, 0.5, 0.75], axis=2, method="nearest")
+    quarters = np.nanquantile(data["crossing"], [0.25, 0.5, 0.75], axis=2)
+    never = np.isnan(data["crossing"]).mean(axis=2)
     for i, (name, color) in enumerate(zip(NAMES, CYCLE, strict=False)):
         style = {"color": color, "label": name, "ls": ("-", "--", ":", "-")[i]}
         left.plot(ATTEMPTS, 1 - data["trained"][i, SHOWN], **style)
-        low, middle, high = quarters[:, i]
-        right.errorbar(
-            SPREADS * 1.04 ** (i - 1.5),
-            middle,
-            (middle - low, high - middle),
-            fmt="o",
-            ms=3,
-            lw=1,
-            capsize=2,
-            **style,
-        )
+        low, half, high = quarters[:, i]
+        place = SPREADS * 1.05 ** (i - 1.5)
+        bars = (half - low, high - half)
+        middle.errorbar(place, half, bars, fmt="o", ms=3, lw=1, capsize=2, **style)
+        right.plot(SPREADS, never[i], marker="o", ms=3, **style)
     left.set(
         xscale="log",
         yscale="log",
@@ -123,19 +110,23 @@ def draw(data):
         ylim=(1e-4, 1),
         xlabel="attempts $n$",
         ylabel="questions not solved, 1 - pass@$n$",
-        title=f"spread {SPREADS[SHOWN]:g} of the log-odds of success",
+        title=f"spread {SPREADS[SHOWN]:g}",
     )
-    left.legend(loc="upper right")
-    right.axhline(never, color=BLACK, lw=0.8, ls=":")
-    right.text(SPREADS[-1], 1.3 * never, "never", ha="right", va="bottom")
-    right.set(
-        xscale="log",
+    middle.set(
         yscale="log",
-        ylim=(0.8, 5 * never),
-        xlabel="spread of the log-odds of success over questions",
         ylabel="$n$ from which on the base model leads",
-        title=f"median and middle half of {int(data['draws'])} populations",
+        title="median and middle half",
     )
-    right.set_xticks(SPREADS, [f"{x:g}" for x in SPREADS], minor=False)
-    right.minorticks_off()
+    right.set(
+        ylim=(0, 1),
+        ylabel="share of runs in which it never does",
+        title=f"of {data['crossing'].shape[-1]} runs, $n$ to $10^5$",
+    )
+    for axis in (middle, right):
+        axis.set(xscale="log", xlabel="spread of the log-odds of success")
+        axis.set_xticks(SPREADS, [f"{x:g}" for x in SPREADS])
+        axis.minorticks_off()
+    middle.set_yscale("log")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=5)
     return figure
