@@ -4,6 +4,8 @@ Questions share one policy over patterns. Training moves mass to what is good on
 average, away from patterns that alone solve some questions.
 """
 
+import warnings
+
 import numpy as np
 
 import theory
@@ -93,7 +95,10 @@ def draw(data):
     figure, axes = panels(3, height=2.7)
     left, middle, right = axes[0]
     left.plot(ATTEMPTS, 1 - data["base"][SHOWN], color=BLACK, label="base model")
-    quarters = np.nanquantile(data["crossing"], [0.25, 0.5, 0.75], axis=2)
+    with warnings.catch_warnings():
+        # In some places it never does.
+        warnings.filterwarnings("ignore", message="All-NaN slice")
+        quarters = np.nanquantile(data["crossing"], [0.25, 0.5, 0.75], axis=2)
     never = np.isnan(data["crossing"]).mean(axis=2)
     for i, (name, color) in enumerate(zip(NAMES, CYCLE, strict=False)):
         style = {"color": color, "label": name, "ls": ("-", "--", ":", "-")[i]}

@@ -18,7 +18,7 @@ from tests.experiments.heeding import HEEDING
 SLOW = """
 import sys
 from experiments import cli, reproduce
-begin = "import time; print('began', flush=True); time.sleep({})"
+begin = "import time; print('began\\\\n', end='', flush=True); time.sleep({})"
 tasks = {seconds: (exec, (begin.format(seconds),)) for seconds in (100, 0)}
 reproduce._tasks = lambda *arguments: tasks
 sys.exit(cli.main(["reproduce", "--out", sys.argv[1]]))
