@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     march.check_corners(sweep)
     path = args.out / "data" / f"{name}.zarr"
     if args.cell:
-        target, apart = march.look(path, sweep)
+        target, apart = march.look(path, sweep, args.mix)
         print(one_cell.lines(sweep, target, args.cell, apart))
         return 0
     check_writable_folder(args.out / "data")

@@ -193,16 +193,17 @@ def _optimizer(value: Any):
     schedule = dict(schedule or {})
     if schedule and not isinstance(schedule.get("name"), str):
         raise UserError("schedule needs the name of one of Optax and its options.")
-    # TOML has text for keys, Optax's piecewise schedules want numbers of updates.
-    schedule = {
-        name: {int(k) if k.isdigit() else k: v for k, v in option.items()}
-        if isinstance(option, dict)
-        else option
-        for name, option in schedule.items()
-    }
+    schedule = {name: _by_update(option) for name, option in schedule.items()}
     return _classes().Optimizer(
         table["name"], own, schedule.pop("name", None), schedule
     )
+
+
+def _by_update(option: Any) -> Any:
+    """TOML has text for keys, Optax's piecewise schedules want numbers of updates."""
+    if not isinstance(option, dict):
+        return option
+    return {int(k) if k.isdigit() else k: v for k, v in option.items()}
 
 
 def _encode(value: Any):

@@ -15,7 +15,7 @@ def as_number(value) -> Array:
     Raises `ValueError` for what is no real number, nor numbers in rows of equal length.
     """
     try:
-        if np.iscomplexobj(value):
+        if any(map(np.iscomplexobj, jax.tree.leaves(value))):
             raise TypeError
         with jax.ensure_compile_time_eval():
             return jnp.asarray(value, dtype=float)

@@ -6,7 +6,6 @@ import numpy as np
 
 from experiments.diagrams.lines import LINES, Line
 from experiments.diagrams.preset import DERIVED, Diagram, goal
-from experiments.errors import UserError
 from experiments.sweeps import assembly, grid, observables
 from experiments.sweeps.store import Columns
 from experiments.sweeps.sweep_file import Sweep
@@ -55,8 +54,6 @@ def value(diagram: Diagram, name: str, columns: Columns) -> np.ndarray:
         table = table.T
     if name in DERIVED:
         x = _axis(diagram.sweep, diagram.x).values
-        if x.min() <= 0:
-            raise UserError(f"{name} is a slope along log x; give an x above 0.")
         with np.errstate(invalid="ignore"):
             table = -np.gradient(table, np.log10(x), axis=1)
     return np.where(np.isfinite(table), table, np.nan)

@@ -86,6 +86,10 @@ def load(
     dims = {axis.name for axis in sweep.kept}
     if dims != {figure["x"], figure["y"]}:
         raise UserError(f"a diagram has two axes; these are {', '.join(sorted(dims))}.")
+    lowest = next(a.values.min() for a in sweep.axes if a.name == figure["x"])
+    for name in DERIVED.keys() & set(figure["value"]):
+        if lowest <= 0:
+            raise UserError(f"{name} is a slope along log x; give an x above 0.")
     known = dims | set(sweep.fixed) | set(goal(sweep))
     lines = [line for line in figure["lines"] if known >= set(LINES[line].needs)]
     return Diagram(

@@ -37,11 +37,11 @@ def run(args: argparse.Namespace, mode: str) -> int:
         if mode == "cell":
             from experiments.sweeps import one_cell
 
-            target, apart = march.look(path, sweep)
+            target, apart = march.look(path, sweep, args.mix)
             print(one_cell.lines(sweep, target, args.cell, apart))
             return 0
         if mode == "check":
-            return _check(sweep, path)
+            return _check(sweep, path, args.mix)
         if group.count > 1:
             return _together(args, sweep, path, group)
         return _alone(args, sweep, path, shard, mode)
@@ -53,20 +53,18 @@ def _text(args: argparse.Namespace) -> str:
 
 def existing(path: Path, sweep: Sweep, text: str, mix: bool = False) -> Store:
     """The store that is there. Raises `UserError` if none is, or another one."""
-    if not path.exists():
-        raise UserError(f"{path} does not exist; compute it first, or give --out.")
+    store.attributes(path)
     return march.begin(path, sweep, text, mix=mix)
 
 
 def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
     with claim_writable(path, shard):
-        bad: list[str] = []
-        if mode == "repair" and path.exists():
-            # First, so that the store can be opened.
+        files: list[Path] = []
+        if mode == "repair":
+            # First, so that the store can be opened; but of no other sweep's store.
             cells = grid.cut(sweep)
-            store.attributes(path)
-            bad = list(map(str, store.damaged_descriptions(path, sweep, cells)))
-            store.mend_descriptions(path, sweep, cells)
+            march.agree(path, sweep, march.identity(sweep, cells), args.mix)
+            files = store.mend_descriptions(path, sweep, cells)
         if mode == "march":
             target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
         else:
@@ -75,8 +73,7 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
             march.note_mixture(sweep, target)
         if mode == "repair":
             found = march.damages(target)
-            coordinates = target.damaged_coordinates()
-            _report_damages(found, [*bad, *_named(coordinates)])
+            _report_damages(found, target.damaged_coordinates(), files)
             target.write_coordinates()
             for unit, _ in found:
                 target.forget(unit)
@@ -86,8 +83,6 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
             generous = replace(sweep, table=sweep.table | {"max_steps": args.max_steps})
             with bar("redo", "cell") as progress:
                 number = march.redo_unresolved(generous, target, progress)
-            if number:
-                march.note_mixture(generous, target)
             print(f"{number} cells computed again")
         else:
             compute(sweep, target, shard, "sweep")
@@ -141,42 +136,34 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
     return report(args, sweep, target, Shard())
 
 
-def _check(sweep: Sweep, path: Path) -> int:
+def _check(sweep: Sweep, path: Path, mix: bool) -> int:
     """Look for damage, without writing anything; exit code 1 if there is some."""
-    if not path.exists():
-        raise UserError(f"{path} does not exist; compute it first, or give --out.")
-    store.attributes(path)
-    bad = list(map(str, store.damaged_descriptions(path, sweep, grid.cut(sweep))))
+    cells = grid.cut(sweep)
+    march.agree(path, sweep, march.identity(sweep, cells), mix, reading=True)
+    files = store.damaged_descriptions(path, sweep, cells)
     try:
-        target, _ = march.look(path, sweep)
+        target = store.open_store(path, sweep, cells, mode="r")
     except UserError:
-        if not bad:
-            raise
-        _report_damages([], bad)
+        _report_damages([], [], files)
         return 1
-    found = march.damages(target)
-    bad += _named(target.damaged_coordinates())
-    _report_damages(found, bad)
+    found, coordinates = march.damages(target), target.damaged_coordinates()
+    _report_damages(found, coordinates, files)
     missing = int((~target.done()).sum())
     if missing:
         print(
             f"{missing} of {target.grid.num_units} units are not stored yet: the "
             "command without --check computes them"
         )
-    return 1 if found or bad else 0
+    return 1 if found or coordinates or files else 0
 
 
-def _named(coordinates: list[str]) -> list[str]:
-    return [f"coordinate {name}" for name in coordinates]
-
-
-def _report_damages(found, bad: list[str]) -> None:
+def _report_damages(found, coordinates: list[str], files: list[Path]) -> None:
     for unit, what in found:
         sides = ", ".join(f"{side.start}:{side.stop}" for side in unit.region)
         print(f"unit {unit.index} [{sides}]: {what}")
-    for name in bad:
+    for name in [*(f"coordinate {name}" for name in coordinates), *files]:
         print(f"{name} is damaged")
-    if not (found or bad):
+    if not (found or coordinates or files):
         print("all units that are stored are whole")
 
 

@@ -82,45 +82,52 @@ def begin(
         _remove(path)
     if not path.exists():
         return store.create(path, sweep, cells, stamp, text)
+    agree(path, sweep, stamp, mix)
+    return store.open_store(path, sweep, cells)
+
+
+def agree(
+    path: Path,
+    sweep: Sweep,
+    stamp: Mapping[str, Any],
+    mix: bool = False,
+    reading: bool = False,
+) -> list[str]:
+    """What else the store is of than what is here, the `stamp` of the sweep.
+
+    Raises `UserError` if there is no store, or if it is of something else. With `mix`
+    the cells have to be the same, no more; `reading` only, the sweep.
+    """
+    found = []
     old = store.attributes(path)["stamp"]
-    for key, what in _disagreements(old, stamp).items():
-        fits = key != "config_sha256" or store.fits(path, sweep, cells)
-        if mix and fits:
+    for key, what in MUST_AGREE.items():
+        if old.get(key) == stamp[key]:
+            continue
+        found.append(what)
+        config = key == "config_sha256"
+        fits = not config or store.fits(path, sweep, grid.cut(sweep))
+        if (mix and fits) or (reading and not config):
             continue
         advice = "give another --out, or --overwrite it"
         if fits:
             advice += ", or go on all the same with --mix"
         change = f"{key} is {_short(old.get(key))}, now {_short(stamp[key])}"
-        if key == "config_sha256":
+        if config:
             new = json.loads(json.dumps(sweep.identity))
             change = _change(old.get("config"), new) or change
         raise UserError(f"{path} holds {what} ({change}); {advice}.")
-    return store.open_store(path, sweep, cells)
+    return found
 
 
-def _disagreements(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    return {k: text for k, text in MUST_AGREE.items() if old.get(k) != new[k]}
-
-
-def look(path: Path, sweep: Sweep) -> tuple[Store, list[str]]:
-    """The store of this sweep, to be read, and what else it is of than what is here.
-
-    Raises `UserError` if there is none, or if it is of another sweep.
-    """
-    if not path.exists():
-        raise UserError(f"{path} does not exist; compute it first, or give --out.")
+def look(path: Path, sweep: Sweep, mix: bool) -> tuple[Store, list[str]]:
+    """The store, to be read only, and what else it is of than what is here."""
     cells = grid.cut(sweep)
-    old = store.attributes(path)["stamp"]
-    apart = _disagreements(old, identity(sweep, cells))
-    if "config_sha256" in apart:
-        new = json.loads(json.dumps(sweep.identity))
-        change = _change(old.get("config"), new)
-        raise UserError(f"{path} holds another sweep ({change}); give another --out.")
-    return store.open_store(path, sweep, cells, mode="r"), list(apart.values())
+    apart = agree(path, sweep, identity(sweep, cells), mix, reading=True)
+    return store.open_store(path, sweep, cells, mode="r"), apart
 
 
 def note_mixture(sweep: Sweep, target: Store) -> None:
-    """Put the stamp of a run that goes on with `--mix` beside those that differ."""
+    """Put the stamp of a run with other settings or code beside those that differ."""
     stamp = identity(sweep, target.grid)
 
     def is_known(other: Mapping[str, Any]) -> bool:
@@ -275,6 +282,8 @@ def redo_unresolved(sweep: Sweep, target: Store, progress: Progress | None) -> i
             cells = _failed_cells(target, unit)
             if cells.any():
                 bad.append((unit, cells))
+    if bad:
+        note_mixture(sweep, target)
     total, finished = sum(int(cells.sum()) for _, cells in bad), 0
     for unit, cells in bad:
         columns = target.read(unit)

@@ -161,9 +161,7 @@ def _options(parts, inside: np.ndarray) -> list[str]:
     return words
 
 
-def lines(
-    sweep: Sweep, target: Store, wanted: list[str], apart: Sequence[str] = ()
-) -> str:
+def lines(sweep: Sweep, target: Store, wanted: list[str], apart: Sequence[str]) -> str:
     """The answer to `--cell`; `apart`: what else the store is of than what is here."""
     index = nearest(sweep, wanted)
     values, kept = values_of(sweep, index), stored(sweep, target, index)

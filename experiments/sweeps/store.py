@@ -31,7 +31,6 @@ from experiments.sweeps.sweep_file import Sweep
 FORMAT = 1
 NOT_DONE = 255  # in place of an outcome's code
 DONE = "done"
-ROOT = "zarr.json"  # the file that describes all of the store
 DAMAGE = (ValueError, RuntimeError, OSError)  # what Zarr raises for a bad chunk
 Columns = Mapping[str, np.ndarray]
 Mode = Literal["r", "r+"]
@@ -349,7 +348,7 @@ def _damaged_descriptions(path: Path, sweep: Sweep, grid: Grid):
             found = json.loads(text)
         except (OSError, ValueError):
             found = None
-        if name == ROOT and isinstance(found, dict):
+        if name == "zarr.json" and isinstance(found, dict):
             # Its attributes are the store's own: the stamp, the sweep file.
             wanted = wanted | {"attributes": found.get("attributes")}
         if found != wanted:
@@ -361,15 +360,20 @@ def damaged_descriptions(path: Path, sweep: Sweep, grid: Grid) -> list[Path]:
     return [file for file, _ in _damaged_descriptions(path, sweep, grid)]
 
 
-def mend_descriptions(path: Path, sweep: Sweep, grid: Grid) -> None:
-    """Write those again."""
+def mend_descriptions(path: Path, sweep: Sweep, grid: Grid) -> list[Path]:
+    """Write those again; which they were."""
+    mended = []
     for file, wanted in _damaged_descriptions(path, sweep, grid):
         file.parent.mkdir(exist_ok=True)
         write_bytes(file, json.dumps(wanted, indent=2).encode())
+        mended.append(file)
+    return mended
 
 
 def attributes(path: Path) -> dict[str, Any]:
     """The attributes of an existing store. Raises `UserError` if it is none."""
+    if not path.exists():
+        raise UserError(f"{path} does not exist; compute it first, or give --out.")
     try:
         table = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         found = table["attributes"]

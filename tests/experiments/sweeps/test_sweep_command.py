@@ -67,14 +67,20 @@ def test_json_and_shards(file, capsys, monkeypatch):
     assert "0 not stored yet" in capsys.readouterr().out
 
 
-def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys, monkeypatch):
-    tried, solve = [], solving.solve
+@pytest.fixture
+def tried(monkeypatch):
+    """How many runs are solved at once, each time."""
+    numbers, solve = [], solving.solve
 
     def watched(sweep, values, number):
-        tried.append(number)
+        numbers.append(number)
         return solve(sweep, values, number)
 
     monkeypatch.setattr(solving, "solve", watched)
+    return numbers
+
+
+def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys, tried):
     assert sweep(file, "--dry-run") == 0
     assert max(tried) == 60  # no more than there are
     out = capsys.readouterr().out
@@ -84,14 +90,7 @@ def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys, monkey
     assert "stored" not in out
 
 
-def test_a_dry_run_of_millions_of_runs_in_a_cell_tries_a_few(file, monkeypatch, capsys):
-    tried, solve = [], solving.solve
-
-    def watched(sweep, values, number):
-        tried.append(number)
-        return solve(sweep, values, number)
-
-    monkeypatch.setattr(solving, "solve", watched)
+def test_a_dry_run_of_millions_of_runs_in_a_cell_tries_a_few(file, capsys, tried):
     file.write_text(
         'model = {family = "random"}\n[axes]\ntilt = [0.1]\n'
         'draw = {count = 3000000}\n[reduce]\nover = ["draw"]\n'
@@ -149,6 +148,27 @@ def test_what_is_no_outcome_or_no_file_is_damage(file, capsys):
     assert sweep(file, "--check") == 1
     out = capsys.readouterr().out
     assert "outcome" in out and "accuracy" in out
+
+
+def test_what_is_of_another_sweep_is_not_repaired(file, capsys):
+    sweep(file)
+    path = file.with_suffix(".zarr")
+    before = files(path)
+    other = file.with_name("other.toml")
+    other.write_text('record = ["accuracy"]\n[axes]\ngap = [0.1, 0.2]\n')
+    for mode in ("--repair", "--check"):
+        assert sweep(other, "--out", path, mode) == 2
+        assert "another sweep" in capsys.readouterr().err
+    assert files(path) == before
+
+
+def test_a_mixed_store_is_looked_at_with_mix(file, capsys):
+    sweep(file)
+    file.write_text("max_steps = 30000\n" + small.TEXT)
+    for words in (["--check"], ["--cell", "gap=0.2", "best_probability=0.01"]):
+        assert sweep(file, *words) == 2
+        assert "--mix" in capsys.readouterr().err
+        assert sweep(file, *words, "--mix") == 0
 
 
 def test_a_check_writes_nothing(file, monkeypatch, capsys):

@@ -357,6 +357,14 @@ def test_bad_recipes_are_refused(change, message):
         ro.train(QUESTION, ro.Recipe(**change))
 
 
+def test_weights_may_be_traced_in_a_list():
+    def weights(share):
+        parts = [ro.Verifier(), ro.SelfCertainty()]
+        return ro.Mixture(parts, [share, 1 - share]).weights
+
+    np.testing.assert_allclose(jax.jit(weights)(0.25), [0.25, 0.75])
+
+
 def test_bad_calls_are_refused():
     with pytest.raises(ValueError, match="num_seeds"):
         ro.train(QUESTION, ro.Recipe(), num_seeds=0)
