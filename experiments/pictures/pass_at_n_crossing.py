@@ -128,7 +128,7 @@ def draw(data):
         title=f"of {data['crossing'].shape[-1]} runs, $n$ to $10^5$",
     )
     for axis in (middle, right):
-        axis.set(xscale="log", xlabel="spread of the log-odds of success")
+        axis.set(xscale="log", xlabel="spread of the log-odds")
         axis.set_xticks(SPREADS, [f"{x:g}" for x in SPREADS])
         axis.minorticks_off()
     middle.set_yscale("log")
