@@ -46,6 +46,39 @@ def test_attributes_say_what_the_numbers_are(dataset):
     assert stamp["batch"] == 60 and len(stamp["code_sha256"]) == 64
 
 
+def only_unit(text):
+    """The columns of a sweep of one unit."""
+    sweep = read(text)
+    (unit,) = grid.cut(sweep).units()
+    return solving.unit_columns(sweep, unit)
+
+
+def test_a_goal_out_of_reach_takes_for_ever():
+    found = only_unit(
+        'record = ["log10_total_time", "log10_time"]\nuntil = "accuracy=0.81"\n'
+        "[model]\nrival_rate = 0.5\nbest_probability = 0.05\nfamily = 'rival'\n"
+        "[axes]\ngap = [0.2, 0.4]\n"
+    )
+    never, once = found["log10_total_time"]
+    assert never == np.inf and np.isfinite(found["log10_time"]).all()
+    assert once == found["log10_time"][1]
+
+
+@pytest.mark.slow
+def test_the_end_of_a_rise_is_no_peak():
+    found = only_unit(
+        'record = ["log10_peak_time", "peak_gain", "gain", "log10_time"]\n'
+        'signal = "fixed-confidence"\nuntil = "gap=1e-3"\n'
+        "[model]\nfamily = 'confident'\npatterns = 4\n"
+        "[axes]\ncorrelation = [-0.9, 0.0, 0.9]\ndraw = {count = 20}\n"
+    )
+    peak, rises = found["log10_peak_time"], found["peak_gain"] == found["gain"]
+    np.testing.assert_array_equal(peak == np.inf, rises)
+    assert (peak[~rises] < found["log10_time"][~rises]).all()
+    for kind in (rises, peak == -np.inf, np.isfinite(peak)):
+        assert kind.sum() > 5
+
+
 @pytest.mark.slow
 def test_draws_are_numbered_and_shared_by_all_cells():
     sweep = read(

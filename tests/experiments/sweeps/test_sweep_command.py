@@ -147,7 +147,8 @@ def test_what_is_no_outcome_or_no_file_is_damage(file, capsys):
     chunk.mkdir()
     assert sweep(file, "--check") == 1
     out = capsys.readouterr().out
-    assert "outcome" in out and "accuracy" in out
+    assert "outcome/c/0/0 is not complete" in out
+    assert "accuracy/c/0/0 is " in out
 
 
 def test_what_is_of_another_sweep_is_not_repaired(file, capsys):
