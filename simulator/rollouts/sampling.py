@@ -4,14 +4,15 @@ Two ways to the same distribution. Few rollouts are drawn one by one. Many are c
 from cell to cell (`simulator.rollouts.descent`), the likeliest first, until so few are
 left that they are drawn one by one.
 
-Randomness comes in words of 32 bits when counting and of a float's mantissa when
-drawing one by one; a cell less likely than 1e-16 (1e-7 in float32) is as good as never
-drawn one by one.
+Rare cells are as likely as they should be wherever they stand in the table, in float32
+too: one by one they are drawn by whole numbers of 64 bits, of which a cell of
+probability p has `p 2^64`. Counting takes words of 32 bits. Below 1e-19 a cell is as
+good as never drawn.
 """
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, UInt32
 
 from simulator.rollouts import threefry
 from simulator.rollouts.descent import descent
@@ -19,6 +20,8 @@ from simulator.rollouts.descent import descent
 FEW = 128  # up to here one by one is faster
 LAST = 16  # and so it is for these, after the others were counted
 LARGEST_GROUP = 100_000  # a table of logarithms of factorials is kept
+
+Words = tuple[UInt32[Array, " C"], UInt32[Array, " C"]]  # the high and the low one
 
 
 def multinomial(
@@ -36,13 +39,35 @@ def one_by_one(
     key: Key[Array, ""], probs: Float[Array, " C"], number: int
 ) -> Float[Array, " C"]:
     """`multinomial`, at a cost that grows with `number`."""
-    upper = jax.lax.associative_scan(jnp.add, probs)
-    total = upper[-1]
-    # Rounding must not push a draw into a cell of probability 0 behind the last one.
-    upper = jnp.where(upper >= total, jnp.inf, upper)
-    place = total * threefry.uniform(threefry.words(key), number, probs.dtype)
-    below = jnp.sum(place[:, None] < upper, axis=0, dtype=jnp.int32)
+    high, low = _upper_ends(probs)
+    index = jnp.arange(number, dtype=jnp.uint32)
+    first, second = (x[:, None] for x in threefry.hashed(threefry.words(key), index))
+    # Even, and so below the upper end of the last cell, which is odd.
+    second = second & jnp.uint32(2**32 - 2)
+    below = (first < high) | ((first == high) & (second < low))
+    below = jnp.sum(below, axis=0, dtype=jnp.int32)
     return jnp.diff(below, prepend=0).astype(probs.dtype)
+
+
+def _upper_ends(probs: Float[Array, " C"]) -> Words:
+    """Where each cell ends among the whole numbers from 0 to `2^64 - 1`, in two words.
+
+    Sums of whole numbers have no rounding. The likeliest cell takes what the others
+    leave, and with it the rounding of the probabilities.
+    """
+    scaled = probs * 2.0**32
+    low = (scaled - jnp.floor(scaled)) * 2.0**32
+    likeliest = jnp.argmax(probs)
+    others = jnp.arange(len(probs)) != likeliest
+    words = [jnp.where(others, x, 0.0).astype(jnp.uint32) for x in (scaled, low)]
+    ends = jax.lax.associative_scan(_sum, tuple(words))
+    left = [jnp.where(jnp.arange(len(probs)) < likeliest, 0, ~x[-1]) for x in ends]
+    return _sum(ends, tuple(left))
+
+
+def _sum(a: Words, b: Words) -> Words:
+    low = a[1] + b[1]
+    return a[0] + b[0] + (low < a[1]).astype(jnp.uint32), low
 
 
 def by_counts(

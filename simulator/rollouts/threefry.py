@@ -3,8 +3,8 @@
 Threefry 2x32 with 20 rounds (Salmon et al. 2011, "Parallel random numbers: as easy as
 1, 2, 3"). JAX lowers it to a loop on a CPU, which compiles sooner, but runs as dozens
 of small kernels, half of the cost of a small group. Here it is one expression, which
-XLA fuses with what uses it. Same bits as `jax.random` with its default settings, for
-keys of its default kind (tested).
+XLA fuses with what uses it. Keys and words of 32 bits are those of `jax.random` with its
+default settings, for keys of its default kind (tested).
 """
 
 import jax
@@ -44,8 +44,10 @@ def fold_in(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
 
 
 def uniform(words: Words, number: int, dtype) -> Float[Array, " n"]:
-    """`jax.random.uniform(key, (number,), dtype)`, for float32 and float64."""
+    """Numbers in (0, 1), of all 64 bits: near 0 they are as fine as floats are.
+
+    `jax.random.uniform` gives whole multiples of 2^-23 (2^-52 in float64), 0 among
+    them, which is below every probability, however small.
+    """
     x, y = hashed(words, jnp.arange(number, dtype=jnp.uint32))
-    if dtype == jnp.float64:
-        return (((x.astype(jnp.uint64) << 32) | y) >> 12).astype(dtype) * 2.0**-52
-    return ((x ^ y) >> 9).astype(dtype) * 2.0**-23
+    return x.astype(dtype) * 2.0**-32 + (y.astype(dtype) + 0.5) * 2.0**-64

@@ -68,6 +68,24 @@ def test_large_groups_have_binomial_margins_and_the_right_covariance(number, pro
     assert np.abs(off).max() < 5 / np.sqrt(DRAWS) * np.sqrt(2)
 
 
+@pytest.mark.slow
+def test_single_precision_draws_a_rare_first_cell_as_seldom_as_it_should():
+    """2^20 groups of 128: within 5 sigma of binomial."""
+    chance = 1e-8
+    probs = jnp.asarray([chance, 0.7, 0.3], jnp.float32)
+
+    def groups(total, key):
+        keys = jax.random.split(key, 2**10)
+        drawn = jax.vmap(lambda key: one_by_one(key, probs, 128)[0])(keys)
+        return total + jnp.sum(drawn), None
+
+    keys = jax.random.split(jax.random.key(11), 2**10)
+    seen = int(jax.jit(lambda keys: jax.lax.scan(groups, 0.0, keys)[0])(keys))
+    five_sigma = stats.norm.sf(5)
+    assert stats.binom.sf(seen - 1, 2**27, chance) > five_sigma
+    assert stats.binom.cdf(seen, 2**27, chance) > five_sigma
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_smallest_groups_are_counted_right(number):
     """A mode that is off by one shows here, and nowhere else."""
