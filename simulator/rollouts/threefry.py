@@ -3,8 +3,8 @@
 Threefry 2x32 with 20 rounds (Salmon et al. 2011, "Parallel random numbers: as easy as
 1, 2, 3"). JAX lowers it to a loop on a CPU, which compiles sooner, but runs as dozens
 of small kernels, half of the cost of a small group. Here it is one expression, which
-XLA fuses with what uses it. Keys and words of 32 bits are those of `jax.random` with its
-default settings, for keys of its default kind (tested).
+XLA fuses with what uses it. Keys and words of 32 bits are those of `jax.random` with
+its default settings, for keys of its default kind (tested).
 """
 
 import jax
