@@ -1,6 +1,7 @@
 """The equation of motion: problem, signal and update, looked at in one policy."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -30,15 +31,29 @@ class Dynamics(eqx.Module):
         advantage = self.update.advantage(self.problem, rewards, log_probs)
         mantissa, log_scale = self.update.velocity(advantage)
         log_clock = self.update.log_clock(rewards, log_probs)
-        size = jnp.sqrt(jnp.sum(jnp.square(mantissa)))
-        log_speed = jnp.log(size) + log_scale
+        direction, log_size = _unit(mantissa)
+        log_speed = log_size + log_scale
         # At rest no clock counts, not even one that runs infinitely fast there.
-        log_speed = jnp.where(size > 0, log_speed + log_clock, log_speed)
+        log_speed = jnp.where(log_size > -jnp.inf, log_speed + log_clock, log_speed)
         return Point(
             problem=self.problem,
             log_probs=log_probs,
             rewards=rewards,
-            direction=mantissa / jnp.where(size > 0, size, 1.0),
+            direction=direction,
             log_speed=log_speed,
             advantage=advantage,
         )
+
+
+def _unit(
+    vector: Float[Array, " K"],
+) -> tuple[Float[Array, " K"], Float[Array, ""]]:
+    """The vector with length 1, and the log of its length; 0 and `-inf` for 0.
+
+    Measured in units of its largest number, because squares of small ones underflow.
+    """
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(vector)))
+    moves = largest > 0
+    scaled = vector / jnp.where(moves, largest, 1.0)
+    length = jnp.sqrt(jnp.where(moves, jnp.sum(jnp.square(scaled)), 1.0))
+    return scaled / length, jnp.log(length) + jnp.log(largest)
