@@ -7,7 +7,6 @@ what `2 x(half) - x(whole)` leaves is of second order.
 
 from typing import Any
 
-import jax
 import numpy as np
 import optax
 
@@ -15,7 +14,6 @@ import simulator as sim
 from experiments.checks.running import MOMENTS
 from experiments.families import mixed, moving
 from experiments.progress import bar
-from simulator.ensembles import lane_axes
 
 END = 30.0
 STEP = 0.02
@@ -88,19 +86,15 @@ def _row(given: sim.Problem, update: Any) -> dict:
 def _trained(given: sim.Problem, update: Any, finer: int):
     """Log-probabilities after gradient ascent to `END` in steps `STEP/finer`."""
     steps = round(END / STEP) * finer
-    optimizer = optax.sgd(STEP / finer)
-
-    def one(problem, update):
-        return sim.train(
-            problem,
-            sim.Verifiable(),
-            update,
-            optimizer,
-            num_steps=steps,
-            save_every=steps,
-        ).log_probs
-
-    return np.asarray(jax.vmap(one, in_axes=(0, lane_axes(update)))(given, update))
+    run = sim.train(
+        given,
+        sim.Verifiable(),
+        update,
+        optax.sgd(STEP / finer),
+        num_steps=steps,
+        save_every=steps,
+    )
+    return np.asarray(run.log_probs)
 
 
 def table(rows: list[dict]) -> str:

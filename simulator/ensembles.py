@@ -210,6 +210,26 @@ def _elements(structure: Any, leaves: tuple[Any, ...]) -> int:
     return _count(eqx.filter_eval_shape(lambda w, x: w.begin(x), walk, lane))
 
 
+def shared_out(
+    function: Callable, lanes: Any, axes: Any, devices: tuple[jax.Device, ...] | None
+) -> Any:
+    """`function` of a block of lanes, of which each device has its share.
+
+    `lanes` are arrays; `function` gives arrays of one row per lane.
+    """
+    if devices is None or len(devices) == 1:
+        return function(lanes)
+    along = PartitionSpec("lanes")
+    specs = per_lane(lambda leaf: along, lanes, axes, other=PartitionSpec())
+    return jax.shard_map(
+        function,
+        mesh=Mesh(np.asarray(devices), ("lanes",)),
+        in_specs=(specs,),
+        out_specs=along,
+        check_vma=False,
+    )(lanes)
+
+
 @eqx.filter_jit
 def _run_block(walk, lanes, axes, wanted, chunks, devices):
     if len(devices) == 1:

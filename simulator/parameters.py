@@ -66,6 +66,27 @@ def check_kind(name: str, value: Any, kind: type, example: str) -> None:
         raise ValueError(f"`{name}` is {shown(value)}; give one like {example}.")
 
 
+def check_optimizer(optimizer: Any) -> None:
+    """Raise `ValueError` unless this is an Optax optimizer that can take a step."""
+    if isinstance(optimizer, type) or not all(
+        callable(getattr(optimizer, name, None)) for name in ("init", "update")
+    ):
+        raise ValueError(
+            f"`optimizer` is {shown(optimizer)}; give one of Optax, for example "
+            "optax.sgd(0.1) (in a recipe also Optimizer('adam'))."
+        )
+    try:
+        jax.eval_shape(
+            lambda x: optimizer.update(x, optimizer.init(x), x), jnp.zeros(3)
+        )
+    except Exception as error:  # whatever Optax and JAX raise for odd options
+        reason = str(error).split("\n")[0]
+        raise ValueError(
+            f"the optimizer cannot take a step ({reason}); check its options, or take "
+            "another one."
+        ) from None
+
+
 def shown(value: Any) -> str:
     """A value as it is named in a message."""
     if isinstance(value, type):

@@ -3,65 +3,150 @@
 One step hands `-velocity` to the optimizer as the gradient. With `optax.sgd(eta)` this
 is Euler's method for the flow: it converges to it, at order 1, as `eta -> 0` with
 `eta * num_steps` fixed.
+
+The parameters are the base model's log-probabilities, so that the weight decay of an
+optimizer like `optax.adamw` pulls towards the uniform policy (in `simulator.rollouts`
+it pulls towards the base model).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
+from simulator import ensembles
+from simulator.arguments import check_events, check_lanes, check_parts
 from simulator.dynamics import Dynamics
+from simulator.ensembles import lane_axes, per_lane
+from simulator.events import AbstractEvent
+from simulator.parameters import check_optimizer, check_whole
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Outcome
-from simulator.updates import AbstractUpdate
+from simulator.updates import AbstractUpdate, PolicyGradient
 
 if TYPE_CHECKING:
     import optax
 
+NARROWEST, WIDEST = 8, 1024  # lanes that one device trains at once
+ELEMENTS = 2**22  # at most about so many saved numbers at once
+
 
 class Training(eqx.Module):
-    """A discrete run: what it ended with, and what was saved on the way.
+    """A discrete run, or a batch `*B` of them: its end, and what was saved on the way.
 
     - `outcome`: `reached`, `horizon` (all steps done) or `nonfinite`.
     - `first_step`: the first step after which the event holds; -1 if none.
+    - `log_probs`: the final policy.
     - `saved_steps`, `saved_log_probs`: the policy after those numbers of steps.
     """
 
     outcome: Outcome
-    first_step: Int[Array, ""]
-    log_probs: Float[Array, " K"]
+    first_step: Int[Array, "*B"]
+    log_probs: Float[Array, "*B K"]
     saved_steps: Int[Array, " T"]
-    saved_log_probs: Float[Array, "T K"]
+    saved_log_probs: Float[Array, "*B T K"]
 
 
-@eqx.filter_jit
 def train(
     problem: Problem,
     signal: AbstractSignal,
-    update: AbstractUpdate,
+    update: AbstractUpdate | None,
     optimizer: optax.GradientTransformation,
     *,
     num_steps: int,
     save_every: int = 1,
-    until=None,
+    until: AbstractEvent | None = None,
 ) -> Training:
-    """Take `num_steps` optimizer steps on one problem; `vmap` it for a batch.
+    """Take `num_steps` optimizer steps on one problem, or on every lane of a batch.
 
     The policy is saved after every `save_every` steps (which must divide `num_steps`).
-    With an event `until`, `first_step` tells when it first held; the run goes on.
+    With an event `until`, `first_step` tells when its value was first 0 or positive;
+    the run goes on. Leaves of `signal`, `update` (default `PolicyGradient()`) and
+    `until` with a leading batch axis go lane by lane, as in `simulator.solve`; each
+    lane has an optimizer state of its own, and does not depend on the others.
 
-    Raises `ValueError` if `save_every` does not divide `num_steps`.
+    Raises `ValueError` if `save_every` does not divide `num_steps`, the signal does not
+    fit the problem, a parameter is out of range, or the optimizer cannot take a step.
     """
-    if num_steps < 1 or save_every < 1 or num_steps % save_every:
+    check_parts(problem, signal, update)
+    update = PolicyGradient() if update is None else update
+    signal.check(problem)
+    update.check(signal)
+    check_events(problem, until, ())
+    check_lanes(problem, signal=signal, update=update, until=until)
+    check_optimizer(optimizer)
+    check_whole("num_steps", num_steps, 1, 10**9)
+    check_whole("save_every", save_every, 1, num_steps)
+    if num_steps % save_every:
         raise ValueError(
-            f"`num_steps` = {num_steps} must be a positive multiple of `save_every` = "
+            f"`num_steps` = {num_steps} must be a multiple of `save_every` = "
             f"{save_every}."
         )
+    if 0 in problem.batch_shape:
+        raise ValueError("the batch of problems is empty; give at least one.")
+    lanes = problem, signal, update, until
+    axes = tuple(lane_axes(member) for member in lanes)
+    how = optimizer, num_steps // save_every, save_every
+    if not problem.batch_shape:
+        found = _one(lanes, how)
+    else:
+        found = _batch(lanes, axes, how)
+    steps = save_every * (1 + jnp.arange(num_steps // save_every))
+    outcome, first, log_probs, saved = found
+    return Training(outcome, first, log_probs, steps, saved)
+
+
+def _batch(lanes: tuple, axes: tuple, how: tuple) -> Any:
+    """Every lane by itself, in blocks of few widths, shared by all devices."""
+    shape = lanes[0].batch_shape
+    flat = per_lane(lambda x: x.reshape((-1, *x.shape[len(shape) :])), lanes, axes)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(lanes)):
+        found = _block(flat, axes, how, None)
+    else:
+        total = int(np.prod(shape))
+        devices = tuple(ensembles.devices())
+        size = len(devices) * _width(-(-total // len(devices)), lanes[0], how[1])
+        parts = []
+        for first in range(0, total, size):
+            index = np.minimum(np.arange(first, first + size), total - 1)
+            rows = per_lane(lambda x, index=index: x[index], flat, axes)
+            part = _block(ensembles.place(rows), axes, how, devices)
+            parts.append(ensembles.fetch(part))
+        found = jax.tree.map(lambda *rows: np.concatenate(rows)[:total], *parts)
+    return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), found)
+
+
+def _width(lanes: int, problem: Problem, saved: int) -> int:
+    """A power of two, so that few programs are compiled and few lanes only pad."""
+    most = min(WIDEST, ELEMENTS // (saved * problem.num_patterns))
+    width = NARROWEST
+    while width < lanes and 2 * width <= most:
+        width *= 2
+    return width
+
+
+@eqx.filter_jit
+def _block(lanes, axes, how, devices):
+    numbers, rest = eqx.partition(lanes, eqx.is_array)
+
+    def all_of(numbers):
+        own = eqx.combine(numbers, rest)
+        return eqx.filter_vmap(lambda lane: _one(lane, how), in_axes=(axes,))(own)
+
+    return ensembles.shared_out(all_of, numbers, axes, devices)
+
+
+@eqx.filter_jit
+def _one(lane, how):
+    """One lane: outcome, first step at which the event holds, final policy, saved."""
+    problem, signal, update, until = lane
+    optimizer, blocks, save_every = how
     zero = jnp.zeros((), problem.log_policy.dtype)
     dynamics = Dynamics(problem, signal, update)
     inside = problem.log_policy > -jnp.inf
@@ -91,11 +176,9 @@ def train(
 
     first = jnp.where(holds(logits), 0, -1)
     carry = (logits, optimizer.init(logits), jnp.asarray(0), first)
-    blocks = num_steps // save_every
     carry, saved = jax.lax.scan(block, carry, None, length=blocks)
     logits, _, _, first = carry
     outcome = Outcome.where(first >= 0, Outcome.reached, Outcome.horizon)
     finite = jnp.all(jnp.isfinite(logits))
     outcome = Outcome.where(finite, outcome, Outcome.nonfinite)
-    steps = save_every * (1 + jnp.arange(blocks))
-    return Training(outcome, first, log_probs(logits), steps, saved)
+    return outcome, first, log_probs(logits), saved

@@ -7,12 +7,16 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from simulator.parameters import as_number, check_kind, check_whole
+from simulator.parameters import (
+    as_number,
+    check_kind,
+    check_optimizer,
+    check_whole,
+)
 from simulator.problem import Problem
 from simulator.rollouts.estimators import GRPO, AbstractEstimator
 from simulator.rollouts.feedback import AbstractFeedback, Verifier
@@ -186,30 +190,12 @@ class Recipe(eqx.Module):
                 "`NaturalGradient` inverts the Fisher matrix of one question; use the "
                 "policy `PerQuestion`."
             )
-        self._try_optimizer()
-
-    def _try_optimizer(self) -> None:
-        """Raise `ValueError` if the optimizer cannot take a step."""
-        some = jnp.zeros(3)
-        optimizer = self.transformation()
-        try:
-            optimizer.update(some, optimizer.init(some), some)
-        except Exception as error:  # whatever Optax and JAX raise for odd options
-            reason = str(error).split("\n")[0]
-            raise ValueError(
-                f"the optimizer cannot take a step ({reason}); check its options, or "
-                "take another one."
-            ) from None
+        check_optimizer(self.transformation())
 
     def transformation(self) -> optax.GradientTransformation:
         """The optimizer, at learning rate 1."""
         if isinstance(self.optimizer, Optimizer):
             return self.optimizer.build()
-        if not hasattr(self.optimizer, "update"):
-            raise ValueError(
-                f"`optimizer` is {self.optimizer!r}; give an `Optimizer` or one of "
-                "Optax, for example Optimizer('adam')."
-            )
         return self.optimizer
 
 

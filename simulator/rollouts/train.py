@@ -8,7 +8,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
 from simulator import ensembles
@@ -168,7 +167,10 @@ def seed_keys(
 
 @eqx.filter_jit(compiler_options=LOOPS)
 def _block(problems, recipe, bits, stops, axes, observe, devices):
-    def per_device(problems, numbers, bits, stops):
+    numbers, rest = eqx.partition(recipe, eqx.is_array)
+
+    def share(lanes):
+        problems, numbers, bits, stops = lanes
         recipe = eqx.combine(numbers, rest)
         keys = jax.random.wrap_key_data(bits, impl=threefry.KIND)
 
@@ -177,18 +179,9 @@ def _block(problems, recipe, bits, stops, axes, observe, devices):
 
         return eqx.filter_vmap(one, in_axes=(0, axes, 0))(problems, recipe, keys)
 
-    numbers, rest = eqx.partition(recipe, eqx.is_array)
-    if len(devices) == 1:
-        return per_device(problems, numbers, bits, stops)
-    along, whole = PartitionSpec("lanes"), PartitionSpec()
-    specs = ensembles.per_lane(lambda leaf: along, numbers, axes, other=whole)
-    return jax.shard_map(
-        per_device,
-        mesh=Mesh(np.asarray(devices), ("lanes",)),
-        in_specs=(along, specs, along, whole),
-        out_specs=along,
-        check_vma=False,
-    )(problems, numbers, bits, stops)
+    lanes = problems, numbers, bits, stops
+    all_axes = ensembles.lane_axes(problems), axes, 0, None
+    return ensembles.shared_out(share, lanes, all_axes, devices)
 
 
 def _one(problem, recipe, key, stops, observe):
