@@ -1,7 +1,9 @@
 """Where results go: whole files or none, and a clear line if they cannot be written."""
 
+import contextlib
 import json
 import os
+import secrets
 import sys
 import tempfile
 from pathlib import Path
@@ -11,16 +13,27 @@ from experiments.errors import UserError
 
 
 def check_writable_folder(path: Path) -> None:
-    """Make the folder, or raise `UserError`: before any work is done."""
+    """Raise `UserError` if files cannot be written there: before any work is done.
+
+    Nothing is made: `write_bytes` makes the folder, with its first file.
+    """
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
+        with tempfile.TemporaryFile(dir=_nearest(path)):
             pass
     except OSError as error:
         raise UserError(
             f"cannot write to {path} ({error.strerror}); choose another folder with "
             "--out."
         ) from None
+
+
+def _nearest(path: Path) -> Path:
+    """The folder itself, or the first one above it that exists."""
+    for place in (path, *path.parents):
+        with contextlib.suppress(FileNotFoundError):
+            place.lstat()
+            return place
+    return path
 
 
 def check_writable_file(path: str | None) -> None:
@@ -37,27 +50,37 @@ def check_writable_file(path: str | None) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write whole or not at all (a temporary neighbour, then a rename)."""
-    path = path.resolve()  # a link stays a link
-    if path.exists() and not path.is_file():
-        _write_through(path, content)
-        return
-    temporary = path.with_name(f".{os.getpid()}.partial")
+    """Write whole or not at all (a temporary neighbour, then a rename).
+
+    Folders that do not exist are made. A link stays a link; into a device or a pipe,
+    which must not be replaced by a file, the content goes directly.
+
+    Raises `UserError` with the name of the file.
+    """
+    target = Path(os.path.realpath(path))
     try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        if target.exists() and not target.is_file():
+            with target.open("wb") as file:
+                file.write(content)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _replace(target, content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path} ({error.strerror}).") from None
 
 
-def _write_through(path: Path, content: bytes) -> None:
-    """Into a device or a pipe, which must not be replaced by a file."""
+def _replace(path: Path, content: bytes) -> None:
+    """Put a new file in the place of what is there, if anything."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.partial")
+    # Exclusive: not through a link that somebody has put there.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        with path.open("wb") as file:
+        with open(handle, "wb") as file:
             file.write(content)
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror}).") from None
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def to_json(value: Any) -> str:

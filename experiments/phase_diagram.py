@@ -71,7 +71,8 @@ def main(args: argparse.Namespace) -> int:
         target, apart = march.look(path, sweep, args.mix)
         print(one_cell.lines(sweep, target, args.cell, apart))
         return 0
-    check_writable_folder(args.out / "data")
+    check_writable_folder(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with command.claim_writable(path, Shard()):
         target = march.begin(path, sweep, diagram.text, args.overwrite, args.mix)
         if args.mix:

@@ -1,8 +1,11 @@
 """One look for all figures: column width, colours safe for colour-blind readers."""
 
+import io
 from pathlib import Path
 
 import matplotlib
+
+from experiments.output import write_bytes
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -46,7 +49,15 @@ def grid(rows: int, columns: int, width: float = PAGE, height: float = 4.6):
 
 
 def save(figure, folder: Path, name: str) -> None:
-    """Write `name.svg` and `name.png`."""
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-    figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+    """Write `name.svg` and `name.png`, whole or not at all.
+
+    Raises `UserError` if they cannot be written.
+    """
+    pictures = {}
+    for kind, changing in (("svg", "Date"), ("png", "Software")):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, metadata={changing: None})
+        pictures[kind] = buffer.getvalue()
     plt.close(figure)
+    for kind, content in pictures.items():
+        write_bytes(folder / f"{name}.{kind}", content)
