@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
 
 import simulator as sim
 
@@ -24,8 +25,8 @@ class Meter(sim.AbstractClock):
     - `time`: `f = 1`.
     """
 
-    kind: jax.Array = eqx.field(converter=jnp.asarray)
-    mask: jax.Array = eqx.field(converter=jnp.asarray, metadata={"ndim": 1})
+    kind: Int[Array, "*B"] = eqx.field(converter=jnp.asarray)
+    mask: Bool[Array, "*B K"] = eqx.field(converter=jnp.asarray)
 
     def log_factor(self, log_p, log_q):
         """Not used: the speed depends on the whole policy."""

@@ -76,7 +76,7 @@ def decode(cls: type, table: dict[str, Any], where: str):
                 else "it has none"
             )
             raise UserError(f"{where} has no parameter {key!r}; {known}.")
-        given[key] = field_value(known_fields[key], value, key)
+        given[key] = field_value(cls, key, value)
     for key in known_fields:
         if key not in given and parameters[key].default is inspect.Parameter.empty:
             raise UserError(f"{where} needs {key!r}.")
@@ -86,11 +86,13 @@ def decode(cls: type, table: dict[str, Any], where: str):
         raise UserError(f"{where}: {error}") from None
 
 
-def field_value(field, value: Any, key: str):
-    """What a dataclass field gets for `value`, which is of the kinds of TOML."""
+def field_value(cls: type, key: str, value: Any):
+    """What a class's field `key` gets for `value`, which is of the kinds of TOML."""
     import equinox as eqx
 
-    kind = field.type
+    from simulator.ensembles import own_axes
+
+    kind = fields(cls)[key].type
     if key == "optimizer":
         return _optimizer(value)
     if get_origin(kind) is tuple:
@@ -112,7 +114,7 @@ def field_value(field, value: Any, key: str):
         if not isinstance(value, int) or isinstance(value, bool):
             raise UserError(f"{key} = {value!r}; give a whole number.")
         return value
-    return numbers(value, key, field.metadata.get("ndim", 0))
+    return numbers(value, key, own_axes(cls)[key] or 0)
 
 
 def numbers(value: Any, key: str, depth: int) -> Any:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulator.ensembles import lane_axes, per_lane
+from simulator.ensembles import own_ranks
 from simulator.events import AbstractEvent
 from simulator.parameters import check_kind, shown
 from simulator.problem import Problem
@@ -51,14 +51,16 @@ def check_lanes(problem: Problem, **members: Any) -> None:
     shape = problem.batch_shape
     for name, member in members.items():
 
-        def check(x, name=name):
-            if not shape or x.shape[: len(shape)] != shape:
+        def check(path, x, own, name=name):
+            lanes = np.shape(x)[: max(np.ndim(x) - own, 0)]
+            if lanes and lanes != shape:
+                where = name + jax.tree_util.keystr(path)
                 raise ValueError(
-                    f"a parameter of `{name}` has shape {x.shape}, and the problems "
-                    f"have batch shape {shape}; give one value, or one per problem."
+                    f"`{where}` has shape {np.shape(x)}, and the problems have batch "
+                    f"shape {shape}; give one value, or one per problem."
                 )
 
-        per_lane(check, member, lane_axes(member))
+        jax.tree_util.tree_map_with_path(check, member, own_ranks(member))
 
 
 def check_limits(

@@ -9,6 +9,7 @@ waits for the slowest.
 
 import contextlib
 import functools
+import typing
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -87,36 +88,74 @@ class Walk(Protocol):
     def end(self, walker: Any) -> Any: ...
 
 
+@functools.cache
+def own_axes(kind: type) -> dict[str, int | None]:
+    """How many axes the array of each field of a module has for one lane.
+
+    They are those of its annotation: 0 for `Float[Array, "*B"]` (or a plain number), 1
+    for `Float[Array, "*B K"]`. `eqx.field(metadata={"ndim": 1})` says it where the
+    annotation cannot. None: nothing says it.
+    """
+    try:
+        hints = typing.get_type_hints(kind)
+    except NameError:  # written as text, of names that are known inside a function only
+        hints = {}
+    return {
+        name: field.metadata.get("ndim", _annotated_axes(hints.get(name, field.type)))
+        for name, field in getattr(kind, "__dataclass_fields__", {}).items()
+    }
+
+
+def _annotated_axes(hint: Any) -> int | None:
+    if hint in (int, float, bool):
+        return 0
+    for part in (hint, *typing.get_args(hint)):
+        axes = getattr(part, "dim_str", "...").split()
+        if "..." not in axes:
+            return sum(not axis.startswith("*") for axis in axes)
+    return None
+
+
+def own_ranks(module: Any) -> Any:
+    """The number of axes that each leaf of `module` has for one lane; see `own_axes`.
+
+    Raises `ValueError` for an array of which nothing says it.
+    """
+
+    def rank(path, leaf):
+        owner = module
+        for key in path[:-1]:
+            attribute = isinstance(key, jax.tree_util.GetAttrKey)
+            owner = getattr(owner, key.name) if attribute else owner[_index(key)]
+        if not isinstance(owner, eqx.Module) or not eqx.is_array(leaf):
+            return np.ndim(leaf)
+        own = own_axes(type(owner))[path[-1].name]
+        if own is None and leaf.ndim:
+            field = f"{type(owner).__name__}.{path[-1].name}"
+            raise ValueError(
+                f"`{field}` is an array of shape {leaf.shape}, and nothing says which "
+                "axes are those of one problem; annotate it, like "
+                'Float[Array, "*B K"] for one number per pattern.'
+            )
+        return own or 0
+
+    return jax.tree_util.tree_map_with_path(rank, module)
+
+
+def _index(key: Any) -> Any:
+    return key.idx if isinstance(key, jax.tree_util.SequenceKey) else key.key
+
+
 def lane_axes(module: Any) -> Any:
     """`0` for each array of `module` that has one row per lane, else `None`.
 
-    A field of a signal, update, event or recipe has as many axes as its metadata `ndim`
-    says (0 by default); one more is the lane axis. All arrays of a `Problem` have it.
+    An array of a signal, update, event or recipe has lanes if it has more axes than for
+    one lane (`own_ranks`). All arrays of a `Problem` do.
     """
-    if not isinstance(module, eqx.Module):
-        return jax.tree.map(lambda leaf: None, module)
     if isinstance(module, Problem):
         return jax.tree.map(lambda leaf: 0, module)
-    axes = jax.tree.map(lambda leaf: None, module)
-    for name, field in module.__dataclass_fields__.items():
-        value = getattr(module, name)
-        if field.metadata.get("static", False):
-            continue
-        if isinstance(value, tuple):
-            new: Any = tuple(lane_axes(child) for child in value)
-        elif isinstance(value, eqx.Module):
-            new = lane_axes(value)
-        elif eqx.is_array(value):
-            new = 0 if value.ndim > field.metadata.get("ndim", 0) else None
-        else:
-            continue
-        axes = eqx.tree_at(
-            lambda m, name=name: getattr(m, name),
-            axes,
-            new,
-            is_leaf=lambda x: x is None,
-        )
-    return axes
+    ranks = own_ranks(module)
+    return jax.tree.map(lambda x, own: 0 if np.ndim(x) > own else None, module, ranks)
 
 
 def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from simulator.logspace import Centred, centre, sign_of_mean, total
 from simulator.observables import best_patterns, log_gap, log_optimal_probability
+from simulator.parameters import given_array, is_traced, real_array
 from simulator.passage import Passage, drift
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal, Verifiable
@@ -102,8 +103,31 @@ def _unscored(values):
     return values, jnp.zeros_like(values)
 
 
-def _scalar(value):
-    return jnp.asarray(value, dtype=float)
+def _as_level(value):
+    given = given_array("level", value)
+    level = real_array("level", given)
+    if not is_traced(given):
+        tiny = jnp.finfo(level.dtype).tiny
+        lost = np.asarray(given)[(np.asarray(given) != 0) & (np.abs(level) < tiny)]
+        if lost.size:
+            raise ValueError(
+                f"`level` is {lost.flat[0]:g}, which {level.dtype} rounds to 0; give "
+                f"at least {tiny:.2g}, or 0."
+            )
+    return level
+
+
+def _as_pattern(value):
+    given = given_array("pattern", value)
+    if is_traced(given):
+        if not jnp.issubdtype(given.dtype, jnp.integer):
+            raise ValueError("`pattern` is a traced float; give a whole number.")
+        return given
+    wrong = np.asarray(given)[~(np.asarray(given) % 1 == 0)]
+    if wrong.size:
+        raise ValueError(f"`pattern` is {wrong.flat[0]:g}; give a whole number.")
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(given, dtype=int)
 
 
 def _check_level(event, most: float) -> None:
@@ -122,7 +146,7 @@ def _check_level(event, most: float) -> None:
 class Gap(AbstractFirst):
     """The gap `rho_* - rho_bar` of the reward that training sees falls to `level`."""
 
-    level: Scalar = eqx.field(converter=_scalar)
+    level: Scalar = eqx.field(converter=_as_level)
 
     def value(self, point):
         return jnp.log(self.level) - log_gap(point.log_probs, point.rewards)
@@ -139,7 +163,7 @@ class Gap(AbstractFirst):
 class Accuracy(AbstractFirst):
     """Accuracy rises to `level`."""
 
-    level: Scalar = eqx.field(converter=_scalar)
+    level: Scalar = eqx.field(converter=_as_level)
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -159,7 +183,7 @@ class Accuracy(AbstractFirst):
 class OptimalProbability(AbstractFirst):
     """The total probability `pi_*` of the best patterns rises to `level`."""
 
-    level: Scalar = eqx.field(converter=_scalar)
+    level: Scalar = eqx.field(converter=_as_level)
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -179,7 +203,7 @@ class OptimalProbability(AbstractFirst):
 class SuboptimalMass(AbstractFirst):
     """`1 - pi_*` falls to `level`, compared on a log scale."""
 
-    level: Scalar = eqx.field(converter=_scalar)
+    level: Scalar = eqx.field(converter=_as_level)
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)
@@ -237,7 +261,7 @@ class Crossing(AbstractFirst):
 class Leads(AbstractFirst):
     """The pattern of this number (from 0) becomes the most likely one."""
 
-    pattern: Int[Array, ""] = eqx.field(converter=jnp.asarray)
+    pattern: Int[Array, ""] = eqx.field(converter=_as_pattern)
 
     def value(self, point):
         mine = jnp.arange(len(point.log_probs)) == self.pattern

@@ -1,6 +1,9 @@
-"""What signals, updates and recipes are made with, and what is said of the rest."""
+"""Converters and checks of what signals, updates, events and recipes are made with."""
 
-import math
+import functools
+import numbers
+import sys
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -8,22 +11,58 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+LONGEST = 60  # letters of a value in a message
 
-def as_number(value) -> Array:
+
+def is_traced(value: Any) -> bool:
+    """Whether some number in this is not known yet, under a JAX transformation."""
+    return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value))
+
+
+def given_array(name: str, value: Any) -> Array | np.ndarray:
+    """Real numbers as an array, of the kind and precision in which they are given.
+
+    Raises `ValueError` for anything else, such as rows of unequal length, text, truth
+    values, complex numbers or masked arrays.
+    """
+    array: Any = None
+    try:
+        array = jnp.asarray(value) if is_traced(value) else np.asarray(value)
+        if array.dtype == object and all(map(_is_real, array.flat)):
+            array = array.astype(float)  # of fractions, or of very large whole numbers
+    except (TypeError, ValueError, OverflowError):
+        pass
+    kinds = (jnp.integer, jnp.floating)
+    real = array is not None and any(jnp.issubdtype(array.dtype, k) for k in kinds)
+    if not real or np.ma.is_masked(value):
+        raise ValueError(
+            f"`{name}` is {shown(value)}; give real numbers, in rows of equal length."
+        )
+    return array
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def real_array(name: str, value: Any) -> Array:
     """A float array that stays known inside jit, so that engines can look at it.
 
-    Raises `ValueError` for what is no real number, nor numbers in rows of equal length.
+    Raises `ValueError` like `given_array`.
     """
-    try:
-        if any(map(np.iscomplexobj, jax.tree.leaves(value))):
-            raise TypeError
-        with jax.ensure_compile_time_eval():
-            return jnp.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{shown(value)} is given where a number belongs; give a real number, or "
-            "numbers in rows of equal length."
-        ) from None
+    given = given_array(name, value)
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(given, dtype=float)
+
+
+def real(name: str) -> Callable[[Any], Array]:
+    """The converter of a field of this name to `real_array`."""
+    return functools.partial(real_array, name)
+
+
+def as_number(value) -> Array:
+    """`real_array` of a field whose name is not told."""
+    return real_array("a number", value)
 
 
 def check_share(name: str, value: Array) -> None:
@@ -41,8 +80,9 @@ def check_real(
     allowed: Literal["finite", "0 or positive", "positive"] = "finite",
 ) -> None:
     """Raise `ValueError` unless this is one finite number, of the sign allowed."""
-    real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if real and math.isfinite(value):
+    if not _is_real(value):
+        raise ValueError(f"`{name}` is {shown(value)}; give one real number.")
+    if abs(value) <= sys.float_info.max:
         fits = {"finite": True, "0 or positive": value >= 0, "positive": value > 0}
         if fits[allowed]:
             return
@@ -60,7 +100,13 @@ def check_whole(name: str, value: Any, low: int, high: int) -> None:
         )
 
 
-def check_kind(name: str, value: Any, kind: type, example: str) -> None:
+def check_bool(name: str, value: Any) -> None:
+    """Raise `ValueError` unless this is True or False."""
+    if not isinstance(value, bool | np.bool):
+        raise ValueError(f"`{name}` is {shown(value)}; give True or False.")
+
+
+def check_kind(name: str, value: Any, kind: Any, example: str) -> None:
     """Raise `ValueError` unless this is an object of that kind."""
     if not isinstance(value, kind):
         raise ValueError(f"`{name}` is {shown(value)}; give one like {example}.")
@@ -89,8 +135,13 @@ def check_optimizer(optimizer: Any) -> None:
 
 def shown(value: Any) -> str:
     """A value as it is named in a message."""
+    if isinstance(value, jax.core.Tracer):
+        return f"a traced value of shape {value.shape}"
+    if isinstance(value, np.ndarray | jax.Array):
+        return f"an array of shape {value.shape}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if isinstance(value, int | float | str | np.number) or value is None:
-        return repr(value) if isinstance(value, str) else str(value)
+    if isinstance(value, int | float | complex | str | np.number) or value is None:
+        text = repr(value) if isinstance(value, str) else str(value)
+        return text if len(text) <= LONGEST else text[:LONGEST] + "..."
     return type(value).__name__

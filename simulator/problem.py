@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -10,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-SUM_TOLERANCE = 1e-6  # how far a probability vector typed by hand may be from 1
+from simulator.parameters import given_array, is_traced, real_array
+
+SUM_TOLERANCE = 1e-5  # how far the sum of probabilities typed by hand may be from 1
 
 
 class Problem(eqx.Module):
@@ -30,8 +33,10 @@ class Problem(eqx.Module):
     - `answer_kernel`: `[*B, K, A]`, the probability of each answer given the pattern.
     - `reference_policy`: `[*B, K]`, where the KL penalty pulls to (default: the base).
 
-    Stored as `log_policy` and `log_reference`, normalised. Values are checked when
-    they are concrete; under a JAX transformation only shapes are.
+    Stored as `log_policy` and `log_reference`, normalised: policies may miss a sum of 1
+    by 1e-5, as when they are typed by hand. Rows of `answer_kernel` may as well, and
+    are taken as they are. Values are checked when they are concrete; under a JAX
+    transformation only shapes are.
 
     Raises `ValueError` with what was given and what is allowed.
     """
@@ -98,9 +103,12 @@ class Problem(eqx.Module):
         """The problem or problems at `index` of the batch axes."""
         if not self.batch_shape:
             raise IndexError("this is one problem, not a batch: it has no lanes.")
-        if not any(map(_is_traced, jax.tree.leaves(index))):
-            np.broadcast_to(0, self.batch_shape)[index]  # JAX takes any index
-        return jax.tree.map(lambda leaf: leaf[index], self)
+        shape = self.batch_shape
+        lanes: Any = np.arange(math.prod(shape)).reshape(shape)
+        chosen = (jnp.asarray(lanes) if is_traced(index) else lanes)[index]
+        return jax.tree.map(
+            lambda leaf: leaf.reshape(-1, *leaf.shape[len(shape) :])[chosen], self
+        )
 
 
 def two_answer_kernel(success_rates: Any) -> Float[Array, "*B K 2"]:
@@ -109,21 +117,15 @@ def two_answer_kernel(success_rates: Any) -> Float[Array, "*B K 2"]:
     return jnp.stack([rates, 1 - rates], axis=-1)
 
 
-def _is_traced(value: Any) -> bool:
-    return isinstance(value, jax.core.Tracer)
-
-
 def _as_floats(name: str, value: Any) -> Array:
-    traced = any(map(_is_traced, jax.tree.leaves(value)))
-    try:
-        array = (jnp if traced else np).asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"`{name}` must be numbers in rows of equal length.") from None
-    if traced:
-        return array
-    if np.isnan(array).any():
+    array = real_array(name, value)
+    _check_not_nan(name, array)
+    return array
+
+
+def _check_not_nan(name: str, array: Any) -> None:
+    if not is_traced(array) and np.isnan(np.asarray(array)).any():
         raise ValueError(f"`{name}` contains NaN; give real numbers.")
-    return jnp.asarray(array)
 
 
 def _checked_rates(value: Any) -> Array:
@@ -133,7 +135,7 @@ def _checked_rates(value: Any) -> Array:
             f"`success_rates` has shape {rates.shape}; at least two patterns are "
             "needed (last axis K >= 2)."
         )
-    if not _is_traced(rates):
+    if not is_traced(rates):
         host = np.asarray(rates)
         wrong = host[~((host >= 0) & (host <= 1))]
         if wrong.size:
@@ -144,7 +146,7 @@ def _checked_rates(value: Any) -> Array:
     return rates
 
 
-def _check_length(name: str, array: Array, shape: tuple[int, ...]) -> None:
+def _check_length(name: str, array: Any, shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise ValueError(
             f"`{name}` has shape {array.shape} but `success_rates` has {shape}; "
@@ -169,17 +171,21 @@ def _check_sums(name: str, host: np.ndarray) -> None:
 
 
 def _log_of_policy(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    policy = _as_floats(name, value)
+    policy = given_array(name, value)
+    _check_not_nan(name, policy)
     _check_length(name, policy, shape)
-    if not _is_traced(policy):
-        _check_sums(name, np.asarray(policy))
-    return jnp.log(policy)
+    if is_traced(policy):
+        return jnp.log(jnp.asarray(policy, dtype=float))
+    host = np.asarray(policy, dtype=float)
+    _check_sums(name, host)
+    with np.errstate(divide="ignore"):  # not by JAX, to which 1e-310 is 0
+        return real_array(name, np.log(host))
 
 
 def _checked_logits(value: Any, shape: tuple[int, ...]) -> Array:
     logits = _as_floats("logits", value)
     _check_length("logits", logits, shape)
-    if not _is_traced(logits):
+    if not is_traced(logits):
         host = np.asarray(logits)
         if (host == np.inf).any():
             raise ValueError("`logits` contains +inf; give finite numbers or -inf.")
@@ -189,7 +195,7 @@ def _checked_logits(value: Any, shape: tuple[int, ...]) -> Array:
 
 
 def _check_support(log_policy: Array, log_reference: Array) -> None:
-    if _is_traced(log_policy) or _is_traced(log_reference):
+    if is_traced(log_policy) or is_traced(log_reference):
         return
     inside, reference = np.asarray(log_policy), np.asarray(log_reference)
     if ((inside > -np.inf) & (reference == -np.inf)).any():
@@ -206,7 +212,7 @@ def _checked_kernel(value: Any) -> Array:
             f"`answer_kernel` has shape {kernel.shape}; give one row per pattern with "
             "at least two answers, the correct one first."
         )
-    if not _is_traced(kernel):
+    if not is_traced(kernel):
         _check_sums("answer_kernel row", np.asarray(kernel))
     return kernel
 
@@ -217,7 +223,7 @@ def _check_kernel_agrees(kernel: Array, rates: Array) -> None:
             f"`answer_kernel` has {kernel.shape[:-1]} rows but `success_rates` has "
             f"shape {rates.shape}; give one row per pattern."
         )
-    if not (_is_traced(kernel) or _is_traced(rates)):
+    if not (is_traced(kernel) or is_traced(rates)):
         apart = np.abs(np.asarray(kernel[..., 0]) - np.asarray(rates)).max()
         if not apart <= SUM_TOLERANCE:
             raise ValueError(

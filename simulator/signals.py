@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import as_number, check_share
-from simulator.problem import Problem
+from simulator.parameters import check_kind, check_share, real, real_array
+from simulator.problem import SUM_TOLERANCE, Problem
 
 
 def _check_finite(name: str, values: Array) -> None:
@@ -41,6 +41,10 @@ class AbstractSignal(eqx.Module):
 
     - `binary`: whether a single rollout is paid 0 or 1, so that `rewards` are chances.
     - `needs_kernel`: whether it looks at the answers that the patterns give.
+
+    An array of its own may have lanes, one row per problem of a batch, if its field is
+    annotated with the axes of one problem, like `Float[Array, "*B K"]` for one number
+    per pattern. See `ensembles.own_axes`.
     """
 
     binary: ClassVar[bool] = False
@@ -111,8 +115,12 @@ class NoisyVerifier(AbstractFixedSignal):
     """
 
     binary: ClassVar[bool] = True
-    false_positive: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
-    false_negative: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
+    false_positive: Float[Array, "*B"] = eqx.field(
+        default=0.0, converter=real("false_positive")
+    )
+    false_negative: Float[Array, "*B"] = eqx.field(
+        default=0.0, converter=real("false_negative")
+    )
 
     def rewards(self, problem):
         wrong, right = self.false_positive, 1 - self.false_negative
@@ -226,9 +234,7 @@ class AnswerEntropy(AbstractSignal):
 class FixedConfidence(AbstractFixedSignal):
     """RLIF: given numbers, one confidence per pattern."""
 
-    confidence: Float[Array, "*B K"] = eqx.field(
-        converter=jnp.asarray, metadata={"ndim": 1}
-    )
+    confidence: Float[Array, "*B K"] = eqx.field(converter=real("confidence"))
 
     def rewards(self, problem):
         del problem
@@ -246,7 +252,7 @@ class Demonstrations(AbstractSignal):
     the speed `data_k - pi_k`, time is learning rate times steps.
     """
 
-    data: Float[Array, "*B K"] = eqx.field(converter=jnp.asarray, metadata={"ndim": 1})
+    data: Float[Array, "*B K"] = eqx.field(converter=real("data"))
 
     @property
     def stiff(self):
@@ -264,7 +270,10 @@ class Demonstrations(AbstractSignal):
         if isinstance(self.data, jax.core.Tracer):
             return
         data = np.asarray(self.data)
-        if not (data >= 0).all() or not (np.abs(data.sum(axis=-1) - 1) <= 1e-6).all():
+        if (
+            not (data >= 0).all()
+            or not (np.abs(data.sum(axis=-1) - 1) <= SUM_TOLERANCE).all()
+        ):
             raise ValueError(
                 f"`data` goes from {data.min():g} to {data.max():g}, with sums from "
                 f"{data.sum(axis=-1).min():g} to {data.sum(axis=-1).max():g}; give "
@@ -283,11 +292,14 @@ class Mixture(AbstractSignal):
     """A weighted sum of signals: `sum_i weights[i] * signals[i]`."""
 
     signals: tuple[AbstractSignal, ...]
-    weights: Float[Array, "*B n"] = eqx.field(metadata={"ndim": 1})
+    weights: Float[Array, "*B n"]
 
     def __init__(self, signals: Sequence[AbstractSignal], weights: Any):
+        check_kind("signals", signals, Sequence, "[Verifiable(), MajorityVote()]")
+        for signal in signals:
+            check_kind("signals", signal, AbstractSignal, "Verifiable()")
         self.signals = tuple(signals)
-        self.weights = jnp.asarray(weights, dtype=float)
+        self.weights = real_array("weights", weights)
         if not self.signals:
             raise ValueError("a mixture has no signals; give at least one.")
         if self.weights.shape[-1:] != (len(self.signals),):

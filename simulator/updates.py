@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.logspace import Centred, ScaledVector, centre, log_sum
-from simulator.parameters import as_number
+from simulator.parameters import check_bool, check_real, real, shown
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 
@@ -33,7 +33,10 @@ MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
 
 
 class AbstractUpdate(eqx.Module):
-    """A rule for the logits, with weight `beta` of KL to the reference policy."""
+    """A rule for the logits, with weight `beta` of KL to the reference policy.
+
+    Arrays of its own may have lanes; see `AbstractSignal`.
+    """
 
     beta: eqx.AbstractVar[Float[Array, ""]]
 
@@ -78,7 +81,7 @@ class AbstractUpdate(eqx.Module):
 class PolicyGradient(AbstractUpdate):
     """Gradient of the objective in the logits: velocity pi_k A_k."""
 
-    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
+    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
 
     def velocity(self, advantage):
         return advantage.weighted_by_policy()
@@ -87,7 +90,7 @@ class PolicyGradient(AbstractUpdate):
 class NaturalGradient(AbstractUpdate):
     """Natural policy gradient (mirror descent, replicator): velocity A_k."""
 
-    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
+    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
 
     def velocity(self, advantage):
         return ScaledVector(advantage.values(), jnp.zeros_like(advantage.log_scale))
@@ -126,10 +129,12 @@ class AbstractClock(AbstractUpdate):
 
 
 def _check_group(name: str, size: float) -> None:
+    if not isinstance(size, float) or size != math.inf:
+        check_real(name, size)
     if not size >= 2 or (math.isfinite(size) and size != int(size)):
         raise ValueError(
-            f"`{name}` is {size:g}; a group has at least 2 rollouts (a whole number, "
-            "or inf)."
+            f"`{name}` is {shown(size)}; a group has at least 2 rollouts (a whole "
+            "number, or inf)."
         )
 
 
@@ -196,14 +201,13 @@ class GRPO(AbstractClock):
                 f"`group_size` is {self.group_size:g}; groups beyond "
                 f"{LARGEST_GROUP:,} are not counted out: use inf."
             )
-        if self.spread not in ("population", "sample"):
+        spread = self.spread
+        if not isinstance(spread, str) or spread not in ("population", "sample"):
             raise ValueError(
-                f"`spread` is {self.spread!r}; it must be 'population' or 'sample'."
+                f"`spread` is {shown(spread)}; it must be 'population' or 'sample'."
             )
-        if not (self.epsilon >= 0 and math.isfinite(self.epsilon)):
-            raise ValueError(
-                f"`epsilon` is {self.epsilon:g}; it must be 0 or positive."
-            )
+        check_real("epsilon", self.epsilon, "0 or positive")
+        check_bool("redraw", self.redraw)
 
 
 class PassAtN(AbstractClock):
@@ -216,6 +220,7 @@ class PassAtN(AbstractClock):
 
     def check(self, signal):
         super().check(signal)
+        check_real("attempts", self.attempts)
         if not 1 <= self.attempts <= MOST_ATTEMPTS or self.attempts % 1:
             raise ValueError(
                 f"`attempts` is {self.attempts}; it must be a whole number from 1 to "

@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments import tables
 from experiments.errors import UserError
+from simulator.ensembles import own_axes
 
 Path = tuple[str | int, ...]
 
@@ -99,11 +100,11 @@ def put(root: Any, path: Path, value: Any) -> Any:
     if rest:
         new = put(old, tuple(rest), value)
     else:
-        field = tables.fields(type(root))[head]
+        owner, name = type(root), str(head)
         if isinstance(old, eqx.Module):
-            new = tables.field_value(field, value, str(head))
+            new = tables.field_value(owner, name, value)
         else:
-            new = _converted(old, value, field.metadata.get("ndim", 0))
+            new = _converted(old, value, own_axes(owner)[name] or 0)
     if isinstance(head, int):
         return (*root[:head], new, *root[head + 1 :])
     try:

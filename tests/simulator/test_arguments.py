@@ -32,7 +32,7 @@ TWO = sim.Problem(np.full((2, 3), 0.5), np.full((2, 3), 1 / 3))
         ({"until": sim.Accuracy(5.0)}, "is 5; .*0 to 1"),
         ({"until": sim.OptimalProbability(2.0)}, "is 2; .*0 to 1"),
         ({"until": sim.SuboptimalMass(-0.1)}, "is -0.1"),
-        ({"until": sim.Gap([0.1, 0.2])}, r"`until` has shape \(2,\)"),
+        ({"until": sim.Gap([0.1, 0.2])}, r"`until.level` has shape \(2,\)"),
         ({"events": sim.T0()}, "a list of events"),
         ({"events": None}, "a list of events"),
         ({"events": ["t0"]}, "contains 't0'"),
@@ -63,7 +63,7 @@ def test_parts_of_another_kind(engine, problem, signal, update, said):
 
 @pytest.mark.parametrize("problem", [ONE, TWO])
 def test_a_parameter_needs_one_row_per_problem(problem):
-    with pytest.raises(ValueError, match=r"`update` has shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"`update.beta` has shape \(3,\)"):
         sim.solve(problem, sim.Verifiable(), sim.NaturalGradient(beta=jnp.ones(3)))
 
 

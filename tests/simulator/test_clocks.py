@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array, Int
 
 import simulator as sim
 
@@ -134,7 +135,7 @@ EVENTS = {"until": sim.Gap(1e-3), "events": (sim.T0(), sim.Crossing())}
 class OneOfThem(sim.AbstractClock):
     """Clock number `choice` of those above: one program for all of them."""
 
-    choice: jax.Array = eqx.field(converter=jnp.asarray)
+    choice: Int[Array, "*B"] = eqx.field(converter=jnp.asarray)
 
     def log_factor(self, log_p, log_q):
         factors = [clock.log_factor(log_p, log_q) for clock in CLOCKS.values()]
