@@ -6,10 +6,15 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from simulator import observables
-from simulator.arguments import check_events, check_lanes, check_limits
+from simulator.arguments import (
+    check_calls,
+    check_events,
+    check_lanes,
+    check_limits,
+    saved_times,
+)
 from simulator.dynamics import Dynamics
 from simulator.ensembles import lane_axes, map_lanes, per_lane
 from simulator.events import AbstractEvent
@@ -39,16 +44,16 @@ def run(
     signal: AbstractSignal,
     update: AbstractUpdate | None,
     *,
+    until: AbstractEvent | None,
+    events: Sequence[AbstractEvent],
+    save_log_times: Any,
+    max_log_time: float,
+    max_steps: int,
+    observe: Callable | None,
+    progress: Callable[[int, int], None] | None,
     tolerance: float,
-    until: AbstractEvent | None = None,
-    events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    max_log_time: float = 2000.0,
-    max_steps: int = 20_000,
-    observe: Callable = observables.probs,
     options: Any = None,
     follow: Callable[[AbstractPath], AbstractSmoothPath] | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """Walk along `make_path(options, dynamics)` for every lane.
 
@@ -61,18 +66,19 @@ def run(
     update.check(signal)
     check_events(problem, until, events)
     check_lanes(problem, signal=signal, update=update, until=until)
-    times = np.zeros(0) if save_log_times is None else np.asarray(save_log_times)
+    dtype = problem.log_policy.dtype
+    times = saved_times(save_log_times, dtype)
     check_limits(times, max_log_time, max_steps, tolerance)
+    check_calls(observe, progress, times, problem.log_policy)
     if 0 in problem.batch_shape:
         raise ValueError("the batch of problems is empty; give at least one.")
-    dtype = problem.log_policy.dtype
     settings = Settings(
         events=tuple(events),
-        save_log_times=jnp.asarray(times, dtype=dtype),
+        save_log_times=jnp.asarray(times),
         max_log_time=jnp.asarray(max_log_time, dtype=dtype),
         tolerance=jnp.asarray(tolerance, dtype=dtype),
-        max_steps=jnp.asarray(max_steps),
-        observe=observe,
+        max_steps=jnp.asarray(int(max_steps)),
+        observe=observables.probs if observe is None else observe,
     )
     walk = _Walk(settings, options, make_path, follow)
     lanes = (problem, signal, update, until)

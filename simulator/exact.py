@@ -8,11 +8,15 @@ the state, and a time of 1e300 costs little more than one of 1.
 Events are roots on the path. A time that is asked for is a root of the quadrature.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import jax.numpy as jnp
 
 from simulator import engine
-from simulator.arguments import check_parts
+from simulator.arguments import check_parts, check_rule
 from simulator.dynamics import Dynamics
+from simulator.events import AbstractEvent
 from simulator.exact_path import AbstractExactPath, AbstractSmoothPath
 from simulator.orbit import Orbit
 from simulator.orbit_path import OrbitPath
@@ -29,12 +33,16 @@ from simulator.updates import (
 )
 
 
-def closed_form(signal: AbstractSignal, update: AbstractUpdate) -> bool:
+def closed_form(signal: AbstractSignal, update: AbstractUpdate | None = None) -> bool:
     """Whether the path of this recipe is known in closed form.
 
     Fixed rewards, and either the natural gradient or the policy gradient without KL, in
     any clock.
+
+    Raises `ValueError` for what is no signal or update.
     """
+    check_rule(signal, update)
+    update = PolicyGradient() if update is None else update
     if not signal.fixed:
         return False
     if type(update) is NaturalGradient or isinstance(update, AbstractClock):
@@ -62,8 +70,14 @@ def exact(
     signal: AbstractSignal,
     update: AbstractUpdate | None = None,
     *,
+    until: AbstractEvent | None = None,
+    events: Sequence[AbstractEvent] = (),
+    save_log_times: Any = None,
+    observe: Callable | None = None,
+    max_log_time: float = 2000.0,
+    max_steps: int = 20_000,
     tolerance: float | None = None,
-    **options,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """Solve the flow of one problem, or of a batch, until an event or a time.
 
@@ -75,7 +89,7 @@ def exact(
     `simulator.flow` there.
     """
     check_parts(problem, signal, update)
-    if not closed_form(signal, PolicyGradient() if update is None else update):
+    if not closed_form(signal, update):
         raise ValueError(
             "no closed form is known: the method `exact` needs fixed rewards, and the "
             "natural gradient or the policy gradient without KL; use `flow`."
@@ -87,7 +101,13 @@ def exact(
         problem,
         signal,
         update,
+        until=until,
+        events=events,
+        save_log_times=save_log_times,
+        observe=observe,
+        max_log_time=max_log_time,
+        max_steps=max_steps,
+        progress=progress,
         tolerance=tolerance,
         follow=_follow,
-        **options,
     )

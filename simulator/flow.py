@@ -1,11 +1,16 @@
 """The gradient flow `d logits / dt = velocity`, integrated numerically."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import jax.numpy as jnp
 
 from simulator import engine
 from simulator.arguments import check_parts
 from simulator.dynamics import Dynamics
+from simulator.events import AbstractEvent
 from simulator.explicit_path import ExplicitPath
+from simulator.parameters import check_real
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
@@ -40,8 +45,14 @@ def flow(
     signal: AbstractSignal,
     update: AbstractUpdate | None = None,
     *,
+    until: AbstractEvent | None = None,
+    events: Sequence[AbstractEvent] = (),
+    save_log_times: Any = None,
+    observe: Callable | None = None,
+    max_log_time: float = 2000.0,
+    max_steps: int = 20_000,
     tolerance: float | None = None,
-    **options,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """Integrate the flow of one problem, or of a batch, until an event or a time.
 
@@ -65,6 +76,7 @@ def flow(
     if tolerance is None:
         single = problem.log_policy.dtype == jnp.float32
         tolerance = 1e-5 if single else 1e-8
+    check_real("tolerance", tolerance)
     few = signal.fixed or problem.num_patterns <= MOST_PATTERNS
     if is_stiff(signal, update) and few:
         make_path, stepper = _stiff_path, None
@@ -81,7 +93,13 @@ def flow(
         problem,
         signal,
         update,
+        until=until,
+        events=events,
+        save_log_times=save_log_times,
+        observe=observe,
+        max_log_time=max_log_time,
+        max_steps=max_steps,
+        progress=progress,
         tolerance=tolerance,
         options=stepper,
-        **options,
     )

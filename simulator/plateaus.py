@@ -1,11 +1,12 @@
 """Which pattern leads when: the sequence of plateaus of one run."""
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from simulator.events import Leads
+from simulator.arguments import check_parts
+from simulator.events import AbstractEvent, Leads
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solve import solve
@@ -27,7 +28,12 @@ def plateaus(
     problem: Problem,
     signal: AbstractSignal,
     update: AbstractUpdate | None = None,
-    **options,
+    *,
+    until: AbstractEvent | None = None,
+    max_log_time: float = 2000.0,
+    max_steps: int = 20_000,
+    method: Literal["auto", "exact", "flow"] = "auto",
+    tolerance: float | None = None,
 ) -> list[Plateau]:
     """The plateaus of one problem, in order; options as in `simulator.solve`.
 
@@ -35,15 +41,26 @@ def plateaus(
     convex hull, in order of their rewards. Under another signal a pattern may come
     back; only its first time in the lead is seen.
 
-    Raises `ValueError` for a batch of problems.
+    Raises `ValueError` for a batch of problems, and like `simulator.solve`.
     """
+    check_parts(problem, signal, update)
     if problem.batch_shape:
         raise ValueError(
             f"`problem` is a batch of shape {problem.batch_shape}; plateaus are those "
             "of one problem: take one lane."
         )
     events = tuple(Leads(k) for k in range(problem.num_patterns))
-    solution = solve(problem, signal, update, events=events, **options)
+    solution = solve(
+        problem,
+        signal,
+        update,
+        until=until,
+        events=events,
+        max_log_time=max_log_time,
+        max_steps=max_steps,
+        method=method,
+        tolerance=tolerance,
+    )
     return sequence(
         problem.log_policy, solution.event_log_times, float(solution.log_time)
     )

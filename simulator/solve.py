@@ -1,14 +1,16 @@
 """One entry to both engines of the flow."""
 
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
-from simulator.arguments import check_parts
+from simulator.events import AbstractEvent
 from simulator.exact import closed_form, exact
 from simulator.flow import flow
+from simulator.parameters import shown
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
-from simulator.updates import AbstractUpdate, PolicyGradient
+from simulator.updates import AbstractUpdate
 
 METHODS = ("auto", "exact", "flow")
 
@@ -18,8 +20,15 @@ def solve(
     signal: AbstractSignal,
     update: AbstractUpdate | None = None,
     *,
+    until: AbstractEvent | None = None,
+    events: Sequence[AbstractEvent] = (),
+    save_log_times: Any = None,
+    observe: Callable | None = None,
+    max_log_time: float = 2000.0,
+    max_steps: int = 20_000,
     method: Literal["auto", "exact", "flow"] = "auto",
-    **options,
+    tolerance: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """Follow one problem, or a batch, until an event or a time.
 
@@ -43,12 +52,22 @@ def solve(
     range, or the method cannot do it. Never raises for what happens in a lane: see
     `Solution.outcome`.
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(
-            f"method {method!r} is unknown; choose from {', '.join(METHODS)}."
+            f"`method` is {shown(method)}; choose from {', '.join(METHODS)}."
         )
-    check_parts(problem, signal, update)  # before they are looked into
-    known = closed_form(signal, PolicyGradient() if update is None else update)
-    if method == "exact" or (method == "auto" and known):
-        return exact(problem, signal, update, **options)
-    return flow(problem, signal, update, **options)
+    known = closed_form(signal, update)
+    engine = exact if method == "exact" or (method == "auto" and known) else flow
+    return engine(
+        problem,
+        signal,
+        update,
+        until=until,
+        events=events,
+        save_log_times=save_log_times,
+        observe=observe,
+        max_log_time=max_log_time,
+        max_steps=max_steps,
+        progress=progress,
+        tolerance=tolerance,
+    )
