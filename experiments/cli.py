@@ -5,6 +5,7 @@ rather than a library on top of it, because an error has to be one line.
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import re
@@ -23,6 +24,9 @@ COMMANDS = {
     "reproduce": "all checks and all figures of the paper's results",
     "figures": "draw the figures again from saved data",
 }
+
+# By these variables of the environment users choose the devices of JAX.
+DEVICES = ("JAX_PLATFORMS", "JAX_NUM_CPU_DEVICES")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,8 +79,48 @@ def _has_devices() -> bool:
         return False
 
 
+class _Output:
+    """The standard output, whose errors say that they are its own."""
+
+    name = "the output"
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def __getattr__(self, attribute):
+        return getattr(self._stream, attribute)
+
+    def write(self, text):
+        with self._named():
+            return self._stream.write(text)
+
+    def flush(self):
+        with self._named():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _named(self):
+        try:
+            yield
+        except OSError as error:
+            error.filename = self.name
+            # What is left in the buffer would fail again at the end of the process.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            raise
+
+
+def _refused(error: OSError) -> int:
+    """Say what the system did not allow, and of which file; the exit code."""
+    if isinstance(error, BrokenPipeError) and error.filename == _Output.name:
+        return 0  # nobody reads on
+    name = error.filename or "the system refused"  # to start a process, for example
+    print(f"error: {name}: {error.strerror or error}.", file=sys.stderr)
+    return 2
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit code 0: fine; 1: a check failed; 2: bad input."""
+    devices = [f"{name}={os.environ[name]!r}" for name in DEVICES if name in os.environ]
     try:
         argv = sys.argv[1:] if argv is None else argv
         args, unknown = build_parser(argv).parse_known_args(argv)
@@ -96,8 +140,10 @@ def main(argv: list[str] | None = None) -> int:
                 import jax
 
             jax.config.update("jax_enable_x64", args.precision == "float64")
-            code = args.main(args)
-            if sys.stdout is not None:  # it may have been closed
+            if sys.stdout is None:  # it was closed
+                return args.main(args)
+            with contextlib.redirect_stdout(_Output(sys.stdout)):
+                code = args.main(args)
                 sys.stdout.flush()
             return code
     except (UserError, ValueError) as error:
@@ -105,20 +151,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {message}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.filename is None:  # what is printed has no name; no more of it
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            return 0
-        where = error.filename or "the output"
-        print(f"error: {where}: {error.strerror}.", file=sys.stderr)
-        return 2
+        return _refused(error)
     except (RuntimeError, AssertionError):
-        if _has_devices():
+        if not devices or _has_devices():
             raise
-        wanted = os.environ.get("JAX_PLATFORMS", "")
         print(
-            f"error: JAX cannot start JAX_PLATFORMS={wanted!r}; install it, or unset "
-            "the variable.",
+            f"error: JAX cannot start with {', '.join(devices)}; install what is named "
+            "there, or unset it.",
             file=sys.stderr,
         )
         return 2

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import secrets
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,7 @@ def write_json(value: Any, path: str | None) -> None:
     if path is None:
         return
     if path == "-":
-        sys.stdout.write(to_json(value) + "\n")
+        print(to_json(value))
     else:
         write_bytes(Path(path), (to_json(value) + "\n").encode())
 

@@ -104,6 +104,6 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f"{names}: give one of them at a time.")
     if args.max_steps is not None and not args.redo_unresolved:
         raise UserError("--max-steps belongs to --redo-unresolved; give both.")
-    if str(args.out) == ".":
-        raise UserError("--out: give a name for the store.")
+    if args.out is not None and args.out.name in ("", ".."):
+        raise UserError(f"--out {args.out}: give a name for the store, NAME.zarr.")
     return command.run(args, asked[0] if asked else "march")

@@ -195,17 +195,23 @@ def _optimizer(value: Any):
     schedule = dict(schedule or {})
     if schedule and not isinstance(schedule.get("name"), str):
         raise UserError("schedule needs the name of one of Optax and its options.")
-    schedule = {name: _by_update(option) for name, option in schedule.items()}
+    schedule = {name: _by_update(name, value) for name, value in schedule.items()}
     return _classes().Optimizer(
         table["name"], own, schedule.pop("name", None), schedule
     )
 
 
-def _by_update(option: Any) -> Any:
+def _by_update(name: str, option: Any) -> Any:
     """TOML has text for keys, Optax's piecewise schedules want numbers of updates."""
     if not isinstance(option, dict):
         return option
-    return {int(k) if k.isdigit() else k: v for k, v in option.items()}
+    for key in option:
+        if not key.isdecimal():
+            raise UserError(
+                f"schedule: {name} has the key {key!r}; keys are numbers of updates, "
+                "as in {100 = 0.1}."
+            )
+    return {int(key): value for key, value in option.items()}
 
 
 def _encode(value: Any):

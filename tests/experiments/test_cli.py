@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -205,18 +206,35 @@ def test_a_full_output_is_one_line():
     assert done.stderr == "error: the output: No space left on device.\n"
 
 
-def test_devices_that_jax_does_not_have_are_one_line():
+@pytest.mark.parametrize(
+    "name, value", [("JAX_PLATFORMS", "abacus"), ("JAX_NUM_CPU_DEVICES", "0")]
+)
+def test_devices_that_jax_does_not_have_are_one_line(name, value):
     words = ["run", "--success-rates", "0.9", "0.1", "--policy", "0.5", "0.5"]
+    others = {k: v for k, v in os.environ.items() if k not in cli.DEVICES}
     done = subprocess.run(
         [sys.executable, "-m", "experiments.cli", *words],
-        env=os.environ | {"JAX_PLATFORMS": "abacus"},
+        env=others | {name: value},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == (
-        "error: JAX cannot start JAX_PLATFORMS='abacus'; install it, or unset the "
-        "variable.\n"
+        f"error: JAX cannot start with {name}='{value}'; install what is named there, "
+        "or unset it.\n"
+    )
+
+
+def test_a_refusal_of_the_system_without_a_file_is_not_blamed_on_the_output(
+    monkeypatch, capsys
+):
+    def refuse(args):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr("experiments.verify.main", refuse)
+    assert cli.main(["verify"]) == 2
+    assert capsys.readouterr().err == (
+        "error: the system refused: Cannot allocate memory.\n"
     )
 
 

@@ -189,6 +189,17 @@ def test_figures_draws_what_there_are_data_for(folder, capsys):
     assert capsys.readouterr().out.splitlines() == [str(folder / "train.svg")]
 
 
+@pytest.mark.parametrize("out", ["/", ".", "..", "new/.."])
+def test_a_store_needs_a_name(out, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, line = run(capsys, "sweep", "a.toml", "--out", out)
+    given = str(Path(out))
+    assert (code, line) == (
+        2,
+        f"error: --out {given}: give a name for the store, NAME.zarr.",
+    )
+
+
 @pytest.mark.parametrize("place", ["a file", "under a file", "a lost link"])
 def test_what_cannot_be_a_folder_is_refused(place, tmp_path):
     path = tmp_path / "here"

@@ -201,6 +201,12 @@ def test_bad_input_is_one_line_and_exit_code_two(capsys, words, said):
     assert captured.out == ""
 
 
+PIECEWISE = (
+    "{name = 'piecewise_constant_schedule', init_value = 1, "
+    "boundaries_and_scales = {'²' = 0.5}}"
+)
+
+
 @pytest.mark.parametrize(
     "text, said",
     [
@@ -208,6 +214,7 @@ def test_bad_input_is_one_line_and_exit_code_two(capsys, words, said):
         ("optimizer = 'noisy_sgd'", "random numbers of its own"),
         ("optimizer = {name = 'adam', b1 = 'x'}", "cannot take a step"),
         ("optimizer = {name = 'sgd', schedule = 'identity'}", "take a step"),
+        (f"optimizer = {{name = 'sgd', schedule = {PIECEWISE}}}", "the key '²'; keys"),
         ("feedback = {name='verifier', false_positive=[0.1, 0.2]}", "per pattern"),
         ("policy = {name = 'linear', features = [[[1], [0]]]}", "features"),
     ],
