@@ -41,7 +41,12 @@ def main(args: argparse.Namespace) -> int:
     check_writable_file(args.json)
     check_writable_folder(args.out / "data")
     problems = min(args.problems, 200) if args.quick else args.problems
-    config = {"command": "reproduce", "problems": problems, "quick": args.quick}
+    config = {
+        "command": "reproduce",
+        "problems": problems,
+        "quick": args.quick,
+        "seed": args.seed,
+    }
     provenance = stamp(config, args.seed)
 
     def ended(name, result):

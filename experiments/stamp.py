@@ -28,12 +28,13 @@ def _git(*arguments: str) -> str | None:
 def stamp(config: dict[str, Any], seed: int, batch: int | None = None) -> dict:
     """Revision, dirty flag, versions, device, configuration and hash, seed, dtype.
 
+    `config` holds every input of the command, as plain data and arrays.
     `dirty` ignores `figures/`, where results are written.
     """
     import jax
 
     status = _git("status", "--porcelain", "--", ":/", ":!/figures")
-    text = json.dumps(config, sort_keys=True, default=str)
+    text = json.dumps(config, sort_keys=True, default=lambda array: array.tolist())
     return {
         "revision": _git("rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),

@@ -126,6 +126,19 @@ def _summary(values: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def inputs(recipe, problem, seeds: int, seed: int) -> dict:
+    """All that decides on the numbers of `report`, for its stamp."""
+    parts = {f.name: getattr(problem, f.name) for f in dataclasses.fields(problem)}
+    return {
+        "command": "train",
+        "recipe": recipe_files.dumps(recipe),
+        "problem": parts,
+        "seeds": seeds,
+        "seed": seed,
+        "dtype": str(problem.log_policy.dtype),
+    }
+
+
 def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
     """The JSON object of the command, and the arrays of its figure."""
     import simulator as sim
@@ -148,11 +161,10 @@ def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
     policy = _with_start(start["policy"], run.saved["policy"]).mean(axis=0)
     steps = np.concatenate([[0], run.saved_steps])
     outcomes = Counter(sim.outcome_names(run.outcome).ravel().tolist())
-    text = recipe_files.dumps(recipe)
-    config = {"command": "train", "recipe": text, "seeds": seeds}
+    config = inputs(recipe, problem, seeds, seed)
     result = {
         "stamp": stamp(config, seed),
-        "recipe": tomllib.loads(text),
+        "recipe": tomllib.loads(config["recipe"]),
         "seeds": seeds,
         "questions": len(problem.success_rates),
         "outcomes": dict(outcomes),
