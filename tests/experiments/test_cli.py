@@ -166,7 +166,7 @@ def test_the_catalogue_lists_every_final_class():
             assert hasattr(simulator, entry.class_name) and entry.summary
     final = {
         value
-        for value in vars(simulator).values()
+        for value in [getattr(simulator, name) for name in dir(simulator)]
         if isinstance(value, type)
         and issubclass(value, (simulator.AbstractSignal, simulator.AbstractUpdate))
         and not value.__name__.startswith("Abstract")
