@@ -12,11 +12,33 @@ from simulator.updates import AbstractUpdate
 
 
 class Dynamics(eqx.Module):
-    """How one problem moves under a signal and an update."""
+    """How one problem moves under a signal and an update.
+
+    `rewards`: what the patterns are paid, if that does not depend on the policy, or
+    `None`.
+    """
 
     problem: Problem
     signal: AbstractSignal
     update: AbstractUpdate
+    rewards: Float[Array, " K"] | None
+
+    def __init__(
+        self, problem: Problem, signal: AbstractSignal, update: AbstractUpdate
+    ):
+        self.problem = problem
+        self.signal = signal
+        self.update = update
+        self.rewards = None
+        if signal.fixed:
+            self.rewards = signal.paid(problem, problem.log_policy)
+
+    def paid(self, log_probs: Float[Array, " K"]) -> Float[Array, " K"]:
+        """Rewards at a policy; 0 outside the support."""
+        rewards = self.rewards
+        if rewards is None:
+            rewards = self.signal.paid(self.problem, log_probs)
+        return jnp.where(log_probs > -jnp.inf, rewards, 0.0)
 
     @property
     def log_t_ref(self) -> Float[Array, ""]:
@@ -26,8 +48,7 @@ class Dynamics(eqx.Module):
 
     def point(self, log_probs: Float[Array, " K"]) -> Point:
         """Everything that can be said about one policy; see `Point`."""
-        inside = log_probs > -jnp.inf
-        rewards = jnp.where(inside, self.signal(self.problem, log_probs), 0.0)
+        rewards = self.paid(log_probs)
         advantage = self.update.advantage(self.problem, rewards, log_probs)
         mantissa, log_scale = self.update.velocity(advantage)
         log_clock = self.update.log_clock(rewards, log_probs)

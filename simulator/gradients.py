@@ -51,7 +51,7 @@ def tangent(
         problem, signal, update, until = eqx.combine(arrays, rest)
         dynamics = Dynamics(problem, signal, update)
         # Where there is a closed form, they are the same at every policy.
-        return Change(dynamics, signal(problem, problem.log_policy), until)
+        return Change(dynamics, dynamics.rewards, until)
 
     _, changed = eqx.filter_jvp(parts, (arrays,), (change,))
     path, until = walker.path, walker.until

@@ -90,6 +90,9 @@ class Drift(NamedTuple):
 def drift(passage: Passage) -> Drift:
     """The direction at each place."""
     others, rise = passage.others, passage.ahead(passage.rewards)
+    # A direction has no unit, and squares of small numbers underflow.
+    largest = jnp.max(jnp.abs(rise))
+    rise = rise / jnp.where(largest > 0, largest, 1.0)
     ratios = passage.plain()
     whole = 1 + total(ratios)
     # The leader's equals in pay drop out: the others, perhaps all rare, have a unit.

@@ -4,7 +4,8 @@ A signal maps a problem and the current policy to one reward per pattern. To add
 write a small class here: its name in kebab-case and its first docstring line appear in
 `pattern-selection run --help` by themselves.
 
-Rewards are detached: the policy gradient treats them as constants.
+Rewards are detached: the policy gradient treats them as constants. Those that are equal
+except for rounding count as equal (`simulator.ties`).
 """
 
 from abc import abstractmethod
@@ -19,6 +20,7 @@ from jaxtyping import Array, Float
 
 from simulator.parameters import check_kind, check_share, real, real_array
 from simulator.problem import SUM_TOLERANCE, Problem
+from simulator.ties import made_equal, made_equal_to_leaders, rounding
 
 
 def _check_finite(name: str, values: Array) -> None:
@@ -41,6 +43,7 @@ class AbstractSignal(eqx.Module):
 
     - `binary`: whether a single rollout is paid 0 or 1, so that `rewards` are chances.
     - `needs_kernel`: whether it looks at the answers that the patterns give.
+    - `exact`: whether rewards are numbers as they were given, without any rounding.
 
     An array of its own may have lanes, one row per problem of a batch, if its field is
     annotated with the axes of one problem, like `Float[Array, "*B K"]` for one number
@@ -49,6 +52,7 @@ class AbstractSignal(eqx.Module):
 
     binary: ClassVar[bool] = False
     needs_kernel: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
 
     @property
     def fixed(self) -> bool:
@@ -68,6 +72,27 @@ class AbstractSignal(eqx.Module):
         self, problem: Problem, log_probs: Float[Array, " K"]
     ) -> Float[Array, " K"]:
         """Rewards `[K]` for one problem at the policy `exp(log_probs)`."""
+
+    def sizes(
+        self, problem: Problem, log_probs: Float[Array, " K"]
+    ) -> Float[Array, " K"]:
+        """The size of what is added up to compute each reward, which sets its rounding.
+
+        That of the reward, unless larger terms cancel in it.
+        """
+        return jnp.abs(self(problem, log_probs))
+
+    def paid(
+        self, problem: Problem, log_probs: Float[Array, " K"]
+    ) -> Float[Array, " K"]:
+        """The rewards that training sees: those equal except for rounding are equal."""
+        rewards = self(problem, log_probs)
+        if self.exact:
+            return rewards
+        sizes = self.sizes(problem, log_probs)
+        if self.fixed:
+            return made_equal(rewards, sizes, log_probs > -jnp.inf)
+        return made_equal_to_leaders(rewards, sizes, log_probs)
 
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` if the (concrete) problem cannot be paid this way."""
@@ -101,6 +126,7 @@ class Verifiable(AbstractFixedSignal):
     """RLVR: 1 for a right answer, 0 for a wrong one, so a pattern expects s_k."""
 
     binary: ClassVar[bool] = True
+    exact: ClassVar[bool] = True
 
     def rewards(self, problem):
         return problem.success_rates
@@ -126,6 +152,11 @@ class NoisyVerifier(AbstractFixedSignal):
         wrong, right = self.false_positive, 1 - self.false_negative
         rates = problem.success_rates
         return wrong * (1 - rates) + right * rates
+
+    def sizes(self, problem, log_probs):
+        del log_probs
+        rates = problem.success_rates
+        return self.false_positive * (1 + rates) + (1 + self.false_negative) * rates
 
     def check(self, problem):
         super().check(problem)
@@ -187,6 +218,10 @@ class SequenceLogProbability(AbstractSignal):
     def __call__(self, problem, log_probs):
         return log_probs - _entropies(problem.answer_kernel)
 
+    def sizes(self, problem, log_probs):
+        # Near 0 a log-probability is as good as the normalisation, to eps.
+        return 1 + jnp.abs(log_probs) + _entropies(problem.answer_kernel)
+
 
 class MajorityVote(AbstractSignal):
     """TTRL: 1 for agreeing with the majority of many votes, so P[k, a_maj].
@@ -196,12 +231,13 @@ class MajorityVote(AbstractSignal):
     """
 
     needs_kernel: ClassVar[bool] = True
+    exact: ClassVar[bool] = True
 
     def __call__(self, problem, log_probs):
         log_answers = _log_answers(problem, log_probs)
         # Shares that differ by rounding only count as tied: the first True.
-        rounding = 16 * jnp.finfo(log_answers.dtype).eps
-        majority = jnp.argmax(log_answers >= jnp.max(log_answers) - rounding)
+        least = jnp.max(log_answers) - rounding(log_answers.dtype)
+        majority = jnp.argmax(log_answers >= least)
         return problem.answer_kernel[:, majority]
 
 
@@ -230,10 +266,14 @@ class AnswerEntropy(AbstractSignal):
         # Outside the support a pattern may know answers that nobody gives.
         return jnp.where(log_probs > -jnp.inf, jnp.sum(terms, axis=-1), 0.0)
 
+    def sizes(self, problem, log_probs):
+        return 1 + jnp.abs(self(problem, log_probs))
+
 
 class FixedConfidence(AbstractFixedSignal):
     """RLIF: given numbers, one confidence per pattern."""
 
+    exact: ClassVar[bool] = True
     confidence: Float[Array, "*B K"] = eqx.field(converter=real("confidence"))
 
     def rewards(self, problem):
@@ -264,6 +304,11 @@ class Demonstrations(AbstractSignal):
         used = self.data > 0
         odds = jnp.log(jnp.where(used, self.data, 1.0)) - log_probs
         return jnp.where(used, jnp.exp(jnp.where(used, odds, 0.0)), 0.0)
+
+    def sizes(self, problem, log_probs):
+        used = self.data > 0
+        logs = jnp.where(used, -jnp.log(jnp.where(used, self.data, 1.0)), 0.0)
+        return self(problem, log_probs) * (1 + logs + jnp.where(used, -log_probs, 0.0))
 
     def check(self, problem):
         _check_length("data", self.data, problem)
@@ -321,6 +366,10 @@ class Mixture(AbstractSignal):
     def __call__(self, problem, log_probs):
         paid = [signal(problem, log_probs) for signal in self.signals]
         return sum(w * r for w, r in zip(self.weights, paid, strict=True))
+
+    def sizes(self, problem, log_probs):
+        sizes = [signal.sizes(problem, log_probs) for signal in self.signals]
+        return sum(jnp.abs(w) * s for w, s in zip(self.weights, sizes, strict=True))
 
     def check(self, problem):
         _check_finite("weights", self.weights)
