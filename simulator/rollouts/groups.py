@@ -103,7 +103,11 @@ class Group(eqx.Module):
         return jnp.sum(self.counts * self.seen(values)) / self.size
 
     def all_equal(self, values: Float[Array, "K M"]) -> Array:
-        """Whether `values` are the same for all rollouts, but for rounding."""
+        """Whether `values` are the same for all rollouts, except for rounding.
+
+        Relative to 1 at least: the terms that were added up are not known here, as they
+        are to a signal (`simulator.ties`).
+        """
         seen = self.counts > 0
         most = jnp.max(jnp.where(seen, values, -jnp.inf))
         least = jnp.min(jnp.where(seen, values, jnp.inf))

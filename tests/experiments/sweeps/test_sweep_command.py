@@ -225,6 +225,34 @@ def test_a_cell_alone_gives_the_same_number(file, capsys):
 
 
 @pytest.mark.slow
+def test_a_cell_of_equal_pay_alone_is_stationary_too(tmp_path, capsys):
+    """Two error rates that add up to 1 pay everyone alike, except for rounding."""
+    file = tmp_path / "noise.toml"
+    file.write_text(
+        'record = ["log10_time", "accuracy"]\nuntil = "accuracy=0.8"\n'
+        'signal = "noisy-verifier"\n[model]\nfamily = "rival"\n'
+        "best_probability = 0.05\ngap = 0.3\n"
+        "[axes]\nfalse_positive = [0.1, 0.3]\nfalse_negative = [0.7, 0.9]"
+    )
+    base = 0.05 * 0.9 + 0.95 * (0.75 * 0.6 + 0.25 * 0.1)
+    assert sweep(file) == 0
+    stored = xarray.open_zarr(file.with_suffix(".zarr")).load()
+    for wrong, missed in ((0.1, 0.9), (0.3, 0.7)):
+        cell = [f"false_positive={wrong}", f"false_negative={missed}"]
+        capsys.readouterr()
+        assert sweep(file, "--cell", *cell) == 0
+        lines = capsys.readouterr().out.splitlines()
+        here = stored.sel(false_positive=wrong, false_negative=missed)
+        np.testing.assert_allclose(here.accuracy, base, rtol=1e-12)
+        assert "outcome = stationary" in lines[1] and "outcome = stationary" in lines[2]
+        # Of unequal pay every run ends, whatever the exit code says of this one.
+        cli.main([*shlex.split(lines[-1])[1:], "--json", str(tmp_path / "alone.json")])
+        alone = json.loads((tmp_path / "alone.json").read_text())
+        assert alone["outcome"] == "stationary"
+        np.testing.assert_allclose(alone["accuracy"], base, rtol=1e-12)
+
+
+@pytest.mark.slow
 def test_a_summary_alone_gives_the_same_numbers(tmp_path, capsys):
     file = tmp_path / "draws.toml"
     file.write_text(
