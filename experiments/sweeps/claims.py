@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import UserError
+from experiments.sweeps.place import real
 
 MOST_SHARDS = 100_000
 CREATION = "creation"
@@ -47,8 +48,11 @@ def read(text: str) -> Shard:
 
 
 @contextlib.contextmanager
-def claim(store: Path, shard: Shard) -> Iterator[None]:
-    """Hold the shard. Raises `UserError` if another process holds it, or overlaps."""
+def claim(store: Path, shard: Shard, alone: bool = False) -> Iterator[None]:
+    """Hold the shard. Raises `UserError` if another process holds it, or overlaps.
+
+    `alone`: also if another process holds any other shard.
+    """
     folder = _folder(store)
     with _locked(folder / f"{shard.index}-of-{shard.count}") as taken:
         if not taken:
@@ -56,7 +60,7 @@ def claim(store: Path, shard: Shard) -> Iterator[None]:
                 f"another process works on shard {shard.index}/{shard.count} of "
                 f"{store}; wait for it, or give another --shard."
             )
-        _refuse_other_cuts(folder, shard, store)
+        _refuse_others(folder, shard, store, alone)
         yield
 
 
@@ -68,23 +72,36 @@ def creation(store: Path) -> Iterator[None]:
 
 
 def _folder(store: Path) -> Path:
+    # However the store is reached, its locks are the same.
+    store = real(store)
     return store.with_name(f"{store.name}.locks")
 
 
-def _refuse_other_cuts(folder: Path, shard: Shard, store: Path) -> None:
+def _refuse_others(folder: Path, shard: Shard, store: Path, alone: bool) -> None:
     """Raise `UserError` if a process works on a shard of another number of shards.
 
-    What processes that were killed have left in the folder is removed.
+    With `alone`, on any other shard. What processes that were killed have left in the
+    folder is removed.
     """
     for other in folder.iterdir():
-        if other.name.endswith(f"-of-{shard.count}"):
+        found = re.fullmatch(r"(\d+)-of-(\d+)", other.name)
+        if found is None:
+            continue  # the lock of `creation`, or nothing of ours
+        held = Shard(int(found[1]), int(found[2]))
+        if held == shard or (held.count == shard.count and not alone):
             continue
         with _locked(other) as free:
-            if not free and other.name != CREATION:
-                raise UserError(
-                    f"another process works on {store} as shard {other.name}; cut it "
-                    "into as many shards (--shard i/n), or wait for it."
-                )
+            if free:
+                continue
+            advice = (
+                f"cut it into {held.count} (--shard i/{held.count}), or wait for it"
+            )
+            if alone:
+                advice = "stop it, or wait for it, before --overwrite removes the store"
+            raise UserError(
+                f"another process works on {store} as shard {held.index}/{held.count}; "
+                f"{advice}."
+            )
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ from experiments import toml_files
 from experiments.errors import UserError
 from experiments.output import check_writable_file, write_json
 from experiments.progress import bar
-from experiments.sweeps import claims, grid, machines, march, store, sweep_file
+from experiments.sweeps import claims, grid, machines, march, root, store, sweep_file
 from experiments.sweeps.claims import Shard
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
@@ -53,18 +55,18 @@ def _text(args: argparse.Namespace) -> str:
 
 def existing(path: Path, sweep: Sweep, text: str, mix: bool = False) -> Store:
     """The store that is there. Raises `UserError` if none is, or another one."""
-    store.attributes(path)
+    root.read(path, damaged=True)
     return march.begin(path, sweep, text, mix=mix)
 
 
 def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
-    with claim_writable(path, shard):
+    with claim_writable(path, shard, alone=args.overwrite):
         files: list[Path] = []
         if mode == "repair":
             # First, so that the store can be opened; but of no other sweep's store.
             cells = grid.cut(sweep)
             march.agree(path, sweep, march.identity(sweep, cells), args.mix)
-            files = store.mend_descriptions(path, sweep, cells)
+            files = root.mend(path)
         if mode == "march":
             target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
         else:
@@ -73,7 +75,7 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
             march.note_mixture(sweep, target)
         if mode == "repair":
             found = march.damages(target)
-            _report_damages(found, target.damaged_coordinates(), files)
+            _report_damages(found, target, files)
             target.write_coordinates()
             for unit, _ in found:
                 target.forget(unit)
@@ -90,11 +92,11 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
 
 
 @contextlib.contextmanager
-def claim_writable(path: Path, shard: Shard) -> Iterator[None]:
+def claim_writable(path: Path, shard: Shard, alone: bool = False) -> Iterator[None]:
     """`claims.claim`, with a clear line where the folder does not allow it."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(claims.claim(path, shard))
+            stack.enter_context(claims.claim(path, shard, alone))
         except OSError as error:
             raise UserError(
                 f"cannot write beside {path} ({error.strerror}); choose another place "
@@ -124,7 +126,7 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
         return 0
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(claim_writable(path, Shard()))
+            stack.enter_context(claim_writable(path, Shard(), alone=args.overwrite))
             target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
         except UserError:
             machines.dismiss(grid.cut(sweep))
@@ -140,31 +142,30 @@ def _check(sweep: Sweep, path: Path, mix: bool) -> int:
     """Look for damage, without writing anything; exit code 1 if there is some."""
     cells = grid.cut(sweep)
     march.agree(path, sweep, march.identity(sweep, cells), mix, reading=True)
-    files = store.damaged_descriptions(path, sweep, cells)
-    try:
-        target = store.open_store(path, sweep, cells, mode="r")
-    except UserError:
-        _report_damages([], [], files)
-        return 1
-    found, coordinates = march.damages(target), target.damaged_coordinates()
-    _report_damages(found, coordinates, files)
-    missing = int((~target.done()).sum())
+    with store.viewed(path, sweep, cells) as target:
+        found, files = march.damages(target), root.damages(path)
+        whole = _report_damages(found, target, files)
+        missing = int((~target.done()).sum())
     if missing:
         print(
-            f"{missing} of {target.grid.num_units} units are not stored yet: the "
-            "command without --check computes them"
+            f"{missing} of {cells.num_units} units are not stored yet: the command "
+            "without --check computes them"
         )
-    return 1 if found or coordinates or files else 0
+    return 0 if whole else 1
 
 
-def _report_damages(found, coordinates: list[str], files: list[Path]) -> None:
+def _report_damages(found, target: Store, files: list[Path]) -> bool:
+    """Print all that is damaged; whether nothing is."""
     for unit, what in found:
         sides = ", ".join(f"{side.start}:{side.stop}" for side in unit.region)
         print(f"unit {unit.index} [{sides}]: {what}")
-    for name in [*(f"coordinate {name}" for name in coordinates), *files]:
+    coordinates = [f"coordinate {name}" for name in target.damaged_coordinates()]
+    damaged = [*coordinates, *target.damaged_markers(), *files]
+    for name in damaged:
         print(f"{name} is damaged")
-    if not (found or coordinates or files):
+    if not (found or damaged):
         print("all units that are stored are whole")
+    return not (found or damaged)
 
 
 def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
@@ -184,25 +185,46 @@ def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
     }
     write_json(result, args.json)
     if args.json != "-":
-        print("\n".join(_lines(result, shard, sweep.trains, vars(args).get("file"))))
+        print("\n".join(_lines(result, shard, sweep.trains, _redo(args))))
     return 1 if counts.unresolved else 0
 
 
-def _lines(result: dict, shard: Shard, trains: bool, file: Path | None) -> list[str]:
+def _redo(args: argparse.Namespace) -> str | None:
+    """The command that computes failed runs again; None for a diagram (no file)."""
+    if "file" not in vars(args):
+        return None
+    words = ["pattern-selection", "sweep", _named(args.file)]
+    if args.out is not None:
+        words += ["--out", _named(args.out)]
+    if args.seed_given:
+        words += ["--seed", str(args.seed)]
+    if args.precision != "float64":
+        words += ["--precision", args.precision]
+    if args.mix:
+        words.append("--mix")
+    return shlex.join([*words, "--redo-unresolved", "--max-steps"]) + " N"
+
+
+def _named(path: Path) -> str:
+    """The path as a word of a command line, and not as an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
+def _lines(result: dict, shard: Shard, trains: bool, redo: str | None) -> list[str]:
     outcomes = ", ".join(f"{k} {n:,}" for k, n in result["outcomes"].items())
     lines = [
         f"cells      {result['cells']:,}, {result['missing']:,} not stored yet",
         f"outcomes   {outcomes or '-'}",
-        f'load       xarray.open_zarr("{result["store"]}")',
+        f"load       xarray.open_zarr({json.dumps(result['store'], ensure_ascii=False)})",
     ]
     usual = "horizon" if trains else "reached"
     lines += [f"           {k}: {v}" for k, v in result["advice"].items() if k != usual]
     if result["missing"] and shard.count > 1:
         lines.append(f"the rest is for the other shards of {shard.count}")
     if result["unresolved"]:
-        lines.append(
-            f"{result['unresolved']:,} runs failed (stored as NaN): pattern-selection "
-            f"sweep {file or 'FILE'} --redo-unresolved --max-steps N computes just "
-            "those again"
-        )
+        failed = f"{result['unresolved']:,} runs failed (stored as NaN)"
+        if redo is None:
+            lines.append(failed)
+        else:
+            lines += [f"{failed}; just those again, with more steps:", f"  {redo}"]
     return lines

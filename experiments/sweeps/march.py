@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import UserError
-from experiments.sweeps import grid, solving, store
+from experiments.sweeps import grid, root, solving, store
 from experiments.sweeps.claims import Shard
 from experiments.sweeps.grid import Grid, Unit
+from experiments.sweeps.place import Place
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
 
@@ -78,12 +79,15 @@ def begin(
     """
     cells = grid.cut(sweep)
     stamp = identity(sweep, cells)
-    if overwrite:
-        _remove(path)
+    if overwrite and path.exists():
+        store.remove(path)
     if not path.exists():
-        return store.create(path, sweep, cells, stamp, text)
+        store.create(path, sweep, cells, stamp, text)
+    place = Place(path)
     agree(path, sweep, stamp, mix)
-    return store.open_store(path, sweep, cells)
+    target = store.open_store(path, sweep, cells)
+    place.check()  # what is opened is what agrees
+    return target
 
 
 def agree(
@@ -99,7 +103,7 @@ def agree(
     the cells have to be the same, no more; `reading` only, the sweep.
     """
     found = []
-    old = store.attributes(path)["stamp"]
+    old = root.attributes(path, damaged=True)["stamp"]
     for key, what in MUST_AGREE.items():
         if old.get(key) == stamp[key]:
             continue
@@ -150,14 +154,6 @@ def _change(old: Any, new: Any, place: str = "") -> str:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 40 else f"{text[:12]}..."
-
-
-def _remove(path: Path) -> None:
-    if not path.exists():
-        return
-    if not (path / "zarr.json").exists():
-        raise UserError(f"{path} is not a store; --overwrite removes stores only.")
-    store.remove(path)
 
 
 def check_corners(sweep: Sweep) -> None:
@@ -226,6 +222,7 @@ def march(
         finished += unit.num_cells
         if progress is not None:
             progress(finished, total)
+    target.check_place()  # what was written is there
     return len(todo)
 
 
@@ -253,9 +250,11 @@ def _outcomes(target: Store, unit: Unit) -> np.ndarray:
     return np.bincount(columns.ravel(), minlength=256)[:number]
 
 
-def all_columns(target: Store) -> dict[str, np.ndarray]:
-    """Every array of a store that is complete, in memory."""
-    parts = [(unit, target.read(unit)) for unit in target.grid.units()]
+def all_columns(
+    target: Store, names: Iterable[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Every array, or some, of a store that is complete, in memory."""
+    parts = [(unit, target.read(unit, names)) for unit in target.grid.units()]
     whole = {}
     for name, first in parts[0][1].items():
         extra = first.shape[len(target.grid.shape) :]

@@ -96,8 +96,12 @@ def _numbers_of(columns: dict[str, Any]) -> dict[str, Any]:
 
 def command(sweep: Sweep, runs: Runs) -> str:
     """The command that computes this run alone, from its numbers."""
+    import jax
+
     inside = np.asarray(runs.problem.log_policy)[0] > -np.inf
     words = ["pattern-selection", "train" if sweep.trains else "run"]
+    if not jax.config.jax_enable_x64:
+        words += ["--precision", "float32"]
     words += ["--success-rates", *_numbers(runs.problem.success_rates[0][inside])]
     words += ["--logits", *_numbers(runs.problem.log_policy[0][inside])]
     if runs.problem.answer_kernel is not None:

@@ -13,8 +13,7 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,97 +22,38 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from experiments.errors import UserError
-from experiments.output import write_bytes
-from experiments.sweeps import claims, observables
+from experiments.sweeps import claims, observables, root
 from experiments.sweeps.grid import Grid, Unit
+from experiments.sweeps.layout import DONE, UNIT, coordinates, variables
+from experiments.sweeps.place import Place, real
 from experiments.sweeps.sweep_file import Sweep
 
-FORMAT = 1
 NOT_DONE = 255  # in place of an outcome's code
-DONE = "done"
 DAMAGE = (ValueError, RuntimeError, OSError)  # what Zarr raises for a bad chunk
 Columns = Mapping[str, np.ndarray]
 Mode = Literal["r", "r+"]
 
 
-@dataclass(frozen=True)
-class Variable:
-    """One array: its type, dimensions after those of the cells, and attributes."""
-
-    dtype: str
-    extra: tuple[tuple[str, int], ...]
-    attributes: Mapping[str, Any]
-
-
-def variables(sweep: Sweep) -> dict[str, Variable]:
-    """The arrays that hold the results of a sweep."""
-    import simulator as sim
-
-    names = list(sim.OUTCOME_NAMES)
-    if sweep.reduce is None:
-        advice = {name: sim.Outcome[getattr(sim.Outcome, name)] for name in names}
-        codes = {"flag_values": list(range(len(names))), "flag_meanings": names}
-        texts = {"long_name": "why the run ended", "advice": advice}
-        found = {observables.OUTCOME: Variable("u1", (), texts | codes)}
-        return found | dict(_recorded(sweep))
-    outcomes = (("outcome", len(names)),)
-    found = {"runs": Variable("i8", outcomes, {"long_name": "runs per outcome"})}
-    for name, variable in _recorded(sweep):
-        for statistic in sweep.reduce.statistics:
-            texts = dict(variable.attributes)
-            texts["long_name"] += f": {statistic} over {', '.join(sweep.reduce.over)}"
-            if statistic == "count":
-                texts["units"] = "1"
-            found[f"{name}_{statistic}"] = replace(variable, attributes=texts)
-        if name in sweep.reduce.bins:
-            bins = ((f"{name}_bin", sweep.reduce.bins[name][2]),)
-            texts = {"long_name": f"runs per bin of {name}", "units": "1"}
-            found[f"{name}_histogram"] = Variable("i8", bins, texts)
-    return found
-
-
-def _recorded(sweep: Sweep) -> Iterator[tuple[str, Variable]]:
-    """The name and the array of each observable: at the end, then on the way."""
-    for name in sweep.record:
-        yield name, Variable("f8", (), _texts(name))
-    if sweep.along is None:
-        return
-    times = ((sweep.along.dim, len(sweep.along.values)),)
-    for name, stored in zip(sweep.along.record, sweep.along.names, strict=True):
-        texts = _texts(name)
-        texts["long_name"] = texts["long_name"].replace("at the end", "on the way")
-        yield stored, Variable("f8", times, texts)
-
-
-def _texts(name: str) -> dict[str, Any]:
-    known = observables.find(name)
-    assert known is not None
-    return {"long_name": known.text, "units": known.units}
-
-
-def coordinates(sweep: Sweep) -> dict[str, np.ndarray]:
-    """Every dimension's values: those of the axes, outcomes' names, middles of bins."""
-    import simulator as sim
-
-    found = {axis.dim: axis.values for axis in sweep.kept}
-    if sweep.along is not None:
-        found[sweep.along.dim] = sweep.along.values
-    if sweep.reduce is not None:
-        found["outcome"] = np.array(sim.OUTCOME_NAMES, dtype=object)
-        for name, (low, high, count) in sweep.reduce.bins.items():
-            edges = np.linspace(low, high, count + 1)
-            found[f"{name}_bin"] = (edges[1:] + edges[:-1]) / 2
-    return found
-
-
 class Store:
-    """An open store. Use `create` and `open_store`."""
+    """An open store, written to at `place`. Use `create` and `open_store`."""
 
-    def __init__(self, path: Path, group: zarr.Group, sweep: Sweep, grid: Grid):
+    def __init__(
+        self,
+        path: Path,
+        group: zarr.Group,
+        sweep: Sweep,
+        grid: Grid,
+        place: Place | None = None,
+    ):
         self.path, self.grid, self._sweep = path, grid, sweep
-        self._group = group
+        self._group, self._place = group, place
         self._names = list(variables(sweep))
         self._opened: dict[str, zarr.Array] = {}
+
+    def check_place(self) -> None:
+        """Raise `UserError` if the store was replaced since it was opened."""
+        if self._place is not None:
+            self._place.check()
 
     def _array(self, name: str) -> zarr.Array:
         if name not in self._opened:
@@ -123,7 +63,11 @@ class Store:
         return self._opened[name]
 
     def done(self) -> np.ndarray:
-        """Which units are stored, `[units]`."""
+        """Which units are stored, `[units]`.
+
+        Raises `UserError` if the store was replaced.
+        """
+        self.check_place()
         with contextlib.suppress(*DAMAGE):
             return np.asarray(self._array(DONE)[:], bool)
         flags = np.zeros(self.grid.num_units, bool)
@@ -136,21 +80,29 @@ class Store:
     def write(self, unit: Unit, columns: Columns) -> None:
         """Store a unit: its columns first, then that it is done.
 
-        Raises `UserError` if the disk does not take it.
+        Raises `UserError` if the disk does not take it, or the store was replaced.
         """
         try:
             for name in self._names:
+                self.check_place()
                 self._array(name)[unit.region] = columns[name]
-            self._array(DONE)[unit.index] = 1
+            self._mark(unit, 1)
         except OSError as error:
             raise UserError(
                 f"cannot write to {self.path} ({error.strerror}); what was stored is "
                 "safe. Mend it and give the same command again to go on."
             ) from None
 
-    def read(self, unit: Unit) -> dict[str, np.ndarray]:
-        """The columns of a unit. Raises `UserError` for a damaged chunk."""
-        return {name: self._read(name, unit) for name in self._names}
+    def _mark(self, unit: Unit, flag: int) -> None:
+        self.check_place()
+        self._array(DONE)[unit.index] = flag
+
+    def read(
+        self, unit: Unit, names: Iterable[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The columns of a unit, or some. Raises `UserError` for a damaged chunk."""
+        wanted = self._names if names is None else names
+        return {name: self._read(name, unit) for name in wanted}
 
     def read_outcomes(self, unit: Unit) -> np.ndarray:
         """The outcomes of a unit: codes, or with summaries how many runs of each.
@@ -187,6 +139,16 @@ class Store:
                 elif name == observables.OUTCOME and _is_no_outcome(values):
                     yield unit, f"{file} is not complete"
 
+    def damaged_markers(self) -> list[Path]:
+        """Files that say whether a unit is stored, and cannot be read."""
+        bad = []
+        for index in range(self.grid.num_units):
+            try:
+                self._array(DONE)[index]
+            except DAMAGE:
+                bad.append(self.path / DONE / "c" / str(index))
+        return bad
+
     def damaged_coordinates(self) -> list[str]:
         """Dimensions whose values are not those of the sweep any more."""
         bad = []
@@ -201,21 +163,22 @@ class Store:
 
     def add_stamp(self, stamp: Mapping[str, Any], is_known: Callable) -> None:
         """Add it to `mixed` of the attributes, unless a stamp there `is_known`."""
-        file = self.path / "zarr.json"
         with claims.creation(self.path):
-            table = json.loads(file.read_text(encoding="utf-8"))
+            self.check_place()
+            table = root.read(self.path)
             own = table["attributes"]
             stamps = [own["stamp"], *own.get("mixed", [])]
             if not any(map(is_known, stamps)):
-                own["mixed"] = [*stamps[1:], stamp]
-                write_bytes(file, json.dumps(table, indent=2).encode())
+                own["mixed"] = [*stamps[1:], dict(stamp)]
+                root.write(self.path, table)
 
     def forget(self, unit: Unit) -> None:
         """Mark a unit as not done, to be computed again."""
-        self._array(DONE)[unit.index] = 0
+        self._mark(unit, 0)
 
     def write_coordinates(self) -> None:
         """Write the values of all dimensions again."""
+        self.check_place()
         for name, values in coordinates(self._sweep).items():
             self._array(name)[:] = values
 
@@ -245,35 +208,47 @@ def _compressors():
 
 def create(
     path: Path, sweep: Sweep, grid: Grid, stamp: Mapping[str, Any], text: str
-) -> Store:
-    """A new store, empty; it appears whole or not at all.
+) -> None:
+    """Make a new store, empty; it appears whole or not at all.
 
-    `text`: the sweep file. Raises `UserError` if it cannot be written.
+    If another process was faster, its store stays. `text`: the sweep file. Raises
+    `UserError` if it cannot be written.
     """
     try:
         with claims.creation(path), _draft(path) as draft:
-            # Another process may have been faster; then its store counts.
             if not path.exists():
                 _fill(draft, sweep, grid, stamp, text)
-                draft.rename(path)
+                draft.rename(real(path))
     except OSError as error:
         raise UserError(
-            f"cannot write {path} ({error.strerror}); choose another place with --out."
+            f"cannot write {error.filename or path} ({error.strerror}); choose another "
+            "place with --out."
         ) from None
-    return open_store(path, sweep, grid)
 
 
 def remove(path: Path) -> None:
-    """Remove a store; it disappears whole or not at all."""
-    with claims.creation(path), _draft(path) as draft:
-        path.rename(draft)
+    """Remove the store of a sweep; it disappears whole or not at all.
+
+    A link to it stays. Raises `UserError` for what is no store, or stays.
+    """
+    if not root.is_store(path):
+        raise UserError(
+            f"{path} is not a store of a sweep, or it is damaged; --overwrite removes "
+            "such stores only: choose another place with --out, or remove it yourself."
+        )
+    try:
+        with claims.creation(path), _draft(path) as draft:
+            real(path).rename(draft)
+    except OSError as error:
+        raise UserError(f"cannot remove {path} ({error.strerror}).") from None
 
 
 @contextlib.contextmanager
 def _draft(path: Path) -> Iterator[Path]:
-    """The place beside a store where one is made or removed, emptied on both ends."""
-    draft = path.with_name(f".{path.name}.draft")
+    """A folder beside a store where one is made or removed, emptied on both ends."""
+    draft = real(path).with_name(f".{real(path).name}.draft")
     shutil.rmtree(draft, ignore_errors=True)  # what a kill has left
+    draft.mkdir()  # not where a link leads
     try:
         yield draft
     finally:
@@ -283,7 +258,7 @@ def _draft(path: Path) -> Iterator[Path]:
 def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
     attributes = {
         "title": sweep.table.get("title", "a sweep of pattern-selection"),
-        "format": FORMAT,
+        "format": root.FORMAT,
         "sweep": text,
         "stamp": dict(stamp),
     }
@@ -320,108 +295,78 @@ def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
         dtype="u1",
         fill_value=0,
         compressors=[Crc32cCodec()],
-        dimension_names=("unit",),
+        dimension_names=(UNIT,),
         attributes={"long_name": "units of work that are stored"},
     )
     with warnings.catch_warnings():
         # Zarr's own readers and xarray know it; other languages may not.
         warnings.filterwarnings("ignore", message="Consolidated metadata")
         zarr.consolidate_metadata(folder)
+    table = json.loads((folder / root.FILE).read_text(encoding="utf-8"))
+    found = table["consolidated_metadata"]["metadata"]
+    table["consolidated_metadata"]["metadata"] = dict(sorted(found.items()))
+    root.write(folder, table)
 
 
-def _descriptions(sweep: Sweep, grid: Grid) -> dict[str, dict[str, Any]]:
-    """What the files say that describe the store and its arrays, as `create` writes."""
-    with tempfile.TemporaryDirectory() as folder:
-        fresh = Path(folder) / "fresh"
-        _fill(fresh, sweep, grid, {}, "")
-        return {
-            str(file.relative_to(fresh)): json.loads(file.read_text(encoding="utf-8"))
-            for file in sorted(fresh.rglob("zarr.json"))
-        }
-
-
-def _damaged_descriptions(path: Path, sweep: Sweep, grid: Grid):
-    """The files that do not say what they have to, and what that is."""
-    for name, wanted in _descriptions(sweep, grid).items():
-        try:
-            text = (path / name).read_text(encoding="utf-8")
-            found = json.loads(text)
-        except (OSError, ValueError):
-            found = None
-        if name == "zarr.json" and isinstance(found, dict):
-            # Its attributes are the store's own: the stamp, the sweep file.
-            wanted = wanted | {"attributes": found.get("attributes")}
-        if found != wanted:
-            yield path / name, wanted
-
-
-def damaged_descriptions(path: Path, sweep: Sweep, grid: Grid) -> list[Path]:
-    """Files that describe the store or an array, and are lost or changed."""
-    return [file for file, _ in _damaged_descriptions(path, sweep, grid)]
-
-
-def mend_descriptions(path: Path, sweep: Sweep, grid: Grid) -> list[Path]:
-    """Write those again; which they were."""
-    mended = []
-    for file, wanted in _damaged_descriptions(path, sweep, grid):
-        file.parent.mkdir(exist_ok=True)
-        write_bytes(file, json.dumps(wanted, indent=2).encode())
-        mended.append(file)
-    return mended
-
-
-def attributes(path: Path) -> dict[str, Any]:
-    """The attributes of an existing store. Raises `UserError` if it is none."""
-    if not path.exists():
-        raise UserError(f"{path} does not exist; compute it first, or give --out.")
-    try:
-        table = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-        found = table["attributes"]
-        number = found["format"]
-        if not isinstance(found["stamp"], dict):
-            raise TypeError
-    except (OSError, ValueError, KeyError, TypeError):
-        advice = "choose another place with --out"
-        if (path / "zarr.json").exists():
-            advice += ", or --overwrite it"
-        raise UserError(
-            f"{path} is not a store of a sweep, or its zarr.json is damaged; {advice}."
-        ) from None
-    if number != FORMAT:
-        raise UserError(
-            f"{path} was written in format {number}, this version reads {FORMAT}: use "
-            "the version that wrote it (see its stamp), or --overwrite it."
-        )
-    return found
-
-
-def fits(path: Path, sweep: Sweep, grid: Grid) -> bool:
-    """Whether the store there has the cells, the units and the arrays of this sweep."""
-    group = zarr.open_group(path, mode="r", use_consolidated=True)
+def _opened(folder: Path, mode: Mode, sweep: Sweep, grid: Grid) -> zarr.Group | None:
+    """The group there, if it has the cells, the units and the arrays of this sweep."""
     results, values = variables(sweep), coordinates(sweep)
-    if set(group.array_keys()) != {*results, *values, DONE}:
-        return False
     dims = tuple(axis.dim for axis in sweep.kept)
-    for name, variable in results.items():
-        extra = tuple(size for _, size in variable.extra)
-        wanted = (*grid.shape, *extra), (*grid.chunk, *extra)
-        array = group[name]
-        names = array.metadata.dimension_names[: len(dims)]
-        if (array.shape, array.chunks) != wanted or tuple(names) != dims:
-            return False
-    return not Store(path, group, sweep, grid).damaged_coordinates()
+    try:
+        group = zarr.open_group(folder, mode=mode, use_consolidated=True)
+        if set(group.array_keys()) != {*results, *values, DONE}:
+            return None
+        for name, variable in results.items():
+            extra = tuple(size for _, size in variable.extra)
+            array, wanted = group[name], ((*grid.shape, *extra), (*grid.chunk, *extra))
+            names = array.metadata.dimension_names[: len(dims)]
+            if (array.shape, array.chunks) != wanted or tuple(names) != dims:
+                return None
+        same = all(group[name].shape == axis.shape for name, axis in values.items())
+        return group if same else None
+    except Exception:  # whatever Zarr raises for what another version wrote
+        return None
+
+
+def _other_arrays(path: Path) -> UserError:
+    return UserError(
+        f"{path} has other arrays than this version of the code makes; use the version "
+        "that wrote it (see its stamp), or give another --out."
+    )
 
 
 def open_store(path: Path, sweep: Sweep, grid: Grid, mode: Mode = "r+") -> Store:
     """The store of this sweep. Raises `UserError` if it cannot be read."""
-    attributes(path)
+    root.read(path)
+    place = Place(path) if mode == "r+" else None
+    group = _opened(path, mode, sweep, grid)
+    if group is None:
+        raise _other_arrays(path)
+    return Store(path, group, sweep, grid, place)
+
+
+@contextlib.contextmanager
+def viewed(path: Path, sweep: Sweep, grid: Grid) -> Iterator[Store]:
+    """The store, to look at, also if what describes it is damaged.
+
+    Raises `UserError` if it is beyond that, or has other arrays.
+    """
+    table = root.read(path, damaged=True)
+    with tempfile.TemporaryDirectory() as folder:
+        view = Path(folder)
+        (view / root.FILE).write_text(json.dumps(table), encoding="utf-8")
+        for name in table["consolidated_metadata"]["metadata"]:
+            (view / name).symlink_to(real(path / name))
+        group = _opened(view, "r", sweep, grid)
+        if group is None:
+            raise _other_arrays(path)
+        yield Store(path, group, sweep, grid)
+
+
+def fits(path: Path, sweep: Sweep, grid: Grid) -> bool:
+    """Whether the store there has the cells and the arrays of this sweep."""
     try:
-        group = zarr.open_group(path, mode=mode, use_consolidated=True)
-        missing = [name for name in (*variables(sweep), DONE) if name not in group]
-    except Exception:  # whatever Zarr raises for what it cannot read
-        missing = ["what describes its arrays"]
-    if missing:
-        raise UserError(
-            f"{path} lacks {', '.join(missing)}; look with --check, mend with --repair."
-        )
-    return Store(path, group, sweep, grid)
+        with viewed(path, sweep, grid) as target:
+            return not target.damaged_coordinates()
+    except UserError:
+        return False

@@ -28,7 +28,7 @@ import numpy as np
 
 from experiments import recipe_files, tables, toml_files, until
 from experiments.errors import UserError
-from experiments.sweeps import axes, models, observables, reduction, slots
+from experiments.sweeps import axes, layout, models, observables, reduction, slots
 from experiments.sweeps.along import Along, read as read_along
 from experiments.sweeps.axes import Axis
 
@@ -206,8 +206,6 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
         raise UserError(f"{twice[0]} is an axis, and fixed too; give it once.")
     record = observables.read(table.get("record"), trains="recipe" in roots)
     along = read_along(table.get("along"), "recipe" in roots)
-    if along is not None and along.dim in dims:
-        raise UserError(f"axis {along.dim} is a dimension of [along] already.")
     sweep = Sweep(
         table=table,
         seed=given_seed,
@@ -236,6 +234,7 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
         for name in reduce.bins:
             if name not in record:
                 raise UserError(f"histogram {name}: record it, or leave it out.")
+    layout.check_names(sweep)
     cells = math.prod(len(axis.values) for axis in listed)
     if cells > MOST_CELLS:
         raise UserError(f"{cells:.3g} runs; at most {MOST_CELLS:.0e} in one sweep.")

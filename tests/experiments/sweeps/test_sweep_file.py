@@ -1,10 +1,12 @@
 """What sweep files may say."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from experiments.errors import UserError
-from experiments.sweeps import grid, march
+from experiments.sweeps import grid, layout, march, models
 from experiments.sweeps.assembly import assemble
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.small import read
@@ -240,6 +242,82 @@ def test_the_digest_knows_what_a_file_of_a_recipe_says(tmp_path):
 def test_bad_files_are_refused_before_anything_runs(text, said):
     with pytest.raises(UserError, match=said):
         read(text)
+
+
+COLLIDING = """
+record = [{record}]
+[model]
+family = "confident"
+[axes]
+{axis} = [0.5, 0.7]
+draw = [0, 1]
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    "record, axis, more, said",
+    [
+        ('"entropy"', "entropy", "", 'called entropy; .*full name, "model.entropy"'),
+        (
+            '"entropy"',
+            "entropy",
+            '[along]\nrecord = ["accuracy"]\nlog10_t = [1]',
+            '"model.entropy"',
+        ),
+        (
+            '"accuracy"',
+            "entropy",
+            '[reduce]\nover = ["draw"]\nhistogram = {accuracy = [0, 1, 5]}',
+            None,
+        ),
+        ('"entropy"', '"model.entropy"', "", None),
+        ('"entropy"', "entropy", '[reduce]\nover = ["draw"]', None),
+    ],
+)
+def test_names_that_collide_in_the_store_are_refused(record, axis, more, said):
+    text = COLLIDING.format(record=record, axis=axis, more=more)
+    if said is None:
+        sweep = read(text)
+        names = [*layout.variables(sweep), *layout.coordinates(sweep)]
+        assert len(set(names)) == len(names)
+        return
+    with pytest.raises(UserError, match=said):
+        read(text)
+
+
+NAMES = ["outcome", "runs", "done", "unit", "accuracy_mean", "accuracy_along",
+         "accuracy_along_mean", "accuracy_histogram", "accuracy_bin", "log10_t",
+         "accuracy", "signal_odd"]  # fmt: skip
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_an_axis_is_called_no_two_things_are_called_alike(
+    name, reduced, monkeypatch
+):
+    """A family of somebody's own may have parameters of any name."""
+    family = models.FAMILIES["rival"]
+    odd = dataclasses.replace(
+        family,
+        parameters=family.parameters | {name: models.Parameter(0.5, 0, 1, "odd")},
+    )
+    monkeypatch.setitem(models.FAMILIES, "rival", odd)
+    text = (
+        f'record = ["accuracy"]\n[axes]\n{name} = [0.1, 0.2]\ngap = [0.1, 0.2]\n'
+        '[along]\nrecord = ["accuracy"]\nlog10_t = [1, 2]\n'
+    )
+    if reduced:
+        text += '[reduce]\nover = ["gap"]\nhistogram = {accuracy = [0, 1, 5]}'
+    try:
+        sweep = read(text)
+    except UserError as error:
+        assert f"two things called {name}" in str(error)
+        full = text.replace(f"{name} = [", f'"model.{name}" = [', 1)
+        read(full)  # as it says
+        return
+    store = [*layout.variables(sweep), *layout.coordinates(sweep), "done", "unit"]
+    assert len(set(store)) == len(store) and name in store
 
 
 @pytest.mark.parametrize(

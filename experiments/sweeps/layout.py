@@ -1,0 +1,116 @@
+"""The arrays of a sweep's store: names, types, dimensions, attributes, coordinates."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.errors import UserError
+from experiments.sweeps import observables
+
+if TYPE_CHECKING:
+    from experiments.sweeps.sweep_file import Sweep
+
+DONE = "done"
+UNIT = "unit"  # the dimension of `done`
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One array: its type, dimensions after those of the cells, and attributes."""
+
+    dtype: str
+    extra: tuple[tuple[str, int], ...]
+    attributes: Mapping[str, Any]
+
+
+def variables(sweep: "Sweep") -> dict[str, Variable]:
+    """The arrays that hold the results of a sweep."""
+    return dict(_results(sweep))
+
+
+def _results(sweep: "Sweep") -> Iterator[tuple[str, Variable]]:
+    import simulator as sim
+
+    names = list(sim.OUTCOME_NAMES)
+    if sweep.reduce is None:
+        advice = {name: sim.Outcome[getattr(sim.Outcome, name)] for name in names}
+        codes = {"flag_values": list(range(len(names))), "flag_meanings": names}
+        texts = {"long_name": "why the run ended", "advice": advice}
+        yield observables.OUTCOME, Variable("u1", (), texts | codes)
+        yield from _recorded(sweep)
+        return
+    outcomes = (("outcome", len(names)),)
+    yield "runs", Variable("i8", outcomes, {"long_name": "runs per outcome"})
+    for name, variable in _recorded(sweep):
+        for statistic in sweep.reduce.statistics:
+            texts = dict(variable.attributes)
+            texts["long_name"] += f": {statistic} over {', '.join(sweep.reduce.over)}"
+            if statistic == "count":
+                texts["units"] = "1"
+            yield f"{name}_{statistic}", replace(variable, attributes=texts)
+        if name in sweep.reduce.bins:
+            bins = ((f"{name}_bin", sweep.reduce.bins[name][2]),)
+            texts = {"long_name": f"runs per bin of {name}", "units": "1"}
+            yield f"{name}_histogram", Variable("i8", bins, texts)
+
+
+def _recorded(sweep: "Sweep") -> Iterator[tuple[str, Variable]]:
+    """The name and the array of each observable: at the end, then on the way."""
+    for name in sweep.record:
+        yield name, Variable("f8", (), _texts(name))
+    if sweep.along is None:
+        return
+    times = ((sweep.along.dim, len(sweep.along.values)),)
+    for name, stored in zip(sweep.along.record, sweep.along.names, strict=True):
+        texts = _texts(name)
+        texts["long_name"] = texts["long_name"].replace("at the end", "on the way")
+        yield stored, Variable("f8", times, texts)
+
+
+def _texts(name: str) -> dict[str, Any]:
+    known = observables.find(name)
+    assert known is not None
+    return {"long_name": known.text, "units": known.units}
+
+
+def coordinates(sweep: "Sweep") -> dict[str, np.ndarray]:
+    """Every dimension's values: those of the axes, outcomes' names, middles of bins."""
+    return dict(_dimensions(sweep))
+
+
+def _dimensions(sweep: "Sweep") -> Iterator[tuple[str, np.ndarray]]:
+    import simulator as sim
+
+    for axis in sweep.kept:
+        yield axis.dim, axis.values
+    if sweep.along is not None:
+        yield sweep.along.dim, sweep.along.values
+    if sweep.reduce is not None:
+        yield "outcome", np.array(sim.OUTCOME_NAMES, dtype=object)
+        for name, (low, high, count) in sweep.reduce.bins.items():
+            edges = np.linspace(low, high, count + 1)
+            yield f"{name}_bin", (edges[1:] + edges[:-1]) / 2
+
+
+def check_names(sweep: "Sweep") -> None:
+    """Raise `UserError` if two things in the store would have the same name.
+
+    Dimensions, arrays and the markers of what is stored share one space of names.
+    """
+    dims = [name for name, _ in _dimensions(sweep)]
+    names = [*dims, *(name for name, _ in _results(sweep)), DONE, UNIT]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(
+                f"the store would have two things called {name}; {_way_out(sweep, name)}."
+            )
+
+
+def _way_out(sweep: "Sweep", name: str) -> str:
+    for axis, slot in zip(sweep.axes, sweep.places, strict=True):
+        full = f"model.{slot.name}" if slot.path[0] == "model" else slot.name
+        if axis.dim == name and axis.name != full:
+            return f'give the axis its full name, "{full}"'
+    return "leave one of them out"

@@ -1,0 +1,134 @@
+"""The root of a store: its attributes, and what describes its arrays.
+
+It is one JSON text that is kept twice, as `zarr.json` and as `done/root.json`. It holds
+the SHA-256 of all that it says, so that a change of either file is seen, and each is
+mended from the other. The description beside each array is mended from the root.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import UserError
+from experiments.output import write_bytes
+from experiments.sweeps.layout import DONE
+
+FORMAT = 2
+FILE, COPY = "zarr.json", f"{DONE}/root.json"
+SEAL = "sha256"
+Table = dict[str, Any]
+
+
+def _digest(table: Mapping[str, Any]) -> str:
+    own = {k: v for k, v in table["attributes"].items() if k != SEAL}
+    text = json.dumps({**table, "attributes": own}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _parsed(file: Path) -> Table | None:
+    """What the file says, if that is a group with attributes."""
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+        return table if isinstance(table["attributes"], dict) else None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def _whole(file: Path) -> Table | None:
+    """What the file says, if nothing of it has changed since it was written."""
+    table = _parsed(file)
+    sealed = table is not None and table["attributes"].get(SEAL) == _digest(table)
+    return table if sealed else None
+
+
+def write(path: Path, table: Table) -> None:
+    """Seal the root of the store and write it, and its copy after it."""
+    table["attributes"][SEAL] = _digest(table)
+    content = json.dumps(table, indent=2).encode()
+    for name in (FILE, COPY):
+        write_bytes(path / name, content)
+
+
+def read(path: Path, damaged: bool = False) -> Table:
+    """The root of an existing store; with `damaged`, one of the copies will do.
+
+    Raises `UserError` if it is no store, damaged, or of another format.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist; compute it first, or give --out.")
+    whole, copy = _whole(path / FILE), _whole(path / COPY)
+    found = whole or copy
+    number = _old_format(path) if found is None else found["attributes"]["format"]
+    if number not in (None, FORMAT):
+        raise UserError(
+            f"{path} was written in format {number}, this version reads {FORMAT}: use "
+            "the version that wrote it (see its stamp), or --overwrite it."
+        )
+    if found is None:
+        raise UserError(
+            f"{path} is not a store of a sweep, or both its {FILE} and {COPY} are "
+            "damaged; choose another place with --out."
+        )
+    if whole is None and not damaged:
+        raise UserError(
+            f"{path / FILE} is damaged; look with --check, mend with --repair."
+        )
+    return found
+
+
+def attributes(path: Path, damaged: bool = False) -> Table:
+    """The attributes in `read`."""
+    return read(path, damaged)["attributes"]
+
+
+def _old_format(path: Path) -> Any:
+    """The format of a store that was made before roots were sealed."""
+    table = _parsed(path / FILE)
+    if table is None or not {"format", "sweep", "stamp"} <= table["attributes"].keys():
+        return None
+    number = table["attributes"]["format"]
+    return number if isinstance(number, int) and number < FORMAT else None
+
+
+def is_store(path: Path) -> bool:
+    """Whether the folder is a store of a sweep, of this format or another."""
+    try:
+        read(path, damaged=True)
+    except UserError:
+        return _old_format(path) is not None
+    return True
+
+
+def _damaged(path: Path) -> list[tuple[Path, bytes]]:
+    """The files that do not say what they have to, and what that is."""
+    table = read(path, damaged=True)
+    content = json.dumps(table, indent=2).encode()
+    found = []
+    for file in (path / FILE, path / COPY):
+        if not file.is_file() or file.read_bytes() != content:
+            found.append((file, content))
+    for name, wanted in table["consolidated_metadata"]["metadata"].items():
+        file = path / name / FILE
+        try:
+            same = json.loads(file.read_text(encoding="utf-8")) == wanted
+        except (OSError, ValueError, RecursionError):
+            same = False
+        if not same:
+            found.append((file, json.dumps(wanted, indent=2).encode()))
+    return found
+
+
+def damages(path: Path) -> list[Path]:
+    """Files that describe the store or an array, and are lost or changed."""
+    return [file for file, _ in _damaged(path)]
+
+
+def mend(path: Path) -> list[Path]:
+    """Write those again; which they were."""
+    damaged = _damaged(path)
+    for file, content in damaged:
+        file.parent.mkdir(exist_ok=True)
+        write_bytes(file, content)
+    return [file for file, _ in damaged]
