@@ -30,7 +30,7 @@ from peers import diffrax_peer, scipy_peer, warm
 
 import simulator as sim
 from experiments.diagrams import preset
-from experiments.sweeps import assembly, grid, march, store, sweep_file
+from experiments.sweeps import assembly, grid, march, root, sweep_file
 from experiments.sweeps.claims import Shard
 
 CORES = os.cpu_count() or 1
@@ -184,7 +184,7 @@ def main():
     ours_each, diffrax_each = took / million.num_cells, diffrax_took / args.cells
     report = {
         "cores": CORES,
-        "format": store.FORMAT,
+        "format": root.FORMAT,
         "million_cells_s": took,
         "unresolved": int((outcome != 0).sum()),
         "peak_memory_gib": memory,

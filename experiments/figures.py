@@ -111,13 +111,9 @@ def _arrays(path: Path) -> dict[str, Any]:
 
 
 def _draw_diagram(name: str, path: Path):
-    from experiments.diagrams import drawing
-    from experiments.sweeps import grid, march, store
+    from experiments.diagrams import drawing, saved
 
-    diagram = preset.load(diagrams()[name])
-    cells = grid.cut(diagram.sweep)
-    target = store.open_store(path, diagram.sweep, cells, mode="r")
-    return drawing.draw(diagram, march.all_columns(target))
+    return drawing.draw(*saved.load(path))
 
 
 def main(args: argparse.Namespace) -> int:

@@ -49,7 +49,7 @@ DIVERGING = ("gain", "gain_mean", "peak_gain")
 def value(diagram: Diagram, name: str, columns: Columns) -> np.ndarray:
     """What a panel shows, `[y, x]`. Infinite values are left out."""
     order = [axis.name for axis in diagram.sweep.kept]
-    table = np.asarray(columns[DERIVED.get(name, name)], float)
+    table = _stored(name, columns)
     if order == [diagram.x, diagram.y]:
         table = table.T
     if name in DERIVED:
@@ -57,6 +57,11 @@ def value(diagram: Diagram, name: str, columns: Columns) -> np.ndarray:
         with np.errstate(invalid="ignore"):
             table = -np.gradient(table, np.log10(x), axis=1)
     return np.where(np.isfinite(table), table, np.nan)
+
+
+def _stored(name: str, columns: Columns) -> np.ndarray:
+    """The array that a panel is drawn of, as it was stored."""
+    return np.asarray(columns[DERIVED.get(name, name)], float)
 
 
 def _axis(sweep: Sweep, name: str):
@@ -98,10 +103,9 @@ def draw(diagram: Diagram, columns: Columns):
     width = COLUMN * 1.15 if number == 1 else PAGE * number / 2.6
     figure, axes = panels(number, width=width, height=3.1)
     lines = [(LINES[name], line(diagram, LINES[name])) for name in diagram.lines]
-    gaps = False
+    raw = [_stored(name, columns) for name in diagram.values]
     for panel, name in zip(axes[0], diagram.values, strict=True):
         shown = np.ma.masked_invalid(value(diagram, name, columns))
-        gaps = gaps or np.ma.is_masked(shown)
         image = _paint(panel, diagram, name, shown)
         handles = _draw_lines(panel, lines, BLACK)
         shows = _shows(diagram, name)
@@ -115,8 +119,13 @@ def draw(diagram: Diagram, columns: Columns):
     for panel in axes[0][1:]:
         panel.set_ylabel("")
         panel.tick_params(labelleft=False)
+    gaps = []
+    if any(np.isinf(table).any() for table in raw):
+        gaps.append("no such time, or from the start")
+    if any(np.isnan(table).any() for table in raw):
+        gaps.append("no number: failed, or nothing to summarise")
     if gaps:
-        handles.append(Patch(fc="0.85", label="no such time, or from the start"))
+        handles.append(Patch(fc="0.85", label="; ".join(gaps)))
     if handles:
         figure.legend(
             handles=handles, loc="outside lower center", ncol=number, handlelength=2.2

@@ -21,7 +21,7 @@ class Line:
 
     `most`: cells along an axis at which it is computed (some are slow). `needs`: axes
     or parameters besides those of the base models; `goal` is the accuracy at which runs
-    end.
+    end. Along any other axis the line would be false, and is left out.
     """
 
     label: str
@@ -120,10 +120,8 @@ LINES: dict[str, Line] = {
     "hard_side": Line(
         r"$\pi_0(k)\,\delta_k = \pi_0(*)\,\Delta$", _hard_side, ("patterns",)
     ),
-    "first_move": Line("left of it: most fall from the start", _first_move),
-    "final_change": Line(
-        "right of it: improves on average (between: up, then down)", _final_change
-    ),
+    "first_move": Line("as many rise as fall at first", _first_move),
+    "final_change": Line("no change on average in the end", _final_change),
     "same_pay": Line(
         "paid the same; beyond, the rival wins in the end", _same_pay, _OWN
     ),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments import toml_files, words
 from experiments.errors import UserError
@@ -24,9 +25,8 @@ DERIVED = {"crossing_degree": "log10_crossing", "t0_degree": "log10_t0"}
 class Diagram:
     """A sweep over `x` and `y`, and what is drawn: one panel per value, and `lines`."""
 
-    name: str
     sweep: Sweep
-    text: str
+    text: str  # of the sweep file, with `[figure]`
     x: str
     y: str
     values: tuple[str, ...]
@@ -58,13 +58,14 @@ def load(
 
     `x`, `y`: `NAME=LOW:HIGH` or `NAME=LOW:HIGH:log`. Raises `UserError`.
     """
-    from experiments.diagrams.lines import LINES
+    import tomli_w
+
     from experiments.sweeps import sweep_file
 
     if name not in names():
         raise UserError(f"preset {name} is unknown; choose from {', '.join(names())}.")
-    text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
-    table = toml_files.parse(text)
+    path = FOLDER / f"{name}.toml"
+    table = toml_files.parse(path.read_text(encoding="utf-8"))
     figure = table.pop("figure")
     for side, given in (("x", x), ("y", y)):
         if given is not None:
@@ -82,7 +83,12 @@ def load(
     if value is not None:
         figure["value"] = [value]
         _record(table, value)
-    sweep = sweep_file.read(table, seed)
+    text = tomli_w.dumps(table | {"figure": figure})
+    return of_sweep(sweep_file.read(table, seed), figure, text)
+
+
+def of_sweep(sweep: Sweep, figure: Mapping[str, Any], text: str) -> Diagram:
+    """What `figure` asks for, drawn of the sweep. Raises `UserError`."""
     dims = {axis.name for axis in sweep.kept}
     if dims != {figure["x"], figure["y"]}:
         raise UserError(f"a diagram has two axes; these are {', '.join(sorted(dims))}.")
@@ -90,23 +96,33 @@ def load(
     for name in DERIVED.keys() & set(figure["value"]):
         if lowest <= 0:
             raise UserError(f"{name} is a slope along log x; give an x above 0.")
-    known = dims | set(sweep.fixed) | set(goal(sweep))
-    lines = [line for line in figure["lines"] if known >= set(LINES[line].needs)]
     return Diagram(
-        name=name,
         sweep=sweep,
         text=text,
         x=figure["x"],
         y=figure["y"],
         values=tuple(figure["value"]),
-        lines=tuple(lines),
+        lines=tuple(line for line in figure["lines"] if _holds(line, sweep)),
     )
 
 
+def _holds(line: str, sweep: Sweep) -> bool:
+    """Whether the line takes account of all that varies, and has what it needs."""
+    from experiments.diagrams.lines import LINES
+
+    needs = set(LINES[line].needs)
+    known = {axis.name for axis in sweep.kept} | set(sweep.fixed) | set(goal(sweep))
+    varied = zip(sweep.kept, sweep.places, strict=False)
+    others = {axis.name for axis, slot in varied if slot.path[0] != "model"}
+    return known >= needs >= others
+
+
 def goal(sweep: Sweep) -> dict[str, float]:
-    """The accuracy at which runs end, if that is what they wait for."""
+    """The accuracy at which all runs end, if that is what they wait for."""
     import simulator as sim
 
+    if any(slot.path[0] == "until" for slot in sweep.places):
+        return {}
     until = sweep.roots.get("until")
     return {"goal": float(until.level)} if isinstance(until, sim.Accuracy) else {}
 

@@ -49,7 +49,17 @@ def draw(data):
     )
     axis.plot(data["boundary"], data["lead"], color=BLACK, label=r"$ACC_0 = s_{r'}$")
     axis.set_xlim(data["rare"][0], 1)
-    axis.text(0.7, 0.46, "regime 1", rotation=90, ha="center", va="top", fontsize=6.5)
+    inside = np.sqrt(data["boundary"][-1])  # halfway from the boundary to 1
+    axis.annotate(
+        "regime 1",
+        (inside, data["lead"][-1]),
+        xytext=(0, -4),
+        textcoords="offset points",
+        rotation=90,
+        ha="center",
+        va="top",
+        fontsize=6.5,
+    )
     axis.set(
         xscale="log",
         yscale="log",

@@ -212,10 +212,11 @@ def _named(path: Path) -> str:
 
 def _lines(result: dict, shard: Shard, trains: bool, redo: str | None) -> list[str]:
     outcomes = ", ".join(f"{k} {n:,}" for k, n in result["outcomes"].items())
+    place = json.dumps(result["store"], ensure_ascii=False)
     lines = [
         f"cells      {result['cells']:,}, {result['missing']:,} not stored yet",
         f"outcomes   {outcomes or '-'}",
-        f"load       xarray.open_zarr({json.dumps(result['store'], ensure_ascii=False)})",
+        f"load       xarray.open_zarr({place})",
     ]
     usual = "horizon" if trains else "reached"
     lines += [f"           {k}: {v}" for k, v in result["advice"].items() if k != usual]

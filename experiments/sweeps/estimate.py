@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.sweeps import grid, solving, store
+from experiments.sweeps import grid, layout, solving, store
 from experiments.sweeps.sweep_file import Sweep
 
 SAMPLES = (256, 4096)  # runs; the difference tells the time of one
@@ -63,7 +63,7 @@ def _recorded(sweep: Sweep) -> int:
 def disk(sweep: Sweep) -> int:
     """Bytes of the result before compression."""
     size = 0
-    for variable in store.variables(sweep).values():
+    for variable in layout.variables(sweep).values():
         extra = math.prod(number for _, number in variable.extra)
         size += sweep.num_cells * extra * np.dtype(variable.dtype).itemsize
     return size
@@ -94,7 +94,7 @@ def lines(sweep: Sweep, target: store.Store | None) -> str:
             f"cells   {sweep.num_cells:,}, {runs:,} runs, {cells.num_units:,} units",
             f"memory  {_size(held)} at most, about",
             f"disk    {_size(disk(sweep))} before compression, "
-            f"{cells.num_units * (len(store.variables(sweep)) + 1):,} files",
+            f"{cells.num_units * (len(layout.variables(sweep)) + 1):,} files",
             f"time    {_duration((1 - done) * took.warm)} on this machine, and "
             f"{_duration(took.compiling)} of compiling",
             *([] if target is None else [f"stored  {done:.0%} of {target.path}"]),

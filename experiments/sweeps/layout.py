@@ -103,9 +103,8 @@ def check_names(sweep: "Sweep") -> None:
     names = [*dims, *(name for name, _ in _results(sweep)), DONE, UNIT]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(
-                f"the store would have two things called {name}; {_way_out(sweep, name)}."
-            )
+            advice = _way_out(sweep, name)
+            raise UserError(f"the store would have two things called {name}; {advice}.")
 
 
 def _way_out(sweep: "Sweep", name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import UserError
-from experiments.sweeps import grid, root, solving, store
+from experiments.sweeps import grid, making, root, solving, store
 from experiments.sweeps.claims import Shard
 from experiments.sweeps.grid import Grid, Unit
 from experiments.sweeps.place import Place
@@ -80,9 +80,9 @@ def begin(
     cells = grid.cut(sweep)
     stamp = identity(sweep, cells)
     if overwrite and path.exists():
-        store.remove(path)
+        making.remove(path)
     if not path.exists():
-        store.create(path, sweep, cells, stamp, text)
+        making.create(path, sweep, cells, stamp, text)
     place = Place(path)
     agree(path, sweep, stamp, mix)
     target = store.open_store(path, sweep, cells)
@@ -109,7 +109,7 @@ def agree(
             continue
         found.append(what)
         config = key == "config_sha256"
-        fits = not config or store.fits(path, sweep, grid.cut(sweep))
+        fits = not config or _fits(path, sweep, old, stamp)
         if (mix and fits) or (reading and not config):
             continue
         advice = "give another --out, or --overwrite it"
@@ -121,6 +121,31 @@ def agree(
             change = _change(old.get("config"), new) or change
         raise UserError(f"{path} holds {what} ({change}); {advice}.")
     return found
+
+
+# What may differ between runs of the same cells.
+SETTINGS = ("method", "max_steps", "tolerance")
+
+
+def same_cells(
+    old: Mapping[str, Any], new: Mapping[str, Any], any_recipe: bool = False
+) -> bool:
+    """Whether two identities of sweeps ask the same of the same cells.
+
+    `any_recipe`: recipes need not be written alike, as by another version of the code.
+    """
+    left_out = {*SETTINGS, "recipes"} if any_recipe else {*SETTINGS}
+    keys = {*old, *new} - left_out
+    return all(old.get(key) == new.get(key) for key in keys)
+
+
+def _fits(
+    path: Path, sweep: Sweep, old: Mapping[str, Any], stamp: Mapping[str, Any]
+) -> bool:
+    other_code = old.get("code_sha256") != stamp["code_sha256"]
+    new = json.loads(json.dumps(sweep.identity))
+    same = same_cells(old.get("config", {}), new, any_recipe=other_code)
+    return same and store.fits(path, sweep, grid.cut(sweep))
 
 
 def look(path: Path, sweep: Sweep, mix: bool) -> tuple[Store, list[str]]:

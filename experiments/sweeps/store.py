@@ -10,32 +10,28 @@ Limits: no `fsync`; after a power cut `--check` finds what the disk lost.
 
 import contextlib
 import json
-import shutil
 import tempfile
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import zarr
-from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from experiments.errors import UserError
 from experiments.sweeps import claims, observables, root
 from experiments.sweeps.grid import Grid, Unit
-from experiments.sweeps.layout import DONE, UNIT, coordinates, variables
+from experiments.sweeps.layout import DONE, coordinates, variables
 from experiments.sweeps.place import Place, real
 from experiments.sweeps.sweep_file import Sweep
 
-NOT_DONE = 255  # in place of an outcome's code
 DAMAGE = (ValueError, RuntimeError, OSError)  # what Zarr raises for a bad chunk
 Columns = Mapping[str, np.ndarray]
 Mode = Literal["r", "r+"]
 
 
 class Store:
-    """An open store, written to at `place`. Use `create` and `open_store`."""
+    """An open store, written to at `place`. Use `march.begin` and `open_store`."""
 
     def __init__(
         self,
@@ -149,10 +145,11 @@ class Store:
                 bad.append(self.path / DONE / "c" / str(index))
         return bad
 
-    def damaged_coordinates(self) -> list[str]:
-        """Dimensions whose values are not those of the sweep any more."""
-        bad = []
-        for name, values in coordinates(self._sweep).items():
+    def damaged_coordinates(self, names: Iterable[str] | None = None) -> list[str]:
+        """Dimensions, of all or some, whose values are not those of the sweep."""
+        bad, known = [], coordinates(self._sweep)
+        for name in known if names is None else names:
+            values = known[name]
             try:
                 same = np.array_equal(np.asarray(self._array(name)[:]), values)
             except DAMAGE:
@@ -202,125 +199,29 @@ def _is_no_outcome(values: np.ndarray) -> bool:
     return bool((values >= len(sim.OUTCOME_NAMES)).any())
 
 
-def _compressors():
-    return [ZstdCodec(level=1), Crc32cCodec()]
+def _opened(
+    folder: Path, mode: Mode, sweep: Sweep, grid: Grid, names: Collection[str] = ()
+) -> zarr.Group | None:
+    """The group there, if it has the cells, the units and the arrays of this sweep.
 
-
-def create(
-    path: Path, sweep: Sweep, grid: Grid, stamp: Mapping[str, Any], text: str
-) -> None:
-    """Make a new store, empty; it appears whole or not at all.
-
-    If another process was faster, its store stays. `text`: the sweep file. Raises
-    `UserError` if it cannot be written.
+    Or some arrays, `names`, and the axes.
     """
-    try:
-        with claims.creation(path), _draft(path) as draft:
-            if not path.exists():
-                _fill(draft, sweep, grid, stamp, text)
-                draft.rename(real(path))
-    except OSError as error:
-        raise UserError(
-            f"cannot write {error.filename or path} ({error.strerror}); choose another "
-            "place with --out."
-        ) from None
-
-
-def remove(path: Path) -> None:
-    """Remove the store of a sweep; it disappears whole or not at all.
-
-    A link to it stays. Raises `UserError` for what is no store, or stays.
-    """
-    if not root.is_store(path):
-        raise UserError(
-            f"{path} is not a store of a sweep, or it is damaged; --overwrite removes "
-            "such stores only: choose another place with --out, or remove it yourself."
-        )
-    try:
-        with claims.creation(path), _draft(path) as draft:
-            real(path).rename(draft)
-    except OSError as error:
-        raise UserError(f"cannot remove {path} ({error.strerror}).") from None
-
-
-@contextlib.contextmanager
-def _draft(path: Path) -> Iterator[Path]:
-    """A folder beside a store where one is made or removed, emptied on both ends."""
-    draft = real(path).with_name(f".{real(path).name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)  # what a kill has left
-    draft.mkdir()  # not where a link leads
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
-    attributes = {
-        "title": sweep.table.get("title", "a sweep of pattern-selection"),
-        "format": root.FORMAT,
-        "sweep": text,
-        "stamp": dict(stamp),
-    }
-    group = zarr.create_group(folder, attributes=attributes)
     dims = tuple(axis.dim for axis in sweep.kept)
-    for name, variable in variables(sweep).items():
-        extra = tuple(size for _, size in variable.extra)
-        fill = {"f8": np.nan, "u1": NOT_DONE, "i8": 0}[variable.dtype]
-        group.create_array(
-            name,
-            shape=(*grid.shape, *extra),
-            chunks=(*grid.chunk, *extra),
-            dtype=variable.dtype,
-            fill_value=fill,
-            compressors=_compressors(),
-            dimension_names=(*dims, *(dim for dim, _ in variable.extra)),
-            attributes=dict(variable.attributes),
-        )
-    for name, values in coordinates(sweep).items():
-        kind = str if values.dtype == object else values.dtype
-        array = group.create_array(
-            name,
-            shape=values.shape,
-            chunks=values.shape,
-            dtype=kind,
-            compressors=_compressors(),
-            dimension_names=(name,),
-        )
-        array[:] = values
-    group.create_array(
-        DONE,
-        shape=(grid.num_units,),
-        chunks=(1,),
-        dtype="u1",
-        fill_value=0,
-        compressors=[Crc32cCodec()],
-        dimension_names=(UNIT,),
-        attributes={"long_name": "units of work that are stored"},
-    )
-    with warnings.catch_warnings():
-        # Zarr's own readers and xarray know it; other languages may not.
-        warnings.filterwarnings("ignore", message="Consolidated metadata")
-        zarr.consolidate_metadata(folder)
-    table = json.loads((folder / root.FILE).read_text(encoding="utf-8"))
-    found = table["consolidated_metadata"]["metadata"]
-    table["consolidated_metadata"]["metadata"] = dict(sorted(found.items()))
-    root.write(folder, table)
-
-
-def _opened(folder: Path, mode: Mode, sweep: Sweep, grid: Grid) -> zarr.Group | None:
-    """The group there, if it has the cells, the units and the arrays of this sweep."""
     results, values = variables(sweep), coordinates(sweep)
-    dims = tuple(axis.dim for axis in sweep.kept)
+    if names:
+        results = {name: results[name] for name in names}
+        values = {name: values[name] for name in dims}
+    wanted = {*results, *values, DONE}
     try:
         group = zarr.open_group(folder, mode=mode, use_consolidated=True)
-        if set(group.array_keys()) != {*results, *values, DONE}:
+        found = set(group.array_keys())
+        if not (found >= wanted if names else found == wanted):
             return None
         for name, variable in results.items():
             extra = tuple(size for _, size in variable.extra)
-            array, wanted = group[name], ((*grid.shape, *extra), (*grid.chunk, *extra))
-            names = array.metadata.dimension_names[: len(dims)]
-            if (array.shape, array.chunks) != wanted or tuple(names) != dims:
+            array, sizes = group[name], ((*grid.shape, *extra), (*grid.chunk, *extra))
+            named = array.metadata.dimension_names[: len(dims)]
+            if (array.shape, array.chunks) != sizes or tuple(named) != dims:
                 return None
         same = all(group[name].shape == axis.shape for name, axis in values.items())
         return group if same else None
@@ -335,14 +236,33 @@ def _other_arrays(path: Path) -> UserError:
     )
 
 
-def open_store(path: Path, sweep: Sweep, grid: Grid, mode: Mode = "r+") -> Store:
-    """The store of this sweep. Raises `UserError` if it cannot be read."""
+def open_store(
+    path: Path,
+    sweep: Sweep,
+    grid: Grid,
+    mode: Mode = "r+",
+    names: Collection[str] = (),
+) -> Store:
+    """The store of this sweep. Raises `UserError` if it cannot be read.
+
+    `names`: the arrays that are needed, if not all.
+    """
     root.read(path)
     place = Place(path) if mode == "r+" else None
-    group = _opened(path, mode, sweep, grid)
+    group = _opened(path, mode, sweep, grid, names)
     if group is None:
         raise _other_arrays(path)
     return Store(path, group, sweep, grid, place)
+
+
+def stored_grid(path: Path, sweep: Sweep, name: str) -> Grid:
+    """The cells and units that the array `name` of the store was cut into."""
+    described = root.read(path)["consolidated_metadata"]["metadata"].get(name)
+    if described is None:
+        raise UserError(f"{path} holds no {name}; choose another value.")
+    sides = len(sweep.kept)
+    chunk = described["chunk_grid"]["configuration"]["chunk_shape"]
+    return Grid(tuple(described["shape"][:sides]), tuple(chunk[:sides]))
 
 
 @contextlib.contextmanager

@@ -1,14 +1,19 @@
 """`pattern-selection phase-diagram`: presets, changes, lines, figures."""
 
+import shutil
+
 import numpy as np
 import pytest
 import xarray
+from matplotlib.collections import QuadMesh
+from matplotlib.contour import ContourSet
 
 import theory
 from experiments import cli
-from experiments.diagrams import drawing, lines, preset
+from experiments.diagrams import drawing, lines, preset, saved
 from experiments.errors import UserError
-from experiments.sweeps import grid, march
+from experiments.sweeps import grid, layout, march, root
+from experiments.sweeps.claims import Shard
 from experiments.sweeps.models import FAMILIES
 
 
@@ -83,6 +88,183 @@ def test_slopes_are_those_of_the_stored_times():
     columns = {"log10_crossing": np.broadcast_to(-2.5 * np.log10(x), shape)}
     slope = drawing.value(loaded, "crossing_degree", columns)
     np.testing.assert_allclose(slope, 2.5)
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A store of a diagram, with numbers that need no solver: `values` by name."""
+
+    def make(name, values, **changes):
+        loaded = preset.load(name, **changes)
+        path = tmp_path / f"{preset.file_name(name)}.zarr"
+        target = march.begin(path, loaded.sweep, loaded.text)
+
+        def numbers(sweep, unit):
+            columns = {}
+            for key, variable in layout.variables(sweep).items():
+                extra = tuple(size for _, size in variable.extra)
+                columns[key] = np.zeros((*unit.shape, *extra), variable.dtype)
+                if key in values:
+                    columns[key] = values[key][unit.region]
+            return columns
+
+        march.march(loaded.sweep, target, Shard(), solve=numbers)
+        return loaded, path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "name, changes",
+    [
+        ("quality", {"y": "gap=0.1:0.2:log", "cells": 12}),
+        ("quality", {"y": "bad_rate=0:0.4", "fixed": ["gap=0.2"], "seed": 3}),
+        ("quality", {"cells": 7, "value": "accuracy"}),
+        ("noise", {"cells": 5, "fixed": ["rival_rate=0.4"]}),
+        ("warm-start", {"quick": True}),
+        ("self-confidence", {"cells": 4, "value": "gain_max", "quick": True}),
+        ("steps", {"quick": True, "x": "learning_rate=0.1:1"}),
+        ("bad-mass", {"quick": True}),
+    ],
+)
+def test_a_stored_diagram_is_that_of_its_store(made, name, changes):
+    """Axes, values and lines are the stored ones, whatever the preset says."""
+    if "cells" not in changes:
+        changes = {"cells": 6} | changes
+    loaded, path = made(name, {}, **changes)
+    found, columns = saved.load(path)
+    assert (found.x, found.y, found.values) == (loaded.x, loaded.y, loaded.values)
+    assert found.lines == loaded.lines and found.text == loaded.text
+    assert found.sweep.digest == loaded.sweep.digest
+    for mine, theirs in zip(found.sweep.kept, loaded.sweep.kept, strict=True):
+        np.testing.assert_array_equal(mine.values, theirs.values)
+    shape = tuple(len(axis.values) for axis in loaded.sweep.kept)
+    assert {column.shape for column in columns.values()} == {shape}
+
+
+def test_a_stored_diagram_is_drawn_with_its_own_axes_and_boundary(made, tmp_path):
+    """The boundary in closed form, of the rates and the share that were set.
+
+    ACC_0 = s_r where pi_* gap = (1 - pi_*) (1 - share) (s_r - s_bad).
+    """
+    fixed = ["rival_rate=0.6", "bad_rate=0.2", "rival_share=0.5"]
+    changes = {"y": "gap=0.1:0.2:log", "fixed": fixed, "cells": 40}
+    ramp = np.linspace(0, 1, 40 * 40).reshape(40, 40)
+    _, path = made("quality", {"log10_t0": ramp}, **changes)
+    diagram, columns = saved.load(path)
+    figure = drawing.draw(diagram, columns)
+    panel = figure.axes[0]
+    np.testing.assert_allclose(panel.get_ylim(), (0.1, 0.2))
+    np.testing.assert_allclose(panel.get_xlim(), (1e-6, 0.95))
+    mesh = next(c for c in panel.collections if isinstance(c, QuadMesh))
+    np.testing.assert_array_equal(mesh.get_array(), ramp)
+    (line,) = (c for c in panel.collections if isinstance(c, ContourSet))
+    (line_path,) = line.get_paths()
+    x, gap = line_path.vertices.T
+    np.testing.assert_allclose(x, 1 / (1 + gap / (0.5 * 0.4)), rtol=0.02)
+    assert np.ptp(gap) > 0.09
+
+
+@pytest.mark.parametrize(
+    "name, changes, lines",
+    [
+        ("quality", {"x": "beta=0:0.1"}, ()),
+        ("entanglement", {"x": "beta=0:0.1"}, ()),
+        ("self-confidence", {"x": "beta=0:0.1"}, ()),
+        ("mixture", {"y": "beta=0:0.1"}, ()),
+        ("warm-start", {"x": "level=0.7:0.85"}, ()),
+        ("warm-start", {"y": "beta=0:0.1"}, ()),
+        ("mixture", {"y": "gap=0.1:0.2"}, ("same_pay",)),
+        ("quality", {"y": "bad_rate=0:0.4"}, ("regime",)),
+    ],
+)
+def test_lines_are_drawn_where_they_hold(name, changes, lines):
+    """Theory's lines know nothing of a penalty, or of a goal that varies."""
+    assert preset.load(name, quick=True, **changes).lines == lines
+
+
+def test_a_goal_that_varies_is_no_number_in_a_label():
+    loaded = preset.load("warm-start", x="level=0.7:0.85", quick=True)
+    assert drawing.goal(loaded.sweep) == {}
+    assert "accuracy 0." not in drawing._shows(loaded, "log10_total_time")
+
+
+def test_lines_of_confidence_say_no_side():
+    """Whichever axis is across: to the left of it may be above it."""
+    for name in ("first_move", "final_change"):
+        label = lines.LINES[name].label
+        assert "left" not in label and "right" not in label
+
+
+TIMELESS = "no such time, or from the start"
+NUMBERLESS = "no number: failed, or nothing to summarise"
+
+
+@pytest.mark.parametrize(
+    "missing, said",
+    [
+        ([], []),
+        ([-np.inf], [TIMELESS]),
+        ([np.nan], [NUMBERLESS]),
+        ([np.inf, np.nan], [f"{TIMELESS}; {NUMBERLESS}"]),
+    ],
+)
+def test_what_is_missing_in_a_diagram_is_called_what_it_is(made, missing, said):
+    values = np.linspace(0, 1, 16).reshape(4, 4)
+    values[0, : len(missing)] = missing
+    diagram, columns = saved.load(made("quality", {"log10_t0": values}, cells=4)[1])
+    (legend,) = drawing.draw(diagram, columns).legends
+    assert [text.get_text() for text in legend.get_texts()][1:] == said
+
+
+def change_root(path, **attributes):
+    table = root.read(path)
+    table["attributes"] |= attributes
+    root.write(path, table)
+
+
+def test_diagrams_that_cannot_be_drawn_are_refused_in_one_line(made, tmp_path, capsys):
+    folder = tmp_path / "data"
+    loaded, path = made("quality", {}, cells=4)
+    folder.mkdir()
+    path = path.rename(folder / path.name)
+    good = root.read(path)
+
+    def refused() -> str:
+        assert cli.main(["figures", "phase_quality", "--out", str(tmp_path)]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("error: ") and err.count("\n") == 1
+        root.write(path, good)
+        return err
+
+    usual = preset.load("quality").text
+    change_root(path, sweep=usual)
+    assert "made with another sweep than its text" in refused()
+    change_root(path, sweep=loaded.text.partition("[figure]")[0])
+    assert "no diagram" in refused()
+    table = root.read(path)
+    table["consolidated_metadata"]["metadata"].pop("log10_t0")
+    root.write(path, table)
+    assert "holds no log10_t0" in refused()
+    (path / root.FILE).write_text("?")
+    assert "--repair" in refused()
+    (chunk,) = (c for c in (path / "log10_t0" / "c").rglob("*") if c.is_file())
+    chunk.write_bytes(b"?")
+    assert "damaged in unit 0 (log10_t0)" in refused()
+    target = march.begin(path, loaded.sweep, loaded.text)
+    target.forget(target.grid.unit(0))
+    assert "not complete" in refused()
+    shutil.rmtree(path)
+    assert cli.main(["figures", "phase_quality", "--out", str(tmp_path)]) == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_other_base_models_are_no_settings_that_may_be_mixed(made):
+    """The lines would be of the one, the colours of the other."""
+    _, path = made("quality", {}, cells=4)
+    other = preset.load("quality", cells=4, fixed=["bad_rate=0.2"])
+    with pytest.raises(UserError, match="model.bad_rate was not given, is 0.2"):
+        march.begin(path, other.sweep, other.text, mix=True)
 
 
 def base_of(family, **values):

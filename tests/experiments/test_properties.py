@@ -15,11 +15,11 @@ from experiments.errors import UserError
 from experiments.sweeps import (
     axes,
     grid,
+    layout,
     march,
     models,
     observables,
     solving,
-    store,
     sweep_file,
 )
 
@@ -105,7 +105,7 @@ def test_sweep_files_are_read_or_refused(table):
         return
     cells = grid.cut(sweep)
     assert math.prod(cells.shape) == sweep.num_cells > 0
-    assert set(store.coordinates(sweep)) >= {axis.dim for axis in sweep.kept}
+    assert set(layout.coordinates(sweep)) >= {axis.dim for axis in sweep.kept}
     assert len(sweep.digest) == 64
     with contextlib.suppress(UserError):
         march.check_corners(sweep)

@@ -17,7 +17,7 @@ import zarr
 
 from experiments import cli
 from experiments.errors import UserError
-from experiments.sweeps import claims, grid, march, root, store
+from experiments.sweeps import claims, grid, layout, making, march, root, store
 from experiments.sweeps.claims import Shard
 from tests.experiments.sweeps import small
 
@@ -41,7 +41,7 @@ def cut_small(monkeypatch):
 def no_solver(sweep, unit):
     """Numbers that are quick to have, and those of this unit only."""
     rng = np.random.default_rng(unit.index)
-    names = [name for name in store.variables(sweep) if name != "outcome"]
+    names = [name for name in layout.variables(sweep) if name != "outcome"]
     columns = {name: rng.normal(size=unit.shape) for name in names}
     return columns | {"outcome": np.zeros(unit.shape, np.uint8)}
 
@@ -126,7 +126,7 @@ def begin_slowly(path: str, step: str, reached) -> None:
     the old one, is on its way.
     """
     grid.LANES = 10
-    fill, remove = store._fill, store.shutil.rmtree
+    fill, remove = making._fill, making.shutil.rmtree
 
     def fill_and_wait(*args):
         fill(*args)
@@ -140,9 +140,9 @@ def begin_slowly(path: str, step: str, reached) -> None:
         remove(folder, **more)
 
     if step == "fill":
-        store._fill = fill_and_wait
+        making._fill = fill_and_wait
     else:
-        store.shutil.rmtree = wait_and_remove
+        making.shutil.rmtree = wait_and_remove
     with claims.claim(Path(path), Shard()):
         march.begin(Path(path), many_units(), "", overwrite=True)
 
@@ -584,14 +584,14 @@ def test_a_store_that_is_replaced_while_it_is_opened_is_noticed(stored, monkeypa
 
 def test_another_sweep_that_was_faster_is_not_gone_on_with(tmp_path, monkeypatch):
     cut_small(monkeypatch)
-    path, create = tmp_path / "s.zarr", store.create
+    path, create = tmp_path / "s.zarr", making.create
 
     def slowly(*arguments):
-        monkeypatch.setattr(store, "create", create)
+        monkeypatch.setattr(making, "create", create)
         march.begin(path, small.sweep(until="crossing"), "")
         create(*arguments)
 
-    monkeypatch.setattr(store, "create", slowly)
+    monkeypatch.setattr(making, "create", slowly)
     with pytest.raises(UserError, match="another sweep"):
         march.begin(path, small.sweep(), "")
 
@@ -725,7 +725,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert said.startswith("error: cannot write beside") and said.count("\n") == 1
     monkeypatch.undo()
-    monkeypatch.setattr(store, "_fill", refuse)
+    monkeypatch.setattr(making, "_fill", refuse)
     assert cli.main(["sweep", str(file)]) == 2
     assert "choose another place with --out" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.toml"]

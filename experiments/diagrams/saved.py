@@ -1,0 +1,52 @@
+"""A diagram as it was stored: its axes, values and lines are those of its store.
+
+The store holds the text of its sweep with what was to be drawn of it, `[figure]`.
+"""
+
+import json
+from pathlib import Path
+
+from experiments import toml_files
+from experiments.diagrams import preset
+from experiments.diagrams.preset import DERIVED, Diagram
+from experiments.errors import UserError
+from experiments.sweeps import march, root, store, sweep_file
+from experiments.sweeps.store import Columns
+
+AGAIN = "give phase-diagram again, with --overwrite"
+
+
+def load(path: Path) -> tuple[Diagram, Columns]:
+    """The diagram of a store, and the arrays that it shows.
+
+    Raises `UserError` if the store is damaged, not complete, or none of a diagram, and
+    if its text does not give the sweep that it was made with.
+    """
+    diagram = _described(path)
+    sweep = diagram.sweep
+    names = [DERIVED.get(value, value) for value in diagram.values]
+    cells = store.stored_grid(path, sweep, names[0])
+    target = store.open_store(path, sweep, cells, mode="r", names=names)
+    if target.damaged_coordinates([axis.dim for axis in sweep.kept]):
+        raise UserError(f"{path} has other axes than its text says; {AGAIN}.")
+    if not target.done().all():
+        raise UserError(f"{path} is not complete; give the same phase-diagram again.")
+    return diagram, march.all_columns(target, names)
+
+
+def _described(path: Path) -> Diagram:
+    attributes = root.attributes(path)
+    stamp = attributes["stamp"]
+    try:
+        table = toml_files.parse(attributes["sweep"])
+        figure = table.pop("figure", None)
+        if figure is None:
+            raise UserError("it is of a sweep that is no diagram")
+        sweep = sweep_file.read(table, stamp["seed"])
+        diagram = preset.of_sweep(sweep, figure, attributes["sweep"])
+    except UserError as error:
+        raise UserError(f"{path} cannot be drawn: {str(error).rstrip('.')}.") from None
+    now = json.loads(json.dumps(sweep.identity))
+    if not march.same_cells(stamp["config"], now, any_recipe=True):
+        raise UserError(f"{path} was made with another sweep than its text; {AGAIN}.")
+    return diagram
