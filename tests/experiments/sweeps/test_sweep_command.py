@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,10 +16,10 @@ import xarray
 import zarr
 
 from experiments import cli
-from experiments.sweeps import claims, grid, march, solving
+from experiments.sweeps import claims, command, grid, march, root, solving
 from tests.experiments.heeding import HEEDING
 from tests.experiments.sweeps import small
-from tests.experiments.sweeps.test_reliability import files
+from tests.experiments.sweeps.many import files
 
 SEEDS = """
 record = ["accuracy"]
@@ -207,6 +208,103 @@ def test_unresolved_runs_are_said_and_done_again(file, capsys):
     assert again.attrs["stamp"]["config"]["max_steps"] == 1
 
 
+def test_overwriting_is_refused_while_another_shard_works(file, capsys, monkeypatch):
+    """Its units would go into the new store: numbers of the other sweep."""
+    monkeypatch.setattr(grid, "LANES", 10)
+    path = file.with_suffix(".zarr")
+    assert sweep(file, "--shard", "0/2") == 0
+    before = files(path)
+    file.write_text(small.TEXT.replace("0.3, 6]", "0.4, 6]"))
+    with claims.claim(path, claims.Shard(1, 2)):
+        assert sweep(file, "--shard", "0/2", "--overwrite") == 2
+    err = capsys.readouterr().err
+    assert "shard 1/2; stop it, or wait for it" in err and err.count("\n") == 1
+    assert files(path) == before
+
+
+@pytest.mark.parametrize("how", ["overwritten", "lost"])
+def test_a_store_that_is_replaced_makes_the_exit_code_2(file, capsys, monkeypatch, how):
+    """By a program that knows nothing of locks."""
+    monkeypatch.setattr(grid, "LANES", 10)
+    path, solve, after = file.with_suffix(".zarr"), solving.unit_columns, {}
+    other = small.sweep(axes={"gap": [0.1, 0.2], "best_probability": [0.01]})
+
+    def replaced(sweep, unit):
+        if unit.index == 3:
+            shutil.rmtree(path)
+            if how == "overwritten":
+                march.begin(path, other, "")
+            after.update(files(path))
+        return solve(sweep, unit)
+
+    monkeypatch.setattr(march.march, "__defaults__", (None, replaced))
+    assert sweep(file) == 2
+    err = capsys.readouterr().err
+    assert "removed or replaced by another process" in err and "Traceback" not in err
+    assert files(path) == after
+
+
+@pytest.mark.parametrize("name", [root.FILE, root.COPY])
+def test_a_check_names_a_damaged_root_and_a_repair_mends_it(file, capsys, name):
+    sweep(file)
+    path = file.with_suffix(".zarr")
+    before, content = files(path), (path / name).read_bytes()
+    harms = [content[:-9], b"", content.replace(b'"gap": {', b'"fap": {'), None]
+    for harm in harms:
+        (path / name).unlink() if harm is None else (path / name).write_bytes(harm)
+        (path / "done" / "c" / "0").write_bytes(b"?")
+        capsys.readouterr()
+        assert sweep(file, "--check") == 1
+        out, err = capsys.readouterr()
+        assert f"{path / name} is damaged" in out and not err
+        assert f"{path / 'done' / 'c' / '0'} is damaged" in out
+        assert "1 of 1 units are not stored yet" in out
+        if name == root.FILE:
+            assert sweep(file) == 2
+            assert "--repair" in capsys.readouterr().err
+        assert sweep(file, "--repair") == 0
+        assert files(path) == before
+        assert sweep(file, "--check") == 0
+
+
+def test_only_stores_are_overwritten(file, capsys):
+    path = file.with_suffix(".zarr")
+    zarr.create_group(path, attributes={"title": "mine", "format": 1})
+    before = files(path)
+    assert sweep(file, "--overwrite") == 2
+    err = capsys.readouterr().err
+    assert "not a store of a sweep" in err and err.count("\n") == 1
+    assert files(path) == before
+
+
+def test_printed_commands_can_be_pasted(tmp_path, capsys):
+    """Whatever the files are called, and with all that decides on the store."""
+    file, out = tmp_path / "a; b $(c) 'd\".toml", tmp_path / "e f.zarr"
+    file.write_text("max_steps = 1\n" + small.RARE)
+    assert sweep(file, "--out", out, "--seed", 3) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (load,) = (line for line in lines if line.startswith("load"))
+    assert eval(load.removeprefix("load").strip(), {"xarray": xarray}).log10_t0.size
+    (command,) = (line for line in lines if "--redo-unresolved" in line)
+    given = shlex.split(command)
+    assert given[:2] == ["pattern-selection", "sweep"] and given[-1] == "N"
+    assert cli.main([*given[1:-1], "20000"]) == 0
+    out, err = capsys.readouterr()
+    assert "60 cells computed again" in out and "--redo-unresolved" not in out
+
+
+def test_a_printed_command_keeps_precision_and_mixture():
+    words = ["sweep", "./-x.toml", "--precision", "float32", "--mix"]
+    args = cli.build_parser(words).parse_args(words)
+    args.seed_given = False
+    said = shlex.split(command._redo(args))
+    assert said[1:-3] == words and said[-3:] == [
+        "--redo-unresolved",
+        "--max-steps",
+        "N",
+    ]
+
+
 @pytest.mark.slow
 def test_a_cell_alone_gives_the_same_number(file, capsys):
     sweep(file)
@@ -359,7 +457,7 @@ def test_another_sweep_is_refused_by_what_has_changed(file, capsys):
     assert "axes.gap.linspace was [0.1, 0.3, 6], is [0.1, 0.4, 6]" in err
 
 
-def test_a_store_is_overwritten_and_other_folders_are_left(file, capsys):
+def test_another_folder_is_no_store(file, capsys):
     (file.parent / "mine").mkdir()
     assert sweep(file, "--out", file.parent / "mine") == 2
     assert "--overwrite" not in capsys.readouterr().err
