@@ -19,6 +19,7 @@ import numpy as np
 import zarr
 
 from experiments.errors import UserError
+from experiments.output import write_bytes
 from experiments.sweeps import claims, observables, root
 from experiments.sweeps.grid import Grid, Unit
 from experiments.sweeps.layout import DONE, coordinates, variables
@@ -274,7 +275,7 @@ def viewed(path: Path, sweep: Sweep, grid: Grid) -> Iterator[Store]:
     table = root.read(path, damaged=True)
     with tempfile.TemporaryDirectory() as folder:
         view = Path(folder)
-        (view / root.FILE).write_text(json.dumps(table), encoding="utf-8")
+        write_bytes(view / root.FILE, json.dumps(table).encode())
         for name in table["consolidated_metadata"]["metadata"]:
             (view / name).symlink_to(real(path / name))
         group = _opened(view, "r", sweep, grid)

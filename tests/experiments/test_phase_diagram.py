@@ -256,7 +256,7 @@ def test_diagrams_that_cannot_be_drawn_are_refused_in_one_line(made, tmp_path, c
     assert "not complete" in refused()
     shutil.rmtree(path)
     assert cli.main(["figures", "phase_quality", "--out", str(tmp_path)]) == 2
-    assert "does not exist" in capsys.readouterr().err
+    assert "no saved data" in capsys.readouterr().err
 
 
 def test_other_base_models_are_no_settings_that_may_be_mixed(made):
