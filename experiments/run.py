@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 
 from experiments import base_model, catalogue, until, words
 from experiments.errors import UserError
@@ -93,19 +92,17 @@ def build_signal(items: list[str], rule: catalogue.Entry, options: dict[str, obj
     return simulator.Mixture(parts, [weight for _, weight in parsed])
 
 
-def _warn_of_never(event, problem) -> None:
-    """Say so if no policy has the accuracy at which to stop."""
-    import simulator as sim
+NEVER = {
+    "Accuracy": "no pattern of the base model is right more often",
+    "T0": "all patterns of the base model are right equally often",
+    "Crossing": "some other pattern is always more likely than the best one",
+}
 
-    if not isinstance(event, sim.Accuracy):
-        return
-    best = sim.best_value(problem.log_policy, problem.success_rates)
-    if event.level >= best:
-        print(
-            f"--until {until.write(event)} is never reached: no pattern of the base "
-            f"model is right more often than {best:g}.",
-            file=sys.stderr,
-        )
+
+def _refuse_never(event) -> None:
+    """Say why an event that cannot happen does not."""
+    reason = NEVER.get(type(event).__name__, "no policy on the way is there")
+    raise UserError(f"--until {until.write(event)} is never reached: {reason}.")
 
 
 def report(args: argparse.Namespace) -> dict:
@@ -139,7 +136,6 @@ def report(args: argparse.Namespace) -> dict:
         sim.BelowBase(),
     )
     stop = until.read(event or until.REST, "--until")
-    _warn_of_never(stop, problem)
     few = problem.num_patterns <= MOST_PLATEAUS
     leads = [sim.Leads(k) for k in range(problem.num_patterns)] if few else []
     solution = sim.solve(
@@ -152,6 +148,8 @@ def report(args: argparse.Namespace) -> dict:
         method=args.method,
         **{name: value for name, value in limits.items() if value is not None},
     )
+    if solution.outcome == sim.Outcome.unreachable:
+        _refuse_never(stop)
     rates = np.asarray(problem.success_rates)
     base = np.asarray(problem.log_policy)
     final = np.asarray(solution.log_probs)
@@ -202,7 +200,7 @@ def _plateaus(solution, base, rates, first: int) -> list[dict]:
     """Who leads from when to when; times as those of the result."""
     from simulator.plateaus import sequence
 
-    if not math.isfinite(solution.log_time):
+    if math.isnan(solution.log_time):
         return []
     log_times = solution.event_log_times[first:]
     return [

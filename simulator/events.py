@@ -12,16 +12,22 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool as Bools, Float, Int
 
 from simulator.logspace import Centred, centre, sign_of_mean, total
-from simulator.observables import best_patterns, log_gap, log_optimal_probability
+from simulator.observables import (
+    best_patterns,
+    best_value,
+    log_gap,
+    log_optimal_probability,
+)
 from simulator.parameters import given_array, is_traced, real_array
 from simulator.passage import Passage, drift
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal, Verifiable
 
 Scalar = Float[Array, ""]
+Bool = Bools[Array, ""]
 
 
 class Point(NamedTuple):
@@ -60,8 +66,25 @@ class AbstractEvent(eqx.Module):
         del problem, passage
         return None
 
+    def while_leading(self, problem: Problem, leader: Int[Array, ""]) -> Bool | None:
+        """Whether it holds while this pattern leads, if that is all that counts.
+
+        Engines that know who leads then look at nothing else. None: more counts.
+        """
+        del problem, leader
+        return None
+
+    def impossible(self, problem: Problem, leads: Bools[Array, " K"] | None) -> Bool:
+        """Whether it cannot happen, however long the run, unless it holds at the start.
+
+        `leads`: who is ever the most likely, if that is known. Claimed only where it
+        follows from the problem: no policy is there, or only the limit of policies.
+        """
+        del problem, leads
+        return jnp.asarray(False)
+
     def changes_once(self, signal: AbstractSignal) -> bool:
-        """Whether the sign changes at most once, or only where another pattern leads.
+        """Whether the sign changes at most once.
 
         Along a policy-gradient flow of fixed rewards. If not, the sign is looked at
         within steps too.
@@ -151,6 +174,9 @@ class Gap(AbstractFirst):
     def value(self, point):
         return jnp.log(self.level) - log_gap(point.log_probs, point.rewards)
 
+    def impossible(self, problem, leads):
+        return self.level <= 0
+
     def check(self, problem):
         del problem
         _check_level(self, np.inf)
@@ -171,6 +197,9 @@ class Accuracy(AbstractFirst):
 
     def in_passing(self, problem, passage):
         return _unscored(passage.sign_of_mean(problem.success_rates - self.level))
+
+    def impossible(self, problem, leads):
+        return self.level >= best_value(problem.log_policy, problem.success_rates)
 
     def check(self, problem):
         del problem
@@ -195,6 +224,9 @@ class OptimalProbability(AbstractFirst):
         excess = jnp.where(best, 1.0, 0.0) - self.level
         return _unscored(passage.sign_of_mean(excess))
 
+    def impossible(self, problem, leads):
+        return self.level >= 1
+
     def check(self, problem):
         del problem
         _check_level(self, 1)
@@ -217,6 +249,9 @@ class SuboptimalMass(AbstractFirst):
         best = best_patterns(problem.log_policy, problem.success_rates)
         mass = passage.log_mean(jnp.where(best, 0.0, 1.0))
         return _unscored(jnp.log(self.level) - mass)
+
+    def impossible(self, problem, leads):
+        return self.level <= 0
 
     def check(self, problem):
         del problem
@@ -241,6 +276,9 @@ class T0(AbstractFirst):
         # All rates equal: there is no rival, and nothing to pass.
         return jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
 
+    def impossible(self, problem, leads):
+        return jnp.all(self._lead(problem) < 0)
+
     def changes_once(self, signal):
         return isinstance(signal, Verifiable)
 
@@ -250,25 +288,43 @@ class Crossing(AbstractFirst):
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)
-        ahead = jnp.max(jnp.where(best, point.log_probs, -jnp.inf))
-        return ahead - jnp.max(jnp.where(best, -jnp.inf, point.log_probs))
+        return _lead(point, best)
 
-    def changes_once(self, signal):
-        del signal
-        return True
+    def while_leading(self, problem, leader):
+        return best_patterns(problem.log_policy, problem.success_rates)[leader]
+
+    def impossible(self, problem, leads):
+        if leads is None:
+            return jnp.asarray(False)
+        best = best_patterns(problem.log_policy, problem.success_rates)
+        return ~jnp.any(best & leads)
 
 
 class Leads(AbstractFirst):
-    """The pattern of this number (from 0) becomes the most likely one."""
+    """The pattern of this number (from 0) becomes the most likely one.
+
+    Of several that stay equally likely for ever the one with the lowest number leads.
+    """
 
     pattern: Int[Array, ""] = eqx.field(converter=_as_pattern)
 
     def value(self, point):
-        mine = jnp.arange(len(point.log_probs)) == self.pattern
-        ahead = jnp.max(jnp.where(mine, point.log_probs, -jnp.inf))
-        rest = jnp.max(jnp.where(mine, -jnp.inf, point.log_probs))
-        # Outside the support, never.
-        return jnp.where(ahead > -jnp.inf, ahead - rest, -1.0)
+        numbers = jnp.arange(len(point.log_probs))
+        lead = _lead(point, numbers == self.pattern)
+        # Equally likely, and going the same way.
+        twin = (point.log_probs == point.log_probs[self.pattern]) & (
+            point.direction == point.direction[self.pattern]
+        )
+        first = jnp.argmax(twin) == self.pattern
+        named = jnp.where(first, 1, -1) * jnp.finfo(lead.dtype).tiny
+        return jnp.where(lead == 0, named, lead)
+
+    def while_leading(self, problem, leader):
+        del problem
+        return leader == self.pattern
+
+    def impossible(self, problem, leads):
+        return jnp.asarray(False) if leads is None else ~leads[self.pattern]
 
     def check(self, problem):
         if isinstance(self.pattern, jax.core.Tracer):
@@ -280,9 +336,28 @@ class Leads(AbstractFirst):
                 f"numbered from 0 to {problem.num_patterns - 1}."
             )
 
-    def changes_once(self, signal):
-        del signal
-        return True
+
+def _lead(point: Point, group: Bools[Array, " K"]) -> Scalar:
+    """How far the likeliest of a group is ahead of all others, in log-probability.
+
+    Where they are level what counts is who gains. Negative if the group is outside the
+    support.
+    """
+    log_probs = point.log_probs
+    ahead = jnp.max(jnp.where(group, log_probs, -jnp.inf))
+    behind = jnp.max(jnp.where(group, -jnp.inf, log_probs))
+    top = log_probs == jnp.maximum(ahead, behind)
+
+    def gain(those):
+        return jnp.max(jnp.where(top & those, point.direction, -jnp.inf))
+
+    level = ahead == behind
+    gaining = jnp.sign(jnp.where(level, gain(group) - gain(~group), 0.0))
+    lead = ahead - behind
+    # The slope is that of the lead.
+    shown = gaining * jnp.finfo(lead.dtype).tiny + lead - jax.lax.stop_gradient(lead)
+    lead = jnp.where(level, shown, lead)
+    return jnp.where(ahead > -jnp.inf, lead, -1.0)
 
 
 class BelowBase(AbstractLast):

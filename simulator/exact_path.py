@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from simulator import kronrod
 from simulator.marching import AbstractPath, Move, Walker
@@ -51,6 +51,10 @@ class AbstractExactPath(AbstractPath):
     @abstractmethod
     def place(self, state: State) -> Float[Array, ""]:
         """The v of a state."""
+
+    @abstractmethod
+    def leader(self, state: State) -> Int[Array, ""]:
+        """The most likely pattern of the present piece: between its ends, no other."""
 
     @abstractmethod
     def border(self, state: State) -> Float[Array, ""]:

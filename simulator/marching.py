@@ -92,9 +92,24 @@ class AbstractPath(eqx.Module):
     def inside(self, view: Any, size: Float[Array, ""]) -> State:
         """The state a smaller step away from the start; its time need not be known."""
 
+    def leader(self, state: State) -> Array | None:
+        """Who leads on the piece that a state is on, if the path knows; else None.
+
+        No step goes beyond the end of a piece.
+        """
+        del state
+        return None
+
     def has_to_look(self, event: AbstractEvent) -> bool:
         """Whether the sign of an event may change and change back within a step."""
         return len(self.looks) > 0 and not event.changes_once(self.dynamics.signal)
+
+    def known_to_hold(self, event: AbstractEvent, state: State) -> Array | None:
+        """Whether an event holds all along a piece, if who leads decides; else None."""
+        leader = self.leader(state)
+        if leader is None:
+            return None
+        return event.while_leading(self.dynamics.problem, leader)
 
     def settle(self, view: Any, size: Float[Array, ""]) -> State:
         """The state a smaller step away from the start, with its time."""
@@ -171,6 +186,17 @@ def look(events, point: Point) -> tuple[Float[Array, " E"], Float[Array, " E"]]:
     )
 
 
+def look_at(path: AbstractPath, events, state: State):
+    """`look` at a state. At the ends of pieces the piece of the state counts."""
+    values, scores = look(events, path.point(state))
+    for i, event in enumerate(events):
+        holds = path.known_to_hold(event, state)
+        if holds is not None:
+            size = jnp.maximum(jnp.abs(values[i]), jnp.finfo(values.dtype).tiny)
+            values = values.at[i].set(jnp.where(holds, size, -size))
+    return values, scores
+
+
 class Seen(NamedTuple):
     """An event along a step: its value and its score at fractions of the step."""
 
@@ -188,7 +214,10 @@ def along(path: AbstractPath, events, walker: "Walker", move: Move, new, new_sco
             jnp.stack([walker.values[i], new[i]]),
             jnp.stack([walker.scores[i], new_scores[i]]),
         )
-        if path.has_to_look(event):
+        if path.known_to_hold(event, move.end) is not None:
+            # Only at the start of a step, where it takes over.
+            seen = seen._replace(fractions=jnp.zeros_like(seen.fractions))
+        elif path.has_to_look(event):
             inner = _in_passing(path, event, move)
             seen = jax.tree.map(
                 lambda x, y: jnp.concatenate([x[:1], y, x[1:]]), seen, inner
@@ -323,14 +352,14 @@ def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Wal
     start = path.start()
     log_policy = path.dynamics.problem.log_policy
     first = path.dynamics.point(log_policy)
-    first_values, first_scores = look(events, path.point(start))
+    first_values, first_scores = look_at(path, events, start)
     status = jnp.asarray(RUNNING)
     status = jnp.where(
         path.at_rest(start, run.tolerance), code(Outcome.settled), status
     )
+    status = jnp.where(first.log_speed > -jnp.inf, status, code(Outcome.stationary))
     if until is not None:
         status = jnp.where(first_values[0] >= 0, code(Outcome.reached), status)
-    status = jnp.where(first.log_speed > -jnp.inf, status, code(Outcome.stationary))
     finite = jnp.all(jnp.isfinite(first.rewards)) & ~jnp.isnan(first.log_speed)
     status = jnp.where(finite, status, code(Outcome.nonfinite))
     shape = jax.eval_shape(run.observe, log_policy).shape
@@ -357,7 +386,7 @@ def advance(run: Settings, walker: Walker) -> Walker:
     targets = jnp.append(run.save_log_times, run.max_log_time)
     move = path.move(walker, targets[walker.next_save], run.tolerance)
     accepted = move.accepted
-    new, new_scores = look(events, path.point(move.end))
+    new, new_scores = look_at(path, events, move.end)
     brackets = update_brackets(
         events,
         walker.brackets,
@@ -376,7 +405,9 @@ def advance(run: Settings, walker: Walker) -> Walker:
     running = status == RUNNING
     late = running & (steps >= run.max_steps)
     status = jnp.where(late, code(Outcome.max_steps), status)
-    status = jnp.where(running & move.hopeless, code(Outcome.nonfinite), status)
+    broken = accepted & jnp.any(jnp.isnan(path.log_probs(move.end)))
+    broken = broken | (running & move.hopeless)
+    status = jnp.where(broken, code(Outcome.nonfinite), status)
     saved = walker.saved
     if len(run.save_log_times):
         row = jnp.minimum(walker.next_save, len(run.save_log_times) - 1)
@@ -414,7 +445,7 @@ def ends(run: Settings, walker: Walker) -> Ends:
     """Locate everything that the walk has seen."""
     path, until = walker.path, walker.until
     events, start = watched(run, until), path.start()
-    first_values, _ = look(events, path.point(start))
+    first_values, _ = look_at(path, events, start)
     ended, found = walker.state, walker.brackets.found
     located = locate(path, events, walker.brackets)
     owners = np.array(slots(events), int)
@@ -430,7 +461,7 @@ def ends(run: Settings, walker: Walker) -> Ends:
     for i, event in list(enumerate(events))[skip:]:
         (mine,) = np.nonzero(owners == i)
         slot = mine[0]
-        from_start = first_values[i] > 0
+        from_start = first_values[i] >= 0
         if event.keep == "last":
             from_start = found[slot] & (walker.brackets.size[slot] == 0)
         scores = None
@@ -467,7 +498,8 @@ def report(run: Settings, walker: Walker) -> Solution:
 
 def solution(run: Settings, walker: Walker, found: Ends) -> Solution:
     """What is reported of a walk and its ends."""
-    path, ended, status = walker.path, found.ended, walker.status
+    path, ended = walker.path, found.ended
+    status = verdict(walker, found)
     base = path.dynamics.problem.log_policy
     still = status == code(Outcome.stationary)
     final_log_probs = jnp.where(still, base, path.log_probs(ended))
@@ -480,6 +512,10 @@ def solution(run: Settings, walker: Walker, found: Ends) -> Solution:
     # A limit so early that the path has no number for it.
     early = (status == code(Outcome.horizon)) & (log_time == -jnp.inf)
     log_time = jnp.where(early, run.max_log_time, log_time)
+    never = status == code(Outcome.unreachable)
+    if walker.until is not None:
+        never = never | still
+    log_time = jnp.where(never, jnp.inf, log_time)
     nothing = jnp.zeros((0, *base.shape), base.dtype)
     states = found.states
     return Solution(
@@ -494,6 +530,28 @@ def solution(run: Settings, walker: Walker, found: Ends) -> Solution:
         num_steps=walker.steps,
         method=path.method,
     )
+
+
+def verdict(walker: Walker, found: Ends) -> Array:
+    """The outcome of a walk that is done, with all that is known at its end.
+
+    No NaN leaves an engine with an outcome that is not a failure.
+    """
+    path, status, until = walker.path, walker.status, walker.until
+    if until is not None:
+        dynamics, leads = path.dynamics, None
+        problem, signal = dynamics.problem, dynamics.signal
+        if signal.fixed:
+            rewards = signal(problem, problem.log_policy)
+            lines = dynamics.update.lines(problem, rewards)
+            leads = None if lines is None else lines.ever()
+        waited = status == code(Outcome.horizon)
+        never = waited & until.impossible(problem, leads)
+        status = jnp.where(never, code(Outcome.unreachable), status)
+    ends = [found.ended, *found.states]
+    numbers = [x for end in ends for x in (path.log_probs(end), path.log_time(end))]
+    broken = [jnp.any(jnp.isnan(x)) for x in (*numbers, *found.log_times)]
+    return jnp.where(jnp.any(jnp.stack(broken)), code(Outcome.nonfinite), status)
 
 
 def watched(run: Settings, until: AbstractEvent | None) -> tuple[AbstractEvent, ...]:

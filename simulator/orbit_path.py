@@ -197,6 +197,9 @@ class OrbitPath(AbstractExactPath):
     def place(self, state):
         return state.v
 
+    def leader(self, state):
+        return state.piece.leader
+
     def border(self, state):
         return state.piece.reach
 

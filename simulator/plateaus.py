@@ -38,7 +38,8 @@ def plateaus(
     """The plateaus of one problem, in order; options as in `simulator.solve`.
 
     With fixed rewards a pattern leads at most once: the leaders are the vertices of a
-    convex hull, in order of their rewards. Under another signal a pattern may come
+    convex hull, in order of their rewards; of patterns that stay equally likely for
+    ever the one with the lowest number is named. Under another signal a pattern may come
     back; only its first time in the lead is seen.
 
     Raises `ValueError` for a batch of problems, and like `simulator.solve`.
@@ -69,8 +70,8 @@ def plateaus(
 def sequence(log_policy, log_lead_times, log_end: float) -> list[Plateau]:
     """Plateaus from the first log times at which each pattern leads (inf: never).
 
-    Of patterns that tie for the lead at the start, only those that keep it for a while
-    are listed; who leads at the end is.
+    Of patterns that tie for the lead at the start, only the one that keeps it is
+    listed.
     """
     times = np.array(log_lead_times, dtype=float)
     times[int(np.argmax(log_policy))] = -math.inf

@@ -10,7 +10,14 @@ Proof: with f_k = rho_k - beta (theta_k - theta_ref_k) the flow is `theta_k' = f
 to a shift common to all k, which softmax does not see; each coordinate is a linear
 equation.  []  Source: standard; this project's notation.
 
+So the most likely pattern is that of a lower envelope of lines in `x = t`, with KL in
+`x = (1 - e^(-beta t)) / beta` (`simulator.succession`), and the path falls into pieces.
+
 A place on the path is named by `v = log(1 + t / t_ref)`, `1 / t_ref` the first speed.
+
+Limit: times may be beyond all floats, and log-probabilities are as large. Those below
+minus a quarter of the largest float are given as that, and their patterns stay in the
+support.
 """
 
 from typing import NamedTuple
@@ -18,17 +25,24 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from simulator.dynamics import Dynamics
 from simulator.exact_path import AbstractSmoothPath, Shift, Stretch
 from simulator.logspace import log_expm1
+from simulator.selection import select
+from simulator.succession import Lines
+
+
+FLOOR = 0.25  # of the largest float: no log-probability is below minus that
 
 
 class ReplicatorState(NamedTuple):
-    """A place: `v = log(1 + t / t_ref)`."""
+    """A place: `v = log(1 + t / t_ref)`, who leads there, and the v where it ends."""
 
     v: Float[Array, ""]
+    leader: Int[Array, ""]
+    reach: Float[Array, ""]
 
 
 class ReplicatorPath(AbstractSmoothPath):
@@ -40,22 +54,46 @@ class ReplicatorPath(AbstractSmoothPath):
 
     first_size = largest_size = 0.75
 
+    @property
+    def lines(self) -> Lines:
+        """Whose lower envelope says who leads."""
+        return self.dynamics.update.lines(self.dynamics.problem, self.rewards)
+
     def start(self):
-        return ReplicatorState(jnp.zeros_like(self.log_t_ref))
+        v = jnp.zeros_like(self.log_t_ref)
+        return self._piece(ReplicatorState(v, self.lines.first(), v))
+
+    def _piece(self, state: ReplicatorState) -> ReplicatorState:
+        """The same place, on the piece of its leader."""
+        log_x = self.lines.after(state.leader).log_place
+        beta = jnp.asarray(self.dynamics.update.beta, log_x.dtype)
+        # x = t without a penalty, else (1 - exp(-beta t)) / beta.
+        share = jnp.exp(jnp.log(beta) + log_x)
+        penalised = (beta > 0) & (log_x < jnp.inf)
+        some_share = jnp.where(penalised, share, 0.5)
+        some_beta = jnp.where(penalised, beta, 1.0)
+        log_t = jnp.log(-jnp.log1p(-some_share)) - jnp.log(some_beta)
+        log_t = jnp.where(penalised, log_t, log_x)
+        reach = jnp.logaddexp(0.0, log_t - self.log_t_ref)
+        return state._replace(reach=jnp.maximum(reach, state.v))
 
     def place(self, state):
         return state.v
 
     def border(self, state):
-        return jnp.full_like(state.v, jnp.inf)
+        return state.reach
+
+    def leader(self, state):
+        return state.leader
 
     def waiting(self, state, log_time):
-        del state
-        return ReplicatorState(jnp.logaddexp(0.0, log_time - self.log_t_ref))
+        v = jnp.logaddexp(0.0, log_time - self.log_t_ref)
+        return state._replace(v=v)
 
     def hand_over(self, state, arrived):
-        del arrived
-        return state
+        heir = self.lines.after(state.leader).heir
+        following = self._piece(state._replace(leader=heir))
+        return select(arrived, following, state)
 
     def log_time(self, state):
         return self.log_t_ref + log_expm1(state.v)
@@ -82,10 +120,10 @@ class ReplicatorPath(AbstractSmoothPath):
         return Shift(moved, jnp.ones_like(log_t))
 
     def stretch(self, start, size):
-        end = ReplicatorState(start.v + size)
-        inner = ReplicatorState(start.v + size * jnp.asarray(self.looks, size.dtype))
-        passed = jax.vmap(self.log_probs)(inner)
-        log_rates = self.log_t_ref + jnp.append(inner.v, end.v)
+        end = start._replace(v=start.v + size)
+        inner = start.v + size * jnp.asarray(self.looks, size.dtype)
+        passed = jax.vmap(lambda v: self.log_probs(start._replace(v=v)))(inner)
+        log_rates = self.log_t_ref + jnp.append(inner, end.v)
         return Stretch(end, passed, None, jnp.zeros_like(size), log_rates)
 
     def has_to_look(self, event):
@@ -93,7 +131,7 @@ class ReplicatorPath(AbstractSmoothPath):
         return True
 
     def inside(self, view, size):
-        return ReplicatorState(view.v + size)
+        return view._replace(v=view.v + size)
 
 
 def _log_probs(dynamics: Dynamics, rewards, log_t):
@@ -102,12 +140,15 @@ def _log_probs(dynamics: Dynamics, rewards, log_t):
     inside = problem.log_policy > -jnp.inf
     base = jnp.where(inside, problem.log_policy, 0.0)
     pull = jnp.where(inside, base - problem.log_reference, 0.0)
-    t = jnp.exp(log_t)
+    largest = jnp.finfo(log_t.dtype).max
+    t = jnp.exp(jnp.minimum(log_t, jnp.log(largest) - 1))
     # (1 - exp(-beta t)) / beta, the time that counts.
     penalised = beta > 0
     some_beta = jnp.where(penalised, beta, 1.0)
     forgotten = jnp.where(penalised, -jnp.expm1(-some_beta * t), 0.0)
     counted = jnp.where(penalised, forgotten / some_beta, t)
     shown = rewards - jnp.max(jnp.where(inside, rewards, -jnp.inf))
-    logits = base - forgotten * pull + counted * shown
+    gained, floor = counted * shown, -FLOOR * largest
+    gained = jnp.where(gained > floor, gained, floor)
+    logits = base - forgotten * pull + gained
     return jax.nn.log_softmax(jnp.where(inside, logits, -jnp.inf))

@@ -54,7 +54,7 @@ def find_root(
         # Where f is nothing but rounding, bisection would take many steps to nowhere.
         best = jnp.minimum(jnp.abs(s.f_a), jnp.abs(s.f_b))
         stalled = (jnp.abs(f) >= best) & (best <= rounding)
-        done = (limit >= 0.5) | (f == 0) | stalled
+        done = ~(limit < 0.5) | (f == 0) | stalled  # a bracket of no width, too
         xi, phi = (a - b) / (c - b), (f_a - f_b) / (f_c - f_b)
         safe = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
         interpolated = f_a / (f_b - f_a) * f_c / (f_b - f_c)

@@ -78,6 +78,9 @@ class SlopePath(AbstractSmoothPath):
     def place(self, state):
         return self.inner.place(state.orbit)
 
+    def leader(self, state):
+        return self.inner.leader(state.orbit)
+
     def border(self, state):
         return self.inner.border(state.orbit)
 

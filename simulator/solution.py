@@ -12,7 +12,7 @@ class Outcome(eqx.Enumeration):
     horizon = "The time limit came first; raise the limit or relax the event."
     stationary = (
         "All patterns of the support are paid the same: the policy does not move, and "
-        "no event is waited for."
+        "what does not hold at the start never will."
     )
     settled = (
         "The policy came to rest before the event: no pattern has an advantage any "
@@ -27,6 +27,10 @@ class Outcome(eqx.Enumeration):
         "One step moved a logit by more than 50: odds changed by e^50 at once; lower "
         "the learning rate."
     )
+    unreachable = (
+        "The event cannot happen from this base model, however long the run; choose "
+        "another event or level."
+    )
 
 
 OUTCOME_NAMES = (
@@ -37,6 +41,7 @@ OUTCOME_NAMES = (
     "max_steps",
     "nonfinite",
     "oversized",
+    "unreachable",
 )
 
 
@@ -47,7 +52,9 @@ class Solution(eqx.Module):
     discrete training), because plateaus last longer than floats can say.
 
     - `outcome`: an `Outcome` per lane.
-    - `log_time`, `log_probs`: where the run ended.
+    - `log_time`, `log_probs`: where the run ended. The time is `-inf` if the event to
+      stop at holds from the start, `+inf` if it never will (`unreachable`: the policy
+      is that at the time limit; `stationary`).
     - `event_log_times`: one per event asked for; `-inf`: true from the start (or an
       extremum at the start), `+inf`: did not happen.
     - `event_log_probs`: the policy at those events (the final one where it did not

@@ -27,6 +27,7 @@ from simulator.logspace import Centred, ScaledVector, centre, log_sum
 from simulator.parameters import check_bool, check_real, real, shown
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
+from simulator.succession import Lines
 
 LARGEST_GROUP = 100_000  # h is a sum over all numbers of right answers in a group
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
@@ -68,6 +69,11 @@ class AbstractUpdate(eqx.Module):
         pull = jnp.where(inside, log_probs - problem.log_reference, 0.0)
         return centre(log_probs, jnp.where(inside, rewards - self.beta * pull, 0.0))
 
+    def lines(self, problem: Problem, rewards: Float[Array, " K"]) -> Lines | None:
+        """Whose lower envelope says who leads, for fixed `rewards`; None: unknown."""
+        del problem, rewards
+        return None
+
     def check(self, signal: AbstractSignal) -> None:
         """Raise `ValueError` if a (concrete) parameter or the signal does not fit."""
         del signal
@@ -78,6 +84,13 @@ class AbstractUpdate(eqx.Module):
             raise ValueError(f"`beta` is {beta.min():g}; it must be 0 or positive.")
 
 
+def harmonic_lines(problem: Problem, rewards: Float[Array, " K"]) -> Lines:
+    """The lines of the plain policy gradient, which no clock moves."""
+    slopes = jnp.where(problem.log_policy > -jnp.inf, rewards, 0.0)
+    never = jnp.full((), jnp.inf, slopes.dtype)
+    return Lines(problem.log_policy, slopes, never, jnp.asarray(True), harmonic=True)
+
+
 class PolicyGradient(AbstractUpdate):
     """Gradient of the objective in the logits: velocity pi_k A_k."""
 
@@ -85,6 +98,10 @@ class PolicyGradient(AbstractUpdate):
 
     def velocity(self, advantage):
         return advantage.weighted_by_policy()
+
+    def lines(self, problem, rewards):
+        lines = harmonic_lines(problem, rewards)
+        return eqx.tree_at(lambda x: x.known, lines, jnp.asarray(self.beta) == 0)
 
 
 class NaturalGradient(AbstractUpdate):
@@ -94,6 +111,14 @@ class NaturalGradient(AbstractUpdate):
 
     def velocity(self, advantage):
         return ScaledVector(advantage.values(), jnp.zeros_like(advantage.log_scale))
+
+    def lines(self, problem, rewards):
+        log_policy = problem.log_policy
+        inside = log_policy > -jnp.inf
+        pull = jnp.where(inside, log_policy - problem.log_reference, 0.0)
+        slopes = jnp.where(inside, rewards - self.beta * pull, 0.0)
+        log_limit = -jnp.log(jnp.asarray(self.beta, log_policy.dtype))
+        return Lines(log_policy, slopes, log_limit, jnp.asarray(True), harmonic=False)
 
 
 class AbstractClock(AbstractUpdate):
@@ -112,6 +137,9 @@ class AbstractClock(AbstractUpdate):
 
     def velocity(self, advantage):
         return advantage.weighted_by_policy()
+
+    def lines(self, problem, rewards):
+        return harmonic_lines(problem, rewards)
 
     def log_clock(self, rewards, log_probs):
         inside = log_probs > -jnp.inf

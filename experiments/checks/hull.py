@@ -2,6 +2,7 @@
 
 import numpy as np
 
+import simulator as sim
 import theory
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import (
@@ -12,8 +13,17 @@ from experiments.checks.running import (
     run,
 )
 from experiments.families import SIZES, SMALL, groups, moving
+from experiments.menu import Menu
 
 FLOW = 5000  # problems solved by the numerical flow as well
+CLOCKS = (
+    sim.GroupMean(np.inf),
+    sim.GRPO(8),
+    sim.GRPO(np.inf),
+    sim.PassAtN(4),
+    sim.RejectionSampling(),
+)
+NEAR = 1e-9  # of a slope: hand-overs closer than that are one
 
 
 def _slope(rates, log_policy, log_probs):
@@ -63,12 +73,78 @@ def check(job: Job) -> list[CheckResult]:
         options = {"events": MOMENTS, "progress": job.progress}
         late = run(rates, log_policy, level=level, **options)
         results.append(_hand_over(late, rates, log_policy))
+        results += _leaders(job, rates, log_policy)
         results.append(_ends(late, rates, log_policy, job.progress))
     for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALL):
         level = levels(job.rng, rates, log_policy, (0.01, 4.0))
         runs = run(rates, log_policy, level=level, method="flow")
         results.append(_vertices("", 10 * NUMERICAL, runs, rates, log_policy))
     return results
+
+
+def _leaders(job: Job, rates, log_policy) -> list[CheckResult]:
+    """Who leads at all, and from when on: one pattern of every problem.
+
+    In every clock, with a noisy verifier that may pay for wrong answers.
+    """
+    number = len(rates)
+    noise = job.rng.uniform(0, 0.9, size=(2, number))
+    signal = sim.NoisyVerifier(*noise)
+    rewards = noise[0][:, None] * (1 - rates) + (1 - noise[1])[:, None] * rates
+    hull = theory.dominance_hull(rewards, log_policy)
+    pattern = _some_pattern(job.rng, hull, log_policy)
+    runs = run(
+        rates,
+        log_policy,
+        signal,
+        Menu(CLOCKS, job.rng.integers(len(CLOCKS), size=number)),
+        until=sim.Leads(pattern),
+        progress=job.progress,
+    )
+    mine = hull.vertices == pattern[:, None]
+    vertex, place = mine.any(axis=-1), mine.argmax(axis=-1)
+    enters = np.concatenate([np.zeros((number, 1)), hull.slopes], axis=-1)
+    following = np.minimum(place + 1, enters.shape[1] - 1)
+    leaves = np.where(place < hull.edges, lane_values(enters, following), np.inf)
+    enters = lane_values(enters, place)
+    never = np.isposinf(runs.log_time)
+    then = np.where(never[:, None], log_policy, runs.log_probs)
+    at, scale = _slope(rewards, log_policy, then)
+    before = lane_values(hull.vertices, np.maximum(place - 1, 0))
+    rise = lane_values(rewards, pattern) - lane_values(rewards, before)
+    # Rewards are computed twice, and differ by rounding.
+    rounding = enters * 4 * np.finfo(float).eps / np.where(rise > 0, rise, 1.0)
+    late = np.abs(at - enters) / (NEAR * (enters + scale) + rounding)
+    lead = lane_values(then, pattern) - then.max(axis=-1)
+    short = leaves - enters <= NEAR * (enters + scale)
+    inputs = {"success_rates": rewards, "log_policy": log_policy, "pattern": pattern}
+    return [
+        scored(
+            "B2.vertices",
+            "",
+            # Who leads for less than can be told may be missed, or seen.
+            np.where(vertex == runs.reached, np.where(never, 0.0, lead), -1.0),
+            (runs.reached | never) & ~(vertex & short),
+            **inputs,
+        ),
+        scored(
+            "B2.hand-over",
+            "",
+            1 - late,
+            runs.reached,
+            where=vertex & (enters > 0) & ~short,
+            **inputs,
+        ),
+    ]
+
+
+def _some_pattern(rng, hull, log_policy):
+    """Any pattern of the support, or, for every other problem, a vertex."""
+    any_one = rng.uniform(size=log_policy.shape)
+    any_one = np.where(log_policy > -np.inf, any_one, -1.0).argmax(axis=-1)
+    vertex = rng.integers(hull.edges + 1)
+    vertex = lane_values(hull.vertices, vertex)
+    return np.where(rng.uniform(size=len(vertex)) < 0.5, vertex, any_one)
 
 
 def _hand_over(runs, rates, log_policy) -> CheckResult:
