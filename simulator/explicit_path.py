@@ -60,6 +60,12 @@ class ExplicitPath(AbstractFlowPath):
         share = jax.nn.sigmoid(log_ratio)
         return FlowPoint(point.direction * share, jax.nn.sigmoid(-log_ratio))
 
+    def slope(self, state, size):
+        # A negative size is one in `ell`, backwards.
+        in_ell = size < 0
+        field = _rescale(state.field, in_ell).logits
+        return jnp.where(in_ell, -field, field)
+
     def _from(self, start: FlowState, size):
         """What a step is told. A negative size is one in `ell`.
 

@@ -6,13 +6,18 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from simulator.dynamics import Dynamics
 from simulator.logspace import log_expm1
-from simulator.marching import AbstractPath, Move
+from simulator.marching import AbstractPath, Move, Seen
 
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
+GLIMPSES = np.arange(1, 8) / 8  # parts of a step at which it is interpolated
+DOUBT = 0.02  # of an event's value there
+SECTIONS = 8  # of an interval in which a value is largest
+GOLDEN = 0.5 * (3 - 5**0.5)
 
 
 class FlowPoint(NamedTuple):
@@ -36,6 +41,61 @@ class AbstractFlowPath(AbstractPath):
     @abstractmethod
     def here(self, state: Any) -> FlowPoint:
         """The point of a state."""
+
+    @abstractmethod
+    def slope(self, state: Any, size: Float[Array, ""]) -> Float[Array, " K"]:
+        """The derivative of the logits in the unit in which a step has this size."""
+
+    def has_to_look(self, event):
+        """Whether an event may happen and be undone within a step."""
+        dynamics = self.dynamics
+        plain = dynamics.signal.fixed and not dynamics.update.penalised
+        known = plain and event.changes_once(dynamics.signal)
+        return event.keep == "first" and not known
+
+    def look_within(self, events, walker, move, ends):
+        """A place within the step where an event holds, though at no end of it.
+
+        Where an interpolated step says that it may, states of the engine are looked at.
+        """
+        if not events:
+            return []
+        size, start = move.size, walker.state
+        view = self.view(start, size)
+
+        def values(log_probs):
+            point = self.dynamics.point(log_probs)
+            return jnp.stack([event.value(point) for event in events])
+
+        fractions = jnp.asarray(GLIMPSES, size.dtype)
+        glimpses = jax.vmap(values)(self._interpolated(start, move, fractions))
+        before = jnp.stack([seen.values[0] for seen in ends])
+        outside = jnp.maximum(before, jnp.stack([seen.values[1] for seen in ends]))
+        most = jnp.max(glimpses, axis=0)
+        doubtful = move.accepted & (outside <= 0) & (most > outside) & (most > -DOUBT)
+
+        def one(index, middle, doubtful, before):
+            def value(f):
+                return values(self.log_probs(self.inside(view, f * size)))[index]
+
+            f, most = _towards_maximum(value, middle, fractions[0], doubtful)
+            nothing = jnp.zeros_like(f)
+            seen = Seen(f, jnp.where(doubtful, most, before), nothing)
+            return jax.tree.map(lambda x: x[None], seen)
+
+        middles = fractions[jnp.argmax(glimpses, axis=0)]
+        given = (jnp.arange(len(events)), middles, doubtful, before)
+        found = jax.lax.map(lambda given: one(*given), given)
+        return [jax.tree.map(lambda x, i=i: x[i], found) for i in range(len(events))]
+
+    def _interpolated(self, start, move: Move, f) -> Float[Array, "N K"]:
+        """About the log-probabilities at parts f of a step, by Hermite's cubic."""
+        first, size = self.here(start).logits, move.size
+        change = self.here(move.end).logits - first
+        left, right = (size * self.slope(end, size) for end in (start, move.end))
+        f = f[:, None]
+        bend = (1 - f) * left - f * right + (2 * f - 1) * change
+        return jax.vmap(self.policy_of)(first + f * change + f * (1 - f) * bend)
 
     @property
     def support(self) -> Bool[Array, " K"]:
@@ -74,6 +134,32 @@ class AbstractFlowPath(AbstractPath):
             pace=next_size,
             **rest,
         )
+
+
+def _towards_maximum(function, middle, reach, wanted):
+    """A place within `reach` of the middle at which a function is large, and its value.
+
+    By golden sections, no more than until it is positive. Unless it is `wanted` nothing
+    is computed: 0, and minus infinity.
+    """
+
+    def go_on(carry):
+        low, x, high, most, count = carry
+        away = jnp.where(high - x > x - low, GOLDEN * (high - x), GOLDEN * (low - x))
+        new = x + jnp.where(count == 0, 0.0, away)
+        found = function(new)
+        better = (found > most) | (count == 0)
+        worse, best = jnp.where(better, x, new), jnp.where(better, new, x)
+        low = jnp.where(worse < best, worse, low)
+        high = jnp.where(worse > best, worse, high)
+        return low, best, high, jnp.where(better, found, most), count + 1
+
+    nothing = jnp.full_like(middle, -jnp.inf)
+    begin = (middle - reach, middle, middle + reach, nothing, jnp.asarray(0))
+    end = jax.lax.while_loop(
+        lambda carry: wanted & (carry[3] <= 0) & (carry[4] < SECTIONS), go_on, begin
+    )
+    return jnp.where(wanted, end[1], 0.0), end[3]
 
 
 def rescaling(error: Float[Array, ""], order: int) -> Float[Array, ""]:

@@ -104,6 +104,24 @@ class AbstractPath(eqx.Module):
         """Whether the sign of an event may change and change back within a step."""
         return len(self.looks) > 0 and not event.changes_once(self.dynamics.signal)
 
+    def look_within(
+        self, events, walker: "Walker", move: Move, ends: "list[Seen]"
+    ) -> "list[Seen]":
+        """What is seen of events within a step, whose `ends` are known."""
+        del walker, ends
+        looks = jnp.asarray(self.looks, move.size.dtype)
+
+        def one(event) -> Seen:
+            quick = None
+            if move.passage is not None:
+                quick = event.in_passing(self.dynamics.problem, move.passage)
+            if quick is None:
+                passed = jax.vmap(lambda p: look([event], self.dynamics.point(p)))
+                quick = tuple(x[:, 0] for x in passed(move.passed))
+            return Seen(looks, *quick)
+
+        return [one(event) for event in events]
+
     def known_to_hold(self, event: AbstractEvent, state: State) -> Array | None:
         """Whether an event holds all along a piece, if who leads decides; else None."""
         leader = self.leader(state)
@@ -207,34 +225,30 @@ class Seen(NamedTuple):
 
 def along(path: AbstractPath, events, walker: "Walker", move: Move, new, new_scores):
     """What is seen of each event: the ends of a step, and if need be what is passed."""
-    found = []
-    for i, event in enumerate(events):
-        seen = Seen(
-            jnp.asarray([0.0, 1.0], move.size.dtype),
-            jnp.stack([walker.values[i], new[i]]),
-            jnp.stack([walker.scores[i], new_scores[i]]),
+    both = jnp.asarray([0.0, 1.0], move.size.dtype)
+    found = [
+        Seen(both, *ends)
+        for ends in zip(
+            jnp.stack([walker.values, new], axis=1),
+            jnp.stack([walker.scores, new_scores], axis=1),
+            strict=True,
         )
+    ]
+    looked = []
+    for i, event in enumerate(events):
         if path.known_to_hold(event, move.end) is not None:
             # Only at the start of a step, where it takes over.
-            seen = seen._replace(fractions=jnp.zeros_like(seen.fractions))
+            found[i] = found[i]._replace(fractions=jnp.zeros_like(both))
         elif path.has_to_look(event):
-            inner = _in_passing(path, event, move)
-            seen = jax.tree.map(
-                lambda x, y: jnp.concatenate([x[:1], y, x[1:]]), seen, inner
-            )
-        found.append(seen)
+            looked.append(i)
+    inner = path.look_within(
+        [events[i] for i in looked], walker, move, [found[i] for i in looked]
+    )
+    for i, within in zip(looked, inner, strict=True):
+        found[i] = jax.tree.map(
+            lambda x, y: jnp.concatenate([x[:1], y, x[1:]]), found[i], within
+        )
     return found
-
-
-def _in_passing(path: AbstractPath, event: AbstractEvent, move: Move) -> Seen:
-    """What is seen of an event at the looks of the path."""
-    looks, quick = jnp.asarray(path.looks, move.size.dtype), None
-    if move.passage is not None:
-        quick = event.in_passing(path.dynamics.problem, move.passage)
-    if quick is None:
-        one = jax.vmap(lambda p: look([event], path.dynamics.point(p)))(move.passed)
-        quick = tuple(x[:, 0] for x in one)
-    return Seen(looks, *quick)
 
 
 def _change(event: AbstractEvent, seen: Seen):

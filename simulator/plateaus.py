@@ -38,9 +38,9 @@ def plateaus(
     """The plateaus of one problem, in order; options as in `simulator.solve`.
 
     With fixed rewards a pattern leads at most once: the leaders are the vertices of a
-    convex hull, in order of their rewards; of patterns that stay equally likely for
-    ever the one with the lowest number is named. Under another signal a pattern may come
-    back; only its first time in the lead is seen.
+    convex hull, in order of their rewards. Of patterns that stay equally likely for
+    ever the one with the lowest number is named. Under another signal a pattern may
+    come back; only its first time in the lead is seen.
 
     Raises `ValueError` for a batch of problems, and like `simulator.solve`.
     """

@@ -33,7 +33,6 @@ from simulator.logspace import log_expm1
 from simulator.selection import select
 from simulator.succession import Lines
 
-
 FLOOR = 0.25  # of the largest float: no log-probability is below minus that
 
 

@@ -50,6 +50,12 @@ class StiffPath(AbstractFlowPath):
     def here(self, state):
         return state
 
+    def slope(self, state, size):
+        del size
+        point = self.dynamics.point(self.policy_of(state.logits))
+        log_rate = point.log_speed + self.log_t_ref + state.ell
+        return jnp.where(point.direction == 0, 0.0, point.direction * jnp.exp(log_rate))
+
     def inside(self, view, size):
         return self._step(view, size)[0]
 

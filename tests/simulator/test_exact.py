@@ -289,8 +289,10 @@ def test_the_gap_times_time_tends_to_nm_over_n_plus_m():
     assert misses[0] > 3 * misses[1] > 9 * misses[2] and misses[2] < 1e-3
 
 
-def test_equal_rewards_are_stationary_and_padding_changes_nothing():
-    assert sim.outcome_names(run([0.4, 0.4], [0.0, 1.0]).outcome)[0] == "stationary"
+def test_equal_rewards_leave_no_gap_and_padding_changes_nothing():
+    equal = run([0.4, 0.4], [0.0, 1.0])
+    assert sim.outcome_names(equal.outcome)[0] == "reached"
+    assert equal.log_time[0] == -np.inf
     plain = run([0.9, 0.6, 0.1], [-2.0, 1.0, 0.0])
     padded = run([0.9, 0.6, 0.1, 0.99], [-2.0, 1.0, 0.0, -np.inf])
     np.testing.assert_allclose(padded.log_time, plain.log_time, rtol=1e-14)

@@ -105,9 +105,10 @@ def test_zero_probability_stays_zero_and_changes_nothing():
     assert np.isneginf(padded.log_probs[0, 3])
 
 
-def test_equal_rates_are_stationary():
+def test_equal_rates_leave_no_gap_and_the_policy_as_it_is():
     solution = run([0.4, 0.4, 0.4], [0.0, 1.0, 2.0])
-    assert sim.outcome_names(solution.outcome)[0] == "stationary"
+    assert sim.outcome_names(solution.outcome)[0] == "reached"
+    assert solution.log_time[0] == -np.inf
     np.testing.assert_allclose(np.exp(solution.log_probs[0, :3]), softmax([0, 1, 2.0]))
 
 

@@ -105,7 +105,9 @@ def by_lines(start, slopes, limit):
         found.append((leader, x))
 
 
-@pytest.mark.parametrize("method", ["exact", pytest.param("flow", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "method", ["exact", pytest.param("flow", marks=pytest.mark.slow)]
+)
 def test_natural_gradient_leaders_follow_straight_lines(rng, method):
     rates, log_policy = problems(rng)
     beta = np.where(np.arange(LANES) % 2, 0.0, 10.0 ** rng.uniform(-2, 1, size=LANES))
