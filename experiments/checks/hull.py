@@ -4,8 +4,9 @@ import numpy as np
 
 import simulator as sim
 import theory
-from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
+from experiments.checks.result import EXACT, NUMERICAL, CheckResult, Job, scored
 from experiments.checks.running import (
+    LONGEST,
     MOMENTS,
     lane_values,
     levels,
@@ -24,6 +25,7 @@ CLOCKS = (
     sim.RejectionSampling(),
 )
 NEAR = 1e-9  # of a slope: hand-overs closer than that are one
+TIMED = 200  # hand-overs whose times are predicted, which is slow
 
 
 def _slope(rates, log_policy, log_probs):
@@ -93,11 +95,12 @@ def _leaders(job: Job, rates, log_policy) -> list[CheckResult]:
     rewards = noise[0][:, None] * (1 - rates) + (1 - noise[1])[:, None] * rates
     hull = theory.dominance_hull(rewards, log_policy)
     pattern = _some_pattern(job.rng, hull, log_policy)
+    clock = job.rng.integers(len(CLOCKS), size=number)
     runs = run(
         rates,
         log_policy,
         signal,
-        Menu(CLOCKS, job.rng.integers(len(CLOCKS), size=number)),
+        Menu(CLOCKS, clock),
         until=sim.Leads(pattern),
         progress=job.progress,
     )
@@ -117,6 +120,11 @@ def _leaders(job: Job, rates, log_policy) -> list[CheckResult]:
     late = np.abs(at - enters) / (NEAR * (enters + scale) + rounding)
     lead = lane_values(then, pattern) - then.max(axis=-1)
     short = leaves - enters <= NEAR * (enters + scale)
+    takes_over = vertex & (enters > 0) & ~short
+    timed = np.flatnonzero(takes_over & runs.reached & (clock == 0))[:TIMED]
+    if job.first:
+        error = _time_error(rewards, log_policy, runs, timed, place)
+        late[timed] = np.maximum(late[timed], error / EXACT)
     inputs = {"success_rates": rewards, "log_policy": log_policy, "pattern": pattern}
     return [
         scored(
@@ -132,10 +140,21 @@ def _leaders(job: Job, rates, log_policy) -> list[CheckResult]:
             "",
             1 - late,
             runs.reached,
-            where=vertex & (enters > 0) & ~short,
+            where=takes_over,
             **inputs,
         ),
     ]
+
+
+def _time_error(rewards, log_policy, runs, lanes, place) -> np.ndarray:
+    """Of the log of the time at which a vertex takes over, in the plain clock."""
+    path = theory.intrinsic_path(rewards[lanes], log_policy[lanes])
+    end = np.full(len(lanes), np.inf)
+    known = theory.time_of(path, theory.Event(place[lanes] - 1, end)).time
+    sure = known < LONGEST
+    with np.errstate(divide="ignore"):
+        error = np.abs(runs.log_time[lanes] - np.log(np.where(sure, known, 1.0)))
+    return np.where(sure, error, 0.0)
 
 
 def _some_pattern(rng, hull, log_policy):
