@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from theory.clock import log_piece_length, time_of
-from theory.dip import has_single_dip_form
-from theory.entanglement import TransitionBounds, has_one_edge, has_t0
+from theory.dip import has_deep_edge, has_single_dip_form
+from theory.entanglement import TransitionBounds, has_t0
 from theory.hull import dominance_hull
 from theory.intrinsic_time import UNRESOLVED, Event, Path, log_differences
 from theory.statement import Claim, Statement
@@ -136,17 +136,20 @@ STATEMENT = Statement(
         ),
         Claim(
             id="B4.dip-depth",
-            words="For one edge and a rare best pattern it is not deeper.",
-            formula="min pi_* ~ 1/((prod pi_0) D^2 max_z (1-z)^2 "
-            "prod (D_k + (delta_k/Delta) D z))",
-            status="formal",
-            hypotheses=has_one_edge,
+            words="And not much deeper, if the likeliest pattern then holds nearly all "
+            "the mass; it does for one edge, others that are worse, and a rare best "
+            "pattern.",
+            formula="(2 pi_i - 1 - pi_*)/M <= min pi_* <= 1/M, "
+            "M = max(a_* prod_{k != i} a_k);  M min pi_* -> 1 as pi_0(*) -> 0",
+            status="proved",
+            hypotheses=has_deep_edge,
         ),
         Claim(
             id="B4.dip-three",
-            words="With three patterns the dip goes to a multiple of pi_0(*)^2.",
-            formula="min pi_* ~ (27/4)(Delta/delta) pi_0(*)^2/(pi_0(r') pi_0(3))",
-            status="formal",
+            words="With three patterns the dip goes to a multiple of pi_0(*)^2 as the "
+            "best one gets rare.",
+            formula="min pi_* / ((27/4)(Delta/delta) pi_0(*)^2/(pi_0(i) pi_0(3))) -> 1",
+            status="proved",
             hypotheses=has_single_dip_form,
         ),
         Claim(

@@ -7,32 +7,50 @@ theta_j')` and `theta_k' = pi_k (rho_k - rho_bar)`, exactly and at any state,
 
 The right side is large when a good pattern (not the best) holds most mass.
 
-**Depth.** On a piece of the hull with dominant pattern i, `1/pi_* = u_* Z` where
-`u_* = p + a_* >= a_*` and `Z >= R(0) = prod_{k != i} a_k` (`theory.clock`). Hence, with
-no assumption on the hull,
+**Depth.** Let i != * be the dominant pattern, `R_0 = prod_{k != i} a_k`. At any state
 
-    min_t pi_*  <=  1 / max_{pieces, tau} [ a_* prod_{k != i} a_k ].             (1)
+    2 pi_i - 1 - pi_*  <=  pi_* a_* R_0  <=  1.                                  (1)
 
-The bracket is a product of nonnegative linear functions of tau, so its logarithm is
-concave: on each piece it has a single maximum, found by bisection. Late, when i = *,
-there is nothing to look for: `a_* = 0`. For one edge, from the most likely pattern i to
-*, with `D = 1/pi_0(*) - 1/pi_0(i)`, `D_k = 1/pi_0(k) - 1/pi_0(i)`, `Delta = rho_* -
-rho_i`, `delta_k = rho_i - rho_k`, and z the fraction of the edge covered, `a_* =
-g D (1 - z)` and `a_k = g (D_k + (delta_k/Delta) D z)`; since `g^K = prod pi_0` (1) is
+*Proof.* `1/pi_* = u_* Z`, and `R = 1/u_i = pi_i Z` satisfies `R_0 <= R <= R_0 + S`,
+`S = sum_{k != i} 1/u_k = (1 - pi_i) Z` (`theory.clock`). Right: `a_* <= u_*`,
+`R_0 <= Z`. Left: `a_* R_0 = u_* R_0 - p R_0 >= u_* (R - S) - 1`, as `p R_0 <= p R = 1`,
+and `u_* (R - S) = (2 pi_i - 1)/pi_*`.  []  In other words, since `pi_k/pi_* = u_*/u_k`,
 
-    min pi_*  <=  1 / ((prod pi_0) D^2 max_z (1-z)^2 prod_{k != i,*} (D_k +
-                                                              (delta_k/Delta) D z)).
+    1/pi_*  <=  a_* R_0 + 3 + 2 sum_{k != i,*} u_*/u_k.                          (2)
 
-For three patterns the maximum is at least the one without D_3, `(delta/Delta) D` times
-`max z (1-z)^2 = 4/27`. So, with `delta > 0`,
+The product is one of nonnegative linear functions of tau, so its logarithm is concave:
+on each piece it has a single maximum, found by bisection. Late, when i = *, there is
+nothing to look for. With M the largest maximum, at the lowest pi_* (if * is not the
+dominant pattern there), and with no assumption on the hull,
 
-    min pi_*  <=  (27/4) (Delta/delta) / ((prod pi_0) D^3),                      (2)
+    (2 pi_i - 1 - pi_*)/M  <=  min_t pi_*  <=  1/M.                              (3)
 
-and as pi_0(*) -> 0 the right side tends to (27/4) (Delta/delta) pi_0(*)^2 /
-(pi_0(i) pi_0(3)).  [] Where the hand-over is deep, `p << a_*` and `R(0)` is nearly Z,
-so that (1) is nearly an equality (formal; within 0.2 % at pi_0(*) = 1e-3).
+*One edge*, from the most likely pattern i to *: with `D = 1/pi_0(*) - 1/pi_0(i)`, `D_k
+= 1/pi_0(k) - 1/pi_0(i)`, `Delta = rho_* - rho_i`, `delta_k = rho_i - rho_k`, and z the
+fraction of the edge covered, `a_* = g D (1 - z)` and `a_k = g (D_k + (delta_k/Delta) D
+z)`. Since `g^K = prod pi_0`,
 
-**How many.** While the product in (1) is a good approximation, it allows one dip per
+    M = (prod pi_0) D^2 max_z (1-z)^2 prod_{k != i,*} (D_k + (delta_k/Delta) D z).
+
+*A rare best pattern.* Let all others be worse than i, `delta_k > 0`, and let pi_0(*) ->
+0, their proportions fixed. Then `M min pi_* -> 1`. *Proof.* For K = 2 pi_* never falls
+(the criterion above), and `M = pi_0(*) pi_0(i) D^2`. For K >= 3 M grows like D^(K-1).
+Where z >= e > 0, `u_*/u_k <= max(1, a_*/a_k) <= max(1, Delta/(delta_k e))` is bounded,
+and (2) gives `1/pi_* <= M + O(1)`. Where z <= e, `1/pi_* <= u_*(0) K/p` since u_* falls
+and `Z <= K/p`; and either `p >= g`, or `1/p = R(p) <= R(g) = g^(K-1) (1 + D (1 - z))
+prod (1 + D_k + (delta_k/Delta) D z)`. As `u_*(0) = g/pi_0(*)`, the first gives at most
+`K/pi_0(*) = o(M)`; the second, against M >= (its product at z = 1/2), at most
+`4 K (2 e)^(K-2) M (1 + o(1))`. Choose e small; afterwards `pi_* >= 1/K`.  []
+
+*Three patterns.* As `max z (1-z)^2 = 4/27`, with `e = pi_0(*)/pi_0(i)` and
+`F = (27/4) (Delta/delta) pi_0(*)^2/(pi_0(i) pi_0(3))`,
+
+    F (1-e)^-3 / (1 + (27/4) (Delta/delta) D_3/D)  <=  1/M  <=  F (1-e)^-3,      (4)
+
+by leaving D_3 out of the maximum, or taking it out at its full size. So, with (3),
+`min pi_* / F -> 1` as pi_0(*) -> 0.  []
+
+**How many.** While the product in (3) is a good approximation, it allows one dip per
 piece, hence at most one per hull edge. For the exact flow we have no proof (status
 "formal") and no counterexample: none among 150,000 random problems of 3 to 10 patterns.
 The last piece has no dip: `theory.tail`. The sign of the criterion at t = 0 does not
@@ -107,7 +125,7 @@ def _log_products(path: Path, best: Ints) -> Floats:
 
 
 def dip_ceiling(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
-    """`log` of the right side of (1), or of pi_0(*) where that is smaller: `[...]`.
+    """`log` of the right side of (3), or of pi_0(*) where that is smaller: `[...]`.
 
     The best pattern's log-probability falls to this value or below it.
     """
@@ -118,10 +136,22 @@ def dip_ceiling(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
     return np.minimum(start, -np.max(products, axis=-1, initial=-np.inf))
 
 
-def dip_three(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
-    """`(27/4) (Delta/delta) pi_0(*)^2 / (pi_0(i) pi_0(3))`, formal: `[...]`.
+def dip_share(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
+    """`2 pi_i - 1 - pi_*` at a state, i its most likely pattern: `[...]`.
 
-    The depth for three patterns and a rare best one; nan unless `has_single_dip_form`.
+    Where i is not the best pattern, pi_* at this state is at least `1/M` times this.
+    """
+    rho, log_pi = checked(rewards, log_policy)
+    lead = np.max(log_pi, axis=-1)
+    best = np.take_along_axis(log_pi, _best(rho, log_pi)[..., None], axis=-1)[..., 0]
+    return np.asarray(2 * np.exp(lead) - 1 - np.exp(best))
+
+
+def dip_three(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
+    """`F = (27/4) (Delta/delta) pi_0(*)^2 / (pi_0(i) pi_0(3))`: `[...]`.
+
+    The limit of the depth, for three patterns and a rare best one. nan unless
+    `has_single_dip_form`.
     """
     rho, log_pi = checked(rewards, log_policy)
     known = has_single_dip_form(rho, log_pi)
@@ -138,6 +168,43 @@ def dip_three(rewards: ArrayLike, log_policy: ArrayLike) -> Floats:
     log_pi = np.where(support(log_pi), log_pi, 0.0)
     scale = np.exp(2 * at(log_pi, high) - at(log_pi, middle) - at(log_pi, low))
     return np.where(known, 6.75 * ratio * scale, np.nan)
+
+
+def dip_three_bounds(
+    rewards: ArrayLike, log_policy: ArrayLike
+) -> tuple[Floats, Floats]:
+    """The two sides of (4), bounds on 1/M, as logarithms: `[...]` each.
+
+    nan unless `has_single_dip_form`.
+    """
+    rho, log_pi = checked(rewards, log_policy)
+    with np.errstate(divide="ignore"):
+        scale = np.log(dip_three(rho, log_pi))
+    known = np.isfinite(scale)
+    inside = support(log_pi)
+    best, first = _best(rho, log_pi)[..., None], np.argmax(log_pi, axis=-1)[..., None]
+    names = np.arange(rho.shape[-1])
+    third = np.argmax(inside & (names != best) & (names != first), axis=-1)[..., None]
+
+    def at(values: Floats, index: Ints) -> Floats:
+        return np.take_along_axis(values, index, axis=-1)[..., 0]
+
+    height = inverse_difference(log_pi, first[..., 0])
+    D, D_3 = (np.where(known, at(height, k), 1.0) for k in (best, third))
+    rise = at(rho, best) - at(rho, first)
+    ratio = rise / np.where(known, at(rho, first) - at(rho, third), 1.0)
+    share = np.where(known, np.exp(at(log_pi, best) - at(log_pi, first)), 0.5)
+    upper = scale - 3 * np.log1p(-share)
+    return upper - np.log1p(np.where(known, 6.75 * ratio * D_3 / D, 0.0)), upper
+
+
+def has_deep_edge(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:
+    """One edge, and all patterns but the best are worse than the likeliest: `[...]`."""
+    rho, log_pi = checked(rewards, log_policy)
+    leader = np.argmax(log_pi, axis=-1)[..., None]
+    above = rho >= np.take_along_axis(rho, leader, axis=-1)
+    rivals = np.sum(support(log_pi) & above, axis=-1)
+    return np.asarray(has_one_edge(rho, log_pi) & (rivals == 2))
 
 
 def has_single_dip_form(rewards: ArrayLike, log_policy: ArrayLike) -> Bools:

@@ -9,28 +9,40 @@ all others, the best one included, until the accuracy overtakes s_r'. Two events
 - `"crossing"`: the best pattern becomes the most likely one: the last hand-over of the
   hull. It may come before or after T0.
 
-Chen, Li, Zou, arXiv 2506.04695 (as reported), Thm 5.4, describe T0 as growing like
-`gamma^(C gamma)` with `gamma = sum_{k != r'} pi_0(k) / pi_0(*)`. What this project
-finds: gamma alone cannot bound T0. In the family `counterexample(e)` gamma is 6 for
-every e, while T0 is about 285, 3025, 30422 at e = 1e-2, 1e-3, 1e-4.
+Chen, Li, Zou, arXiv 2506.04695 (as reported), Thm 5.4, give T0 an order that contains
+`gamma^(C gamma)`, `gamma = sum_{k != r'} pi_0(k) / pi_0(*)`; its constants are not
+known here, nor whether they depend on pi_0. This project finds: no function of gamma
+alone bounds T0. In the family `counterexample(e)` gamma is 6 for every e, while T0 is
+about 285, 3025, 30422 at e = 1e-2, 1e-3, 1e-4.
 
 The law (proof in `theory.clock`): `L + I <= t <= L + 2 I` for both events, from every
-start (this project). For a hull with a single edge, from the most likely pattern i to
-*, write `D = 1/pi_0(*) - 1/pi_0(i)`, `D_k = 1/pi_0(k) - 1/pi_0(i)`,
-`Delta = s_* - s_i`, `delta_k = s_i - s_k`. With z the fraction of the edge covered,
-`a_* = g D (1 - z)` and `a_k = g (D_k + (delta_k / Delta) D z)`, so at the crossing
+start (this project).
 
-    L = (prod pi_0) (D^2 / Delta) int_0^1 (1 - z) prod_{k != i,*} (a_k / g) dz.
+**L at the crossing.** On a hull edge from i to j put `Delta = s_j - s_i > 0`,
+`delta_k = s_i - s_k`, and let the slope sigma run from sigma_0 to
+`sigma_1 = (1/pi_0(j) - 1/pi_0(i))/Delta <= 1/(pi_0(j) Delta)`. With g the geometric
+mean of pi_0, `a_j = g Delta (sigma_1 - sigma)` and
+`a_k = g (1/pi_0(k) - 1/pi_0(i) + delta_k sigma)`, `dtau = g dsigma`, `g^K = prod pi_0`.
+All a_k >= 0, so pi_0(k) a_k/g lies in [0, 1 + pi_0(k) max(delta_k, 0) sigma_1], and
+`int Delta (sigma_1 - sigma) dsigma <= Delta sigma_1^2/2`. Hence
 
-Since `pi_0(k) D_k <= 1`, `D <= 1/pi_0(*)` and `int (1 - z) dz = 1/2`, distributing the
-factors pi_0(k) gives
+    L <= sum_{edges} pi_0(i)/(2 pi_0(j) Delta)
+           * prod_{k: delta_k > 0} (1 + pi_0(k) delta_k / (pi_0(j) Delta))
+      <= sum_{edges} pi_0(i)/(2 pi_0(j) Delta) * exp(gamma_ij max delta / Delta),
 
-    L <= pi_0(i)/(2 pi_0(*) Delta)
-           * prod_{k: delta_k > 0} (1 + pi_0(k) delta_k / (pi_0(*) Delta))
-      <= pi_0(i)/(2 pi_0(*) Delta) * exp((gamma - 1) max delta / Delta),
+by `1 + x <= e^x`, where `gamma_ij = sum_{delta_k > 0} pi_0(k)/pi_0(j) <= gamma - 1`:
+patterns worse than i are neither * nor r' (which is i or better than i), and no vertex
+is rarer than *.  [] So at fixed rates L is bounded by a polynomial in 1/pi_0(*), and
+`pi_0(*) L` by an exponential of gamma; L itself is not, because of the prefactor.
 
-the last step by `1 + x <= e^x`, with gamma taken relative to i.  [] At fixed K and
-fixed gaps the delay is polynomial in 1/pi_0(*), and in gamma at most exponential.
+**From the crossing to T0.** Let * be unique, n the number of the others, K = n + 1.
+From the crossing on (from the start, if * leads there) `pi_* >= 1/K`, since * is the
+most likely pattern and never falls (`theory.tail`), and `(1/gap)' >= (1 + 1/n) pi_*^2`
+(there, too). At T0 the gap is `Delta = s_* - s_r'`. Integrate:
+
+    T0 <= T_cross + (n/(n + 1)) K^2 / Delta = T_cross + n K / Delta.              []
+
+Regime 2 implies neither a single edge nor T0 before the crossing.
 
 Limits: exact flow, one question, fixed success rates.
 """
@@ -49,6 +61,7 @@ from theory.support import (
     Floats,
     Ints,
     accuracy_excess,
+    best_reward,
     checked,
     is_best,
     is_suboptimal,
@@ -67,7 +80,7 @@ class TransitionBounds(NamedTuple):
 
 
 class DegreeBound(NamedTuple):
-    """Upper bounds on L at the crossing: `product <= exponential`; nan: see below."""
+    """Upper bounds on L at the crossing: `product <= exponential`, `[...]` each."""
 
     product: Floats
     exponential: Floats
@@ -160,44 +173,75 @@ def has_one_edge(success_rates: ArrayLike, log_policy: ArrayLike) -> Bools:
     return np.asarray(unique & (dominance_hull(s, log_pi).edges == 1))
 
 
-def degree_bound(success_rates: ArrayLike, log_policy: ArrayLike) -> DegreeBound:
-    """The two explicit bounds on L at the crossing; nan unless `has_one_edge`.
+def is_overtaking(success_rates: ArrayLike, log_policy: ArrayLike) -> Bools:
+    """Whether the best pattern is unique and less likely than another one: `[...]`."""
+    s, log_pi = checked(success_rates, log_policy)
+    best = is_best(s, log_pi)
+    behind = best & (log_pi < np.max(log_pi, axis=-1, keepdims=True))
+    return np.asarray(np.any(behind, axis=-1) & (np.sum(best, axis=-1) == 1))
 
-    The exponential form may overflow to inf, which is still a valid bound.
+
+def degree_bound(success_rates: ArrayLike, log_policy: ArrayLike) -> DegreeBound:
+    """The two explicit bounds on L at the crossing, summed over the edges of the hull.
+
+    nan unless `is_overtaking`. They may overflow to inf, which is still a bound.
     """
     s, log_pi = checked(success_rates, log_policy)
-    one_edge = has_one_edge(s, log_pi)
-    first, best = np.moveaxis(dominance_hull(s, log_pi).vertices[..., :2], -1, 0)
-    best = np.where(one_edge, best, first)
+    known, hull = is_overtaking(s, log_pi), dominance_hull(s, log_pi)
+    log_bounds = np.full((2, *known.shape), -np.inf)
 
     def at(values: Floats, index: Ints) -> Floats:
         return np.take_along_axis(values, index[..., None], axis=-1)
 
-    rise = np.where(one_edge[..., None], at(s, best) - at(s, first), 1.0)
-    others = np.arange(s.shape[-1])
-    others = (others != first[..., None]) & (others != best[..., None])
-    ratio = np.exp(log_pi - at(log_pi, best)) * others
-    steepness = np.maximum(at(s, first) - s, 0.0) * (support(log_pi) & others) / rise
-    log_front = (at(log_pi, first) - at(log_pi, best) - np.log(2 * rise))[..., 0]
-    log_product = log_front + np.sum(np.log1p(ratio * steepness), axis=-1)
-    log_exponential = log_front + np.sum(ratio, axis=-1) * np.max(steepness, axis=-1)
+    for edge in range(int(np.max(hull.edges, initial=0))):
+        exists = known & (hull.edges > edge)
+        first = np.where(exists, hull.vertices[..., edge], 0)
+        last = np.where(exists, hull.vertices[..., edge + 1], 0)
+        rise = np.where(exists[..., None], at(s, last) - at(s, first), 1.0)
+        worse = support(log_pi) & (s < at(s, first)) & exists[..., None]
+        start, end = (
+            np.where(exists[..., None], at(log_pi, place), 0.0)
+            for place in (first, last)
+        )
+        ratio = np.exp(np.where(worse, log_pi - end, -np.inf))
+        steepness = np.where(worse, (at(s, first) - s) / rise, 0.0)
+        front = (start - end - np.log(2 * rise))[..., 0]
+        log_front = np.where(exists, front, -np.inf)
+        product = np.sum(np.log1p(ratio * steepness), axis=-1)
+        exponential = np.sum(ratio, axis=-1) * np.max(steepness, axis=-1)
+        parts = log_front + np.stack([product, exponential])
+        log_bounds = np.logaddexp(log_bounds, parts)
     with np.errstate(over="ignore"):
-        bounds = np.exp(np.stack([log_product, log_exponential]))
-    product, exponential = np.where(one_edge, bounds, np.nan)
-    return DegreeBound(product, exponential)
+        bounds = np.where(known, np.exp(log_bounds), np.nan)
+    return DegreeBound(*bounds)
+
+
+def t0_after_crossing(success_rates: ArrayLike, log_policy: ArrayLike) -> Floats:
+    """`n K/Delta`, the longest time by which T0 can come after the crossing: `[...]`.
+
+    After the start, where the best pattern leads there. nan unless the best pattern is
+    unique and another one exists.
+    """
+    s, log_pi = checked(success_rates, log_policy)
+    n = np.sum(is_suboptimal(s, log_pi), axis=-1)
+    known = (np.sum(is_best(s, log_pi), axis=-1) == 1) & (n > 0)
+    second = np.where(known, _runner_up_rate(s, log_pi), 0.0)
+    lead = np.where(known, best_reward(s, log_pi) - second, 1.0)
+    return np.where(known, n * (n + 1) / lead, np.nan)
 
 
 def reported_form(gamma: ArrayLike, C: ArrayLike = 1.0) -> Floats:
-    """`gamma^(C gamma)`, the growth as reported; C is not given there: `[...]`."""
+    """`gamma^(C gamma)`, contained in the order reported for T0, C unknown: `[...]`."""
     ratio = np.asarray(gamma, dtype=np.float64)
     with np.errstate(over="ignore"):
         return np.asarray(np.exp(np.asarray(C) * ratio * np.log(ratio)))
 
 
-def reported_case() -> tuple[Floats, Floats]:
-    """`(success_rates, policy)` with the base policy of the reported simulation.
+def example_case() -> tuple[Floats, Floats]:
+    """`(success_rates, policy)` of three patterns in regime 2: this project's choice.
 
-    The success rates are this project's choice; gamma = 6.
+    gamma = 6 and pi_0(*) = 0.05, as in the reported simulation, whose success rates are
+    not known here.
     """
     return np.array([0.9, 0.6, 0.1]), np.array([0.05, 0.70, 0.25])
 
@@ -239,24 +283,27 @@ STATEMENT = Statement(
         Claim(
             id="A3.degree",
             words=(
-                "On a hull with one edge the main part of the delay is polynomial in "
-                "1/pi_0(*) and at most exponential in gamma."
+                "The main part L of the time of crossing is bounded by a polynomial in "
+                "1/pi_0(*) for each edge of the hull, pi_0(*) L by an exponential of "
+                "gamma, and T0 comes a bounded time after the crossing at most."
             ),
-            formula="L <= pi_0(i)/(2 pi_0(*) Delta) "
-            "prod_{delta_k > 0} (1 + pi_0(k) delta_k/(pi_0(*) Delta))",
+            formula="L <= sum_{edges i, j} pi_0(i)/(2 pi_0(j) Delta) "
+            "prod_{delta_k > 0} (1 + pi_0(k) delta_k/(pi_0(j) Delta));  "
+            "T0 <= T_cross + K (K - 1)/(s_* - s_r')",
             status="proved",
-            hypotheses=has_one_edge,
+            hypotheses=is_overtaking,
         ),
         Claim(
             id="A3.trend",
             words="The transition time T0 grows with gamma.",
-            formula="T0 ~ gamma^(C gamma)",
+            formula="T0 of an order that contains gamma^(C gamma)",
             status="as reported",
             hypotheses=in_regime_2,
         ),
         Claim(
             id="A3.gamma-alone",
-            words="Some function of gamma alone bounds the transition time.",
+            words="The reading that some function of gamma alone bounds the transition "
+            "time.",
             formula="T0 <= f(gamma)",
             status="refuted",
             hypotheses=in_regime_2,

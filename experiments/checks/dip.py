@@ -66,16 +66,26 @@ def deep(job: Job) -> list[CheckResult]:
         level = past_transition(rates, log_policy)
         runs = run(rates, log_policy, level=level, events=MOMENTS)
         lowest = _log_best(runs.at_moments[:, 2], _best(rates, log_policy))
-        found.append(
+        ceiling = theory.dip_ceiling(rates, log_policy)
+        inputs = {"success_rates": rates, "log_policy": log_policy}
+        found += [
             scored(
                 "B4.dip-ceiling",
                 "log of (ceiling / lowest pi_*)",
-                theory.dip_ceiling(rates, log_policy) - lowest,
+                ceiling - lowest,
                 runs.reached,
-                success_rates=rates,
-                log_policy=log_policy,
-            )
-        )
+                **inputs,
+            ),
+            scored(
+                "B4.dip-depth",
+                "log of (lowest pi_* / floor), the floor by the leader's mass there; "
+                "share of 1 - floor/ceiling that is gone as pi_0(*) falls from 1e-3 "
+                "to 1e-5, less 1/2",
+                _above_floor(rates, runs, ceiling, lowest),
+                runs.reached,
+                **inputs,
+            ),
+        ]
     for rates, log_policy in groups(job.rng, job.at_most(DIPS), _alone, SMALL):
         found.append(_dips(rates, log_policy))
     return [*found, *(_depths(job) if job.first else ())]
@@ -105,19 +115,26 @@ def _dips(rates, log_policy) -> CheckResult:
     )
 
 
+def _above_floor(rates, runs, ceiling, lowest):
+    """`log (pi_*/floor)` at the lowest pi_*; inf where theory has no floor there."""
+    share = theory.dip_share(rates, runs.at_moments[:, 2])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        floor = ceiling + np.log(share)
+    return np.where(share > 0, lowest - floor, np.inf)
+
+
 def _depths(job: Job) -> list[CheckResult]:
-    """Three patterns, the best one rarer and rarer: the residual of the depth falls."""
+    """Three patterns, the best one rarer and rarer: the bounds on its depth close."""
     number = job.at_most(1000)
     three = np.sort(job.rng.uniform(0.05, 0.95, size=(number, 3)), axis=-1)[:, ::-1]
     spaced = (np.diff(three, axis=-1) < -0.05).all(axis=-1)
     share = job.rng.uniform(0.2, 0.8, size=number)
-    residuals, ok = {"dip-depth": [], "dip-three": []}, spaced
+    found, missing, ok = [], [], spaced
     for rare in (1e-3, 1e-5):
         policy = [np.full(number, rare), (1 - rare) * share, (1 - rare) * (1 - share)]
         log_policy = log_normalised(np.log(np.stack(policy, axis=-1)))
         rates, log_policy = padded(three, log_policy)
-        form = theory.has_one_edge(rates, log_policy)
-        form &= np.isfinite(theory.dip_three(rates, log_policy))
+        form = theory.has_deep_edge(rates, log_policy)
         runs = run(
             rates,
             log_policy,
@@ -125,20 +142,21 @@ def _depths(job: Job) -> list[CheckResult]:
             events=MOMENTS,
         )
         lowest = runs.at_moments[:, 2, 0]
-        ceiling = theory.dip_ceiling(rates, log_policy)
-        formal = theory.dip_three(rates, log_policy)
-        residuals["dip-depth"].append(np.abs(ceiling - lowest))
-        residuals["dip-three"].append(np.abs(np.log(formal) - lowest))
+        low, high = theory.dip_three_bounds(rates, log_policy)
+        low = np.where(form, low, 0.0)
+        above = _above_floor(rates, runs, low, lowest)
+        missing.append(1 - theory.dip_share(rates, runs.at_moments[:, 2]))
         ok = ok & runs.reached & form
-    return [
-        scored(
-            f"B4.{name}",
-            "share of the residual that is gone as pi_0(*) falls from 1e-3 to 1e-5, "
-            "less 1/2",
-            0.5 - late / np.maximum(early, 1e-300),
-            where=ok,
-            success_rates=rates,
-            log_policy=log_policy,
+        inputs = {"success_rates": rates, "log_policy": log_policy}
+        found.append(
+            scored(
+                "B4.dip-three",
+                "smaller log of lowest pi_* over its floor, of its ceiling over it",
+                np.minimum(above, np.where(form, high, 0.0) - lowest),
+                runs.reached,
+                where=spaced & form,
+                **inputs,
+            )
         )
-        for name, (early, late) in residuals.items()
-    ]
+    gone = 0.5 - missing[1] / np.maximum(missing[0], 1e-300)
+    return [*found, scored("B4.dip-depth", "", gone, where=ok, **inputs)]

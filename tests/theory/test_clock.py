@@ -157,7 +157,7 @@ def test_time_times_gap_tends_to_the_share_of_worse_patterns():
 
 
 def test_the_flow_run_for_the_crossing_time_has_two_leaders():
-    s, policy = theory.reported_case()
+    s, policy = theory.example_case()
     time = theory.transition_bounds(s, np.log(policy), event="crossing").exact
     state = flow_at(s, np.log(policy), time)
     np.testing.assert_allclose(state[0], state[1], rtol=1e-8)

@@ -27,7 +27,7 @@ def test_the_elementary_bounds_hold_at_any_place_of_any_hull(rng):
 
 def test_the_bound_is_the_integral_it_claims_to_be():
     # One edge: the printed integrand by quadrature, with the printed P.
-    s, policy = theory.reported_case()
+    s, policy = theory.example_case()
     path = theory.intrinsic_path(s, np.log(policy))
     event = theory.crossing_event(path)
     g = np.exp(np.log(policy).mean())

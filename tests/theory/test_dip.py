@@ -24,8 +24,8 @@ def test_the_criterion_is_the_sign_of_the_velocity_of_the_best_pattern(rng):
     assert signs == {-1.0, 1.0}
 
 
-def test_the_reported_case_dips_and_the_search_finds_its_depth():
-    s, policy = theory.reported_case()
+def test_the_example_case_dips_and_the_search_finds_its_depth():
+    s, policy = theory.example_case()
     log_pi = np.log(policy)
     lowest = np.exp(theory.lowest_best_mass(s, log_pi))
     np.testing.assert_allclose(lowest, 0.0433989190, rtol=1e-8)
@@ -103,12 +103,73 @@ def test_a_rare_best_pattern_among_three_falls_to_the_printed_multiple_of_its_sq
     assert misses[0] < 5e-3 and misses[1] < 1e-3 and misses[2] < 1e-4
 
 
+def test_the_product_is_one_over_the_best_mass_up_to_the_mass_of_the_others(rng):
+    tight = 0
+    for _ in range(3000):
+        K = rng.integers(2, 8)
+        rho = rng.permutation(K) / K
+        pi = np.exp(rng.normal(size=K) * rng.uniform(0.3, 6))
+        pi /= pi.sum()
+        i, best = pi.argmax(), rho.argmax()
+        if i == best:
+            continue
+        u = np.exp(np.mean(np.log(pi))) / pi
+        a = u - u[i]
+        product = pi[best] * a[best] * np.prod(np.delete(a, i))
+        share = theory.dip_share(rho, np.log(pi))
+        assert share - 1e-12 < product < 1
+        tight += 0.5 < share and product < share + 0.01
+    assert tight > 50
+
+
+@pytest.mark.parametrize("K", [2, 3, 4, 6])
+def test_the_depth_comes_to_its_ceiling_as_the_best_pattern_gets_rare(rng, K):
+    s = np.array([0.9, 0.6, *rng.uniform(0, 0.5, size=K - 2)])
+    rest = np.sort(rng.dirichlet(np.full(K - 1, 3.0)))[::-1]
+    short = []
+    for e in (1e-2, 1e-4, 1e-6):
+        log_pi = np.log(np.concatenate([[e], (1 - e) * rest]))
+        assert theory.has_deep_edge(s, log_pi)
+        short.append(
+            theory.dip_ceiling(s, log_pi) - theory.lowest_best_mass(s, log_pi)
+        )
+    assert short[0] >= -1e-12 and short[2] < 1e-5
+    assert np.all(np.abs(np.diff(short)) <= short[0] + 1e-12)
+
+
+def test_a_pattern_as_good_as_the_leader_keeps_the_dip_from_its_ceiling():
+    # Without a worse pattern there is no dip, and the product stays too small.
+    s = np.array([0.9, 0.6, 0.6])
+    for e in (1e-3, 1e-5):
+        log_pi = np.log([e, 0.7, 0.3 - e])
+        assert not theory.has_deep_edge(s, log_pi)
+        np.testing.assert_allclose(theory.lowest_best_mass(s, log_pi), np.log(e))
+        D, D_3 = 1 / e - 1 / 0.7, 1 / (0.3 - e) - 1 / 0.7
+        product = e * 0.7 * (0.3 - e) * D**2 * D_3
+        np.testing.assert_allclose(product * e, 0.4, rtol=0.02)  # not 1
+
+
+def test_the_bounds_for_three_patterns_enclose_the_depth_and_close(rng):
+    widths = []
+    for e in (1e-2, 1e-3, 1e-4):
+        low, high = theory.dip_three_bounds(THREE, rare(e))
+        ceiling = theory.dip_ceiling(THREE, rare(e))
+        assert low < ceiling < high
+        D, D_3 = 1 / e - 1 / 0.7, 1 / (0.3 - e) - 1 / 0.7
+        front = 6.75 * 0.6 / (0.7 * e * (0.3 - e) * D**3)
+        np.testing.assert_allclose(high, np.log(front))
+        np.testing.assert_allclose(high - low, np.log1p(6.75 * 0.6 * D_3 / D))
+        widths.append(high - low)
+    assert widths[0] < 0.1 and widths[2] < 1e-3
+    assert np.all(np.isnan(theory.dip_three_bounds([0.9, 0.6], np.log([0.1, 0.9]))))
+
+
 def test_the_largest_value_of_the_cubic_is_four_over_twenty_seven():
     z = sp.symbols("z", positive=True)
     cubic = z * (1 - z) ** 2
     inner = [r for r in sp.solve(sp.diff(cubic, z), z) if 0 < r < 1]
     assert [cubic.subs(z, r) for r in inner] == [sp.Rational(4, 27)]
-    # (2) bounds the ceiling from above, whatever D_3 >= 0.
+    # (4) bounds the ceiling from above, whatever D_3 >= 0.
     for e in (1e-2, 1e-3):
         D = 1 / e - 1 / 0.7
         bound = 6.75 * 0.6 / (0.7 * e * (0.3 - e) * D**3)

@@ -8,15 +8,27 @@ from tests.oracles import hitting_times
 from tests.theory.problems import padded_batch, random_problem
 
 
-def product_integral(s, policy, i):
-    """L at the crossing for a hull with the one edge from i to 0, as a polynomial."""
-    rise = s[0] - s[i]
-    height = 1 / policy - 1 / policy[i]
-    integrand = Polynomial([1, -1])
-    for k in set(range(len(s))) - {0, i}:
-        integrand *= Polynomial([height[k], (s[i] - s[k]) / rise * height[0]])
-    area = integrand.integ()(1.0)
-    return np.prod(policy) * height[0] ** 2 / rise * area
+def edges(s, policy):
+    """`(i, j, sigma)`: who hands over to whom, at which slope of (s, 1/policy)."""
+    found, i = [], int(policy.argmax())
+    while np.any(s > s[i]):
+        better = np.flatnonzero(s > s[i])
+        slopes = (1 / policy[better] - 1 / policy[i]) / (s[better] - s[i])
+        found.append((i, int(better[slopes.argmin()]), slopes.min()))
+        i = found[-1][1]
+    return found
+
+
+def product_integral(s, policy):
+    """L at the crossing, edge by edge, as integrals of polynomials."""
+    total, start = 0.0, 0.0
+    for i, _, end in edges(s, policy):
+        integrand = Polynomial([1.0])
+        for k in set(range(len(s))) - {i}:
+            integrand *= Polynomial([1 / policy[k] - 1 / policy[i], s[i] - s[k]])
+        area = integrand.integ()
+        total, start = total + area(end) - area(start), end
+    return np.prod(policy) * total
 
 
 @pytest.mark.parametrize("event", ["t0", "crossing"])
@@ -59,8 +71,8 @@ def test_both_times_agree_with_the_stepped_flow(rng, K):
             compared += 1
 
 
-def test_the_reported_case_has_the_printed_times_and_its_dip():
-    s, policy = theory.reported_case()
+def test_the_example_case_has_the_printed_times_and_its_dip():
+    s, policy = theory.example_case()
     log_pi = np.log(policy)
     t0 = theory.transition_bounds(s, log_pi).exact
     crossing = theory.transition_bounds(s, log_pi, event="crossing").exact
@@ -90,19 +102,74 @@ def test_two_patterns_in_the_deep_have_the_printed_ratio_of_time_to_product():
     np.testing.assert_allclose(clock.time / clock.product, 1.016, atol=6e-4)
 
 
-def test_the_degree_bounds_hold_where_the_hull_has_one_edge(rng):
-    def accept(s, log_pi):
-        return theory.has_one_edge(s, log_pi)
-
-    s, log_pi = padded_batch(rng, accept, 200)
+def test_the_degree_bounds_hold_on_every_hull_and_the_exponent_is_below_gamma(rng):
+    s, log_pi = padded_batch(rng, theory.is_overtaking, 200, spread=2.5)
     path = theory.intrinsic_path(s, log_pi)
     product = theory.time_of(path, theory.crossing_event(path)).product
     bound = theory.degree_bound(s, log_pi)
     assert np.all(product < bound.product)
     assert np.all(bound.product <= bound.exponential * (1 + 1e-12))
+    counts = []
+    for lane in range(200):
+        inside = log_pi[lane] > -np.inf
+        rates, policy = s[lane, inside], np.exp(log_pi[lane, inside])
+        found = edges(rates, policy)
+        counts.append(len(found))
+        np.testing.assert_allclose(
+            product[lane], product_integral(rates, policy), rtol=1e-6
+        )
+        above_gamma, by_hand = 0.0, 0.0
+        for i, j, _ in found:
+            rise = rates[j] - rates[i]
+            worse = rates < rates[i]
+            steps = policy[worse] * (rates[i] - rates[worse]) / (policy[j] * rise)
+            front = policy[i] / (2 * policy[j] * rise)
+            by_hand += front * np.prod(1 + steps)
+            crowd = theory.gamma(rates, np.log(policy)) - 1
+            with np.errstate(over="ignore"):
+                above_gamma += front * np.exp(crowd * (rates[i] - rates.min()) / rise)
+        np.testing.assert_allclose(bound.product[lane], by_hand, rtol=1e-12)
+        assert bound.exponential[lane] <= above_gamma * (1 + 1e-12)
+    assert counts.count(1) > 20 and counts.count(2) > 20
+    # Pattern 1 leads between 0 and 2: the formula for one edge, from 0 to 2, fails.
+    s, log_pi = np.array([0.3, 0.5, 0.51]), np.log([0.9, 0.0999, 0.0001])
+    path = theory.intrinsic_path(s, log_pi)
+    product = theory.time_of(path, theory.crossing_event(path)).product
+    assert product > 1000 * 0.9 / (2 * 0.0001 * 0.21)
 
 
-def test_the_product_part_is_the_polynomial_integral_and_the_bound_its_limit():
+def test_t0_comes_a_bounded_time_after_the_crossing(rng):
+    later, several = [], 0
+    for _ in range(400):
+        s, log_pi = random_problem(rng, rng.integers(3, 7), spread=1.5)
+        if not theory.has_t0(s, log_pi):
+            continue
+        crossing = theory.transition_bounds(s, log_pi, event="crossing").exact
+        crossing = 0.0 if np.isnan(crossing) else crossing
+        t0 = theory.transition_bounds(s, log_pi).exact
+        lead = -np.diff(np.sort(s)[::-1][:2])[0]
+        longest = theory.t0_after_crossing(s, log_pi)
+        np.testing.assert_allclose(longest, len(s) * (len(s) - 1) / lead)
+        assert t0 - crossing <= longest
+        if t0 > crossing:
+            later.append((t0 - crossing) * lead)
+            several += theory.in_regime_2(s, log_pi)
+    # It does happen, in regime 2 too, and takes longer than 1/Delta.
+    assert len(later) > 50 and several > 10 and max(later) > 1
+
+
+def test_t0_after_the_crossing_agrees_with_the_stepped_flow():
+    s, log_pi = np.array([0.9, 0.6, 0.1]), np.log([0.1, 0.15, 0.75])
+    assert theory.in_regime_2(s, log_pi)
+    t0, crossing = hitting_times(
+        s, log_pi, [lambda pi: pi @ s - 0.6, lambda pi: pi[0] - pi[1:].max()], 1e3
+    )
+    assert crossing < t0 < crossing + theory.t0_after_crossing(s, log_pi)
+    law = [theory.transition_bounds(s, log_pi, event=e).exact for e in ("t0", "crossing")]
+    np.testing.assert_allclose(law, [t0, crossing], rtol=1e-8)
+
+
+def test_the_bound_is_the_limit_of_the_polynomial_integral():
     # The second policy holds a pattern that is worse than average and one between.
     s = np.array([0.9, 0.6, 0.1, 0.45])
     for policy in ([0.03, 0.67, 0.2, 0.1], [1e-5, 0.67, 0.22, 0.10999]):
@@ -111,7 +178,7 @@ def test_the_product_part_is_the_polynomial_integral_and_the_bound_its_limit():
         assert theory.has_one_edge(s, log_pi)
         path = theory.intrinsic_path(s, log_pi)
         product = theory.time_of(path, theory.crossing_event(path)).product
-        np.testing.assert_allclose(product, product_integral(s, policy, 1), rtol=1e-10)
+        np.testing.assert_allclose(product, product_integral(s, policy), rtol=1e-10)
     front = 0.67 / (2 * 1e-5 * 0.3)
     steps = [0.22 * 0.5 / (1e-5 * 0.3), 0.10999 * 0.15 / (1e-5 * 0.3)]
     bound = theory.degree_bound(s, log_pi)
@@ -120,7 +187,7 @@ def test_the_product_part_is_the_polynomial_integral_and_the_bound_its_limit():
 
 
 def test_the_exponential_bound_is_the_printed_formula():
-    s, policy = theory.reported_case()
+    s, policy = theory.example_case()
     bound = theory.degree_bound(s, np.log(policy))
     front = 0.7 / (2 * 0.05 * 0.3)
     np.testing.assert_allclose(bound.product, front * (1 + 0.25 * 0.5 / (0.05 * 0.3)))
@@ -142,6 +209,7 @@ def test_events_that_do_not_happen_have_no_time():
         assert np.all(np.isnan(theory.transition_bounds(s, log_pi, event=event)))
     assert np.all(np.isnan(theory.degree_bound(s, log_pi)))
     equal = [0.4, 0.4, 0.4]
+    assert np.isnan(theory.t0_after_crossing(equal, log_pi))
     assert theory.rival(equal, log_pi) == theory.NO_RIVAL
     assert np.isnan(theory.gamma(equal, log_pi))
     assert np.all(np.isnan(theory.transition_bounds(equal, log_pi)))
@@ -172,19 +240,23 @@ def test_regime_2_is_recognised(rates, policy, expected):
 
 
 def test_a_pattern_without_mass_changes_no_time_and_no_bound():
-    s, policy = theory.reported_case()
+    s, policy = theory.example_case()
     log_pi = np.log(policy)
     for extra in (1.0, 0.75, np.nan):
         masked = np.insert(s, 1, extra), np.insert(log_pi, 1, -np.inf)
         assert theory.in_regime_2(*masked) and theory.rival(*masked) == 2
         np.testing.assert_allclose(theory.gamma(*masked), 6)
-        for function in (theory.transition_bounds, theory.degree_bound):
+        for function in (
+            theory.transition_bounds,
+            theory.degree_bound,
+            theory.t0_after_crossing,
+        ):
             np.testing.assert_allclose(
                 function(*masked), function(s, log_pi), rtol=1e-13
             )
 
 
-def test_the_reported_form_is_gamma_to_the_power_c_gamma():
+def test_the_form_in_the_reported_order_is_gamma_to_the_power_c_gamma():
     np.testing.assert_allclose(theory.reported_form(6.0), 6.0**6)
     np.testing.assert_allclose(theory.reported_form([2.0, 3.0], 0.5), [2, 3**1.5])
 
