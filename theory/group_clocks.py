@@ -22,23 +22,32 @@ in the same order; the time is `t_h = int dt/h`. With w right ones in a group,
 
     h_G(p) = E sqrt(q (1 - q)) / (p (1 - p)),
 
-groups of equal rewards counting as zero. *From two sides:*
+groups of equal rewards counting as zero. As `C(G, j) j (G-j) = G (G-1) C(G-2, j-1)`,
+this is a mean over `J = 1 + Binomial(G-2, p)`: the Bernstein polynomial
 
-    2 (G-1)/G  <=  h_G(p)  <=  min( sqrt(G-1), sqrt((G-1)/G) / sqrt(p (1 - p)) ).
+    h_G(p) = (G-1) E[1/sqrt(J (G-J))],     coefficients (G-1)/sqrt(j (G-j)).
 
-*Proof.* Put `x = q (1 - q)`; `E x = p (1 - p) (G-1)/G`. Left: `x <= 1/4`, so
-`sqrt x >= 2 x`. Right: a mixed group has `x >= (G-1)/G^2`, so `sqrt x <=
-x G/sqrt(G-1)`, with equality in groups with one right or one wrong; and `E sqrt x <=
-sqrt(E x)`.  [] So normalising in groups of G shortens no delay by more than a factor
-sqrt(G-1), and G = 2 changes nothing, G = 3 only the scale. As p -> 0 or 1 a mixed group
-has one right or one wrong answer: `h_G -> sqrt(G-1)`. As G grows, `h_G ->
-1/sqrt(p (1 - p))`. The sample spread multiplies h by sqrt((G-1)/G). Redrawing groups of
-equal rewards divides it by `1 - p^G - (1 - p)^G`.
+*From two sides:*
+
+    (G-1)/sqrt(G-1 + (G-2)(G-3) p (1-p))  <=  h_G(p)
+                         <=  min( sqrt(G-1), sqrt((G-1)/G) / sqrt(p (1-p)) ).
+
+*Proof.* Left: Jensen, `E[J (G-J)] = G-1 + (G-2)(G-3) p (1-p)`. Right: the largest
+coefficients are the first and the last; and `E sqrt x <= sqrt(E x)` for `x = q (1-q)`,
+`E x = p (1-p) (G-1)/G`.  [] The left side is at least `2 (G-1)/G`, as `p (1-p) <= 1/4`.
+So GRPO shortens every delay, by a factor from 2 (G-1)/G to sqrt(G-1): G = 2 changes
+nothing, and G = 3 only the scale, since both coefficients are sqrt 2. For G >= 4 the
+coefficients are strictly convex and symmetric, and so is h_G about p = 1/2. As p -> 0
+or 1, `h_G -> sqrt(G-1)`; as G grows, `h_G -> 1/sqrt(p (1-p))`. The sample spread
+multiplies h by sqrt((G-1)/G). Redrawing groups of equal rewards divides it by
+`1 - p^G - (1 - p)^G`.
 
 **Others.** pass@n: the gradient of `1 - (1 - p)^n`, `h = n (1 - p)^(n-1)`. Supervised
 training on the model's own right answers: the mean of grad log pi over P(k|1), h = 1/p.
 A verifier that says yes to wrong answers with chance f+ and no to right ones with f-:
 rates `f+ + J s`, `J = 1 - f+ - f-`, so `h = J h_rule(f+ + J p)`; J < 0 walks backwards.
+That the sign of J decides was found by Rad et al. 2026 (arXiv 2601.04411), in a
+replicator model of GRPO with the same errors.
 
 **Tails.** Let `h ~ A gap^a` as gap -> 0, and `t gap -> c = n m/(n + m)` for the plain
 gradient (`theory.tail`). Then `t_h = int dt/h` gives, for a > -1,
@@ -50,7 +59,7 @@ groups A = 1, a = -1/2: `t^2 gap -> 4 c^2`; finite groups a = 0, A = sqrt(G-1); 
 A = n, a = n - 1: `t gap^n -> c/n^2`; redrawing A = sqrt(G-1)/G, a = -1: the gap closes
 exponentially. With `s_* < 1`: a = 0 and A = h(s_*).  []
 
-Source: this project. Outside the class: advantages of real-valued rewards, KL, entropy
+Source: this project; noisy verifiers: see above. Outside the class: advantages of real-valued rewards, KL, entropy
 bonuses, clipping over several epochs, Adam, finite steps, several questions (h differs
 by question). Needs 0 < p < 1 and G >= 2.
 """
@@ -153,14 +162,14 @@ def grpo_infinite(p: ArrayLike, epsilon: float = 0.0) -> Floats:
 
 
 def grpo_bounds(p: ArrayLike, group_size: int) -> tuple[Floats, Floats]:
-    """`2 (G-1)/G <= h_G(p) <= min(sqrt(G-1), sqrt((G-1)/(G p (1-p))))`.
+    """The two bounds on h_G(p), `2 (G-1)/G` and sqrt(G-1) at the widest: `[...]` each.
 
     For the population spread without epsilon or redrawing.
     """
     chance, G = _chance(p), group_size
-    jensen = np.sqrt((G - 1) / (G * chance * (1 - chance)))
-    lower = np.full_like(chance, 2 * (G - 1) / G)
-    return lower, np.minimum(np.sqrt(G - 1), jensen)
+    variance = chance * (1 - chance)
+    lower = (G - 1) / np.sqrt(G - 1 + (G - 2) * (G - 3) * variance)
+    return lower, np.minimum(np.sqrt(G - 1), np.sqrt((G - 1) / (G * variance)))
 
 
 def pass_at_n(p: ArrayLike, attempts: int) -> Floats:
@@ -222,7 +231,8 @@ STATEMENT = Statement(
         "counting pass@n changes when, not where."
     ),
     formula="mean update = h(p) pi_k (s_k - p);  t_h = int dt/h",
-    source="this project",
+    source="this project; the sign of J for noisy verifiers: Rad et al. 2026 (arXiv "
+    "2601.04411)",
     assumptions="0/1 rewards; exact mean updates; one question; no KL, no clipping",
     proof="given its reward a rollout's pattern is independent of the group; "
     "theory/group_clocks.py",
@@ -236,9 +246,10 @@ STATEMENT = Statement(
         ),
         Claim(
             id="B6.grpo-bounds",
-            words="Groups of G shorten no delay by more than sqrt(G - 1), and lengthen "
-            "none by more than G/(2 (G - 1)).",
-            formula="2 (G-1)/G <= h_G <= min(sqrt(G-1), sqrt((G-1)/(G p (1-p))))",
+            words="GRPO with groups of G shortens every delay, by a factor between "
+            "2 (G - 1)/G and sqrt(G - 1).",
+            formula="2 (G-1)/G <= (G-1)/sqrt(G-1 + (G-2)(G-3) p (1-p)) <= h_G "
+            "<= min(sqrt(G-1), sqrt((G-1)/(G p (1-p))))",
             status="proved",
             hypotheses=is_mixed,
         ),

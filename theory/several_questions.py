@@ -8,11 +8,20 @@ r"""C5: several questions that share one policy over patterns, and pass@n.
 question with the mean rates. Everything known for one question holds for it: pass@1
 never falls, and (limit) all mass goes to argmax s_bar.
 
-**Not so for GRPO.** Its velocity is `mean_q h(p_q) pi_k (s_qk - p_q)` with
-`h(p) = 1/sqrt(p (1 - p))` for large groups: the rates are weighted by an h that differs
-from question to question and moves. It climbs `mean_q 2 arcsin sqrt(p_q)`, not pass@1,
-which may fall: `grpo_instance`. (With K = 2 the sign of `sum_q h(p_q)(s_q0 - s_q1)`
-decides who gains; there it is positive for every policy though s_bar_0 < s_bar_1.)
+**GRPO.** Its velocity is `mean_q h(p_q) pi_k (s_qk - p_q)`, h of `theory.group_clocks`:
+the rates are weighted by an h that differs from question to question and moves. Groups
+of 2 or 3 have a constant h, and what is said of plain training holds. From 4 on, and
+for infinite groups, h is larger where p is further from 1/2, and pass@1 may fall. *One
+instance for all*: two patterns with rates (.5, .5205) on one question and (.02, 0) on
+another (`grpo_instance`). Pattern 1 is better on average. But at every policy p_1 lies
+in [.5, .5205] and p_2 in [0, .02], so that `h(p_2) > 1.025 h(p_1)`, pattern 0 gains,
+and pass@1 falls all the way. *Proof.* With v = p (1 - p), v_1 > .2495 and v_2 <= .0196,
+the two bounds on h give for G >= 5 (and 1/v_2 for infinite G)
+
+    (h(p_2)/h(p_1))^2 >= v_1/(1/G + v_2 (G-2)(G-3)/(G (G-1))) >= v_1/(.2 + v_2) > 1.13;
+
+`1.13 > 1.025^2`. For G = 4, `h = sqrt 3 - (2 sqrt 3 - 3) v`, the ratio is above
+1.066.  []
 
 **Crossover.** Compare failures `b_q = 1 - p_q` before and `e_q = 1 - p_q` after, and
 
@@ -33,12 +42,16 @@ solve some question, and N is known from the base model.
 changes c of the coefficients (+1 for b, -1 for e, added where bases agree). D has at
 most c real zeros (Descartes' rule: divide by `x^n`, x between two neighbours of
 opposite sign, and differentiate: this undoes one sign change and, by Rolle, loses at
-most one zero; without sign changes there is none). n = 0 is one of them. A base of 0
-counts as one that tends to 0. Hence, if c = 2, pass@1 rose and the worst question got
-worse, there is exactly one crossing in (1, N].  []  For Q = 2, c = 2 follows from the
-other two conditions.
+most one zero; without sign changes there is none). A failure rate of 0 adds nothing for n >
+0, and leaving it out does not add to c. Now let c = 2, pass@1 rise and the worst
+question get worse: D > 0 at n = 1 and D < 0 beyond N, so the zeros in between, with
+their multiplicities, are odd in number and at most two. There is exactly one crossing
+in (1, N].  []  For Q = 2, c = 2 follows from the other two conditions. In general n = 0
+is one of the zeros (with a small failure rate for one of 0: sign changes of D survive a
+small perturbation), and D changes sign at most c - 1 times in n > 0.
 
-Source: this project. The effect was reported for trained models by Yue et al. 2025.
+Source: this project. The effect was reported for trained models by Yue et al. 2025
+(arXiv 2504.13837).
 Limits: the questions share pattern logits; attempts are independent.
 """
 
@@ -46,6 +59,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from theory.degradation import limit_accuracy
+from theory.group_clocks import grpo, grpo_infinite
 from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, Ints, checked, support
 
@@ -176,18 +190,22 @@ def crossing_n(before: ArrayLike, after: ArrayLike) -> Floats:
     return np.where(one, np.exp(high), np.nan)
 
 
-def grpo_velocity(questions: ArrayLike, log_policy: ArrayLike) -> Floats:
-    """`theta'` of GRPO with large groups, mean over questions: `[..., K]`.
+def grpo_velocity(
+    questions: ArrayLike, log_policy: ArrayLike, group_size: float = np.inf
+) -> Floats:
+    """`theta'` of GRPO, mean over questions: `[..., K]`.
 
-    `mean_q pi_k (s_qk - p_q) / sqrt(p_q (1 - p_q))`; questions with p_q = 0 or 1 give
-    groups without spread and contribute nothing.
+    `mean_q h(p_q) pi_k (s_qk - p_q)`, h for groups of `group_size` (population spread);
+    questions with p_q = 0 or 1 give groups without spread and contribute nothing.
     """
     s, log_pi = _checked(questions, log_policy)
-    p = question_accuracies(questions, log_policy)[..., None]
-    spread = np.sqrt(p * (1 - p))
-    weight = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), 0.0)
-    push = np.exp(log_pi) * np.where(support(log_pi), s - p, 0.0)
-    return np.asarray(np.mean(weight * push, axis=-2))
+    p = question_accuracies(questions, log_policy)
+    mixed = (p > 0) & (p < 1)
+    chance = np.where(mixed, p, 0.5)
+    infinite = np.isinf(group_size)
+    h = grpo_infinite(chance) if infinite else grpo(chance, int(group_size))
+    push = np.exp(log_pi) * np.where(support(log_pi), s - p[..., None], 0.0)
+    return np.asarray(np.mean(np.where(mixed, h, 0.0)[..., None] * push, axis=-2))
 
 
 def crossover_instance() -> tuple[Floats, Floats]:
@@ -200,11 +218,12 @@ def crossover_instance() -> tuple[Floats, Floats]:
 
 
 def grpo_instance() -> tuple[Floats, Floats]:
-    """`(questions, policy)`: GRPO moves to pattern 0, plain PG to pattern 1.
+    """`(questions, policy)`: with groups of 4 or more GRPO moves to the worse pattern.
 
-    Pattern 0 is worse on average (0.26 against 0.275): pass@1 falls under GRPO.
+    Plain policy gradient moves to pattern 1, whose mean rate is 0.26025 against 0.26:
+    under GRPO pass@1 falls from every policy.
     """
-    questions = np.array([[0.50, 0.55], [0.02, 0.0]])
+    questions = np.array([[0.50, 0.5205], [0.02, 0.0]])
     return questions, np.array([0.5, 0.5])
 
 
@@ -230,11 +249,11 @@ STATEMENT = Statement(
     words=(
         "Plain policy gradient on many questions is training on their mean. It raises "
         "the average and may give up the only pattern that solves some question; then "
-        "with enough attempts the base model is better. For GRPO not even the average "
-        "needs to rise."
+        "with enough attempts the base model is better. For GRPO with groups of four or "
+        "more not even the average needs to rise."
     ),
     formula="J = pi . mean_q s_q;  min_q p_q falls  =>  pass@n below base for n > N",
-    source="this project; effect reported by Yue et al. 2025",
+    source="this project; effect reported by Yue et al. 2025 (arXiv 2504.13837)",
     assumptions="exact plain policy-gradient flow unless said; shared pattern logits",
     proof="linearity; largest base of a sum of exponentials; Descartes' rule of signs; "
     "theory/several_questions.py",
@@ -267,8 +286,9 @@ STATEMENT = Statement(
         ),
         Claim(
             id="C5.grpo",
-            words="GRPO on several questions never lowers pass@1.",
-            formula="d/dt mean_q p_q >= 0",
+            words="GRPO with groups of four or more never lowers pass@1 on several "
+            "questions.",
+            formula="G >= 4: d/dt mean_q p_q >= 0",
             status="refuted",
             hypotheses=_any_questions,
             data="questions",

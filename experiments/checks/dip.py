@@ -67,6 +67,7 @@ def deep(job: Job) -> list[CheckResult]:
         runs = run(rates, log_policy, level=level, events=MOMENTS)
         lowest = _log_best(runs.at_moments[:, 2], _best(rates, log_policy))
         ceiling = theory.dip_ceiling(rates, log_policy)
+        above, known = _above_floor(rates, runs, ceiling, lowest)
         inputs = {"success_rates": rates, "log_policy": log_policy}
         found += [
             scored(
@@ -81,8 +82,9 @@ def deep(job: Job) -> list[CheckResult]:
                 "log of (lowest pi_* / floor), the floor by the leader's mass there; "
                 "share of 1 - floor/ceiling that is gone as pi_0(*) falls from 1e-3 "
                 "to 1e-5, less 1/2",
-                _above_floor(rates, runs, ceiling, lowest),
+                above,
                 runs.reached,
+                where=known,
                 **inputs,
             ),
         ]
@@ -116,11 +118,10 @@ def _dips(rates, log_policy) -> CheckResult:
 
 
 def _above_floor(rates, runs, ceiling, lowest):
-    """`log (pi_*/floor)` at the lowest pi_*; inf where theory has no floor there."""
+    """`log (pi_*/floor)` at the lowest pi_*, and where theory has a floor there."""
     share = theory.dip_share(rates, runs.at_moments[:, 2])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        floor = ceiling + np.log(share)
-    return np.where(share > 0, lowest - floor, np.inf)
+    known = share > 0
+    return lowest - ceiling - np.log(np.where(known, share, 1.0)), known
 
 
 def _depths(job: Job) -> list[CheckResult]:
@@ -144,7 +145,7 @@ def _depths(job: Job) -> list[CheckResult]:
         lowest = runs.at_moments[:, 2, 0]
         low, high = theory.dip_three_bounds(rates, log_policy)
         low = np.where(form, low, 0.0)
-        above = _above_floor(rates, runs, low, lowest)
+        above, deep = _above_floor(rates, runs, low, lowest)
         missing.append(1 - theory.dip_share(rates, runs.at_moments[:, 2]))
         ok = ok & runs.reached & form
         inputs = {"success_rates": rates, "log_policy": log_policy}
@@ -152,7 +153,9 @@ def _depths(job: Job) -> list[CheckResult]:
             scored(
                 "B4.dip-three",
                 "smaller log of lowest pi_* over its floor, of its ceiling over it",
-                np.minimum(above, np.where(form, high, 0.0) - lowest),
+                np.minimum(
+                    np.where(deep, above, 1.0), np.where(form, high, 0.0) - lowest
+                ),
                 runs.reached,
                 where=spaced & form,
                 **inputs,

@@ -122,9 +122,13 @@ def _delays(job, rates, log_policy) -> CheckResult:
     ratio = np.exp(plain.log_time - group.log_time)
     p, proper = _chance(rates, log_policy)
     later, _ = _chance(rates, plain.log_probs)
-    # p only rises, so the bounds at p (1 - p) smallest on the way hold.
-    ends = [theory.grpo_bounds(np.where(proper, x, 0.5), GROUP) for x in (p, later)]
-    lower, upper = ends[0][0], np.maximum(ends[0][1], ends[1][1])
+    # p only rises: p (1 - p) is smallest at an end, and largest there or at 1/2.
+    ends = [np.where(proper, x, 0.5) for x in (p, later)]
+    least, most = zip(
+        *(theory.grpo_bounds(x, GROUP) for x in (*ends, np.clip(0.5, *ends))),
+        strict=True,
+    )
+    lower, upper = np.min(least, axis=0), np.max(most, axis=0)
     return scored(
         "B6.grpo-bounds",
         "smaller distance of T_plain/T_GRPO to its two bounds, relative",

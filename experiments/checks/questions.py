@@ -8,10 +8,12 @@ import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import run
-from experiments.checks.velocity import velocity
+from experiments.checks.velocity import velocities, velocity
 from experiments.families import groups
+from experiments.menu import Menu
 
 QUESTIONS = 4
+GROUPS = (4, 5, 8, 64, np.inf)
 BEYOND = (1 + 1e-6, 1.5, 10.0)  # attempts, in units of the crossover bound
 
 
@@ -130,19 +132,26 @@ def _one_crossing(before, after, reached, inputs) -> CheckResult:
 
 
 def _grpo() -> CheckResult:
-    """The instance: pass@1 falls under GRPO on two questions."""
-    questions, policy = theory.grpo_instance()
-    log_policy = np.log(policy)
-    theta, start = log_policy.copy(), np.mean(questions @ policy)
-    for _ in range(2000):
-        log_pi = theta - np.log(np.sum(np.exp(theta)))
-        theta = theta + 0.01 * theory.grpo_velocity(questions, log_pi)
-    end = np.mean(questions @ np.exp(theta) / np.sum(np.exp(theta)))
+    """The instance: at every policy and group size pass@1 falls under GRPO."""
+    questions, _ = theory.grpo_instance()
+    mass = 1 / (1 + np.exp(-np.linspace(-8, 8, 9)))
+    lanes = np.indices((len(GROUPS), len(mass), len(questions))).reshape(3, -1)
+    log_policy = np.log(np.stack([mass, 1 - mass], axis=-1))[lanes[1]]
+    theta = velocities(
+        sim.Problem(questions[lanes[2]], logits=log_policy),
+        sim.Verifiable(),
+        Menu([sim.GRPO(size) for size in GROUPS], lanes[0]),
+        log_policy,
+    )
+    theta, policy = np.asarray(theta), np.exp(log_policy)
+    moved = policy * (theta - np.sum(policy * theta, axis=-1, keepdims=True))
+    gained = (moved @ theory.mean_rates(questions)).reshape(-1, len(questions))
+    policy = policy[:: len(questions)]
     return scored(
         "C5.grpo",
-        "pass@1 lost under GRPO in the instance, relative",
-        [1 - end / start],
-        note="2000 Euler steps",
-        questions=questions[None],
-        policy=policy[None],
+        "rate at which the instance loses pass@1, over those of single questions",
+        -gained.mean(axis=-1) / np.abs(gained).mean(axis=-1),
+        note="groups of " + ", ".join(f"{size:g}" for size in GROUPS),
+        questions=np.broadcast_to(questions, (len(policy), *questions.shape)),
+        policy=policy,
     )

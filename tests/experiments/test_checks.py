@@ -96,6 +96,21 @@ def both_times(factor):
     return lambda true: lambda *args: tuple(factor * bound for bound in true(*args))
 
 
+def lower_bounds(true):
+    """Both forms of the bound on L a hundredth lower."""
+    return lambda *args: theory.DegreeBound(*(0.99 * bound for bound in true(*args)))
+
+
+def shifted(by):
+    """Both bounds, logarithms, moved by a hundredth."""
+    return lambda true: lambda *args: tuple(bound + by for bound in true(*args))
+
+
+def for_large_groups(true):
+    """Rates that lower pass@1 under infinite groups, and not under groups of 4."""
+    return lambda: (np.array([[0.50, 0.55], [0.02, 0.0]]), true()[1])
+
+
 def faster_redrawn(true):
     """The exponential tail alone, a thousandth faster."""
 
@@ -147,6 +162,8 @@ def turning(by):
 PLANTED = [
     ("A2", "gap_time_lower", times(2)),
     ("A3", "transition_bounds", with_one_i),
+    ("A3", "degree_bound", lower_bounds),
+    ("A3", "t0_after_crossing", times(0.1)),
     slow("A4", "winner_is_worst_probability", times(0.7)),
     slow("B2", "dominance_hull", later),
     ("B3", "gap_lower", twice_as_fast),
@@ -156,13 +173,17 @@ PLANTED = [
     ("B4", "transition_bounds", with_one_i),
     ("B4", "dip_margin", times(-1)),
     ("B4", "dip_ceiling", times(1.01)),
+    ("B4", "dip_share", times(1.01)),
+    ("B4", "dip_three_bounds", shifted(0.01)),
+    ("B4", "dip_three_bounds", shifted(-0.01)),
     ("B4", "lost_time_bound", times(0.9)),
     slow("B5", "degradation_coefficient", times(1.001)),
     slow("B5", "initial_slope", times(1.001)),
     slow("B5", "rises_then_ends_below", wherever),
     slow("B6", "clock_tail", times(1.001)),
     slow("B6", "clock_tail", faster_redrawn),
-    slow("B6", "grpo_bounds", both_times(1.1)),
+    slow("B6", "grpo_bounds", both_times(0.99)),
+    slow("B6", "grpo_bounds", both_times(1.01)),
     slow("B7", "replicator_crossing_time", times(1.01)),
     slow("B7", "replicator_kl_policy", times(1.001)),
     slow("C1", "through_velocity", times(1.001)),
@@ -172,6 +193,7 @@ PLANTED = [
     ("C4", "worst_wins_probability", times(0.8)),
     ("C5", "crossover_bound", times(0.5)),
     ("C5", "crossing_n", times(1.5)),
+    ("C5", "grpo_instance", for_large_groups),
     slow("C6", "rate_clock", times(1.001)),
     slow("C6", "safe_clock", times(10)),
     ("C7", "gradient_gap", times(1.01)),

@@ -132,9 +132,23 @@ def test_both_bounds_on_the_factor_of_grpo_hold_and_are_reached(size):
     np.testing.assert_allclose(h[0], upper[0], rtol=1e-4)
     if size < 4:  # groups of 2 or 3 have x = (G-1)/G^2 or nothing: equality
         np.testing.assert_allclose(h, np.sqrt(size - 1), rtol=1e-10)
-    np.testing.assert_allclose(
-        (lower[0], upper.max()), (2 * (size - 1) / size, np.sqrt(size - 1))
-    )
+    np.testing.assert_allclose(h[0], lower[0], rtol=1e-4)
+    np.testing.assert_allclose(upper.max(), np.sqrt(size - 1))
+    assert np.all(lower >= 2 * (size - 1) / size * (1 - 1e-15))
+    if size == 8:  # at p = 1/2, by hand: E J (8 - J) = 7 + 30/4
+        middle = theory.grpo_bounds(0.5, 8)
+        np.testing.assert_allclose(middle, (7 / np.sqrt(14.5), np.sqrt(3.5)))
+        terms = 2 / np.sqrt(7) + 12 / np.sqrt(12) + 30 / np.sqrt(15) + 20 / 4
+        np.testing.assert_allclose(theory.grpo(0.5, 8), 7 * terms / 64)
+
+
+def test_the_factor_of_grpo_is_convex_from_groups_of_four_on():
+    p = np.linspace(0.01, 0.99, 99)
+    for size in (2, 3, 4, 5, 9, 64):
+        h = theory.grpo(p, size)
+        np.testing.assert_allclose(h, h[::-1], rtol=1e-12)
+        bend = np.diff(h, 2)
+        assert np.all(bend > 1e-6) if size > 3 else np.all(np.abs(bend) < 1e-12)
 
 
 def test_every_clock_passes_through_the_states_of_the_plain_flow(rng):

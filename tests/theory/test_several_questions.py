@@ -7,6 +7,7 @@ import pytest
 import sympy as sp
 from scipy.integrate import solve_ivp
 from scipy.special import log_softmax
+from scipy.stats import binom
 
 import theory
 from tests.oracles import softmax
@@ -169,15 +170,43 @@ def test_sign_changes_are_those_of_the_merged_and_ordered_terms(rng):
         assert theory.sign_changes(1 - b / 4, 1 - e / 4) == wanted
 
 
-def test_grpo_goes_where_pass_at_one_is_lower_and_plain_training_does_not():
+@pytest.mark.parametrize("size", [4, 5, 8, 32, 257, np.inf])
+def test_one_instance_loses_pass_at_one_under_grpo_with_any_groups(size):
     s, policy = theory.grpo_instance()
     mean = theory.mean_rates(s)
     assert mean[0] < mean[1]
-    for mass in (1e-4, 0.1, 0.5, 0.9, 1 - 1e-4):
+    for mass in (1e-6, 0.1, 0.5, 0.9, 1 - 1e-6):
+        velocity = theory.grpo_velocity(s, np.log([mass, 1 - mass]), size)
+        assert velocity[0] > 0 > velocity[1]
+    start, h = policy @ mean, binomial_factor(size)
+    end = shared_flow(s, np.log(policy), 1e5 if size == 4 else 2e4, h) @ mean
+    assert end < start - 1e-4
+    np.testing.assert_allclose([start, mean[0]], [0.260125, 0.26])
+    assert shared_flow(s, np.log(policy), 2000.0, lambda p: 1.0) @ mean > start
+
+
+def test_groups_of_two_and_three_never_lose_pass_at_one(rng):
+    s = rng.uniform(size=(20_000, 3, 2)) ** 2
+    log_pi = log_softmax(rng.normal(size=(20_000, 2)), axis=-1)
+    pi, mean = np.exp(log_pi), s.mean(axis=1)
+
+    def change(size):
+        velocity = theory.grpo_velocity(s, log_pi, size)
+        drift = np.sum(pi * velocity, axis=-1, keepdims=True)
+        return np.sum(mean * pi * (velocity - drift), axis=-1)
+
+    for size in (2, 3):
+        np.testing.assert_array_less(-1e-16, change(size))
+    for size in (4, 8, np.inf):
+        assert np.sum(change(size) < -1e-9) > 10
+
+
+def test_grpo_climbs_its_potential():
+    # A plain derivative of mean_q 2 arcsin sqrt(p_q), for infinite groups.
+    s, _ = theory.grpo_instance()
+    for mass in (0.1, 0.5, 0.9):
         log_pi = np.log([mass, 1 - mass])
         velocity = theory.grpo_velocity(s, log_pi)
-        assert velocity[0] > 0 > velocity[1]
-        # A plain derivative of its potential mean_q 2 arcsin sqrt(p_q).
         step = 1e-5 * np.array([1.0, -1.0])
         up, down = (
             np.mean(2 * np.arcsin(np.sqrt(s @ np.exp(log_softmax(log_pi + h)))))
@@ -186,9 +215,15 @@ def test_grpo_goes_where_pass_at_one_is_lower_and_plain_training_does_not():
         np.testing.assert_allclose(
             velocity[0] - velocity[1], (up - down) / 2e-5, rtol=1e-5
         )
-    start = policy @ mean
-    assert shared_flow(s, np.log(policy), 1000.0, grpo) @ mean < start - 0.007
-    assert shared_flow(s, np.log(policy), 100.0, lambda p: 1.0) @ mean > start + 1e-4
+
+
+def binomial_factor(size):
+    """h of GRPO, as a sum over the number of right answers."""
+    if size == np.inf:
+        return grpo
+    q = np.arange(size + 1) / size
+    spread = np.sqrt(q * (1 - q))
+    return lambda p: binom.pmf(size * q, size, p) @ spread / (p * (1 - p))
 
 
 def test_grpo_velocities_agree_with_the_mean_over_questions(rng):
@@ -196,6 +231,9 @@ def test_grpo_velocities_agree_with_the_mean_over_questions(rng):
     pi = np.exp(log_pi)
     wanted = np.mean([grpo(pi @ q) * pi * (q - pi @ q) for q in s], axis=0)
     np.testing.assert_allclose(theory.grpo_velocity(s, log_pi), wanted, rtol=1e-12)
+    h = binomial_factor(5)
+    wanted = np.mean([h(pi @ q) * pi * (q - pi @ q) for q in s], axis=0)
+    np.testing.assert_allclose(theory.grpo_velocity(s, log_pi, 5), wanted, rtol=1e-11)
     s[1] = 0.0  # never solved: no spread, no gradient
     wanted = np.mean(
         [
