@@ -159,6 +159,7 @@ from theory.majority_vote import (
     must_flip,
     vote_limit_accuracy,
     vote_rewards,
+    vote_settles,
 )
 from theory.monotone_regime import (
     STATEMENT as _A2,
@@ -453,6 +454,7 @@ __all__ = [
     "values_along",
     "vote_limit_accuracy",
     "vote_rewards",
+    "vote_settles",
     "winner_is_worst_probability",
     "worst_wins_limit",
     "worst_wins_probability",

@@ -38,9 +38,19 @@ would have J -> 0 for some pair, whose columns would then agree.  []
 touches 0 with D' = 0 (a graze, not generic), where staying with a may be a second
 solution.
 
-**The end.** After the last flip the flow is that of a fixed reward: it ends at the
-pattern that gives the leading answer most often, and that answer is the pattern's own
-favourite (`champions`): whatever the base model, the survivors are among those.
+**The end.** Suppose that no answer is equally likely under two patterns of the support
+and that each of its patterns has one favourite answer. Then there is a last flip, and
+pi converges to a pattern that no other beats at its own favourite (`champions`).
+*Proof.* On the closed simplex `|x^a|^2 = 0` makes P[., a] equal on the support of pi,
+which is then one pattern: `v = min_a |x^a|^2` vanishes only at the vertices e_k. The
+leading share grows at v or more, and cannot grow by more than 1. So pi spends a finite
+time outside of the neighbourhoods `1 - pi_k < e`, where v is above a positive number,
+for every e. It moves at a bounded speed, and each way from `1 - pi_k < e` to the border
+of `1 - pi_k < 2 e` takes a time that does not depend on how often it went before: there
+are finitely many, pi stays in one neighbourhood from some time on, and as e is any, it
+converges to some e_i. There q tends to P[i, .], whose largest entry leads alone: no
+more flips. From then on the flow is that of a fixed reward P[., a], with a the
+favourite of i, and ends at the pattern with the largest P[., a], which is i.  []
 
 Source: this project. Limits: infinitely many votes; a finite number smooths the flip.
 """
@@ -116,7 +126,7 @@ def vote_limit_accuracy(success_rates: ArrayLike, log_policy: ArrayLike) -> Floa
 def champions(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
     """Patterns that no other beats at their own favourite answer: `[..., K]`.
 
-    After the last flip of the vote the flow ends among these.
+    Where `vote_settles`, the flow ends at one of these.
     """
     P, log_pi = checked_kernel(kernel, log_policy)
     inside = support(log_pi)[..., None]
@@ -186,12 +196,19 @@ def _two_untied(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
     return two_answers(kernel, log_policy) & majority_is_absolute(kernel, log_policy)
 
 
-def _no_two_patterns_agree(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
-    """No answer is equally likely under two patterns of the support: `[...]`."""
+def vote_settles(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
+    """Sufficient for a last flip and a pattern that takes all: `[...]`.
+
+    On the support no answer is equally likely under two patterns, and no pattern has
+    two favourite answers.
+    """
     P, log_pi = checked_kernel(kernel, log_policy)
-    ordered = np.sort(np.where(support(log_pi)[..., None], P, np.inf), axis=-2)
+    inside = support(log_pi)[..., None]
+    ordered = np.sort(np.where(inside, P, np.inf), axis=-2)
     low, high = ordered[..., :-1, :], ordered[..., 1:, :]
-    return np.asarray(np.all((low < high) | np.isinf(high), axis=(-2, -1)))
+    distinct = np.all((low < high) | np.isinf(high), axis=(-2, -1))
+    favourites = inside & (P == np.max(P, axis=-1, keepdims=True))
+    return np.asarray(distinct & np.all(favourites.sum(axis=-1) <= 1, axis=-1))
 
 
 STATEMENT = Statement(
@@ -207,7 +224,8 @@ STATEMENT = Statement(
     source="this project",
     assumptions="exact policy-gradient flow; infinitely many votes; fixed kernel; "
     "lowest answer index in a tie",
-    proof="q_b' = <x^a, x^b>; theory/majority_vote.py",
+    proof="q_b' = <x^a, x^b>; the time away from the vertices is finite; "
+    "theory/majority_vote.py",
     claims=(
         Claim(
             id="C3.two-answers",
@@ -254,11 +272,12 @@ STATEMENT = Statement(
         ),
         Claim(
             id="C3.champion",
-            words="After its last flip the vote ends at a pattern that no other beats "
-            "at its own favourite answer.",
+            words="If no answer is equally likely under two patterns, and no pattern "
+            "has two favourites, there is a last flip, and the vote ends at a pattern "
+            "that no other beats at its own favourite answer.",
             formula="pi -> i with P[i, a] = max_k P[k, a], a = argmax P[i, .]",
             status="proved",
-            hypotheses=_no_two_patterns_agree,
+            hypotheses=vote_settles,
             data="answer kernel",
         ),
     ),

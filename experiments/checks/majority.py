@@ -144,11 +144,6 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
     paid = np.where(inside, paid, -1.0)
     top = np.take_along_axis(paid, end.argmax(axis=-1)[:, None], axis=-1)[:, 0]
     settled = (end.max(axis=-1) > np.log(0.999)) & (top == paid.max(axis=-1))
-    rows = np.where(inside[..., None], kernel, np.nan)
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(rows[:, :, None] - rows[:, None, :])
-    apart = apart[:, *np.triu_indices(kernel.shape[1], 1)]
-    distinct = ~(apart == 0).any(axis=(1, 2))
     inputs = {"kernel": kernel, "log_policy": log_policy}
     return [
         scored(
@@ -181,7 +176,7 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
             "log of (likeliest champion / most likely pattern) at t = 1e6",
             best - end.max(axis=-1),
             runs.lasted & settled,
-            where=distinct,
+            where=theory.vote_settles(kernel, log_policy),
             note="flow",
             **inputs,
         ),

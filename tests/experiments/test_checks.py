@@ -111,6 +111,16 @@ def for_large_groups(true):
     return lambda: (np.array([[0.50, 0.55], [0.02, 0.0]]), true()[1])
 
 
+def of_the_first_leader(true):
+    """Champions of the answer that leads at the start, and no others."""
+
+    def champions(kernel, log_policy):
+        first = theory.majority(kernel, log_policy)
+        return true(kernel, log_policy) & (kernel.argmax(axis=-1) == first[:, None])
+
+    return champions
+
+
 def faster_redrawn(true):
     """The exponential tail alone, a thousandth faster."""
 
@@ -190,6 +200,7 @@ PLANTED = [
     slow("C1", "trap_margin", times(4)),
     slow("C3", "majority_speed", times(1.001)),
     slow("C3", "flip_time_two_patterns", times(1.001)),
+    slow("C3", "champions", of_the_first_leader),
     ("C4", "worst_wins_probability", times(0.8)),
     ("C5", "crossover_bound", times(0.5)),
     ("C5", "crossing_n", times(1.5)),

@@ -207,6 +207,55 @@ def test_flip_times_of_two_patterns_agree_with_the_stepped_vote(rng):
             np.testing.assert_allclose(flips[0], time, rtol=1e-6)
 
 
+def test_after_a_last_flip_the_vote_ends_at_a_champion_of_its_favourite(rng):
+    ended, flipped = 0, 0
+    while ended < 25:
+        P, log_pi = random_case(rng, K=4, A=4)
+        if ended % 2 and not theory.must_flip(P, log_pi):
+            continue
+        assert theory.vote_settles(P, log_pi)
+        _, states, leaders, flips = vote_flow(P, log_pi, 1e5)
+        p = softmax(states[-1])
+        winner = int(p.argmax())
+        if p[winner] < 0.99 or P[winner, leaders[-1]] < P[:, leaders[-1]].max():
+            continue  # a plateau, where more is to come
+        ended += 1
+        flipped += bool(flips)
+        assert theory.champions(P, log_pi)[winner]
+        assert leaders[-1] == P[winner].argmax()
+    assert flipped >= 12
+
+
+def test_every_speed_of_the_leading_share_vanishes_at_the_vertices_only(rng):
+    # `min_a |x^a|^2` is bounded below by the distance to the nearest vertex.
+    P = rng.dirichlet(np.ones(3), size=4)
+    p = rng.dirichlet(np.full(4, 0.2), size=20_000)
+    x = p[:, :, None] * (P - (p @ P)[:, None, :])
+    least = np.sum(x**2, axis=1).min(axis=-1)
+    away = 1 - p.max(axis=-1)
+    apart = np.diff(np.sort(P, axis=0), axis=0).min()
+    for e in (0.3, 0.1, 0.03):
+        assert least[away > e].min() > 0.05 * (e * apart) ** 2
+    at_a_vertex = np.eye(4)[:, :, None] * (P - P[:, None, :])
+    np.testing.assert_allclose(np.sum(at_a_vertex**2, axis=1), 0, atol=1e-30)
+
+
+def test_ties_between_patterns_or_within_one_are_left_out():
+    log_pi = np.log([0.2, 0.3, 0.5])
+    P = np.array([[0.6, 0.4, 0.0], [0.5, 0.1, 0.4], [0.1, 0.2, 0.7]])
+    assert theory.vote_settles(P, log_pi)
+    same = P.copy()
+    same[1] = [0.6, 0.1, 0.3]  # as often right as pattern 0
+    assert not theory.vote_settles(same, log_pi)
+    _, states, leaders, _ = vote_flow(same, np.log([0.4, 0.4, 0.2]), 1e5)
+    assert leaders == [0] and np.all(softmax(states[-1])[:2] > 0.4)  # no vertex
+    two = P.copy()
+    two[2] = [0.15, 0.425, 0.425]
+    assert not theory.vote_settles(two, log_pi)
+    outside = np.array([np.log(0.4), np.log(0.6), -np.inf])
+    assert theory.vote_settles(two, outside)
+
+
 def test_patterns_without_mass_change_nothing_and_two_patterns_are_required(rng):
     P, log_pi = random_case(rng)
     masked = np.insert(P, 1, [0, 0, 1], axis=0), np.insert(log_pi, 1, -np.inf)
