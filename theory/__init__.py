@@ -28,8 +28,10 @@ from theory.degradation_law import (
     degradation_bounds,
     degradation_coefficient,
     degradation_expansion,
+    has_tied_law,
     initial_slope,
     loser_excess,
+    losers_decide,
     rises_then_ends_below,
 )
 from theory.degradation_odds import (
@@ -354,6 +356,7 @@ __all__ = [
     "has_one_edge",
     "has_plateau",
     "has_t0",
+    "has_tied_law",
     "in_monotone_region",
     "in_regime_1",
     "in_regime_2",
@@ -386,6 +389,7 @@ __all__ = [
     "loser_excess",
     "loser_exponent",
     "loser_mass",
+    "losers_decide",
     "lost_time_bound",
     "lowest_best_mass",
     "majority",

@@ -27,8 +27,10 @@ s_bar. If no winner is lost (M = m), `t pi_j -> m/((n + m) delta_j)` in the same
 
     t (ACC - s_bar)  ->  (m/(n + m)) sum_j (s_j - s_bar)/delta_j.
 
-If some are lost, their mass falls only as `t^(-n/(n+m))` and dominates:
-`ACC - s_bar ~ sum_l (s_l - s_bar) pi_l`, pi_l from `theory.survivors`.  []
+If some are lost, their mass `pi_l ~ p/(m a_l)` falls only as `t^(-n/(n+m))`
+(`theory.survivors`) and dominates, unless their terms cancel:
+
+    ACC - s_bar ~ sum_l (s_l - s_bar) pi_l      if  sum_l (s_l - s_bar)/a_l != 0.   []
 
 **Early improvement.** `ACC' = sum_k s_k pi_k (theta_k' - sum_j pi_j theta_j')`, hence
 exactly, at any state,
@@ -115,6 +117,20 @@ def loser_excess(
     losers = ~np.isnan(mass)
     total = np.sum(merit * mass, axis=-1, where=losers)
     return np.where(np.any(losers, axis=-1), total, np.nan)
+
+
+def losers_decide(
+    success_rates: ArrayLike, confidence: ArrayLike, log_policy: ArrayLike
+) -> Bools:
+    """Whether some tied winners are lost, and their terms do not cancel: `[...]`.
+
+    A sum within 1e-12 of the size of its terms counts as 0.
+    """
+    c, log_pi, merit = _merits(success_rates, confidence, log_policy)
+    mass = np.exp(loser_mass(c, log_pi, 1.0))
+    terms = np.where(np.isnan(mass), 0.0, merit * mass)
+    size = np.sum(np.abs(terms), axis=-1)
+    return np.asarray(np.abs(np.sum(terms, axis=-1)) > 1e-12 * size)
 
 
 def degradation_expansion(
@@ -213,10 +229,19 @@ def _unique_in_tail(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
     return _unique(kernel, log_pi) & in_tail(c, log_pi)
 
 
-def _tied(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
-    _, c, log_pi, _ = kernel_confidence(kernel, log_policy)
+def has_tied_law(
+    success_rates: ArrayLike, confidence: ArrayLike, log_policy: ArrayLike
+) -> Bools:
+    """Several winners, something else, and no losers whose terms cancel: `[...]`."""
+    c, log_pi = checked(confidence, log_policy)
     several = np.sum(is_best(c, log_pi), axis=-1) > 1
-    return several & has_suboptimal(c, log_pi)
+    visible = losers_decide(success_rates, c, log_pi) | ~has_losers(c, log_pi)
+    return np.asarray(several & has_suboptimal(c, log_pi) & visible)
+
+
+def _tied(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
+    s, c, log_pi, _ = kernel_confidence(kernel, log_policy)
+    return has_tied_law(s, c, log_pi)
 
 
 def _finite(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
@@ -270,8 +295,10 @@ STATEMENT = Statement(
         Claim(
             id="B5.ties",
             words="Tied winners: the limit is the mean rate of those that survive; the "
-            "approach is 1/t if none is lost and t^(-n/(n+m)) if some are.",
-            formula="ACC -> s_bar;  ACC - s_bar ~ sum_l (s_l - s_bar) pi_l",
+            "approach is 1/t if none is lost and t^(-n/(n+m)) if some are, unless the "
+            "losers' terms cancel.",
+            formula="ACC -> s_bar;  ACC - s_bar ~ sum_l (s_l - s_bar) pi_l "
+            "unless sum_l (s_l - s_bar)/a_l = 0",
             status="proved",
             hypotheses=_tied,
             data="answer kernel",

@@ -125,10 +125,9 @@ def _late(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
                 **inputs,
             )
         )
-    several = ((m > 1) | losers) & moves
+    several = theory.has_tied_law(rates, confidence, log_policy)
     with np.errstate(invalid="ignore"):
         early, late = (np.where(losers, a, b) for a, b in zip(tied, first, strict=True))
-    visible = ~losers | (np.abs(slow) > 0)
     exponent = 0.5 * np.minimum(m, n) / K
     exponent = np.where(losers, exponent, gap_exponent(n, m, losers) * 0.5)
     margin, judged = decay(times[0], early, times[1], late, exponent)
@@ -137,7 +136,7 @@ def _late(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
             "B5.ties",
             "as B5.law; where winners are lost, for the ratio to the leading term",
             margin,
-            ok & judged & visible & late_at,
+            ok & judged & late_at,
             where=several,
             **inputs,
         )

@@ -121,6 +121,13 @@ def of_the_first_leader(true):
     return champions
 
 
+def cancelling_too(true):
+    """The slow approach to a tie also where the losers' terms cancel."""
+    return lambda s, c, log_policy: (
+        true(s, c, log_policy) | theory.has_losers(c, log_policy)
+    )
+
+
 def faster_redrawn(true):
     """The exponential tail alone, a thousandth faster."""
 
@@ -188,6 +195,8 @@ PLANTED = [
     ("B4", "dip_three_bounds", shifted(-0.01)),
     ("B4", "lost_time_bound", times(0.9)),
     slow("B5", "degradation_coefficient", times(1.001)),
+    slow("B5", "loser_excess", times(1.001)),
+    slow("B5", "has_tied_law", cancelling_too),
     slow("B5", "initial_slope", times(1.001)),
     slow("B5", "rises_then_ends_below", wherever),
     slow("B6", "clock_tail", times(1.001)),

@@ -139,6 +139,25 @@ def test_a_lost_tie_makes_the_approach_slow():
     np.testing.assert_allclose(slope, -2 / 3, atol=0.03)
 
 
+def test_losers_whose_terms_cancel_leave_the_slow_term_out():
+    c = np.array([1.1, 1.1, 1.1, 0.5])
+    log_pi = np.log([0.4, 0.2, 0.2, 0.2])
+    times = np.array([1e3, 1e6])
+    pi, _ = flow_path(c, log_pi, times)
+    for rates, decides in (([0.5, 0.8, 0.2, 0.3], False), ([0.5, 0.8, 0.3, 0.3], True)):
+        s = np.array(rates)
+        assert theory.losers_decide(s, c, log_pi) == decides
+        assert theory.has_tied_law(s, c, log_pi) == decides
+        excess = pi @ (s - 0.5)
+        slope = np.log(excess[1] / excess[0]) / np.log(1e3)
+        # n/(n + m) = 1/2 with the slow term, 1 without.
+        np.testing.assert_allclose(slope, -0.5 if decides else -1.0, atol=0.03)
+    equal = np.log([0.3, 0.3, 0.2, 0.2])
+    two = np.array([1.1, 1.1, 0.5, 0.5])
+    assert not theory.losers_decide(s, two, equal)
+    assert theory.has_tied_law(s, two, equal)
+
+
 def test_the_first_step_has_the_predicted_slope(rng):
     signs = set()
     for _ in range(10):
