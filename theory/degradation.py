@@ -20,7 +20,10 @@ We tilt the density to see both: `f(s) = 1 + c (2 s - 1)`, `c in [-1, 1]`.
 
 its sign is that of the sample covariance. That is asymptotically normal with mean
 `Cov_f(s, R) = c/18` and variance `Var_f((s - E s)(R - E R)) / K`, hence
-`P(rise) ~ Phi(sqrt(K) (c/18) / sd)`. (The exact value c/18 comes from `E R = 1`,
+`P(rise) = Phi(sqrt(K) (c/18) / sd) + O(log K / sqrt(K))`. (Proof, and that of the limit
+given the mean: `theory.degradation_odds`; for c >= 0, where the mean exceeds 1/2 with
+probability 1/2 or more, the same argument in two dimensions holds given the mean. The
+exact value c/18 comes from `E R = 1`,
 `E s = 1/2 + c/6` and `E s R = 1/2 + 2c/9`.) At c = 0 the reflection s -> 1 - s keeps R
 and flips the covariance: exactly 1/2. If every s_k > 1/2 then R increases with s and
 Chebyshev's sum inequality makes the covariance positive: exactly 1.
@@ -37,8 +40,13 @@ mean exceeds 1/2 iff their centred sum exceeds w/2. In units of w that no longer
 on w: P = P(sum of K-1 uniforms on (-1/2, 1/2) > 1/2) = (1 - b_K)/2, where b_K is the
 density at 0 of the sum of K such uniforms, about sqrt(6/(pi K)).  []
 
-Limits: the probabilities of rise are central-limit predictions (status "formal"), good
-for large K, except where they are said to be exact. Two answers only.
+**What becomes of Thm 5.6.** Unconditioned and at a fixed c, (1) holds in the limit only
+if c > 0, and (2) only if c = 0: never both. At c = 0, given the mean, (2) holds in the
+limit and (1) does not: its chance tends to 0.677. Given every pattern, (1) holds and
+(2) does not. All of this is proved.
+
+Limits: the normal curves are approximations at finite K (their errors are bounded in
+order, and measured: 0.1/sqrt(K) at most). Two answers only.
 """
 
 from fractions import Fraction
@@ -231,7 +239,8 @@ STATEMENT = Statement(
         "Training on self-certainty first raises accuracy and may then drive it down, "
         "because the most confident pattern can be confidently wrong. How likely "
         "either is depends on how the success rates lean and on what is assumed of "
-        "the base model."
+        "the base model; for uniform rates both limits hold under none of the three "
+        "readings."
     ),
     formula="K -> infinity: (1) P(dACC/dt(0) > 0) -> 1; "
     "(2) P(argmax R = argmin s) -> 1/2",
@@ -239,7 +248,8 @@ STATEMENT = Statement(
     "tilted family: this project",
     assumptions="uniform base; two answers; i.i.d. success rates; a reading of "
     "'the correct answer has the highest probability': " + ", ".join(READINGS),
-    proof="sign of a sample covariance; extreme-value integral; theory/degradation.py",
+    proof="sign of a sample covariance; extreme-value integral; theory/degradation.py, "
+    "theory/degradation_odds.py",
     claims=(
         Claim(
             id="A4.rise",
@@ -258,8 +268,9 @@ STATEMENT = Statement(
         Claim(
             id="A4.rise-clt",
             words="For a tilted law the chance of early rise follows a normal curve.",
-            formula="P(dACC/dt(0) > 0) ~ Phi(sqrt(K) (c/18) / sd(c))",
-            status="formal",
+            formula="P(dACC/dt(0) > 0) = Phi(sqrt(K) (c/18) / sd(c)) "
+            "+ O(log K/sqrt(K))",
+            status="proved",
             hypotheses=uniform_base,
         ),
         Claim(

@@ -4,6 +4,7 @@ import numpy as np
 
 import theory
 from experiments.checks.degradation import (
+    NORMAL,
     STANDARD_ERRORS,
     draw_cell,
     number_of_draws,
@@ -12,6 +13,8 @@ from experiments.checks.degradation import (
 from experiments.checks.result import CheckResult, Job, scored
 
 CELLS = ((30, 0.0), (30, 0.5), (100, 0.3), (300, -0.5), (1000, 0.0), (1000, 0.3))
+# Given the mean, at c = 0, the share is off its limit by 0.44/K (measured, K = 10, 30).
+GIVEN = 0.5
 # A tilt that vanishes, slower than 1/sqrt(K): 2 K^(-1/4), up to 1.
 TOGETHER = (100, 1000)
 
@@ -52,7 +55,7 @@ def check(job: Job) -> list[CheckResult]:
         spread = STANDARD_ERRORS * np.sqrt(max(least * (1 - least), 1e-12) / number)
         bound.append(sign - least + spread)
         predicted = float(theory.initial_rise_probability(K, c, theory.UNCONDITIONED))
-        clt.append(share_margin(rise, predicted, number, 1 / np.sqrt(K)))
+        clt.append(share_margin(rise, predicted, number, NORMAL / np.sqrt(K)))
         chance = theory.worst_wins_probability(K, _density(c), _distribution(c))
         exact.append(share_margin(worst, chance, number))
         end = float(theory.worst_wins_limit(1 - c, 1 + c))
@@ -66,7 +69,7 @@ def check(job: Job) -> list[CheckResult]:
             chance = float(
                 theory.initial_rise_probability(K, 0.0, theory.MEAN_ABOVE_HALF)
             )
-            mean.append(share_margin(given, chance, above.sum(), 1 / np.sqrt(K)))
+            mean.append(share_margin(given, chance, above.sum(), GIVEN / K))
     flat = [cell for cell in CELLS if cell[1] == 0]
     return [
         _result(
@@ -76,7 +79,9 @@ def check(job: Job) -> list[CheckResult]:
             CELLS,
             number,
         ),
-        _result("C4.sign-clt", within + " + 1/sqrt(K)), per cell", clt, CELLS, number),
+        _result(
+            "C4.sign-clt", within + " + 0.1/sqrt(K)), per cell", clt, CELLS, number
+        ),
         _result("C4.worst-wins", within + "), per cell", exact, CELLS, number),
         _result(
             "C4.worst-wins-limit", within + " + 2c/K), per cell", limit, CELLS, number
@@ -84,7 +89,7 @@ def check(job: Job) -> list[CheckResult]:
         _together(job, number),
         _result("C4.jointly", within + " + 0.02), per cell", jointly, CELLS, number),
         _result(
-            "C4.mean-above-half", within + " + 1/sqrt(K)), per cell", mean, flat, number
+            "C4.mean-above-half", within + " + 0.5/K), per cell", mean, flat, number
         ),
     ]
 

@@ -46,8 +46,13 @@ def solved_once(monkeypatch, known):
 
 
 def violations(name):
-    (report,) = verify.verify((name,), PROBLEMS, seed=3)
-    return report["violations"]
+    """Of a statement, or of one of its claims."""
+    statement, _, claim = name.partition(".")
+    (report,) = verify.verify((statement,), PROBLEMS, seed=3)
+    if not claim:
+        return report["violations"]
+    (found,) = (c for c in report["claims"] if c["id"] == name)
+    return found["violations"]
 
 
 def slow(*words):
@@ -179,9 +184,10 @@ def turning(by):
 PLANTED = [
     ("A2", "gap_time_lower", times(2)),
     ("A3", "transition_bounds", with_one_i),
-    ("A3", "degree_bound", lower_bounds),
-    ("A3", "t0_after_crossing", times(0.1)),
+    ("A3.degree", "degree_bound", lower_bounds),
+    ("A3.degree", "t0_after_crossing", times(0.1)),
     slow("A4", "winner_is_worst_probability", times(0.7)),
+    slow("A4.rise-clt", "initial_rise_probability", times(0.93)),
     slow("B2", "dominance_hull", later),
     ("B3", "gap_lower", twice_as_fast),
     ("B3", "tail_limit", times(1.01)),
@@ -190,30 +196,32 @@ PLANTED = [
     ("B4", "transition_bounds", with_one_i),
     ("B4", "dip_margin", times(-1)),
     ("B4", "dip_ceiling", times(1.01)),
-    ("B4", "dip_share", times(1.01)),
-    ("B4", "dip_three_bounds", shifted(0.01)),
-    ("B4", "dip_three_bounds", shifted(-0.01)),
+    ("B4.dip-depth", "dip_share", times(1.01)),
+    ("B4.dip-three", "dip_three_bounds", shifted(0.01)),
+    ("B4.dip-three", "dip_three_bounds", shifted(-0.01)),
     ("B4", "lost_time_bound", times(0.9)),
     slow("B5", "degradation_coefficient", times(1.001)),
-    slow("B5", "loser_excess", times(1.001)),
-    slow("B5", "has_tied_law", cancelling_too),
+    slow("B5.ties", "loser_excess", times(1.001)),
+    slow("B5.ties", "has_tied_law", cancelling_too),
     slow("B5", "initial_slope", times(1.001)),
     slow("B5", "rises_then_ends_below", wherever),
     slow("B6", "clock_tail", times(1.001)),
     slow("B6", "clock_tail", faster_redrawn),
-    slow("B6", "grpo_bounds", both_times(0.99)),
-    slow("B6", "grpo_bounds", both_times(1.01)),
+    slow("B6.grpo-bounds", "grpo_bounds", both_times(0.99)),
+    slow("B6.grpo-bounds", "grpo_bounds", both_times(1.01)),
     slow("B7", "replicator_crossing_time", times(1.01)),
     slow("B7", "replicator_kl_policy", times(1.001)),
     slow("C1", "through_velocity", times(1.001)),
     slow("C1", "trap_margin", times(4)),
     slow("C3", "majority_speed", times(1.001)),
     slow("C3", "flip_time_two_patterns", times(1.001)),
-    slow("C3", "champions", of_the_first_leader),
+    slow("C3.champion", "champions", of_the_first_leader),
     ("C4", "worst_wins_probability", times(0.8)),
+    ("C4.sign-clt", "initial_rise_probability", times(0.93)),
+    ("C4.mean-above-half", "initial_rise_probability", times(0.75)),
     ("C5", "crossover_bound", times(0.5)),
     ("C5", "crossing_n", times(1.5)),
-    ("C5", "grpo_instance", for_large_groups),
+    ("C5.grpo", "grpo_instance", for_large_groups),
     slow("C6", "rate_clock", times(1.001)),
     slow("C6", "safe_clock", times(10)),
     ("C7", "gradient_gap", times(1.01)),
