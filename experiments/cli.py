@@ -21,7 +21,7 @@ COMMANDS = {
     "phase-diagram": "where training takes off, stalls or degrades, over two axes",
     "verify": "check statements on many random problems",
     "falsify": "search for the base model that breaks a claim",
-    "reproduce": "all checks and all figures of the paper's results",
+    "reproduce": "all checks and all figures",
     "figures": "draw the figures again from saved data",
 }
 

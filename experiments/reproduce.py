@@ -1,4 +1,4 @@
-"""`pattern-selection reproduce`: check the paper's results and draw their figures."""
+"""`pattern-selection reproduce`: check all statements and draw all figures."""
 
 import argparse
 import sys

@@ -3,7 +3,8 @@
 Nothing here integrates the equation of motion (`theory.lock_in` integrates a limit of
 it), and nothing is shared with the package that does: the two can be confronted. Arrays
 have any leading batch axes `...` and the `K` patterns on the last axis; `log_policy`
-holds normalised log-probabilities, -inf for a pattern outside the support.
+holds normalised log-probabilities, -inf for a pattern outside the support. NumPy and
+SciPy only.
 """
 
 from theory.answers import answer_probabilities, push, row_entropy

@@ -211,7 +211,7 @@ def mirrored(parameter: ArrayLike, weights: ArrayLike, features: ArrayLike) -> M
 
 
 def burying_instance() -> tuple[Floats, Floats]:
-    """`(success_rates, policy)`: the reported case, whose gradient feeds the rival.
+    """`(success_rates, policy)`: three patterns whose gradient feeds the rival.
 
     One step of size 300 takes accuracy to 0.6 and the best pattern to e^-19.6.
     """

@@ -6,7 +6,7 @@ With `J(pi) = E_pi[rho] - beta KL(pi || pi_ref)` and `beta > 0`,
 
 is the only maximiser, and as `beta -> 0` it tends to `pi_ref` restricted to the
 patterns of largest reward. Source: Chen, Li, Zou, arXiv 2506.04695 (as reported),
-Prop. 5.2; the proof and the distance bound are this project.
+Prop. 5.2; the proof, the distance bound and the rest point are this project.
 
 Proof of the maximiser. Take any pi whose support lies in that of pi_ref (otherwise
 `J = -inf`). From `log pi_opt = log pi_ref + rho / beta - log N`,
@@ -27,8 +27,12 @@ denominator of that mass by `exp(-max rho / beta)`,
     TV = sum_{k not in A} pi_ref(k) e^{-(max rho - rho_k)/beta} / (p + same sum)
        <= (1 - p)/p * exp(-Delta / beta),   and TV <= 1.  []
 
+*Rest point.* pi_opt is the only policy with the support of pi_ref at which the policy
+gradient of J stands still: `pi_k (rho_k - rho_bar - beta (log(pi_k/pi_ref(k)) - KL)) =
+0` for all k makes `rho_k - beta log(pi_k/pi_ref(k))` the same for all k.  []
+
 Limit: this compares end points. It says nothing about how a flow or an optimiser gets
-there, nor how long it takes.
+there, nor how long it takes. That the flow does come to rest there is only checked.
 """
 
 import numpy as np
@@ -143,7 +147,8 @@ STATEMENT = Statement(
         "the best patterns remain, in the proportions the base model gave them."
     ),
     formula="pi_opt ~ pi_ref exp(rho / beta);  beta -> 0: pi_ref on argmax rho",
-    source="Chen, Li, Zou, arXiv 2506.04695 (as reported), Prop. 5.2",
+    source="Chen, Li, Zou, arXiv 2506.04695 (as reported), Prop. 5.2; rest point and "
+    "bounds: this project",
     assumptions="beta > 0; finite rewards; base policy positive on the patterns used",
     proof="J(pi_opt) - J(pi) = beta KL(pi || pi_opt); see theory/optimum.py",
     claims=(

@@ -1,8 +1,8 @@
 """What a theorem is, as data: its words, its formula, its proof, and its claims.
 
-A `Statement` is one result of the paper. Its `claims` are the separate assertions that
-can be tested one by one, each with the hypotheses under which it is asserted and with
-an honest `status`.
+A `Statement` is one result, of the paper or of this project (`source`). Its `claims` are
+the separate assertions that can be tested one by one, each with the hypotheses under
+which it is asserted and with an honest `status`.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Status = Literal["proved", "as reported", "formal", "refuted"]
 
 - `proved`: there is a proof in this package; a violation is a bug in the code.
 - `as reported`: the source asserts it; we have no proof of the exact wording.
-- `formal`: an expansion or a central-limit heuristic without an error bound.
+- `formal`: an expansion, a limit or an approximation without a proof or error bound.
 - `refuted`: there is a counterexample in this package.
 """
 

@@ -1,4 +1,4 @@
-"""A3: the law of the transition time, the reported trend, the counterexample."""
+"""A3: the law of the transition time, its consequences, the counterexample."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A3: the reported case, in which the second-best pattern first takes over."""
+"""A3: an example in which the second-best pattern first takes over."""
 
 import numpy as np
 

@@ -103,7 +103,7 @@ def draw(data):
         shown * np.log10(shown),
         "--",
         color=BLACK,
-        label=r"$\gamma^{\gamma}$, the form as reported",
+        label=r"$\gamma^{\gamma}$, part of the reported order",
     )
     right.set(
         xscale="log",

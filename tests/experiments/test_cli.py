@@ -13,11 +13,11 @@ import pytest
 
 from experiments import catalogue, cli, interrupts
 
-REPORTED = "run --success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25".split()
+EXAMPLE = "run --success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25".split()
 
 
 def test_run_prints_the_contract_as_json(capsys):
-    assert cli.main([*REPORTED, "--until", "gap=1e-3", "--json", "-"]) == 0
+    assert cli.main([*EXAMPLE, "--until", "gap=1e-3", "--json", "-"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["outcome"] == "reached" and result["method"] == "exact"
     np.testing.assert_allclose(result["t0"], 42.683163, rtol=1e-7)
@@ -57,7 +57,7 @@ def test_an_accuracy_that_no_policy_has_is_said_to_be_out_of_reach(capsys):
 def test_the_method_can_be_forced_and_does_not_matter(capsys):
     results = {}
     for method in ("exact", "flow"):
-        assert cli.main([*REPORTED, "--method", method, "--json", "-"]) == 0
+        assert cli.main([*EXAMPLE, "--method", method, "--json", "-"]) == 0
         results[method] = json.loads(capsys.readouterr().out)
         assert results[method]["method"] == method
     for key in ("time", "t0", "t_cross", "min_optimal_probability"):
@@ -178,7 +178,7 @@ def test_the_catalogue_lists_every_final_class():
 
 @pytest.mark.slow
 def test_every_field_of_a_recipe_is_an_option(capsys):
-    fast = [*REPORTED, *"--update grpo --group-size 16 --spread sample".split()]
+    fast = [*EXAMPLE, *"--update grpo --group-size 16 --spread sample".split()]
     fast += "--signal noisy-verifier --false-positive 0.1 --json -".split()
     assert cli.main(fast) == 0
     result = json.loads(capsys.readouterr().out)

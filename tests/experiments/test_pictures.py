@@ -68,7 +68,7 @@ def test_the_best_pattern_only_rises_in_regime_1(data):
     assert (saved["hitting"] > 0).all()
 
 
-def test_the_reported_case_dips_before_it_crosses(data):
+def test_the_example_of_regime_2_dips_before_it_crosses(data):
     saved = data("entanglement")
     t0, crossing, dip = saved["event_times"]
     assert dip < t0 < crossing

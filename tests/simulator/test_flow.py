@@ -64,7 +64,7 @@ def test_hitting_times_agree_with_dop853(problems, solved):
             np.testing.assert_allclose(measured, wanted, rtol=1e-7)
 
 
-def test_the_reported_case():
+def test_the_example_of_regime_2():
     solution = run([0.9, 0.6, 0.1], np.log([0.05, 0.70, 0.25]))
     t0, cross, dip = np.exp(solution.event_log_times[0, :3])
     np.testing.assert_allclose([t0, cross], [42.683163, 91.857068], rtol=2e-8)
