@@ -59,9 +59,9 @@ groups A = 1, a = -1/2: `t^2 gap -> 4 c^2`; finite groups a = 0, A = sqrt(G-1); 
 A = n, a = n - 1: `t gap^n -> c/n^2`; redrawing A = sqrt(G-1)/G, a = -1: the gap closes
 exponentially. With `s_* < 1`: a = 0 and A = h(s_*).  []
 
-Source: this project; noisy verifiers: see above. Outside the class: advantages of real-valued rewards, KL, entropy
-bonuses, clipping over several epochs, Adam, finite steps, several questions (h differs
-by question). Needs 0 < p < 1 and G >= 2.
+Source: this project; noisy verifiers: see above. Outside the class: advantages of
+real-valued rewards, KL, entropy bonuses, clipping over several epochs, Adam, finite
+steps, several questions (h differs by question). Needs 0 < p < 1 and G >= 2.
 """
 
 from collections.abc import Callable

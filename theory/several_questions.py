@@ -42,12 +42,12 @@ solve some question, and N is known from the base model.
 changes c of the coefficients (+1 for b, -1 for e, added where bases agree). D has at
 most c real zeros (Descartes' rule: divide by `x^n`, x between two neighbours of
 opposite sign, and differentiate: this undoes one sign change and, by Rolle, loses at
-most one zero; without sign changes there is none). A failure rate of 0 adds nothing for n >
-0, and leaving it out does not add to c. Now let c = 2, pass@1 rise and the worst
+most one zero; without sign changes there is none). A failure rate of 0 adds nothing for
+n > 0, and leaving it out does not add to c. Now let c = 2, pass@1 rise and the worst
 question get worse: D > 0 at n = 1 and D < 0 beyond N, so the zeros in between, with
 their multiplicities, are odd in number and at most two. There is exactly one crossing
 in (1, N].  []  For Q = 2, c = 2 follows from the other two conditions. In general n = 0
-is one of the zeros (with a small failure rate for one of 0: sign changes of D survive a
+is one of the zeros (put a small failure rate for one of 0: sign changes of D survive a
 small perturbation), and D changes sign at most c - 1 times in n > 0.
 
 Source: this project. The effect was reported for trained models by Yue et al. 2025
@@ -249,8 +249,8 @@ STATEMENT = Statement(
     words=(
         "Plain policy gradient on many questions is training on their mean. It raises "
         "the average and may give up the only pattern that solves some question; then "
-        "with enough attempts the base model is better. For GRPO with groups of four or "
-        "more not even the average needs to rise."
+        "with enough attempts the base model is better. For GRPO with groups of four "
+        "or more not even the average needs to rise."
     ),
     formula="J = pi . mean_q s_q;  min_q p_q falls  =>  pass@n below base for n > N",
     source="this project; effect reported by Yue et al. 2025 (arXiv 2504.13837)",

@@ -1,8 +1,8 @@
 """What a theorem is, as data: its words, its formula, its proof, and its claims.
 
-A `Statement` is one result, of the paper or of this project (`source`). Its `claims` are
-the separate assertions that can be tested one by one, each with the hypotheses under
-which it is asserted and with an honest `status`.
+A `Statement` is one result, of the paper or of this project (`source`). Its `claims`
+are the separate assertions that can be tested one by one, each with the hypotheses
+under which it is asserted and with an honest `status`.
 """
 
 from collections.abc import Callable

@@ -130,9 +130,7 @@ def test_the_depth_comes_to_its_ceiling_as_the_best_pattern_gets_rare(rng, K):
     for e in (1e-2, 1e-4, 1e-6):
         log_pi = np.log(np.concatenate([[e], (1 - e) * rest]))
         assert theory.has_deep_edge(s, log_pi)
-        short.append(
-            theory.dip_ceiling(s, log_pi) - theory.lowest_best_mass(s, log_pi)
-        )
+        short.append(theory.dip_ceiling(s, log_pi) - theory.lowest_best_mass(s, log_pi))
     assert short[0] >= -1e-12 and short[2] < 1e-5
     assert np.all(np.abs(np.diff(short)) <= short[0] + 1e-12)
 

@@ -165,7 +165,9 @@ def test_t0_after_the_crossing_agrees_with_the_stepped_flow():
         s, log_pi, [lambda pi: pi @ s - 0.6, lambda pi: pi[0] - pi[1:].max()], 1e3
     )
     assert crossing < t0 < crossing + theory.t0_after_crossing(s, log_pi)
-    law = [theory.transition_bounds(s, log_pi, event=e).exact for e in ("t0", "crossing")]
+    law = [
+        theory.transition_bounds(s, log_pi, event=e).exact for e in ("t0", "crossing")
+    ]
     np.testing.assert_allclose(law, [t0, crossing], rtol=1e-8)
 
 
