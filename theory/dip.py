@@ -47,7 +47,7 @@ prod (1 + D_k + (delta_k/Delta) D z)`. As `u_*(0) = g/pi_0(*)`, the first gives 
 
     F (1-e)^-3 / (1 + (27/4) (Delta/delta) D_3/D)  <=  1/M  <=  F (1-e)^-3,      (4)
 
-by leaving D_3 out of the maximum, or taking it out at its full size. So, with (3),
+by leaving D_3 out of the maximum, or taking it out at its full size. So also
 `min pi_* / F -> 1` as pi_0(*) -> 0.  []
 
 **How many.** While the product in (3) is a good approximation, it allows one dip per

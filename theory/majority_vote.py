@@ -45,12 +45,12 @@ pi converges to a pattern that no other beats at its own favourite (`champions`)
 which is then one pattern: `v = min_a |x^a|^2` vanishes only at the vertices e_k. The
 leading share grows at v or more, and cannot grow by more than 1. So pi spends a finite
 time outside of the neighbourhoods `1 - pi_k < e`, where v is above a positive number,
-for every e. It moves at a bounded speed, and each way from `1 - pi_k < e` to the border
-of `1 - pi_k < 2 e` takes a time that does not depend on how often it went before: there
-are finitely many, pi stays in one neighbourhood from some time on, and as e is any, it
-converges to some e_i. There q tends to P[i, .], whose largest entry leads alone: no
-more flips. From then on the flow is that of a fixed reward P[., a], with a the
-favourite of i, and ends at the pattern with the largest P[., a], which is i.  []
+for every e. It moves at a bounded speed, so each way out of `1 - pi_k < e` up to the
+border of `1 - pi_k < 2 e` takes at least a fixed time: there are finitely many. From
+some time on pi stays in one neighbourhood, and, as e is any, it converges to some e_i.
+There q tends to P[i, .], whose largest entry leads alone: no more flips. From then on
+the flow is that of a fixed reward P[., a], with a the favourite of i, and ends at the
+pattern with the largest P[., a], which is i.  []
 
 Source: this project. Limits: infinitely many votes; a finite number smooths the flip.
 """

@@ -16,12 +16,12 @@ instance for all*: two patterns with rates (.5, .5205) on one question and (.02,
 another (`grpo_instance`). Pattern 1 is better on average. But at every policy p_1 lies
 in [.5, .5205] and p_2 in [0, .02], so that `h(p_2) > 1.025 h(p_1)`, pattern 0 gains,
 and pass@1 falls all the way. *Proof.* With v = p (1 - p), v_1 > .2495 and v_2 <= .0196,
-the two bounds on h give for G >= 5 (and 1/v_2 for infinite G)
+the two bounds on h give for G >= 5
 
-    (h(p_2)/h(p_1))^2 >= v_1/(1/G + v_2 (G-2)(G-3)/(G (G-1))) >= v_1/(.2 + v_2) > 1.13;
+    (h(p_2)/h(p_1))^2 >= v_1/(1/G + v_2 (G-2)(G-3)/(G (G-1))) >= v_1/(.2 + v_2) > 1.13,
 
-`1.13 > 1.025^2`. For G = 4, `h = sqrt 3 - (2 sqrt 3 - 3) v`, the ratio is above
-1.066.  []
+and `1.13 > 1.025^2`. For infinite groups the square is v_1/v_2 > 12. For G = 4, where
+`h = sqrt 3 - (2 sqrt 3 - 3) v`, the ratio is above 1.066.  []
 
 **Crossover.** Compare failures `b_q = 1 - p_q` before and `e_q = 1 - p_q` after, and
 

@@ -126,7 +126,7 @@ def _draw_gamma(axis, data, colors):
         if K > 2:
             axis.plot(data["gamma"][i], data["log10_time"][i], color=color)
     for height, text in (
-        (14.9, r"$\gamma^{\gamma}$, part of the reported order"),
+        (13.0, r"$\gamma^{\gamma}$, part of the reported order"),
         (10.0, "exponential bound on $L$"),
         (6.9, r"$K = \gamma + 1$ patterns"),
         (1.6, r"$K = 3$ to $6$ patterns"),

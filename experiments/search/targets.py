@@ -138,7 +138,7 @@ TARGETS = {
         Target("A3.law", TWO_SIDED, "t0", LAW, two_sided, theory.has_t0),
         Target(
             "A3.degree",
-            "log(bound/L), at the crossing",
+            "log(bound/L), at the crossing, hulls of one edge",
             "crossing",
             ("product",),
             _degree,
