@@ -13,6 +13,7 @@ from experiments.checks.velocity import velocity
 from experiments.families import SMALL, groups, kernels, log_normalised
 
 LIMIT = 4000  # problems for the numerical flow
+LEAST = -1e3  # log-probability of a champion, where there is none
 MAX_STEPS = 3000  # where the vote stays tied, the flow cannot go on
 TIMES = np.geomspace(0.1, 1e6, SAVED)
 AFTER = np.geomspace(1e300, 1e307, SAVED)  # times that no run comes to
@@ -138,7 +139,7 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
     flipped = (leaders != first[:, None]).any(axis=1)
     champions = theory.champions(kernel, log_policy)
     end = np.where(inside, runs.saved[:, -1], -np.inf)
-    best = np.where(champions, end, -np.inf).max(axis=-1)
+    best = np.maximum(np.where(champions, end, -np.inf).max(axis=-1), LEAST)
     # On a plateau a pattern may hold nearly all the mass without being paid best.
     paid = np.take_along_axis(kernel, leaders[:, -1, None, None], axis=-1)[..., 0]
     paid = np.where(inside, paid, -1.0)
