@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int
 
 import simulator as sim
 
@@ -15,7 +15,7 @@ class _Menu(eqx.Module):
     """The number `choice` of `rules`, `[*B]`; each lane may have another."""
 
     rules: tuple[Any, ...]
-    choice: jax.Array
+    choice: Int[Array, "*B"]
 
     def __init__(self, rules: Sequence[Any], choice: Any):
         self.rules = tuple(rules)
