@@ -1,21 +1,30 @@
-"""What is asked of XLA; it has to be said before JAX is imported.
+"""What is asked of XLA; most of it has to be said before JAX is imported.
 
 What the user has set in the environment stays.
 """
 
+import functools
 import gc
 import hashlib
+import importlib.util
 import os
 import platform
 import re
 import warnings
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 # Most programs of these run for less time than they take to compile.
 SHORT = ("run", "train", "verify", "falsify", "reproduce")
 KEPT_FROM = 0.5  # seconds of compiling
-# Of one program, in such a command, that runs much longer than it takes to compile.
-FAST = {"xla_cpu_use_fusion_emitters": True, "xla_backend_optimization_level": 3}
+# The newest jaxlib that each flag was tried with, from 0.10.0 on: XLA documents none of
+# them, and ends the process at one that it does not know.
+TRIED = {
+    "xla_backend_optimization_level": (0, 12, 0, 1),
+    "xla_cpu_use_fusion_emitters": (0, 10, 2),
+    "xla_cpu_parallel_codegen_split_count": (0, 12, 0, 1),
+}
 
 
 def prepare(command: str) -> None:
@@ -24,13 +33,46 @@ def prepare(command: str) -> None:
     # least: for one alone XLA compiles another program, with other last digits.
     os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(max(2, _cores())))
     # Programs are as fast, and compile sooner.
-    _flag("xla_backend_optimization_level", "1")
+    flag("xla_backend_optimization_level", "1")
     if command in SHORT:
         # Its older way to write loops: programs are slower, and compile sooner still.
-        _flag("xla_cpu_use_fusion_emitters", "false")
+        flag("xla_cpu_use_fusion_emitters", "false")
     keep_programs()
     mend_kept_programs()
     collect_seldom()
+
+
+def flag(name: str, value: str) -> None:
+    """Add to XLA_FLAGS, where nothing speaks against it.
+
+    Not if the user has set the same flag, or XLA_FLAGS is the name of a file; nor with
+    a jaxlib that it was not tried with, or where JAX may use anything but CPUs, whose
+    XLA is another. Programs then take longer to compile, no more.
+    """
+    flags = os.environ.get("XLA_FLAGS", "").strip()
+    if name in flags or flags[:1] not in ("", "-"):
+        return
+    if _jaxlib() <= TRIED[name] and _cpu_only():
+        os.environ["XLA_FLAGS"] = f"{flags} --{name}={value}".strip()
+
+
+def fast(function: Callable) -> Callable:
+    """`jax.jit` of one that runs much longer than it takes to compile."""
+
+    @functools.cache
+    def compiled():
+        import jax
+
+        from simulator import xla
+
+        options = xla.cpu_options(
+            jax.default_backend(),
+            xla_cpu_use_fusion_emitters=True,
+            xla_backend_optimization_level=3,
+        )
+        return jax.jit(function, compiler_options=options)
+
+    return lambda *given: compiled()(*given)
 
 
 def keep_programs() -> None:
@@ -85,10 +127,20 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _flag(name: str, value: str) -> None:
-    flags = os.environ.get("XLA_FLAGS", "")
-    if name not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} --{name}={value}".strip()
+def _jaxlib() -> tuple[float, ...]:
+    """Its version; later than all others if that cannot be told, or is no release."""
+    try:
+        return tuple(int(part) for part in metadata.version("jaxlib").split("."))
+    except (metadata.PackageNotFoundError, ValueError):
+        return (float("inf"),)
+
+
+def _cpu_only() -> bool:
+    """Whether JAX finds nothing but CPUs."""
+    if os.environ.get("JAX_PLATFORMS") == "cpu":
+        return True
+    modules = map(importlib.util.find_spec, ("jax_plugins", "libtpu"))
+    return not any(modules) and not metadata.entry_points(group="jax_plugins")
 
 
 def _processor() -> str:

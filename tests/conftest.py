@@ -9,11 +9,8 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 # And half of the rest: XLA's older way to write loops compiles twice as fast, and a
 # program in one piece faster than in 32 where every core has its tests.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
-    + " --xla_cpu_use_fusion_emitters=false"
-    + " --xla_cpu_parallel_codegen_split_count=1"
-)
+compiling.flag("xla_cpu_use_fusion_emitters", "false")
+compiling.flag("xla_cpu_parallel_codegen_split_count", "1")
 # Shared by the processes that run the tests.
 compiling.keep_programs()
 

@@ -3,8 +3,6 @@
 The simulator keeps success rates fixed; here Diffrax moves both layers.
 """
 
-import functools
-
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -13,7 +11,7 @@ import numpy as np
 import theory
 from experiments.checks.result import CheckResult, Job, scored
 from experiments.checks.running import blocks
-from experiments.compiling import FAST
+from experiments.compiling import fast
 from experiments.families import groups, log_normalised, padded
 
 CONSTANTS = 6
@@ -23,7 +21,7 @@ NO_LOGIT = -1e3  # of a pattern outside the support
 SHARES = np.linspace(0, 1, 9)  # of the horizon
 
 
-@functools.partial(jax.jit, compiler_options=FAST)
+@fast
 @jax.vmap
 def _both_layers(rates, log_policy, alpha, horizon):
     """`theta`, `z`, `int pi dt` at `SHARES` of the horizon: `[B, T, K]` each."""

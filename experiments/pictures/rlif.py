@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from experiments.compiling import FAST
+from experiments.compiling import fast
 from experiments.pictures.regime_1 import QUANTILES, bands
 
 # (K, tilt, draws); in --quick the same with few patterns and draws.
@@ -53,9 +53,7 @@ def _follower(K, quick):
         )
         return solution.saved, accuracy(solution.log_probs)
 
-    return jax.jit(
-        lambda s: jax.lax.map(follow, s, batch_size=WIDTH), compiler_options=FAST
-    )
+    return fast(lambda s: jax.lax.map(follow, s, batch_size=WIDTH))
 
 
 def accuracy_over_time(rates, quick, progress):

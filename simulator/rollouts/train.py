@@ -1,6 +1,7 @@
 """Training from sampled groups: many questions, seeds and recipes at once."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from simulator import ensembles
+from simulator import ensembles, xla
 from simulator.parameters import check_kind, check_whole
 from simulator.problem import Problem
 from simulator.rollouts import threefry
@@ -109,7 +110,7 @@ def train(
     each = -(-total // len(devices))
     width = _width(each, flat)
     size = width * len(devices)
-    parts = []
+    program, parts = _program(devices[0].platform), []
     for first in range(0, total, size):
         index = np.minimum(np.arange(first, first + size), total - 1)
         lane = index // num_seeds
@@ -117,7 +118,7 @@ def train(
         own = ensembles.per_lane(lambda x, lane=lane: x[lane], recipe, axes)
         bits = jax.random.key_data(keys[index])
         given = ensembles.place((rows, own, bits, stops))
-        part = _block(*given, axes, observe, devices)
+        part = program(*given, axes, observe, devices)
         parts.append(ensembles.fetch(part))
         if progress is not None:
             progress(min(first + size, total), total)
@@ -165,7 +166,11 @@ def seed_keys(
     return fold(fold(root, lanes.ravel()), seeds.ravel()).reshape(lanes.shape)
 
 
-@eqx.filter_jit(compiler_options=LOOPS)
+@functools.cache
+def _program(platform):
+    return eqx.filter_jit(_block, compiler_options=xla.cpu_options(platform, **LOOPS))
+
+
 def _block(problems, recipe, bits, stops, axes, observe, devices):
     numbers, rest = eqx.partition(recipe, eqx.is_array)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simulator as sim
-from experiments.compiling import FAST
+from experiments.compiling import fast
 
 K, DRAWS = 5, 200
 
@@ -97,9 +97,7 @@ def test_a_leader_falls_behind_who_is_paid_alike_however_it_is_compiled(rng):
     paid = sim.FixedConfidence([2 / 3, 1.0, 0.0, 1.0, 1 / 3, 1 / 3])
     at = sim.Dynamics(problem, paid, sim.PolicyGradient())
     value = sim.LowestOptimalProbability().value
-    look = jax.jit(
-        jax.vmap(lambda log_probs: value(at.point(log_probs))), compiler_options=FAST
-    )
+    look = fast(jax.vmap(lambda log_probs: value(at.point(log_probs))))
     policies = logits + rng.uniform(size=(100, 1)) * [1, 1, 1, 1, 1, 0]
     expected = -np.exp(policies[:, 4]) / np.sqrt(2)
     np.testing.assert_allclose(look(policies), expected, rtol=1e-9)
