@@ -21,11 +21,11 @@ from experiments.sweeps.sweep_file import Sweep
 def run(args: argparse.Namespace, mode: str) -> int:
     """Do it; the exit code."""
     check_writable_file(args.json)
+    if args.coordinator and (mode != "march" or args.shard):
+        raise UserError("--coordinator: compute only, and without --shard.")
     with machines.joined(args.coordinator, args.processes, args.process) as group:
         sweep = sweep_file.load(args.file, args.seed if args.seed_given else None)
         shard = claims.read(args.shard) if args.shard else Shard()
-        if group.count > 1 and (mode != "march" or shard.count > 1):
-            raise UserError("--coordinator: compute only, and without --shard.")
         path = args.out or Path(f"{args.file.with_suffix('')}.zarr")
         march.check_corners(sweep)
         if mode == "dry_run":
@@ -124,13 +124,8 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
     if group.index > 0:
         machines.follow(sweep, grid.cut(sweep))
         return 0
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(claim_writable(path, Shard(), alone=args.overwrite))
-            target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
-        except UserError:
-            machines.dismiss(grid.cut(sweep))
-            raise
+    with claim_writable(path, Shard(), alone=args.overwrite):
+        target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
         if args.mix:
             march.note_mixture(sweep, target)
         with bar("sweep", "cell") as progress:

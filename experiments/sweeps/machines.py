@@ -1,23 +1,29 @@
 """One sweep over the devices of many machines, by JAX's multi-process runtime.
 
 All processes go through the same units and solve each of them together; the first one
-keeps the store and says what is to be done. If one process dies the runtime stops them
-all: start them again, and they go on.
+keeps the store and says what is to be done. If one process ends early, so do all: start
+them again, and they go on. One that is not heard of for 100 s, where a network fails
+say, has ended for JAX's runtime, which then ends the others with exit code 134.
 """
 
+import atexit
 import contextlib
-import re
+import os
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.errors import UserError
-from experiments.sweeps import march, solving
+from experiments.sweeps import march, rendezvous, solving
 from experiments.sweeps.claims import Shard
 from experiments.sweeps.grid import Grid
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
+
+SOON = 1.0  # seconds in which the end of another process is noticed
 
 
 @dataclass(frozen=True)
@@ -44,20 +50,44 @@ def joined(
         raise UserError(f"--processes {processes}: give how many there are, from 1.")
     if not 0 <= process < processes:
         raise UserError(f"--process {process}: give 0 to {processes - 1}.")
-    if not re.fullmatch(r".+:\d{1,5}", coordinator):
-        raise UserError(
-            f"--coordinator {coordinator}: give HOST:PORT of the first process."
-        )
+    meeting = rendezvous.Meeting(coordinator, processes, process)
     import jax
 
     try:
-        jax.distributed.initialize(coordinator, processes, process)
+        _initialize(coordinator, processes, process)
+        yield Group(process, processes)
+        jax.distributed.shutdown()
+        meeting.over()
+    except BaseException as error:
+        # JAX raises this or that where another process is dead: `meeting` says it.
+        if not isinstance(error, (UserError, KeyboardInterrupt)):
+            time.sleep(SOON)
+        # Without JAX's wait for the others, who end as well.
+        code = 2 if isinstance(error, (UserError, ValueError, OSError)) else 1
+        atexit.register(_end, 130 if isinstance(error, KeyboardInterrupt) else code)
+        raise
+
+
+def _initialize(coordinator: str, processes: int, process: int) -> None:
+    import jax
+
+    try:
+        jax.distributed.initialize(
+            coordinator,
+            processes,
+            process,
+            initialization_timeout=int(rendezvous.PATIENCE),
+            coordinator_bind_address=coordinator,  # and on no other interface
+        )
     except (RuntimeError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"--coordinator {coordinator}: {reason}.") from None
-    yield Group(process, processes)
-    # After a mistake there is nobody to wait for: the others have been told, or stop.
-    jax.distributed.shutdown()
+
+
+def _end(code: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # a broken pipe, or none
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def _share(flags: np.ndarray) -> np.ndarray:
@@ -71,11 +101,6 @@ def lead(sweep: Sweep, target: Store, progress: march.Progress | None) -> None:
     """What the first process does."""
     _share(target.done())
     march.march(sweep, target, Shard(), progress)
-
-
-def dismiss(cells: Grid) -> None:
-    """What the first process does in place of `lead` when it cannot begin."""
-    _share(np.ones(cells.num_units, bool))
 
 
 def follow(sweep: Sweep, cells: Grid) -> None:

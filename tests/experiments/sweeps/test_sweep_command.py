@@ -16,7 +16,7 @@ import xarray
 import zarr
 
 from experiments import cli
-from experiments.sweeps import claims, command, grid, march, root, solving
+from experiments.sweeps import claims, command, grid, march, rendezvous, root, solving
 from tests.experiments.heeding import HEEDING
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.many import files
@@ -414,6 +414,8 @@ def test_a_sampled_run_alone_gives_the_same_number(tmp_path, capsys):
         (["--coordinator", "127.0.0.1:1"], "go together"),
         (["--coordinator", "h:1", "--processes", "2", "--process", "2"], "0 to 1"),
         (["--coordinator", "h", "--processes", "1", "--process", "0"], "HOST:PORT"),
+        (["--coordinator", "h:0", "--processes", "2", "--process", "1"], "1 to 65535"),
+        (["--coordinator", "h:1", "--dry-run"], "compute only"),
         (["--json", "/no/such/place"], "not a file"),
         (["--out", "/proc/s.zarr"], "cannot write"),
     ],
@@ -536,21 +538,29 @@ def test_real_processes_killed_and_interrupted_go_on(many_units, tmp_path):
     assert files(torn) == files(many_units.with_suffix(".zarr"))
 
 
-def two_processes(file, store):
-    """Exit code and stderr of both processes of a group on loopback."""
+def start_two(file, store):
+    """Both processes of a group on loopback, and the port where they meet."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    words = [file, "--out", store, "--coordinator", address, "--processes", 2]
-    both = [process(*words, "--process", i, devices=1) for i in range(2)]
-    return [(code, err) for code, _, err in map(finish, both)]
+        port = free.getsockname()[1]
+    words = [file, "--out", store, "--coordinator", f"127.0.0.1:{port}"]
+    words += ["--processes", 2, "--process"]
+    return [process(*words, index, devices=1) for index in range(2)], port
 
 
 @pytest.mark.slow
 def test_two_processes_solve_one_ensemble_together(many_units, tmp_path):
-    """JAX's multi-process runtime on loopback: the store of three devices in one."""
+    """JAX's multi-process runtime on loopback: the store of three devices in one.
+
+    Nobody listens at another address of this machine.
+    """
     together = tmp_path / "together.zarr"
-    for code, err in two_processes(many_units, together):
+    both, port = start_two(many_units, together)
+    while any(child.poll() is None for child in both):
+        with socket.socket() as other:
+            assert other.connect_ex(("127.0.0.2", port)) != 0
+        time.sleep(0.1)
+    for code, _, err in map(finish, both):
         assert code == 0, err
     assert files(together) == files(many_units.with_suffix(".zarr"))
 
@@ -558,6 +568,34 @@ def test_two_processes_solve_one_ensemble_together(many_units, tmp_path):
 @pytest.mark.slow
 def test_a_first_process_that_cannot_begin_sends_the_others_home(many_units, tmp_path):
     (tmp_path / "mine.zarr").mkdir()
-    (first, said), (other, _) = two_processes(many_units, tmp_path / "mine.zarr")
-    assert (first, other) == (2, 0)
+    (first, _, said), (other, _, told) = map(
+        finish, start_two(many_units, tmp_path / "mine.zarr")[0]
+    )
+    assert (first, other) == (2, 1)
     assert "not a store" in said and "Traceback" not in said
+    assert "--process 0 has ended too early" in told and "Traceback" not in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_process_that_dies_ends_the_other_at_once(killed, many_units, tmp_path):
+    both, port = start_two(many_units, tmp_path / "torn.zarr")
+    while len(list(tmp_path.glob("torn.zarr/done/c/*"))) < 2:
+        assert all(child.poll() is None for child in both)
+        time.sleep(0.01)
+    both[killed].kill()
+    start = time.monotonic()
+    code, _, err = finish(both[1 - killed])
+    assert time.monotonic() - start < 20
+    assert code == 1 and "Traceback" not in err
+    assert f"error: --coordinator 127.0.0.1:{port}: --process {killed} has ended" in err
+    finish(both[killed])
+
+
+def test_a_partner_that_never_comes_is_one_line(file, capsys, monkeypatch):
+    monkeypatch.setattr(rendezvous, "PATIENCE", 0.5)
+    words = ["--coordinator", "127.0.0.1:1", "--processes", "2", "--process", "1"]
+    assert sweep(file, *words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert "--process 0 cannot be reached" in err
