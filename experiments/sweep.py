@@ -43,8 +43,8 @@ that overflow) are stored as NaN, counted, and make the exit code 1.
 Interrupted, also by kill -9, the same command goes on. Many processes, on one machine
 or on many that share a disk: --shard 0/4, --shard 1/4, ... One sweep over the devices
 of many machines: --coordinator HOST:PORT --processes N --process I on each, all started
-within 40 s of each other. Process 0 listens at HOST:PORT. If one of them ends early, all
-others end in a second: start all again.
+within 40 s of each other. Process 0 listens at HOST:PORT. If one of them ends early, so
+do the others, in a second: start all again.
 """
 
 
