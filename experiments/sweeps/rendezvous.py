@@ -19,7 +19,7 @@ from experiments.errors import UserError
 
 PATIENCE = 40.0  # seconds until all processes have to be there
 BETWEEN = 0.2  # seconds between attempts to reach the first process
-GREETING = 5.0  # seconds that somebody who connects has to say who it is
+GREETING = 5.0  # seconds that either side has to answer
 BEGIN, DONE = "begin", b"."
 
 Lines = dict[int, socket.socket]  # by number of the process at the other end
@@ -151,7 +151,8 @@ class Meeting:
                 time.sleep(BETWEEN)
         else:
             raise self._missed(f"--process 0 cannot be reached ({reason})")
-        line.settimeout(max(until - time.monotonic(), BETWEEN))
+        # Somewhat longer than the first one waits, if both began together.
+        line.settimeout(until - time.monotonic() + GREETING)
         with contextlib.suppress(OSError):
             line.sendall(f"pattern-selection {index} of {self.count}\n".encode())
         said = _read(line)
