@@ -1,9 +1,12 @@
 """One question and its base model, from the options of the command line."""
 
 import argparse
+import sys
 from typing import Any
 
 from experiments.errors import UserError
+
+ROUNDING = 1e-9  # of a sum that was meant to be 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +30,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def given(args: argparse.Namespace) -> dict[str, Any]:
     """What `simulator.Problem` takes; None for what was not given."""
+    if args.policy is not None:
+        note_sums("--policy", args.policy)
     return {
         "success_rates": args.success_rates,
         "policy": args.policy,
         "logits": args.logits,
         "answer_kernel": _kernel(args.answer_kernel),
     }
+
+
+def note_sums(name: str, policies: Any) -> None:
+    """Say so on stderr if policies are divided by sums that are close to 1."""
+    import numpy as np
+
+    from simulator.problem import SUM_TOLERANCE
+
+    sums = np.atleast_1d(policies).sum(axis=-1, keepdims=True)
+    apart = np.abs(sums - 1)
+    off = sums[(apart > ROUNDING) & (apart <= SUM_TOLERANCE)]
+    if off.size:
+        print(
+            f"note: {name} sums to {off[0]:.8g}; divided by the sum.", file=sys.stderr
+        )
 
 
 def _kernel(rows: list[str] | None) -> list[list[float]] | None:

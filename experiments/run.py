@@ -163,10 +163,14 @@ def report(args: argparse.Namespace) -> dict:
 
     below_base = 0.0 if solution.event_log_times[4] == -math.inf else moment(4)
 
-    def accuracy(log_probs):
-        return float(sim.accuracy(log_probs, rates))
+    def accuracies(name, log_probs):
+        log = float(sim.log_accuracy(log_probs, rates))
+        return {
+            name: float(sim.accuracy(log_probs, rates)),
+            f"log10_{name}": log / math.log(10),
+        }
 
-    lowest = solution.event_log_probs[2]
+    log_lowest = sim.log_optimal_probability(solution.event_log_probs[2], rates)
     log_time = float(solution.log_time)
     stationary = solution.outcome == sim.Outcome.stationary
     name = str(sim.outcome_names(solution.outcome))
@@ -175,18 +179,17 @@ def report(args: argparse.Namespace) -> dict:
         "advice": sim.Outcome[getattr(sim.Outcome, name)],
         "time": None if stationary else _time(log_time),
         "log10_time": None if stationary else log_time / math.log(10),
-        "accuracy": accuracy(final),
+        **accuracies("accuracy", final),
         "policy": np.exp(final).tolist(),
         "log_policy": final.tolist(),
-        "base_accuracy": accuracy(base),
+        **accuracies("base_accuracy", base),
         "t0": moment(0),
         "t_cross": moment(1),
         **{f"log10_{name}": log10(index) for name, index in MOMENTS.items()},
         "from_the_start": [k for k, i in MOMENTS.items() if log10(i) == -math.inf],
-        "min_optimal_probability": float(
-            np.exp(sim.log_optimal_probability(lowest, rates))
-        ),
-        "peak_accuracy": accuracy(solution.event_log_probs[3]),
+        "min_optimal_probability": math.exp(log_lowest),
+        "log10_min_optimal_probability": float(log_lowest) / math.log(10),
+        **accuracies("peak_accuracy", solution.event_log_probs[3]),
         "t_below_base": below_base,
         "plateaus": _plateaus(solution, base, rates, len(events)) if few else None,
         "entropy": float(sim.entropy(final)),
@@ -236,32 +239,44 @@ def main(args: argparse.Namespace) -> int:
     return 1 if result["outcome"] in FAILED else 0
 
 
-def _short(plateau: dict) -> str:
-    start = plateau["from"]
-    return f"10^{plateau['log10_from']:.6g}" if start is None else f"{start:.6g}"
+def _number(value: float | None, log10: float | None, digits: int = 6) -> str:
+    """A time or a probability, as a power of ten where a float cannot hold it."""
+    if log10 is None or math.isnan(log10):
+        return "-"
+    if value is None or (value < sys.float_info.min and math.isfinite(log10)):
+        return f"10^{log10:.{digits}g}"
+    return f"{value:.{digits}g}"
 
 
 def _lines(result: dict) -> str:
     def number(key):
-        value = result[key]
-        return "-" if value is None else f"{value:.6g}"
+        return _number(result[key], result[f"log10_{key}"])
 
     def moment(key):
         log10 = result[f"log10_{key}"]
         if log10 == -math.inf:
             return "from the start"
-        if log10 == math.inf:
-            return "not before the end"
-        return f"10^{log10:.6g}" if result[key] is None else f"{result[key]:.6g}"
+        return "not before the end" if log10 == math.inf else number(key)
 
+    time, log10_time = number("time"), result["log10_time"]
+    if result["time"]:
+        time += f"  (10^{log10_time:.6g})"
     plateaus = result["plateaus"] or []
-    leaders = [f"pattern {p['pattern']} from t = {_short(p)}" for p in plateaus]
-    policy = " ".join(f"{p:.4g}" for p in result["policy"][:8])
+    leaders = [
+        f"pattern {p['pattern']} from t = {_number(p['from'], p['log10_from'])}"
+        for p in plateaus
+    ]
+    policy = " ".join(
+        _number(probability, log / math.log(10), 4)
+        for probability, log in zip(
+            result["policy"][:8], result["log_policy"], strict=False
+        )
+    )
     more = " ..." if len(result["policy"]) > 8 else ""
     return "\n".join(
         [
             f"outcome    {result['outcome']}: {result['advice']}",
-            f"time       {number('time')}  (10^{number('log10_time')})",
+            f"time       {time}",
             f"accuracy   {number('base_accuracy')} -> {number('accuracy')}, "
             f"peak {number('peak_accuracy')}",
             f"policy     {policy}{more}",

@@ -61,7 +61,9 @@ def _read_questions(path) -> dict:
         raise UserError(f"--questions {path}: {error}") from None
     for key, value in given.items():
         if key in KEYS:
-            tables.numbers(value, key, 3)
+            rows = tables.numbers(value, key, 3)
+            if key in ("policy", "reference_policy"):
+                base_model.note_sums(f"--questions {path}: {key}", rows)
         else:
             raise UserError(
                 f"--questions {path}: {key!r} is unknown; choose from "

@@ -22,6 +22,7 @@ from .observables import (
     best_value as best_value,
     entropy as entropy,
     kl as kl,
+    log_accuracy as log_accuracy,
     log_gap as log_gap,
     log_optimal_probability as log_optimal_probability,
     log_probabilities as log_probabilities,

@@ -30,6 +30,11 @@ def accuracy(log_probs: Policy, success_rates: Values) -> Scalar:
     return jnp.sum(jnp.exp(log_probs) * success_rates)
 
 
+def log_accuracy(log_probs: Policy, success_rates: Values) -> Scalar:
+    """`log ACC`, also where ACC is less than floats can say; `-inf` where it is 0."""
+    return log_sum(log_probs, success_rates)
+
+
 def best_value(log_probs: Policy, values: Values) -> Scalar:
     """The largest of `values` over the support."""
     return jnp.max(jnp.where(log_probs > -jnp.inf, values, -jnp.inf), axis=-1)
@@ -56,7 +61,7 @@ def log_optimal_probability(log_probs: Policy, success_rates: Values) -> Scalar:
 def entropy(log_probs: Policy) -> Scalar:
     """`-sum_k pi_k log pi_k`, in nats."""
     inside = log_probs > -jnp.inf
-    return -jnp.sum(jnp.exp(log_probs) * jnp.where(inside, log_probs, 0.0))
+    return jnp.sum(jnp.exp(log_probs) * jnp.where(inside, -log_probs, 0.0))
 
 
 def kl(log_probs: Policy, log_reference: Policy) -> Scalar:
@@ -64,7 +69,9 @@ def kl(log_probs: Policy, log_reference: Policy) -> Scalar:
     log_probs = jnp.asarray(log_probs)
     inside = log_probs > -jnp.inf
     ratio = jnp.where(inside, log_probs - log_reference, 0.0)
-    return jnp.sum(jnp.exp(log_probs) * ratio)
+    total = jnp.sum(jnp.exp(log_probs) * ratio)
+    # Rounding may take it below 0; derivatives are those of the sum.
+    return total + jax.lax.stop_gradient(jnp.maximum(total, 0.0) - total)
 
 
 def pass_at_n(log_probs: Policy, success_rates: Values, n: int) -> Scalar:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments import base_model
 from experiments.errors import UserError
 
 Numbers = np.ndarray  # [n]
@@ -296,6 +297,8 @@ def _given(table: Mapping[str, Any]) -> Family:
         raise UserError(f"model: {error}") from None
     if problem.batch_shape:
         raise UserError("model: give one base model, a list of numbers each.")
+    if "policy" in table:
+        base_model.note_sums("model: policy", table["policy"])
     rates = np.asarray(problem.success_rates, float)
     logits = np.asarray(problem.log_policy, float)
     kernel = problem.answer_kernel

@@ -1,7 +1,8 @@
 """What can be recorded of a run, by name, with units.
 
 Flow times are physical times t (learning rate times steps), as decimal logarithms:
--inf if it held from the start, +inf if it did not happen.
+-inf if it held from the start, +inf if it did not happen. Probabilities may be smaller
+than floats can say: they are offered as decimal logarithms too.
 """
 
 import math
@@ -35,9 +36,11 @@ TABLE: dict[str, Observable] = {
         sampled=False,
     ),
     "accuracy": Observable("accuracy at the end", "1"),
+    "log10_accuracy": Observable("log10 of the accuracy at the end", "log10(1)"),
     "base_accuracy": Observable("accuracy of the base model", "1"),
     "gain": Observable("accuracy at the end minus that of the base model", "1"),
     "optimal_probability": Observable("pi_* at the end", "1"),
+    "log10_optimal_probability": Observable("log10 of pi_* at the end", "log10(1)"),
     "entropy": Observable("entropy of the policy at the end", "nat"),
     "base_entropy": Observable("entropy of the base policy", "nat"),
     "kl_to_base": Observable("KL of the final policy to the base", "nat"),
@@ -73,6 +76,12 @@ TABLE: dict[str, Observable] = {
     ),
     "lowest_optimal_probability": Observable(
         "lowest pi_* on the way", "1", "LowestOptimalProbability", False
+    ),
+    "log10_lowest_optimal_probability": Observable(
+        "log10 of the lowest pi_* on the way",
+        "log10(1)",
+        "LowestOptimalProbability",
+        False,
     ),
     "num_steps": Observable("steps of the solver", "1", sampled=False),
 }
@@ -126,13 +135,14 @@ def policies(names: Sequence[str]) -> Callable:
 
     def measure(log_probs, rates, base):
         accuracy, before = sim.accuracy(log_probs, rates), sim.accuracy(base, rates)
+        log_best = sim.log_optimal_probability(log_probs, rates)
         known = {
             "accuracy": accuracy,
+            "log10_accuracy": sim.log_accuracy(log_probs, rates) / math.log(10),
             "base_accuracy": before,
             "gain": accuracy - before,
-            "optimal_probability": jnp.exp(
-                sim.log_optimal_probability(log_probs, rates)
-            ),
+            "optimal_probability": jnp.exp(log_best),
+            "log10_optimal_probability": log_best / math.log(10),
             "entropy": sim.entropy(log_probs),
             "base_entropy": sim.entropy(base),
             "kl_to_base": sim.kl(log_probs, base),
@@ -170,9 +180,9 @@ def solutions(names: Sequence[str]) -> Callable:
             found["log10_peak_time"] = log10("PeakAccuracy")
         if "LowestOptimalProbability" in watched:
             lowest = policy("LowestOptimalProbability")
-            found["lowest_optimal_probability"] = jnp.exp(
-                sim.log_optimal_probability(lowest, rates)
-            )
+            log_lowest = sim.log_optimal_probability(lowest, rates)
+            found["lowest_optimal_probability"] = jnp.exp(log_lowest)
+            found["log10_lowest_optimal_probability"] = log_lowest / math.log(10)
         for name, event in (
             ("log10_t0", "T0"),
             ("log10_crossing", "Crossing"),

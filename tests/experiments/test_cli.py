@@ -2,6 +2,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -223,6 +224,60 @@ def test_devices_that_jax_does_not_have_are_one_line(name, value):
         f"error: JAX cannot start with {name}='{value}'; install what is named there, "
         "or unset it.\n"
     )
+
+
+def test_probabilities_below_those_of_floats_are_powers_of_ten(capsys):
+    words = "run --success-rates 0.9 0.6 0.1 --policy 1e-300 0.7 0.3".split()
+    assert cli.main(words) == 0
+    lines = dict(
+        line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()
+    )
+    assert cli.main([*words, "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    # With u_k = 1/pi_k at the start, u_0 = 1e300 - 0.3 tau and u_2 = 0.5 tau, pi_0 is
+    # 1e300 / 0.21 / (u_0^2 u_2): least at tau = 1e300 / 0.9.
+    lowest = np.log10(1 / 0.21 / ((2 / 3) ** 2 * 0.5 / 0.9)) - 600
+    np.testing.assert_allclose(result["log10_min_optimal_probability"], lowest)
+    assert lines["lowest"] == f"pi* 10^{lowest:.6g}"
+    assert lines["time"] == f"10^{result['log10_time']:.6g}"
+
+
+def test_a_small_accuracy_is_a_power_of_ten(capsys):
+    words = "run --success-rates 1 0 0 --logits -1000 0 0".split()
+    assert cli.main(words) == 0
+    base = -1000 / np.log(10) - np.log10(2)
+    out = capsys.readouterr().out
+    assert f"accuracy   10^{base:.6g} -> 0.999, peak 0.999" in out
+    assert "policy     0.999 0.0005 0.0005" in out
+
+
+def test_patterns_that_floats_do_not_show_are_powers_of_ten(capsys):
+    words = "run --success-rates 0.9 0.6 0.1 --logits 0 -1000 -inf --until rest".split()
+    assert cli.main([*words, "--max-log10-time", "0"]) == 0
+    shown = -1000 / np.log(10)
+    assert f"policy     1 10^{shown:.4g} 0\n" in capsys.readouterr().out
+
+
+def test_a_policy_of_one_pattern_has_no_time_and_no_negative_zero(capsys):
+    words = "run --success-rates 0.9 0.6 0.1 --policy 1 0 0 --until rest".split()
+    assert cli.main(words) == 0
+    assert "\ntime       -\n" in capsys.readouterr().out
+    assert cli.main([*words, "--json", "-"]) == 0
+    assert not re.search(r"-0\.0\b", capsys.readouterr().out)
+
+
+def test_a_policy_that_misses_one_by_rounding_is_divided_by_its_sum(capsys):
+    words = "run --success-rates 0.9 0.6 0.1 --json - --policy".split()
+    assert cli.main([*words, *3 * ["0.333333"]]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "note: --policy sums to 0.999999; divided by the sum.\n"
+    np.testing.assert_allclose(json.loads(captured.out)["base_accuracy"], 1.6 / 3)
+    assert cli.main([*words, *3 * ["0.33333"]]) == 0  # 1e-5 off
+    assert "sums to 0.99999; divided" in capsys.readouterr().err
+    assert cli.main([*words, "0.1", "0.2", "0.7"]) == 0  # 1e-16 off
+    assert capsys.readouterr().err == ""
+    assert cli.main([*words, *3 * ["0.3333"]]) == 2
+    assert "sums to 0.9999; prob" in capsys.readouterr().err
 
 
 def test_a_refusal_of_the_system_without_a_file_is_not_blamed_on_the_output(

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -59,3 +60,23 @@ def test_the_gap_keeps_its_digits_at_the_optimum():
     rates = np.array([0.9, 0.6, 0.1])
     wanted = -300 + np.log(0.3 + 0.8 * np.exp(-10))
     np.testing.assert_allclose(sim.log_gap(log_pi, rates), wanted, rtol=1e-15)
+
+
+def test_no_measure_is_a_negative_zero_or_below_zero(rng):
+    one = jnp.array([0.0, -jnp.inf])
+    assert not np.signbit(sim.entropy(one)) and not np.signbit(sim.kl(one, one))
+    logits = rng.normal(size=(1000, 5))
+    base = jax.nn.log_softmax(logits)
+    near = jax.nn.log_softmax(logits + 1e-9 * rng.normal(size=logits.shape))
+    assert (jax.vmap(sim.kl)(near, base) >= 0).all()
+    # d^2 KL / d theta^2 at the base policy is Fisher's matrix.
+    policy = np.exp(base[0])
+    curvature = jax.hessian(lambda x: sim.kl(jax.nn.log_softmax(x), base[0]))(base[0])
+    fisher = np.diag(policy) - np.outer(policy, policy)
+    np.testing.assert_allclose(curvature, fisher, atol=1e-12)
+
+
+def test_the_log_of_an_accuracy_that_floats_do_not_hold():
+    log_probs = jnp.array([-1000.0, 0.0, -2000.0])
+    found = sim.log_accuracy(log_probs, jnp.array([0.5, 0.0, 1.0]))
+    np.testing.assert_allclose(found, -1000 + np.log(0.5))

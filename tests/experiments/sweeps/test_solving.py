@@ -1,12 +1,14 @@
 """Cells of a sweep against the same runs by hand, and stores as xarray sees them."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
 import xarray
 
 import simulator as sim
-from experiments.sweeps import grid, march, solving
+from experiments.sweeps import grid, march, observables, solving
 from experiments.sweeps.claims import Shard
 from simulator import rollouts
 from tests.experiments.sweeps import small
@@ -189,3 +191,24 @@ def test_demonstrations_that_make_no_sense_are_refused(data, said):
     problem = sim.Problem([0.9, 0.6, 0.1], [0.5, 0.5, 0.0])
     with pytest.raises(ValueError, match=said):
         sim.solve(problem, sim.Demonstrations(data))
+
+
+def test_probabilities_are_offered_as_logarithms_too():
+    rates, base = np.array([0.9, 0.6, 0.0]), np.log([0.2, 0.5, 0.3])
+    names = ("log10_accuracy", "log10_optimal_probability")
+    rare = np.array([-1000.0, -2000.0, 0.0])
+    found = observables.policies(names)(rare, rates, base)
+    np.testing.assert_allclose(found["log10_optimal_probability"], -1000 / np.log(10))
+    wanted = np.log10(0.9) - 1000 / np.log(10)
+    np.testing.assert_allclose(found["log10_accuracy"], wanted)
+    run = SimpleNamespace(
+        log_probs=base,
+        log_time=np.array(1.0),
+        num_steps=np.array(1),
+        event_log_times=np.array([0.5]),
+        event_log_probs=rare[None],
+    )
+    lowest = "log10_lowest_optimal_probability"
+    assert observables.events([lowest]) == ["LowestOptimalProbability"]
+    found = observables.solutions([lowest])(run, rates, base)
+    np.testing.assert_allclose(found[lowest], -1000 / np.log(10))
