@@ -92,17 +92,20 @@ def build_signal(items: list[str], rule: catalogue.Entry, options: dict[str, obj
     return simulator.Mixture(parts, [weight for _, weight in parsed])
 
 
-NEVER = {
-    "Accuracy": "no pattern of the base model is right more often",
-    "T0": "all patterns of the base model are right equally often",
-    "Crossing": "some other pattern is always more likely than the best one",
-}
-
-
-def _refuse_never(event) -> None:
+def _refuse_never(event, problem) -> None:
     """Say why an event that cannot happen does not."""
-    reason = NEVER.get(type(event).__name__, "no policy on the way is there")
-    raise UserError(f"--until {until.write(event)} is never reached: {reason}.")
+    import simulator as sim
+
+    best = sim.best_value(problem.log_policy, problem.success_rates)
+    reason = {
+        "Accuracy": f"no pattern of the base model is right more often than {best:g}",
+        "T0": f"all patterns of the base model are right equally often, {best:g}",
+        "Crossing": "some other pattern is always more likely than the best one",
+    }
+    raise UserError(
+        f"--until {until.write(event)} is never reached: {reason[type(event).__name__]}"
+        "; give another event or level."
+    )
 
 
 def report(args: argparse.Namespace) -> dict:
@@ -149,7 +152,7 @@ def report(args: argparse.Namespace) -> dict:
         **{name: value for name, value in limits.items() if value is not None},
     )
     if solution.outcome == sim.Outcome.unreachable:
-        _refuse_never(stop)
+        _refuse_never(stop, problem)
     rates = np.asarray(problem.success_rates)
     base = np.asarray(problem.log_policy)
     final = np.asarray(solution.log_probs)

@@ -554,13 +554,11 @@ def verdict(walker: Walker, found: Ends) -> Array:
     path, status, until = walker.path, walker.status, walker.until
     if until is not None:
         dynamics, leads = path.dynamics, None
-        problem, signal = dynamics.problem, dynamics.signal
-        if signal.fixed:
-            rewards = signal(problem, problem.log_policy)
-            lines = dynamics.update.lines(problem, rewards)
+        if dynamics.rewards is not None:
+            lines = dynamics.update.lines(dynamics.problem, dynamics.rewards)
             leads = None if lines is None else lines.ever()
         waited = status == code(Outcome.horizon)
-        never = waited & until.impossible(problem, leads)
+        never = waited & until.impossible(dynamics.problem, leads)
         status = jnp.where(never, code(Outcome.unreachable), status)
     ends = [found.ended, *found.states]
     numbers = [x for end in ends for x in (path.log_probs(end), path.log_time(end))]

@@ -55,6 +55,21 @@ def only_unit(text):
     return solving.unit_columns(sweep, unit)
 
 
+def test_goals_of_a_model_at_rest_hold_from_the_start_or_never():
+    # The verifier says yes to one rollout in ten, whoever is right: accuracy stays.
+    found = only_unit(
+        'record = ["log10_total_time", "log10_time", "accuracy"]\n'
+        'until = "accuracy=0.3"\n[signal]\nname = "noisy-verifier"\n'
+        "false_positive = 0.1\nfalse_negative = 0.9\n"
+        "[model]\nfamily = 'rival'\ngap = 0.3\nbest_probability = 0.05\n"
+        "[axes]\nlevel = [0.3, 0.5, 0.6]\n"
+    )
+    rates, policy = [0.9, 0.6, 0.1], [0.05, 0.7125, 0.2375]
+    assert np.isclose(found["accuracy"], np.dot(rates, policy)).all()
+    for name in ("log10_time", "log10_total_time"):
+        assert found[name].tolist() == [-np.inf, np.inf, np.inf]
+
+
 def test_a_goal_out_of_reach_takes_for_ever():
     found = only_unit(
         'record = ["log10_total_time", "log10_time"]\nuntil = "accuracy=0.81"\n'
@@ -62,8 +77,9 @@ def test_a_goal_out_of_reach_takes_for_ever():
         "[axes]\ngap = [0.2, 0.4]\n"
     )
     never, once = found["log10_total_time"]
-    assert never == np.inf and np.isfinite(found["log10_time"]).all()
-    assert once == found["log10_time"][1]
+    assert never == np.inf and np.isfinite(once)
+    assert found["log10_time"].tolist() == [never, once]
+    assert sim.OUTCOME_NAMES[found["outcome"][0]] == "unreachable"
 
 
 @pytest.mark.slow
