@@ -30,9 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "A recipe is a TOML file; --print-recipe shows one to start from. A file of "
         "questions:\n  success_rates = [[0.9, 0.1], [0.2, 0.8]]\n"
         "  policy = [[0.5, 0.5], [0.4, 0.6]]\n\n"
-        "In the table, `lost` counts runs that, going on for as many steps again "
-        "without moving,\nwould sample the best pattern less than once in a hundred; "
-        "runs that failed keep their last good values.\n\n"
+        "The learning rate is the recipe's, and a schedule multiplies it. Weight decay "
+        "(adamw, lion, ...)\npulls towards the base model, not towards the uniform "
+        "policy.\n\n"
+        "In the table, `pi*` is the probability of the best patterns, over the "
+        "questions that have one;\n`KL` is to the base model (`KL ref`: to another "
+        "reference_policy); `lost` counts runs that, going\non for as many steps again "
+        "without moving, would sample the best pattern less than once in\na hundred. "
+        "Groups whose rewards are all equal teach nothing: they are idle, or thrown "
+        "away and\ndrawn again. Runs that failed keep their last good values.\n\n"
         "example:\n  pattern-selection train --recipe grpo --success-rates 0.9 0.6 0.1 "
         "--policy 0.05 0.70 0.25 --seeds 1000"
     )
@@ -66,15 +72,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print a table, or one JSON object with `--json`; draw with `--out`."""
-    from experiments.train_report import read_questions, read_recipe, report
+    from experiments.train_report import (
+        read_questions,
+        read_recipe,
+        recipe_errors,
+        report,
+    )
 
     recipe = read_recipe(args)
     if args.print_recipe:
-        recipe.check_alone()
         print(recipe_files.dumps(recipe), end="")
         return 0
     problem = read_questions(args)
-    recipe.check(problem)
+    with recipe_errors(args):
+        recipe.check(problem)
     check_writable_file(args.json)
     if args.out is not None:
         check_writable_folder(args.out / "data")
@@ -93,31 +104,44 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _lines(result: dict) -> str:
-    lines = [
-        f"{'step':>8} {'accuracy':>9} {'5 %':>7} {'95 %':>7} {'pi*':>8} "
-        f"{'entropy':>8} {'KL':>8} {'pass@8':>7}"
+    columns = [
+        ("accuracy", "accuracy", "mean", 9),
+        ("5 %", "accuracy", "q05", 7),
+        ("95 %", "accuracy", "q95", 7),
+        ("pi*", "optimal_probability", "mean", 8),
+        ("entropy", "entropy", "mean", 8),
+        ("KL", "kl_to_base", "mean", 8),
+        ("pass@8", "pass_at_8", "mean", 7),
     ]
-    columns = (
-        ("accuracy", "mean"),
-        ("accuracy", "q05"),
-        ("accuracy", "q95"),
-        ("optimal_probability", "mean"),
-        ("entropy", "mean"),
-        ("kl_to_base", "mean"),
-        ("pass_at_8", "mean"),
-    )
-    widths = (9, 7, 7, 8, 8, 8, 7)
+    # The base model is its own reference, unless the questions say otherwise.
+    if result["kl_to_reference"]["mean"][0] > 0:
+        columns.insert(-1, ("KL ref", "kl_to_reference", "mean", 8))
+    titles = [f"{title:>{width}}" for title, _, _, width in columns]
+    lines = [" ".join([f"{'step':>8}", *titles])]
     for row, step in enumerate(result["steps"]):
         numbers = [
-            f"{result[name][part][row]:>{width}.4f}"
-            for (name, part), width in zip(columns, widths, strict=True)
+            f"{result[name][part][row]:>{width}.4f}" for _, name, part, width in columns
         ]
-        lines.append(f"{step:>8} {' '.join(numbers)}")
+        lines.append(" ".join([f"{step:>8}", *numbers]).replace("nan", "  -"))
+    return "\n".join([*lines, *_notes(result)])
+
+
+def _notes(result: dict) -> list[str]:
+    """What is said below the table."""
     outcomes = ", ".join(f"{k} {n}" for k, n in result["outcomes"].items())
-    lines.append(
-        f"{result['seeds']} seeds: {outcomes}; the best pattern is lost in "
-        f"{100 * result['lost']:.3g} %"
-    )
+    blind, questions = result["questions_without_best"], result["questions"]
+    lines = [f"{result['seeds']} seeds: {outcomes}"]
+    if blind < questions:
+        lines[0] += f"; the best pattern is lost in {100 * result['lost']:.3g} %"
+    if blind:
+        lines.append(
+            f"pi* and what is lost leave out {blind} of {questions} questions: all of "
+            "their patterns are equally good"
+        )
+    used, idle, redrawn = (result["groups"][k] for k in ("used", "idle", "redrawn"))
+    if used:
+        line = f"groups: {100 * idle / used:.3g} % idle (all rewards equal)"
+        again = f", {redrawn / used:.3g} thrown away for each one used"
+        lines.append(line + (again if redrawn else ""))
     failed = {k: v for k, v in result["advice"].items() if k != "horizon"}
-    lines.extend(f"{name}: {advice}" for name, advice in failed.items())
-    return "\n".join(lines)
+    return lines + [f"{name}: {advice}" for name, advice in failed.items()]

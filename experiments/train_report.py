@@ -1,6 +1,7 @@
 """What `pattern-selection train` reports: one recipe, many seeds, as numbers."""
 
 import argparse
+import contextlib
 import dataclasses
 import tomllib
 from collections import Counter
@@ -17,7 +18,14 @@ QUANTILES = (0.05, 0.5, 0.95)
 KEYS = ("success_rates", "policy", "logits", "answer_kernel", "reference_policy")
 
 
-MEASURES = ("accuracy", "optimal_probability", "entropy", "kl_to_base", "pass_at_8")
+MEASURES = (
+    "accuracy",
+    "optimal_probability",
+    "entropy",
+    "kl_to_base",
+    "kl_to_reference",
+    "pass_at_8",
+)
 
 
 def read_recipe(args: argparse.Namespace):
@@ -31,7 +39,26 @@ def read_recipe(args: argparse.Namespace):
         "learning_rate": args.learning_rate,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    return dataclasses.replace(recipe, **given)
+    recipe = dataclasses.replace(recipe, **given)
+    with recipe_errors(args):
+        recipe.check_alone()
+    return recipe
+
+
+@contextlib.contextmanager
+def recipe_errors(args: argparse.Namespace):
+    """Say of which recipe, file or name, a `ValueError` is."""
+    options = {
+        "--steps": args.steps,
+        "--group-size": args.group_size,
+        "--learning-rate": args.learning_rate,
+    }
+    words = [f"{k} {v}" for k, v in options.items() if v is not None]
+    try:
+        yield
+    except ValueError as error:
+        where = " ".join([f"--recipe {args.recipe}", *words])
+        raise UserError(f"{where}: {error}") from None
 
 
 def read_questions(args: argparse.Namespace):
@@ -72,26 +99,41 @@ def _read_questions(path) -> dict:
     return given
 
 
+def _has_a_best(problem):
+    """Which questions have a pattern that is better than another one, `[Q]`."""
+    import simulator as sim
+
+    rates, base = problem.success_rates, problem.log_policy
+    return sim.best_value(base, rates) > -sim.best_value(base, -rates)
+
+
 def _measures(problem, log_probs):
-    """What is kept of every saved step: means over the questions, and policies."""
+    """What is kept of every saved step: means over the questions, and policies.
+
+    `pi_*` is the mean over the questions that have a best pattern, NaN if none has.
+    """
     import jax
     import jax.numpy as jnp
 
     import simulator as sim
 
-    def one(rates, base, log_probs):
+    def one(problem, log_probs):
+        rates = problem.success_rates
         return {
             "accuracy": sim.accuracy(log_probs, rates),
             "optimal_probability": jnp.exp(
                 sim.log_optimal_probability(log_probs, rates)
             ),
             "entropy": sim.entropy(log_probs),
-            "kl_to_base": sim.kl(log_probs, base),
+            "kl_to_base": sim.kl(log_probs, problem.log_policy),
+            "kl_to_reference": sim.kl(log_probs, problem.log_reference),
             "pass_at_8": sim.pass_at_n(log_probs, rates, 8),
         }
 
-    rows = jax.vmap(one)(problem.success_rates, problem.log_policy, log_probs)
-    return jax.tree.map(jnp.mean, rows) | {"policy": jnp.exp(log_probs)}
+    rows = jax.vmap(one)(problem, log_probs)
+    means = jax.tree.map(jnp.mean, rows)
+    best = jnp.mean(rows["optimal_probability"], where=_has_a_best(problem))
+    return means | {"optimal_probability": best, "policy": jnp.exp(log_probs)}
 
 
 def _stops(num_steps: int) -> np.ndarray:
@@ -101,12 +143,17 @@ def _stops(num_steps: int) -> np.ndarray:
 
 
 def _lost(problem, recipe, log_probs) -> float:
-    """The share of seeds and questions that lose the best pattern for good."""
+    """The share of seeds and questions that lose the best pattern for good.
+
+    Of questions that have one; NaN if none has.
+    """
     import simulator as sim
 
-    rates = np.asarray(problem.success_rates)
+    rates, known = np.asarray(problem.success_rates), np.asarray(_has_a_best(problem))
+    if not known.any():
+        return np.nan
     best = rates == np.asarray(sim.best_value(problem.log_policy, rates))[:, None]
-    mass = np.where(best, np.exp(log_probs), 0).sum(axis=-1)
+    mass = np.where(best, np.exp(log_probs), 0).sum(axis=-1)[..., known]
     return float(lost(mass, recipe.group_size, recipe.num_steps).mean())
 
 
@@ -169,8 +216,13 @@ def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
         "recipe": tomllib.loads(config["recipe"]),
         "seeds": seeds,
         "questions": len(problem.success_rates),
+        "questions_without_best": int(np.sum(~np.asarray(_has_a_best(problem)))),
         "outcomes": dict(outcomes),
         "advice": {n: sim.Outcome[getattr(sim.Outcome, n)] for n in outcomes},
+        "groups": {
+            name: float(np.mean(getattr(run.groups, name)))
+            for name in ("used", "idle", "redrawn")
+        },
         "lost": _lost(problem, recipe, run.log_probs),
         "steps": steps,
         **table,

@@ -224,21 +224,29 @@ class SequenceLogProbability(AbstractSignal):
 
 
 class MajorityVote(AbstractSignal):
-    """TTRL: 1 for agreeing with the majority of many votes, so P[k, a_maj].
+    """TTRL: 1 for agreeing with the majority of many votes, so P[k, a_maj]; ties split.
 
-    The majority is the most likely answer under the present policy, the lowest index
-    in a tie (the right answer, if it is among the tied).
+    The majority is the most likely answer under the present policy. Tied answers have
+    equal chances to win, right or wrong: a pattern is paid their mean.
     """
 
     needs_kernel: ClassVar[bool] = True
-    exact: ClassVar[bool] = True
 
     def __call__(self, problem, log_probs):
+        leading = self._leading(problem, log_probs)
+        votes = jnp.sum(jnp.where(leading, problem.answer_kernel, 0.0), axis=-1)
+        return votes / jnp.sum(leading)
+
+    def sizes(self, problem, log_probs):
+        # The column of one leader is paid as it was given.
+        tied = jnp.sum(self._leading(problem, log_probs)) > 1
+        return jnp.where(tied, self(problem, log_probs), 0.0)
+
+    @staticmethod
+    def _leading(problem, log_probs):
+        """Which answers are the most likely; shares apart by rounding are tied."""
         log_answers = _log_answers(problem, log_probs)
-        # Shares that differ by rounding only count as tied: the first True.
-        least = jnp.max(log_answers) - rounding(log_answers.dtype)
-        majority = jnp.argmax(log_answers >= least)
-        return problem.answer_kernel[:, majority]
+        return log_answers >= jnp.max(log_answers) - rounding(log_answers.dtype)
 
 
 class SelfConsistency(AbstractSignal):

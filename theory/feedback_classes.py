@@ -112,10 +112,14 @@ def majority(kernel: ArrayLike, log_policy: ArrayLike) -> Ints:
 
 
 def majority_vote(kernel: ArrayLike, log_policy: ArrayLike) -> Floats:
-    """`P[k, a_maj(pi)]` in the limit of many votes: `[..., K]`."""
+    """`P[k, a_maj(pi)]` in the limit of many votes: `[..., K]`.
+
+    Tied answers win equally often: the mean of their columns.
+    """
     P, log_pi = checked_kernel(kernel, log_policy)
-    leader = majority(P, log_pi)[..., None, None]
-    return np.take_along_axis(P, leader, axis=-1)[..., 0]
+    shares = answer_probabilities(P, log_pi)[..., None, :]
+    leading = shares == np.max(shares, axis=-1, keepdims=True)
+    return np.asarray(np.sum(P * leading, axis=-1) / np.sum(leading, axis=-1))
 
 
 def self_consistency(kernel: ArrayLike, log_policy: ArrayLike) -> Floats:

@@ -6,7 +6,9 @@ of `theory.answers`: `x^a = x(P[., a])`, so that by (1) there
 
     q_b' = <x^a, x^b>  for every b,    in particular q_a' = |x^a|^2 >= 0.       (2)
 
-*Tie rule*: the lowest answer index counts as the majority (0 is the correct one).
+*Tie rule*: tied answers win equally often, so that the mean of their columns is paid
+(many votes of a sampled group, with ties broken at random, expect just that). Below, a
+is the only leader; at a tie the formulas hold from the first moment after it.
 
 **The majority only grows.** By (2) the leader's share rises, strictly unless all
 patterns of the support give a equally often (then nothing moves); the largest share is
@@ -14,7 +16,8 @@ continuous across flips, so it never falls.
 
 **Two answers.** If ACC_0 > 1/2 the leader is answer 0 and stays: this is RLVR for ever.
 If ACC_0 < 1/2 it is answer 1, paid `1 - s_k`, for ever: training to the worst pattern.
-At exactly 1/2 the tie rule chooses (the opposite choice is a solution as well).
+At exactly 1/2 every pattern is paid 1/2 and nothing moves; the rest is unstable, and
+RLVR and its opposite are solutions as well: in a sampled group chance decides.
 
 **Any number.** An answer above one half cannot be overtaken: the flow is that of the
 fixed reward P[., a]. In general, if it is not, and the pattern that gives a most often
@@ -28,7 +31,8 @@ fixed-reward flow drives all mass to that pattern.  []
 the second exceeds the first by `J = |x^b - x^a|^2`. Let b overtake a. It arrives with
 the first >= 0, so it leaves with the second >= J. J = 0 would mean, at a tie, that
 columns a and b agree on the support: then b is never ahead. So J > 0: once paid, b
-pulls away at a positive rate; no chattering, no sliding along the tie. Also
+pulls away at a positive rate; no chattering, no sliding along the tie, where the mean
+of the two is paid and the lead grows at the mean of both rates, >= J/2. Also
 `|x^b|^2 = |x^a|^2 + first + second >= |x^a|^2 + J`: the speed of the leading share
 jumps up at every flip. In a finite time there are finitely many flips: between flips
 the speed changes at a bounded rate and it is bounded by 1, so infinitely many jumps
@@ -65,7 +69,7 @@ from theory.answers import (
     push,
     two_answers,
 )
-from theory.feedback_classes import majority
+from theory.feedback_classes import majority, majority_vote
 from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, Ints, is_best, support
 
@@ -106,21 +110,27 @@ def lead_speeds(
 
 
 def vote_rewards(success_rates: ArrayLike, log_policy: ArrayLike) -> Floats:
-    """Two answers: what the vote pays for ever, s if ACC_0 >= 1/2 else 1 - s."""
+    """Two answers: what the vote pays for ever, s if ACC_0 > 1/2, 1 - s if below.
+
+    At exactly 1/2 it pays every pattern 1/2.
+    """
     s = np.asarray(success_rates, dtype=np.float64)
-    kernel = np.stack([s, 1 - s], axis=-1)
-    P, log_pi = checked_kernel(kernel, log_policy)
-    return _column(P, majority(P, log_pi))
+    return majority_vote(np.stack([s, 1 - s], axis=-1), log_policy)
 
 
 def vote_limit_accuracy(success_rates: ArrayLike, log_policy: ArrayLike) -> Floats:
-    """Two answers: accuracy as t -> infinity, the best or the worst rate: `[...]`."""
+    """Two answers: accuracy as t -> infinity, the best or the worst rate: `[...]`.
+
+    From exactly 1/2 it does not move.
+    """
     s = np.asarray(success_rates, dtype=np.float64)
     kernel = np.stack([s, 1 - s], axis=-1)
     P, log_pi = checked_kernel(kernel, log_policy)
-    inside, wrong = support(log_pi), majority(P, log_pi) == 1
+    inside, shares = support(log_pi), answer_probabilities(P, log_pi)
+    right, wrong = shares[..., 0], shares[..., 1]
     best = np.max(np.where(inside, s, -np.inf), axis=-1)
-    return np.where(wrong, np.min(np.where(inside, s, np.inf), axis=-1), best)
+    worst = np.min(np.where(inside, s, np.inf), axis=-1)
+    return np.where(right == wrong, 0.5, np.where(right > wrong, best, worst))
 
 
 def champions(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
@@ -223,7 +233,7 @@ STATEMENT = Statement(
     formula="d/dt max_a P_pi(a) = |x^a|^2 >= 0",
     source="this project",
     assumptions="exact policy-gradient flow; infinitely many votes; fixed kernel; "
-    "lowest answer index in a tie",
+    "tied answers win equally often",
     proof="q_b' = <x^a, x^b>; the time away from the vertices is finite; "
     "theory/majority_vote.py",
     claims=(

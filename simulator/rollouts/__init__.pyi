@@ -25,6 +25,7 @@ from .judges import (
     OwnGroup as OwnGroup,
     Teacher as Teacher,
 )
+from .optimizers import Optimizer as Optimizer
 from .penalties import (
     AbstractPenalty as AbstractPenalty,
     EntropyBonus as EntropyBonus,
@@ -38,7 +39,8 @@ from .policies import (
     PerQuestion as PerQuestion,
     Shared as Shared,
 )
-from .recipe import Optimizer as Optimizer, Recipe as Recipe
+from .recipe import Recipe as Recipe
+from .step import Tally as Tally
 from .surrogates import (
     AbstractSurrogate as AbstractSurrogate,
     Clipped as Clipped,

@@ -55,8 +55,8 @@ def expected_step(
     """Mean `[K]` of what one step from the base model adds to the logits.
 
     With `observe`, the mean of `observe(log_probs before, log_probs after)` instead.
-    `problem` is one question `[K]`. All epochs on the batch and redraws count; the
-    optimizer starts fresh.
+    `problem` is one question `[K]`. All epochs on the batch and redraws count (a group
+    of the only question is replaced by another one of it); the optimizer starts fresh.
 
     Raises `ValueError` if the recipe cannot be used, or has too many groups.
     """

@@ -10,7 +10,7 @@ known exactly (`Teacher`).
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -19,13 +19,19 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.parameters import as_number, check_kind, check_share
-from simulator.problem import Problem, two_answer_kernel
+from simulator.problem import Problem
 from simulator.rollouts.groups import Group
 from simulator.rollouts.judges import AbstractJudge, OwnGroup
+from simulator.ties import rounding
 
 
 class AbstractFeedback(eqx.Module):
-    """`feedback(group) -> rewards [K, M]`, for one group of one question."""
+    """`feedback(group) -> rewards [K, M]`, for one group of one question.
+
+    `needs_kernel`: whether it looks at which answer was given, not only at the verdict.
+    """
+
+    needs_kernel: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, group: Group) -> Float[Array, "K M"]:
@@ -38,7 +44,14 @@ class AbstractFeedback(eqx.Module):
 
     def check(self, problem: Problem, group_size: int) -> None:
         """Raise `ValueError` if (concrete) questions cannot be paid this way."""
-        del problem, group_size
+        del group_size
+        if self.needs_kernel and problem.answer_kernel is None:
+            raise ValueError(
+                f"`{type(self).__name__}` needs an answer kernel and there is none: "
+                "success rates do not say how many wrong answers there are; give one "
+                "row of answer probabilities per pattern (s and 1 - s if there is one "
+                "wrong answer)."
+            )
 
 
 class Verifier(AbstractFeedback):
@@ -110,21 +123,23 @@ def _per_result(group: Group, values: Float[Array, " A"]) -> Float[Array, "K M"]
 class MajorityVote(AbstractFeedback):
     """TTRL: 1 for the answer that the judge gives most often, else 0.
 
-    Ties of a vote are broken at random (once for the whole group). Zuo et al. 2025,
-    arXiv 2504.16084.
+    Ties of a vote are broken at random (once for the whole group), shares that differ
+    by rounding count as tied. Zuo et al. 2025, arXiv 2504.16084.
     """
 
+    needs_kernel: ClassVar[bool] = True
     judge: AbstractJudge = OwnGroup()
 
     def __call__(self, group):
         shares = self.judge.shares(group)
-        leading = shares >= jnp.max(shares)
+        leading = shares >= (1 - rounding(shares.dtype)) * jnp.max(shares)
         chosen = jnp.argmax(jnp.where(leading, group.priority, -1.0))
         winner = (jnp.arange(len(shares)) == chosen).astype(group.counts.dtype)
         return _per_result(group, winner)
 
     def check(self, problem, group_size):
         check_kind("judge", self.judge, AbstractJudge, "OwnGroup()")
+        super().check(problem, group_size)
 
 
 class SelfConsistency(AbstractFeedback):
@@ -133,6 +148,7 @@ class SelfConsistency(AbstractFeedback):
     Within its own group `(n_a - 1)/(G - 1)`, whose expectation is `P_pi(a)` exactly.
     """
 
+    needs_kernel: ClassVar[bool] = True
     judge: AbstractJudge = OwnGroup()
 
     def __call__(self, group):
@@ -140,6 +156,7 @@ class SelfConsistency(AbstractFeedback):
 
     def check(self, problem, group_size):
         check_kind("judge", self.judge, AbstractJudge, "OwnGroup()")
+        super().check(problem, group_size)
         if isinstance(self.judge, OwnGroup) and group_size < 2:
             raise ValueError(
                 f"`SelfConsistency` within a group of {group_size}: nobody else is "
@@ -154,6 +171,7 @@ class AnswerEntropy(AbstractFeedback):
     rollout counts itself.
     """
 
+    needs_kernel: ClassVar[bool] = True
     judge: AbstractJudge = OwnGroup()
 
     def __call__(self, group):
@@ -161,19 +179,21 @@ class AnswerEntropy(AbstractFeedback):
 
     def check(self, problem, group_size):
         check_kind("judge", self.judge, AbstractJudge, "OwnGroup()")
+        super().check(problem, group_size)
 
 
 class SelfCertainty(AbstractFeedback):
     """RLIF: certainty of the answer given the pattern, `-(1/A) sum_a log P[k, a]`."""
+
+    needs_kernel: ClassVar[bool] = True
 
     def __call__(self, group):
         certainty = -jnp.mean(jnp.log(group.answer_chances), axis=-1)
         return jnp.broadcast_to(certainty[:, None], group.counts.shape)
 
     def check(self, problem, group_size):
+        super().check(problem, group_size)
         kernel = problem.answer_kernel
-        if kernel is None:
-            kernel = two_answer_kernel(problem.success_rates)
         if isinstance(kernel, jax.core.Tracer):
             return
         if not (np.asarray(kernel) > 0).all():
@@ -188,6 +208,8 @@ class SequenceLogProbability(AbstractFeedback):
 
     With a teacher that is the policy itself, it expects `log pi_k - H(P_k)`.
     """
+
+    needs_kernel: ClassVar[bool] = True
 
     def __call__(self, group):
         answers = jnp.log(group.answer_chances)

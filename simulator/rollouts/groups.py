@@ -11,7 +11,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from simulator.problem import Problem, two_answer_kernel
 from simulator.rollouts import threefry
@@ -76,6 +76,8 @@ class Group(eqx.Module):
     - `counts`: `[K, M]`, how many rollouts chose which pattern and ended how.
     - `priority`: `[A]`, random order of the answers, which breaks ties of a vote.
     - `size`: `G`, the number of rollouts.
+    - `question`: the number of the question among those that are trained together.
+      `redrawn`: how many groups were drawn before this one, and thrown away.
     """
 
     problem: Problem
@@ -85,6 +87,8 @@ class Group(eqx.Module):
     counts: Float[Array, "K M"]
     priority: Float[Array, " A"]
     size: int = eqx.field(static=True)
+    question: Int[Array, ""] = eqx.field(default=0, converter=jnp.asarray)
+    redrawn: Int[Array, ""] = eqx.field(default=0, converter=jnp.asarray)
 
     @property
     def votes(self) -> Float[Array, " A"]:

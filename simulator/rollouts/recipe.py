@@ -1,8 +1,6 @@
 """A training recipe: everything a run needs besides the questions and the seed."""
 
-import inspect
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -20,6 +18,7 @@ from simulator.parameters import (
 from simulator.problem import Problem
 from simulator.rollouts.estimators import GRPO, AbstractEstimator
 from simulator.rollouts.feedback import AbstractFeedback, Verifier
+from simulator.rollouts.optimizers import Optimizer
 from simulator.rollouts.penalties import AbstractPenalty
 from simulator.rollouts.policies import AbstractPolicy, PerQuestion
 from simulator.rollouts.sampling import LARGEST_GROUP
@@ -30,86 +29,16 @@ from simulator.rollouts.surrogates import (
     PolicyGradient,
 )
 
-OWN_NOISE = ("noisy_sgd",)
-
-
-class Optimizer(eqx.Module):
-    """An Optax optimizer by its name, with options, and a schedule by its name.
-
-    `Optimizer("adam", {"b1": 0.9})`, `Optimizer(schedule="cosine_decay_schedule",
-    schedule_options={"decay_steps": 1000})`. The learning rate is the recipe's; the
-    schedule (`init_value` 1 unless given) multiplies it.
-    """
-
-    name: str = eqx.field(default="sgd", static=True)
-    options: tuple[tuple[str, Any], ...] = eqx.field(default=(), static=True)
-    schedule: str | None = eqx.field(default=None, static=True)
-    schedule_options: tuple[tuple[str, Any], ...] = eqx.field(default=(), static=True)
-
-    def __init__(
-        self,
-        name: str = "sgd",
-        options: Mapping[str, Any] | None = None,
-        schedule: str | None = None,
-        schedule_options: Mapping[str, Any] | None = None,
-    ):
-        self.name = name
-        self.options = tuple(sorted((options or {}).items()))
-        self.schedule = schedule
-        self.schedule_options = tuple(sorted((schedule_options or {}).items()))
-
-    def build(self) -> optax.GradientTransformation:
-        """The optimizer at learning rate 1.
-
-        Raises `ValueError` for a name or an option that Optax does not know.
-        """
-        if self.name in OWN_NOISE:
-            raise ValueError(
-                f"{self.name!r} draws random numbers of its own, the same for every "
-                "seed; take another optimizer."
-            )
-        rate: Any = 1.0
-        if self.schedule is not None:
-            given = dict(self.schedule_options)
-            known = _parameters("schedule", self.schedule)
-            if "init_value" in known:
-                given.setdefault("init_value", 1.0)
-            rate = _call("schedule", self.schedule, (), given)
-        return _call("optimizer", self.name, (rate,), dict(self.options))
-
-
-def _parameters(kind: str, name: str) -> Mapping[str, Any]:
-    function = None if name.startswith("_") else getattr(optax, name, None)
-    if not inspect.isfunction(function):
-        example = "adam" if kind == "optimizer" else "cosine_decay_schedule"
-        raise ValueError(
-            f"{kind} {name!r} is unknown to Optax; give a name like {example!r}."
-        )
-    return inspect.signature(function).parameters
-
-
-def _call(kind: str, name: str, rate: tuple, options: dict) -> Any:
-    parameters = _parameters(kind, name)
-    if kind == "optimizer" and next(iter(parameters), None) != "learning_rate":
-        raise ValueError(f"{name!r} of Optax is not an optimizer with a learning rate.")
-    for option in options:
-        if option not in parameters:
-            raise ValueError(
-                f"{kind} {name!r} has no option {option!r}; choose from "
-                f"{', '.join(parameters)}."
-            )
-    try:
-        return getattr(optax, name)(*rate, **options)
-    except Exception as error:  # whatever Optax raises for odd options
-        raise ValueError(f"{kind} {name!r} refuses its options: {error}") from None
-
 
 class Recipe(eqx.Module):
     """How to train, step by step. See `train`.
 
     - `feedback`, `estimator`, `surrogate`, `penalties`: from rollouts to a gradient.
-    - `group_size`: rollouts per question and step. `redraws`: how many more times a
-      group whose feedback is equal for all is drawn (dynamic sampling of DAPO).
+    - `group_size`: rollouts per question and step.
+    - `redraws`: how many more times a group whose feedback is equal for all is drawn
+      (dynamic sampling): of the same question, or if `replaced`, of one drawn at random
+      from all of them, as in DAPO. Then a question may have several groups in a step,
+      which count in full, and one that is hopeless (or solved) gives its place away.
     - `policy`: who shares parameters with whom.
     - `teacher_decay`: the teacher's parameters are a moving average of the policy's
       with this decay: 0 is the policy itself, 1 the frozen base model.
@@ -125,6 +54,7 @@ class Recipe(eqx.Module):
     policy: AbstractPolicy = PerQuestion()
     group_size: int = eqx.field(default=8, static=True)
     redraws: int = eqx.field(default=0, static=True)
+    replaced: bool = eqx.field(default=False, static=True)
     teacher_decay: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
     optimizer: Any = eqx.field(default=Optimizer(), static=True)
     learning_rate: Float[Array, "*B"] = eqx.field(default=0.1, converter=as_number)
@@ -135,10 +65,11 @@ class Recipe(eqx.Module):
         self.check_alone()
         self.feedback.check(problem, self.group_size)
         self.policy.check(problem)
-        if self.num_steps * problem.success_rates.shape[-2] >= 2**31:
+        groups = self.num_steps * problem.success_rates.shape[-2] * (1 + self.redraws)
+        if groups >= 2**31:
             raise ValueError(
-                f"`num_steps` = {self.num_steps:,} times the number of questions must "
-                "stay below 2^31: random numbers are told apart by it."
+                f"`num_steps` = {self.num_steps:,} times the number of questions and "
+                "1 + `redraws` must stay below 2^31: groups are told apart by it."
             )
 
     def check_alone(self) -> None:
@@ -157,6 +88,12 @@ class Recipe(eqx.Module):
             penalty.check()
         check_whole("group_size", self.group_size, 1, LARGEST_GROUP)
         check_whole("redraws", self.redraws, 0, 1000)
+        check_kind("replaced", self.replaced, bool, "True, or False")
+        if self.replaced and not self.redraws:
+            raise ValueError(
+                "`replaced` says of which question a group is drawn again, and "
+                "`redraws` is 0; give how often, for example redraws = 10."
+            )
         check_whole("num_steps", self.num_steps, 1, 10**9)
         for name, low, high in (
             ("learning_rate", 0.0, math.inf),

@@ -21,7 +21,22 @@ from simulator.rollouts.recipe import Recipe
 from simulator.solution import Outcome
 
 VOTES = 2**31 - 1  # more than any number of redraws
+QUESTIONS = VOTES - 1  # and so is this
 LARGEST_STEP = 50.0  # of a logit at once: odds change by e^50
+
+
+class Tally(eqx.Module):
+    """How many groups were drawn, by what became of them.
+
+    - `used`: groups that moved the parameters. `idle`: those of them whose feedback is
+      equal for all rollouts, so that they teach nothing.
+    - `redrawn`: groups whose feedback was equal, which were thrown away and drawn again
+      (of the same question, or of another one: see `Recipe`).
+    """
+
+    used: Int[Array, "*B"]
+    idle: Int[Array, "*B"]
+    redrawn: Int[Array, "*B"]
 
 
 class State(eqx.Module):
@@ -31,13 +46,16 @@ class State(eqx.Module):
     teacher: Array
     optimizer: Any
     outcome: Outcome
+    groups: Tally
 
 
 def start(problem: Problem, recipe: Recipe) -> State:
     """The base model."""
     parameters = recipe.policy.start(problem)
     optimizer = recipe.transformation().init(parameters)
-    return State(parameters, parameters, optimizer, Outcome.horizon)
+    none = jnp.zeros((), jnp.int32)
+    tally = Tally(none, none, none)
+    return State(parameters, parameters, optimizer, Outcome.horizon, tally)
 
 
 def possible_results(problem: Problem, recipe: Recipe) -> Results:
@@ -56,42 +74,56 @@ def draw(
 ) -> Group:
     """A group for every question; all leaves have a leading axis of questions.
 
+    One whose feedback is equal for all rollouts is drawn again, if the recipe says so.
     `number` is that of the step, and decides on the randomness together with `key`.
     """
     log_probs = recipe.policy.log_probs(state.parameters, problem)
     teacher = recipe.policy.log_probs(state.teacher, problem)
+    all_questions = problem, outcomes, log_probs, teacher
 
-    def one(index, problem, outcomes, log_probs, teacher):
+    def one(index, question, asked):
         own = threefry.fold_in(key, index)
 
-        def attempt(key):
+        def about(question):
+            if not recipe.replaced:
+                return asked
+            return jax.tree.map(lambda leaf: leaf[question], all_questions)
+
+        def attempt(key, question, turn):
+            _, outcomes, log_probs, _ = about(question)
             counts = draw_counts(key, outcomes, log_probs, size)
             vote_key = threefry.fold_in(key, VOTES)
             priority = draw_priority(vote_key, outcomes, counts.dtype)
-            return counts, priority
+            return counts, priority, question, turn
 
-        def group(counts, priority):
-            return Group(problem, outcomes, log_probs, teacher, counts, priority, size)
+        def group(counts, priority, question, turn):
+            known = about(question)
+            return Group(*known, counts, priority, size, question, turn)
 
-        def again(carry):
-            turn, drawn = carry
+        def again(drawn):
+            *_, turn = drawn
             drawn = group(*drawn)
-            return (turn <= recipe.redraws) & drawn.all_equal(recipe.feedback(drawn))
+            return (turn < recipe.redraws) & drawn.all_equal(recipe.feedback(drawn))
 
-        def redraw(carry):
-            turn, _ = carry
-            return turn + 1, attempt(threefry.fold_in(own, turn))
+        def redraw(drawn):
+            *_, question, turn = drawn
+            key = threefry.fold_in(own, turn + 1)
+            if recipe.replaced:
+                words = threefry.words(threefry.fold_in(key, QUESTIONS))
+                place = count * threefry.uniform(words, 1, log_probs.dtype)[0]
+                question = jnp.minimum(place.astype(jnp.int32), count - 1)
+            return attempt(key, question, turn + 1)
 
-        drawn = attempt(own)
+        drawn = attempt(own, question, jnp.zeros((), jnp.int32))
         if recipe.redraws:
-            _, drawn = jax.lax.while_loop(again, redraw, (1, drawn))
+            drawn = jax.lax.while_loop(again, redraw, drawn)
         return group(*drawn)
 
     size = recipe.group_size
     count = len(log_probs)
     # Folded in at once: hashing is a good part of the cost of a small group.
-    questions = number * count + jnp.arange(count)
-    return jax.vmap(one)(questions, problem, outcomes, log_probs, teacher)
+    index = jnp.arange(count, dtype=jnp.int32)
+    return jax.vmap(one)(number * count + index, index, all_questions)
 
 
 def advantages(recipe: Recipe, group: Group) -> Float[Array, "K M"]:
@@ -103,8 +135,12 @@ def advantages(recipe: Recipe, group: Group) -> Float[Array, "K M"]:
 
 
 def move(problem: Problem, recipe: Recipe, state: State, groups: Group) -> State:
-    """The state after one batch of groups, one per question: all epochs on it."""
+    """The state after one batch of groups, one per question: all epochs on it.
+
+    Where questions were replaced by others, a question adds up all of its groups.
+    """
     optimizer = recipe.transformation()
+    count = len(problem.success_rates)
     known = jax.vmap(lambda group: advantages(recipe, group))(groups)
 
     def ascent(group, advantages, log_probs):
@@ -114,15 +150,25 @@ def move(problem: Problem, recipe: Recipe, state: State, groups: Group) -> State
             gradient = gradient + recipe.surrogate.steered(pull, log_probs)
         return gradient
 
+    def by_question(gradient):
+        if not recipe.replaced:
+            return gradient
+        own = groups.question == jnp.arange(count)[:, None]
+        return jnp.sum(jnp.where(own[..., None], gradient, 0.0), axis=1)
+
     def epoch(carry, log_probs):
         parameters, memory = carry
-        gradient = recipe.policy.pull(jax.vmap(ascent)(groups, known, log_probs))
+        gradient = by_question(jax.vmap(ascent)(groups, known, log_probs))
+        gradient = recipe.policy.pull(gradient)
         change, memory = optimizer.update(-gradient, memory, parameters)
         change = jax.tree.map(lambda x: recipe.learning_rate * x, change)
         return optax.apply_updates(parameters, change), memory
 
     def later_epoch(carry, _):
-        return epoch(carry, recipe.policy.log_probs(carry[0], problem)), None
+        log_probs = recipe.policy.log_probs(carry[0], problem)
+        if recipe.replaced:
+            log_probs = log_probs[groups.question]
+        return epoch(carry, log_probs), None
 
     # The first epoch is at the policy that was sampled.
     carry = epoch((state.parameters, state.optimizer), groups.log_probs)
@@ -138,7 +184,15 @@ def move(problem: Problem, recipe: Recipe, state: State, groups: Group) -> State
         jnp.max(jnp.abs(step)) <= LARGEST_STEP, Outcome.horizon, Outcome.oversized
     )
     outcome = Outcome.where(finite, outcome, Outcome.nonfinite)
-    return State(parameters, teacher, memory, outcome)
+    tally = _counted(state.groups, recipe, groups)
+    return State(parameters, teacher, memory, outcome, tally)
+
+
+def _counted(before: Tally, recipe: Recipe, groups: Group) -> Tally:
+    idle = jax.vmap(lambda group: group.all_equal(recipe.feedback(group)))(groups)
+    used = before.used + len(idle)
+    redrawn = before.redrawn + jnp.sum(groups.redrawn, dtype=jnp.int32)
+    return Tally(used, before.idle + jnp.sum(idle, dtype=jnp.int32), redrawn)
 
 
 def keep_going(old: State, new: State) -> State:
@@ -148,7 +202,8 @@ def keep_going(old: State, new: State) -> State:
     good = going & (new.outcome == Outcome.horizon)
     kept = jax.tree.map(
         lambda a, b: jnp.where(good, a, b),
-        (new.parameters, new.teacher, new.optimizer),
-        (old.parameters, old.teacher, old.optimizer),
+        (new.parameters, new.teacher, new.optimizer, new.groups),
+        (old.parameters, old.teacher, old.optimizer, old.groups),
     )
-    return State(*kept, outcome)
+    *kept, groups = kept
+    return State(*kept, outcome, groups)

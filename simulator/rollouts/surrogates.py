@@ -4,6 +4,7 @@ A surrogate says how often one batch of groups is used (`epochs`) and gives the 
 direction in the logits of one question. To add one, write a small class here.
 """
 
+import math
 from abc import abstractmethod
 
 import equinox as eqx
@@ -101,9 +102,9 @@ class Clipped(AbstractSurrogate):
     """PPO's clipped surrogate, several epochs on one batch.
 
     Ascends `(1/G) sum_i min(u_i A_i, clip(u_i, 1 - low, 1 + high) A_i)` with
-    `u = pi/pi_old` of the pattern. `high > low` is clip-higher of DAPO. The first epoch
-    is never clipped. Schulman et al. 2017, arXiv 1707.06347; Yu et al. 2025, arXiv
-    2503.14476.
+    `u = pi/pi_old` of the pattern. `high > low` is clip-higher of DAPO; `inf` is no
+    clip on that side. The first epoch is never clipped. Schulman et al. 2017, arXiv
+    1707.06347; Yu et al. 2025, arXiv 2503.14476.
     """
 
     low: float = eqx.field(default=0.2, static=True)
@@ -122,4 +123,5 @@ class Clipped(AbstractSurrogate):
     def check(self):
         super().check()
         for name in ("low", "high"):
-            check_real(name, getattr(self, name), "positive")
+            if (value := getattr(self, name)) != math.inf:
+                check_real(name, value, "positive")

@@ -17,6 +17,7 @@ from simulator.problem import Problem
 from simulator.rollouts import threefry
 from simulator.rollouts.recipe import Recipe, check_lanes
 from simulator.rollouts.step import (
+    Tally,
     draw,
     keep_going,
     move,
@@ -37,11 +38,13 @@ class Run(eqx.Module):
     - `outcome`: `horizon` (all steps done), `nonfinite` or `oversized`. A run that
       failed keeps its last good parameters.
     - `log_probs`: `[*B, Q, K]`, the final policy of every question.
+    - `groups`: how many groups were used, and how many thrown away.
     - `saved_steps`: `[T]`; `saved`: `[*B, T, ...]`, what was observed after them.
     """
 
     outcome: Outcome
     log_probs: Float[Array, "*B Q K"]
+    groups: Tally
     saved_steps: Int[Array, " T"]
     saved: Any
 
@@ -122,13 +125,13 @@ def train(
         parts.append(ensembles.fetch(part))
         if progress is not None:
             progress(min(first + size, total), total)
-    outcome, log_probs, saved = jax.tree.map(
+    outcome, log_probs, groups, saved = jax.tree.map(
         lambda *rows: np.concatenate(rows)[:total].reshape(
             (*shape, num_seeds, *rows[0].shape[1:])
         ),
         *parts,
     )
-    return Run(outcome, log_probs, save_at, saved)
+    return Run(outcome, log_probs, groups, save_at, saved)
 
 
 def _rises_to(steps: np.ndarray, last: int) -> bool:
@@ -190,7 +193,7 @@ def _block(problems, recipe, bits, stops, axes, observe, devices):
 
 
 def _one(problem, recipe, key, stops, observe):
-    """One lane, one seed: outcome, final policy, and what was saved.
+    """One lane, one seed: outcome, final policy, groups, and what was saved.
 
     `stops`: the numbers of steps after which to save, and the last step of all.
     """
@@ -212,4 +215,4 @@ def _one(problem, recipe, key, stops, observe):
     begin = (start(problem, recipe), jnp.zeros_like(stops[0]))
     (state, done), saved = jax.lax.scan(block, begin, stops[:-1])
     state = jax.lax.fori_loop(done, stops[-1], one_step, state)
-    return state.outcome, log_probs(state), saved
+    return state.outcome, log_probs(state), state.groups, saved

@@ -71,6 +71,63 @@ def test_several_questions_from_a_file(capsys, tmp_path):
     np.testing.assert_allclose(result["accuracy"]["mean"][0], (0.5 + 0.56) / 2)
 
 
+def test_a_hopeless_question_is_left_out_of_what_it_has_no_part_in(capsys, tmp_path):
+    """It has no best pattern: `pi*` at the start is 0.5, not (0.5 + 1)/2."""
+    file = tmp_path / "questions.toml"
+    file.write_text(
+        "success_rates = [[0.9, 0.1], [0.0, 0.0]]\npolicy = [[0.5, 0.5], [0.4, 0.6]]\n"
+        "reference_policy = [[0.3, 0.7], [0.4, 0.6]]\n"
+    )
+    words = ["--questions", str(file), *SHORT, "--recipe", "dapo"]
+    code, result = train(capsys, *words)
+    assert code == 0 and result["questions_without_best"] == 1
+    np.testing.assert_allclose(result["optimal_probability"]["mean"][0], 0.5)
+    np.testing.assert_allclose(result["accuracy"]["mean"][0], 0.25)
+    # The penalty's reference is not the base model: KL to both, by hand.
+    apart = 0.5 * np.log(0.5 / 0.3) + 0.5 * np.log(0.5 / 0.7)
+    np.testing.assert_allclose(result["kl_to_reference"]["mean"][0], apart / 2)
+    assert result["kl_to_base"]["mean"][0] == 0
+    groups = result["groups"]
+    # The second question is replaced in each of the 20 steps, and nothing is idle.
+    assert groups["used"] == 40 and groups["redrawn"] >= 20 and groups["idle"] < 1
+    assert cli.main(["train", *words]) == 0
+    out = capsys.readouterr().out
+    assert "KL ref" in out and "leave out 1 of 2 questions" in out
+    assert "thrown away for each one used" in out
+
+
+def test_where_no_pattern_is_best_nothing_is_said_of_it(capsys):
+    words = ["--success-rates", "0.5", "0.5", "0.5", *ONE[4:], *SHORT]
+    code, result = train(capsys, *words, "--recipe", "rloo")
+    assert code == 0 and result["lost"] is None
+    assert result["optimal_probability"]["mean"] == [None] * 11
+    assert cli.main(["train", *words, "--recipe", "rloo"]) == 0
+    out = capsys.readouterr().out
+    assert "nan" not in out and "lost in" not in out and "KL ref" not in out
+
+
+def test_votes_need_answers(capsys):
+    """One wrong answer is not ten: success rates alone do not say which it is."""
+    words = ["--success-rates", "0.45", "0.2", "--policy", "0.5", "0.5", *SHORT]
+    assert cli.main(["train", *words, "--recipe", "ttrl"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "needs an answer kernel" in said
+
+
+@pytest.mark.slow
+def test_one_wrong_answer_wins_a_vote_that_ten_would_lose(capsys):
+    ends = []
+    for wrong in (1, 10):
+        rows = [
+            ",".join([str(s), *[str((1 - s) / wrong)] * wrong]) for s in (0.45, 0.2)
+        ]
+        words = ["--answer-kernel", *rows, "--policy", "0.5", "0.5", "--recipe", "ttrl"]
+        _, result = train(capsys, *words, "--steps", "200", "--seeds", "8")
+        ends.append(result["accuracy"]["mean"][-1])
+    # The leading answer is the wrong one, and the right one.
+    assert ends[0] < 0.25 and ends[1] > 0.4
+
+
 def test_divergence_is_said_with_advice(capsys):
     words = [*ONE, *SHORT, "--recipe", "rloo", "--learning-rate", "1e6"]
     assert cli.main(["train", *words]) == 0
@@ -192,6 +249,7 @@ def test_bad_files_are_refused(text, said):
         ([*ONE, "--out", "/proc/none"], "cannot write"),
         ([*ONE, "--json", "/none/x"], "/none/x"),
         (["--success-rates", "0.9", "1.5", "--policy", "0.5", "0.5"], "1.5"),
+        ([*ONE, "--recipe", "grpo", "--steps", "0"], "--recipe grpo --steps 0: "),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_two(capsys, words, said):
@@ -217,6 +275,13 @@ PIECEWISE = (
         (f"optimizer = {{name = 'sgd', schedule = {PIECEWISE}}}", "the key '²'; keys"),
         ("feedback = {name='verifier', false_positive=[0.1, 0.2]}", "per pattern"),
         ("policy = {name = 'linear', features = [[[1], [0]]]}", "features"),
+        ("optimizer = 'sgdd'", "unknown to Optax"),
+        ("optimizer = {name = 'adam', betas = [0.9, 0.99]}", "give b1 and b2"),
+        ("optimizer = {name = 'adam', learning_rate = 1}", "recipe's `learning_rate`"),
+        ("optimizer = 'scale_by_rprop'", "not an optimizer"),
+        ("surrogate = {name = 'clipped', low = -0.2}", "`low`"),
+        ("replaced = true", "`redraws` is 0"),
+        ("feedback = 'majority-vote'", "answer kernel"),
     ],
 )
 def test_recipes_that_cannot_train_are_refused(capsys, tmp_path, text, said):
@@ -227,7 +292,18 @@ def test_recipes_that_cannot_train_are_refused(capsys, tmp_path, text, said):
     assert cli.main(["train", *ONE, *SHORT, *words]) == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1 and said in captured.err
+    assert str(file) in captured.err
     assert captured.out == "" and not out.exists()
+
+
+def test_a_recipe_may_have_no_clip(capsys, tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text("surrogate = {name = 'clipped', high = inf, epochs = 2}\n")
+    assert recipe_files.load(file).surrogate.high == np.inf
+    again = recipe_files.loads(recipe_files.dumps(recipe_files.load(file)))
+    assert again.surrogate == recipe_files.load(file).surrogate
+    code, result = train(capsys, *ONE, *SHORT, "--recipe", str(file))
+    assert code == 0 and result["outcomes"] == {"horizon": 8}
 
 
 def test_whole_numbers_can_be_features(capsys, tmp_path):
@@ -264,6 +340,7 @@ def test_print_recipe_gives_a_file_that_can_be_used(capsys, tmp_path):
     file.write_text(capsys.readouterr().out)
     code, result = train(capsys, *ONE, *SHORT, "--recipe", str(file))
     assert code == 0 and result["recipe"]["redraws"] == 10
+    assert result["recipe"]["replaced"] is True
 
 
 @pytest.mark.parametrize(

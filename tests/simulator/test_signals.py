@@ -7,6 +7,7 @@ from scipy.integrate import solve_ivp
 
 import simulator as sim
 from tests.oracles import softmax
+from theory.feedback_classes import majority_vote
 
 KERNEL = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.1, 0.0, 0.9]])
 LOGITS = np.array([0.4, -0.7, 0.1])
@@ -93,9 +94,15 @@ def test_a_kernel_is_needed(name):
         sim.flow(bare, getattr(sim, name)())
 
 
-def test_the_lowest_index_wins_a_tied_vote():
-    kernel = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25]])
+def test_tied_answers_win_a_vote_equally_often():
+    """Two answers, level: every pattern is paid 1/2. Of three, two level: by hand."""
+    kernel = np.array([[0.5, 0.5, 0.0], [0.25, 0.75, 0.0], [0.75, 0.25, 0.0]])
     tied = sim.Problem(logits=jnp.zeros(3), answer_kernel=kernel)
-    np.testing.assert_array_equal(
-        sim.MajorityVote()(tied, tied.log_policy), kernel[:, 0]
-    )
+    np.testing.assert_array_equal(sim.MajorityVote()(tied, tied.log_policy), 0.5)
+    run = sim.flow(tied, sim.MajorityVote(), max_log_time=np.log(3.0))
+    assert sim.outcome_names(run.outcome) == "stationary"
+    kernel = [[0.3, 0.6, 0.1], [0.5, 0.2, 0.3]]
+    tied = sim.Problem(policy=[0.5, 0.5], answer_kernel=kernel)
+    paid = sim.MajorityVote()(tied, tied.log_policy)
+    np.testing.assert_allclose(paid, [(0.3 + 0.6) / 2, (0.5 + 0.2) / 2])
+    np.testing.assert_allclose(paid, majority_vote(kernel, tied.log_policy))

@@ -8,6 +8,7 @@ from scipy.special import log_softmax
 
 import theory
 from theory import FEEDBACK
+from theory.feedback_classes import majority_vote
 
 NAMES = list(FEEDBACK)
 
@@ -194,6 +195,11 @@ def test_a_kernel_that_is_none_is_refused():
             theory.self_consistency(wrong, log_pi)
 
 
-def test_the_tie_rule_takes_the_lowest_answer():
-    P = np.array([[0.2, 0.4, 0.4], [0.2, 0.4, 0.4]])
-    assert theory.majority(P, np.log([0.3, 0.7])) == 1
+def test_tied_answers_win_equally_often():
+    P = np.array([[0.25, 0.5, 0.25], [0.0, 0.25, 0.75]])
+    assert theory.majority(P, np.log([0.5, 0.5])) == 2
+    tied = np.array([[0.25, 0.5, 0.25], [0.25, 0.25, 0.5]])
+    log_pi = np.log([0.5, 0.5])
+    assert theory.majority(tied, log_pi) == 1
+    # By hand: answers 1 and 2 have 3/8 each.
+    np.testing.assert_array_equal(majority_vote(tied, log_pi), [0.375, 0.375])

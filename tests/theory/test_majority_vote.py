@@ -101,10 +101,10 @@ def test_with_two_answers_the_vote_is_rlvr_or_rlvr_upside_down(rng, right):
         done += 1
 
 
-def test_at_one_half_exactly_the_correct_answer_counts_as_the_majority():
+def test_at_one_half_exactly_nothing_moves():
     s, log_pi = np.array([0.75, 0.25]), np.log([0.5, 0.5])
-    np.testing.assert_allclose(theory.vote_rewards(s, log_pi), s)
-    assert theory.vote_limit_accuracy(s, log_pi) == 0.75
+    np.testing.assert_array_equal(theory.vote_rewards(s, log_pi), 0.5)
+    assert theory.vote_limit_accuracy(s, log_pi) == 0.5
 
 
 def test_the_leading_share_grows_at_the_printed_speed_and_faster_after_each_flip(rng):

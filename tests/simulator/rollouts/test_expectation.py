@@ -141,7 +141,7 @@ def test_a_group_of_one_pattern_has_no_direction(estimator):
 @pytest.mark.parametrize("estimator", [ro.RLOO(), ro.GRPO(), ro.GroupMean()])
 def test_rewards_that_differ_by_rounding_are_equal(estimator, rng):
     """Both patterns are equally certain; the policy is its own reference."""
-    certain = sim.Problem([0.3, 0.7], [0.4, 0.6])
+    certain = sim.Problem(policy=[0.4, 0.6], answer_kernel=[[0.3, 0.7], [0.7, 0.3]])
     found = step(certain, estimator=estimator, feedback=ro.SelfCertainty())
     np.testing.assert_array_equal(found, 0)
     for policy in rng.dirichlet(np.ones(3), size=20):
@@ -289,6 +289,22 @@ def test_sampled_feedback_expects_the_signal_of_the_flow(feedback, signal):
     estimator = NOTHING if isinstance(feedback, ro.SelfConsistency) else ro.RLOO()
     found = step(ASKED, feedback=feedback, estimator=estimator)
     np.testing.assert_allclose(found, flow(signal), rtol=0, atol=1e-12)
+
+
+def test_a_tied_vote_is_the_same_in_samples_and_in_the_flow():
+    """Answers 0 and 1 are level at 0.45; `0.3 + 0.1 != 0.4` makes it a tie by rounding.
+
+    By hand: each wins half of the votes.
+    """
+    kernel = np.array([[0.3, 0.6, 0.1], [0.6, 0.3, 0.1], [0.45, 0.45, 0.1]])
+    policy = np.array([0.3, 0.3, 0.1 + 0.3])
+    tied = sim.Problem(policy=policy, answer_kernel=kernel)
+    rewards = (kernel[:, 0] + kernel[:, 1]) / 2
+    wanted = policy * (rewards - policy @ rewards)
+    signal = np.asarray(sim.MajorityVote()(tied, tied.log_policy))
+    np.testing.assert_allclose(signal, rewards, rtol=1e-15)
+    recipe = {"feedback": ro.MajorityVote(ro.Teacher()), "estimator": ro.RLOO()}
+    np.testing.assert_allclose(step(tied, **recipe), wanted, rtol=0, atol=1e-12)
 
 
 def test_a_baseline_within_the_group_biases_self_consistency():

@@ -12,6 +12,7 @@ from scipy import stats
 import simulator as sim
 from simulator import ensembles, rollouts as ro
 from simulator.rollouts.step import draw, move, possible_results, start
+from tests.simulator.rollouts import by_hand
 
 QUESTION = sim.Problem([0.9, 0.6, 0.1], [0.15, 0.6, 0.25])
 ASKED = sim.Problem(
@@ -267,6 +268,163 @@ def test_any_optax_optimizer_and_schedule():
     )
 
 
+SCHEDULES = {
+    "warmup_constant_schedule": ({"warmup_steps": 10}, [0, 0.1, 0.2]),
+    "warmup_cosine_decay_schedule": (
+        {"warmup_steps": 10, "decay_steps": 50},
+        [0, 0.1, 0.2],
+    ),
+    "warmup_exponential_decay_schedule": (
+        {"warmup_steps": 4, "transition_steps": 5, "decay_rate": 0.5, "peak_value": 2},
+        [0, 0.5, 1.0],
+    ),
+    "linear_schedule": (
+        {"init_value": 0.2, "end_value": 1, "transition_steps": 4},
+        [0.2, 0.4, 0.6],
+    ),
+    "exponential_decay": (
+        {"transition_steps": 1, "decay_rate": 0.5},
+        [1.0, 0.5, 0.25],
+    ),
+    "constant_schedule": ({"value": 0.7}, [0.7, 0.7, 0.7]),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_multiplies_the_learning_rate_from_its_beginning(name):
+    options, wanted = SCHEDULES[name]
+    optimizer = ro.Optimizer("sgd", {}, name, options).build()
+    state, moved = optimizer.init(jnp.zeros(1)), []
+    for _ in wanted:
+        change, state = optimizer.update(jnp.ones(1), state)
+        moved.append(-float(change[0]))
+    np.testing.assert_allclose(moved, wanted, rtol=1e-6, atol=1e-12)  # rates in float32
+
+
+def test_weight_decay_pulls_towards_the_base_model():
+    """Rewards that are all equal: from the base model, decay alone moves nothing."""
+    question = sim.Problem([0.0, 0.0], [0.2, 0.8])
+    decay = ro.Optimizer("adamw", {"weight_decay": 0.5})
+    run = ro.train(question, ro.Recipe(optimizer=decay, num_steps=50), num_seeds=2)
+    np.testing.assert_allclose(np.exp(run.log_probs[:, 0]), [[0.2, 0.8]] * 2)
+
+
+# Groups of equal rewards, drawn again or replaced by those of another question.
+
+PAIR = sim.Problem([[0.9, 0.6, 0.1], [0.97, 0.9, 0.2]], [[0.15, 0.6, 0.25]] * 2)
+BESIDE_HOPELESS = sim.Problem(
+    [[0.9, 0.6, 0.1], [0.0, 0.0, 0.0]], [[0.15, 0.6, 0.25]] * 2
+)
+
+
+def equal_and_gradient(rates, policy, size):
+    """The chance of a group of equal rewards, and the mean step of one group."""
+    p = policy @ rates
+    chance = np.stack([rates, 1 - rates], axis=-1)
+    reward = np.array([[1, 0]] * len(rates))
+    step = by_hand.mean_step(policy, chance, reward, by_hand.rloo, size)
+    return p**size + (1 - p) ** size, step
+
+
+@pytest.mark.parametrize(
+    "policy", [ro.Shared(), pytest.param(ro.PerQuestion(), marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("problem", [PAIR, BESIDE_HOPELESS], ids=["pair", "hopeless"])
+def test_a_replaced_group_is_of_any_question(problem, policy):
+    """By hand: from slot i, an equal group (chance e_i) makes place for any question.
+
+    The mean step of question j is `G_j (1 + (1 + e + ... + e^(r-1)) sum_i e_i / Q)`,
+    e the mean of e_i and G_j the mean step of one group of it.
+    """
+    size, redraws, rate, seeds = 4, 2, 0.01, 20_000
+    base = np.exp(problem.log_policy)
+    known = [
+        equal_and_gradient(np.asarray(problem.success_rates[q]), base[q], size)
+        for q in range(2)
+    ]
+    equal, steps = np.array([e for e, _ in known]), np.stack([g for _, g in known])
+    mean = equal.mean()
+    tries = 1 + mean
+    wanted = steps * (1 + tries * mean)
+    if isinstance(policy, ro.Shared):
+        wanted = np.broadcast_to(wanted.mean(axis=0), wanted.shape)
+    recipe = ro.Recipe(
+        estimator=ro.RLOO(),
+        policy=policy,
+        group_size=size,
+        redraws=redraws,
+        replaced=True,
+        learning_rate=rate,
+        num_steps=1,
+    )
+    run = ro.train(problem, recipe, num_seeds=seeds)
+    moved = (run.log_probs - np.asarray(problem.log_policy)) / rate
+    moved = moved - moved.mean(axis=-1, keepdims=True)  # a step sums to 0
+    error = np.abs(moved.mean(axis=0) - wanted)
+    # The logits' change is seen up to second order in the rate only.
+    assert (error <= 5 * moved.std(axis=0) / np.sqrt(seeds) + 1e-9).all()
+    assert (run.groups.used == 2).all()
+    for seen, right in (
+        (run.groups.redrawn, equal.sum() * tries),
+        (run.groups.idle, equal.sum() * mean**redraws),
+    ):
+        assert abs(seen.mean() - right) < 5 * seen.std() / np.sqrt(seeds)
+
+
+@pytest.mark.slow
+def test_beside_a_hopeless_question_dapo_trains_as_with_two_groups_of_the_other():
+    """Replaced to the end, both groups of a step are mixed ones of the first."""
+    common = {
+        "policy": ro.Shared(),
+        "group_size": 16,
+        "redraws": 1000,
+        "surrogate": ro.Clipped(epochs=2),
+        "num_steps": 20,
+        "learning_rate": 0.2,
+    }
+    twice = sim.Problem([[0.9, 0.6, 0.1]] * 2, [[0.15, 0.6, 0.25]] * 2)
+    ends = {}
+    for name, problem, replaced in (
+        ("twice", twice, False),
+        ("replaced", BESIDE_HOPELESS, True),
+        ("redrawn", BESIDE_HOPELESS, False),
+    ):
+        recipe = ro.Recipe(**common | {"redraws": 50 if not replaced else 1000})
+        recipe = dataclasses.replace(recipe, replaced=replaced)
+        run = ro.train(problem, recipe, num_seeds=1000)
+        ends[name] = np.exp(run.log_probs[:, 0])
+    spread = np.hypot(ends["twice"].std(axis=0), ends["replaced"].std(axis=0))
+    apart = ends["twice"].mean(axis=0) - ends["replaced"].mean(axis=0)
+    assert (np.abs(apart) < 5 * spread / np.sqrt(1000)).all()
+    assert ends["replaced"].mean(axis=0)[0] - ends["redrawn"].mean(axis=0)[0] > 0.1
+
+
+def test_idle_groups_are_counted_without_redraws_too():
+    """GRPO: the share of groups that teach nothing, `p^G + (1 - p)^G`."""
+    run = ro.train(QUESTION, ro.Recipe(group_size=4, num_steps=1), num_seeds=20_000)
+    p = 0.15 * 0.9 + 0.6 * 0.6 + 0.25 * 0.1
+    number = int(run.groups.idle.sum())
+    right = stats.binom(20_000, p**4 + (1 - p) ** 4)
+    assert min(right.sf(number - 1), right.cdf(number)) > stats.norm.sf(5)
+    assert not run.groups.redrawn.any()
+
+
+def test_inf_is_no_clip():
+    """Two epochs at a large step: unclipped upwards, clipped downwards by a hair."""
+    wide = ro.Clipped(low=10.0, high=1e9, epochs=2)
+    none = ro.Clipped(low=np.inf, high=np.inf, epochs=2)
+    steps = [
+        np.asarray(
+            ro.expected_step(
+                QUESTION, ro.Recipe(group_size=3, learning_rate=3.0, surrogate=s)
+            )
+        )
+        for s in (wide, none, ro.Clipped(epochs=2))
+    ]
+    np.testing.assert_array_equal(steps[0], steps[1])
+    assert np.abs(steps[0] - steps[2]).max() > 0.01
+
+
 def test_oversized_steps_and_infinite_rewards_are_outcomes():
     wild = ro.Recipe(learning_rate=1e6, num_steps=20)
     run = ro.train(QUESTION, wild, num_seeds=20)
@@ -302,6 +460,8 @@ def test_oversized_steps_and_infinite_rewards_are_outcomes():
         ({"surrogate": ro.Clipped(epochs=10**12)}, "epochs"),
         ({"surrogate": ro.Clipped(epochs=True)}, "epochs"),
         ({"surrogate": ro.Clipped(low="x")}, "positive"),
+        ({"surrogate": ro.Clipped(low=np.nan)}, "positive"),
+        ({"surrogate": ro.Clipped(high=-np.inf)}, "positive"),
         (
             {"surrogate": ro.NormalisedGradient(), "penalties": (ro.KLLoss3(0.1),)},
             "KLReward",
@@ -345,10 +505,46 @@ def test_oversized_steps_and_infinite_rewards_are_outcomes():
         ({"learning_rate": -1.0}, "learning_rate"),
         ({"teacher_decay": 2.0}, "teacher_decay"),
         ({"redraws": -1}, "redraws"),
+        ({"replaced": True}, "`redraws` is 0"),
+        ({"replaced": "x", "redraws": 1}, "replaced"),
+        ({"redraws": 1000, "num_steps": 10**7}, "2\\^31"),
+        ({"feedback": ro.MajorityVote()}, "needs an answer kernel"),
+        ({"feedback": ro.MajorityVote(ro.Teacher())}, "needs an answer kernel"),
+        ({"feedback": ro.SelfConsistency()}, "needs an answer kernel"),
+        ({"feedback": ro.AnswerEntropy()}, "needs an answer kernel"),
+        ({"feedback": ro.SelfCertainty()}, "needs an answer kernel"),
+        ({"feedback": ro.SequenceLogProbability()}, "needs an answer kernel"),
+        (
+            {"feedback": ro.Mixture([ro.MajorityVote()], [1.0])},
+            "needs an answer kernel",
+        ),
         ({"num_steps": 0}, "num_steps"),
         ({"optimizer": ro.Optimizer("sgdd")}, "unknown"),
         ({"optimizer": ro.Optimizer("apply_updates")}, "not an optimizer"),
-        ({"optimizer": ro.Optimizer("adam", {"b3": 1})}, "b3"),
+        ({"optimizer": ro.Optimizer("adam", {"b3": 1})}, "choose from b1, b2, eps"),
+        ({"optimizer": ro.Optimizer("adam", {"betas": 1})}, "'betas'; give b1 and b2"),
+        (
+            {"optimizer": ro.Optimizer("adam", {"lr": 1})},
+            "the recipe's `learning_rate`",
+        ),
+        (
+            {"optimizer": ro.Optimizer("sgd", {"learning_rate": 1})},
+            "the recipe's `learning_rate`",
+        ),
+        ({"optimizer": ro.Optimizer("scale_by_rprop")}, "not an optimizer"),
+        ({"optimizer": ro.Optimizer("scale_by_learning_rate")}, "not an optimizer"),
+        ({"optimizer": ro.Optimizer(None)}, "None is unknown"),
+        (
+            {
+                "optimizer": ro.Optimizer(
+                    "sgd",
+                    {},
+                    "linear_schedule",
+                    {"end_value": 1, "transition_steps": 9},
+                )
+            },
+            "init_value",
+        ),
         ({"optimizer": ro.Optimizer("sgd", {}, "cosine")}, "unknown"),
     ],
 )
@@ -393,7 +589,7 @@ def test_bad_calls_are_refused():
         feedback=ro.SelfConsistency(), estimator=ro.Reinforce(), group_size=1
     )
     with pytest.raises(ValueError, match="at least 2"):
-        ro.train(QUESTION, alone)
+        ro.train(ASKED, alone)
 
 
 def test_training_lowers_for_all_platforms():
