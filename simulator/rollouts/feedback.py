@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import as_number, check_kind, check_share
+from simulator.parameters import check_kind, check_share, real_array
 from simulator.problem import Problem
 from simulator.rollouts.groups import Group
 from simulator.rollouts.judges import AbstractJudge, OwnGroup
@@ -68,8 +68,12 @@ class Verifier(AbstractFeedback):
 
     def __init__(self, false_positive: Any = 0.0, false_negative: Any = 0.0):
         wrong, right = (
-            as_number(0.0 if given is None else given)  # a copy of one that never errs
-            for given in (false_positive, false_negative)
+            # None: a copy of one that never errs
+            real_array(name, 0.0 if given is None else given)
+            for name, given in (
+                ("false_positive", false_positive),
+                ("false_negative", false_negative),
+            )
         )
         exact = all(
             not isinstance(chance, jax.core.Tracer)
@@ -221,11 +225,11 @@ class Mixture(AbstractFeedback):
     """A weighted sum of feedbacks, none a sum itself, at most one a verifier."""
 
     parts: tuple[AbstractFeedback, ...]
-    weights: Float[Array, "*B n"] = eqx.field(metadata={"ndim": 1})
+    weights: Float[Array, "*B n"]
 
     def __init__(self, parts: Sequence[AbstractFeedback], weights: Any):
         self.parts = tuple(parts)
-        self.weights = as_number(weights)
+        self.weights = real_array("weights", weights)
         if self.weights.shape[-1:] != (len(self.parts),):
             raise ValueError(
                 f"{len(self.parts)} feedbacks but weights of shape "

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import as_number
+from simulator.parameters import real
 from simulator.problem import Problem
 
 Logits = Float[Array, "Q K"]
@@ -78,9 +78,7 @@ class Linear(AbstractPolicy):
     mean over questions.
     """
 
-    features: Float[Array, "*B Q K D"] = eqx.field(
-        converter=as_number, metadata={"ndim": 3}
-    )
+    features: Float[Array, "*B Q K D"] = eqx.field(converter=real("features"))
 
     def start(self, problem):
         del problem

@@ -10,10 +10,11 @@ import optax
 from jaxtyping import Array, Float
 
 from simulator.parameters import (
-    as_number,
+    check_bool,
     check_kind,
     check_optimizer,
     check_whole,
+    real,
 )
 from simulator.problem import Problem
 from simulator.rollouts.estimators import GRPO, AbstractEstimator
@@ -55,9 +56,13 @@ class Recipe(eqx.Module):
     group_size: int = eqx.field(default=8, static=True)
     redraws: int = eqx.field(default=0, static=True)
     replaced: bool = eqx.field(default=False, static=True)
-    teacher_decay: Float[Array, "*B"] = eqx.field(default=0.0, converter=as_number)
+    teacher_decay: Float[Array, "*B"] = eqx.field(
+        default=0.0, converter=real("teacher_decay")
+    )
     optimizer: Any = eqx.field(default=Optimizer(), static=True)
-    learning_rate: Float[Array, "*B"] = eqx.field(default=0.1, converter=as_number)
+    learning_rate: Float[Array, "*B"] = eqx.field(
+        default=0.1, converter=real("learning_rate")
+    )
     num_steps: int = eqx.field(default=1000, static=True)
 
     def check(self, problem: Problem) -> None:
@@ -88,7 +93,7 @@ class Recipe(eqx.Module):
             penalty.check()
         check_whole("group_size", self.group_size, 1, LARGEST_GROUP)
         check_whole("redraws", self.redraws, 0, 1000)
-        check_kind("replaced", self.replaced, bool, "True, or False")
+        check_bool("replaced", self.replaced)
         if self.replaced and not self.redraws:
             raise ValueError(
                 "`replaced` says of which question a group is drawn again, and "

@@ -459,7 +459,7 @@ def test_oversized_steps_and_infinite_rewards_are_outcomes():
         ({"surrogate": ro.Clipped(epochs=0)}, "epochs"),
         ({"surrogate": ro.Clipped(epochs=10**12)}, "epochs"),
         ({"surrogate": ro.Clipped(epochs=True)}, "epochs"),
-        ({"surrogate": ro.Clipped(low="x")}, "positive"),
+        ({"surrogate": ro.Clipped(low="x")}, "`low`"),
         ({"surrogate": ro.Clipped(low=np.nan)}, "positive"),
         ({"surrogate": ro.Clipped(high=-np.inf)}, "positive"),
         (
@@ -575,7 +575,9 @@ def test_bad_calls_are_refused():
         with pytest.raises(ValueError, match="seed"):
             ro.train(QUESTION, ro.Recipe(), seed=seed)
     for rate in (None, "x", [1.0, "x"], 1j):
-        with pytest.raises(ValueError, match="a number belongs"):
+        with pytest.raises(
+            ValueError, match="`learning_rate` is .*; give real numbers"
+        ):
             ro.Recipe(learning_rate=rate)
     three = sim.Problem(np.full((3, 1, 2), 0.5), np.full((3, 1, 2), 0.5))
     for rates in ([0.1, 0.2], [0.1, 0.2, 0.3, 0.4]):
