@@ -7,8 +7,8 @@ of `theory.answers`: `x^a = x(P[., a])`, so that by (1) there
     q_b' = <x^a, x^b>  for every b,    in particular q_a' = |x^a|^2 >= 0.       (2)
 
 *Tie rule*: tied answers win equally often, so that the mean of their columns is paid
-(many votes of a sampled group, with ties broken at random, expect just that). Below, a
-is the only leader; at a tie the formulas hold from the first moment after it.
+(many votes of a sampled group, with ties broken at random, expect just that). A base
+model at a tie may stay there; it is left out below. Ties on the way last for a moment.
 
 **The majority only grows.** By (2) the leader's share rises, strictly unless all
 patterns of the support give a equally often (then nothing moves); the largest share is
@@ -233,7 +233,7 @@ STATEMENT = Statement(
     formula="d/dt max_a P_pi(a) = |x^a|^2 >= 0",
     source="this project",
     assumptions="exact policy-gradient flow; infinitely many votes; fixed kernel; "
-    "tied answers win equally often",
+    "tied answers win equally often, and none are tied at the start",
     proof="q_b' = <x^a, x^b>; the time away from the vertices is finite; "
     "theory/majority_vote.py",
     claims=(
