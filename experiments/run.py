@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 
 from experiments import base_model, catalogue, until, words
 from experiments.errors import UserError
