@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from simulator.ensembles import own_ranks
 from simulator.events import AbstractEvent
 from simulator.parameters import (
     check_kind,
@@ -28,6 +27,16 @@ def check_parts(problem: Any, signal: Any, update: Any) -> None:
     """Raise `ValueError` unless these are a problem, a signal, an update (or None)."""
     check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
     check_rule(signal, update)
+
+
+def check_one(problem: Any) -> None:
+    """Raise `ValueError` unless this is one problem."""
+    check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
+    if problem.batch_shape:
+        raise ValueError(
+            f"`problem` is a batch of shape {problem.batch_shape}; give one problem, "
+            "like problem[0]."
+        )
 
 
 def check_rule(signal: Any, update: Any) -> None:
@@ -55,23 +64,6 @@ def check_events(problem: Problem, until: Any, events: Any) -> None:
         event.check(problem)
     if until is not None:
         until.check(problem)
-
-
-def check_lanes(problem: Problem, **members: Any) -> None:
-    """Raise `ValueError` unless parameters with a lane axis have one row per lane."""
-    shape = problem.batch_shape
-    for name, member in members.items():
-
-        def check(path, x, own, name=name):
-            lanes = np.shape(x)[: max(np.ndim(x) - own, 0)]
-            if lanes and lanes != shape:
-                where = name + jax.tree_util.keystr(path)
-                raise ValueError(
-                    f"`{where}` has shape {np.shape(x)}, and the problems have batch "
-                    f"shape {shape}; give one value, or one per problem."
-                )
-
-        jax.tree_util.tree_map_with_path(check, member, own_ranks(member))
 
 
 def check_limits(

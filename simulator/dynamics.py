@@ -5,7 +5,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.arguments import check_one, check_rule
 from simulator.events import Point
+from simulator.parameters import check_kind, given_array
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.updates import AbstractUpdate
@@ -16,6 +18,9 @@ class Dynamics(eqx.Module):
 
     `rewards`: what the patterns are paid, if that does not depend on the policy, or
     `None`.
+
+    Raises `ValueError` for a batch (`jax.vmap` goes through its lanes), for what is no
+    problem, signal or update, and for a policy of another number of patterns.
     """
 
     problem: Problem
@@ -26,6 +31,9 @@ class Dynamics(eqx.Module):
     def __init__(
         self, problem: Problem, signal: AbstractSignal, update: AbstractUpdate
     ):
+        check_one(problem)
+        check_rule(signal, update)
+        check_kind("update", update, AbstractUpdate, "PolicyGradient()")
         self.problem = problem
         self.signal = signal
         self.update = update
@@ -48,6 +56,12 @@ class Dynamics(eqx.Module):
 
     def point(self, log_probs: Float[Array, " K"]) -> Point:
         """Everything that can be said about one policy; see `Point`."""
+        log_probs = jnp.asarray(given_array("log_probs", log_probs))
+        if log_probs.shape != self.problem.log_policy.shape:
+            raise ValueError(
+                f"`log_probs` has shape {log_probs.shape}; give one policy of "
+                f"{self.problem.num_patterns} patterns."
+            )
         rewards = self.paid(log_probs)
         advantage = self.update.advantage(self.problem, rewards, log_probs)
         mantissa, log_scale = self.update.velocity(advantage)

@@ -11,12 +11,11 @@ from simulator import observables
 from simulator.arguments import (
     check_calls,
     check_events,
-    check_lanes,
     check_limits,
     saved_times,
 )
 from simulator.dynamics import Dynamics
-from simulator.ensembles import lane_axes, map_lanes, per_lane
+from simulator.ensembles import check_lanes, lane_axes, map_lanes, per_lane
 from simulator.events import AbstractEvent
 from simulator.exact_path import AbstractSmoothPath
 from simulator.gradients import tangent
@@ -70,8 +69,6 @@ def run(
     times = saved_times(save_log_times, dtype)
     check_limits(times, max_log_time, max_steps, tolerance)
     check_calls(observe, progress, times, problem.log_policy)
-    if 0 in problem.batch_shape:
-        raise ValueError("the batch of problems is empty; give at least one.")
     settings = Settings(
         events=tuple(events),
         save_log_times=jnp.asarray(times),

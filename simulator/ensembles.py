@@ -11,7 +11,7 @@ import contextlib
 import functools
 import typing
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -20,6 +20,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 
+from simulator.parameters import check_kind, check_whole
 from simulator.problem import Problem
 
 CPU_WIDTH, ACCELERATOR_WIDTH = 128, 2**15  # lanes on their way at once
@@ -28,6 +29,7 @@ CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once
 CACHE_ELEMENTS = 2**15  # and so many on a CPU: with more it waits for its memory
 BLOCK_ELEMENTS = 2**25  # and this many kept
 DEAL = 128  # lanes that a device gets in its turn
+MOST_LANES = 10**15  # more than any machine holds
 
 _small_width = 64  # of batches that need no more
 
@@ -75,6 +77,7 @@ def fetch(tree: Any) -> Any:
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
+@runtime_checkable
 class Walk(Protocol):
     """How one lane is begun, carried on and ended; `walker.running` until it is done.
 
@@ -158,13 +161,36 @@ def lane_axes(module: Any) -> Any:
     return jax.tree.map(lambda x, own: 0 if np.ndim(x) > own else None, module, ranks)
 
 
+def check_lanes(problem: Problem, **members: Any) -> None:
+    """Raise `ValueError` unless parameters with a lane axis have one row per lane."""
+    shape = problem.batch_shape
+    if 0 in shape:
+        raise ValueError("the batch of problems is empty; give at least one.")
+    for name, member in members.items():
+
+        def check(path, x, own, name=name):
+            lanes = np.shape(x)[: max(np.ndim(x) - own, 0)]
+            if lanes and lanes != shape:
+                where = name + jax.tree_util.keystr(path)
+                raise ValueError(
+                    f"`{where}` has shape {np.shape(x)}, and the problems have batch "
+                    f"shape {shape}; give one value, or one per problem."
+                )
+
+        jax.tree_util.tree_map_with_path(check, member, own_ranks(member))
+
+
 def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
     """`(chunks, width)` of a block, one of few, so that few programs are compiled.
 
     A chunk that only pads costs nothing. Never one lane wide if that can be helped: XLA
     takes two or three times longer to compile the same program for it. `elements` is
     how many numbers one lane on its way consists of.
+
+    Raises `ValueError` unless both are whole numbers from 1.
     """
+    check_whole("num_lanes", num_lanes, 1, MOST_LANES)
+    check_whole("elements", elements, 1, MOST_LANES)
     if jax.default_backend() == "cpu":
         widest, most = CPU_WIDTH, max(CACHE_ELEMENTS, min(2 * elements, CHUNK_ELEMENTS))
     else:
@@ -191,8 +217,14 @@ def map_lanes(
 
     `lanes[0]` is a `Problem` batch; its batch axes are restored in the result. Arrays
     of the other members follow `lane_axes`.
+
+    Raises `ValueError` for what is no walk, or no batch with members that fit it.
     """
+    check_kind("walk", walk, Walk, "a class with begin, advance and end")
+    check_kind("lanes", lanes, tuple, "(problem, signal)")
+    check_kind("lanes[0]", (*lanes, None)[0], Problem, "Problem(success_rates, policy)")
     problem = lanes[0]
+    check_lanes(problem, **{f"lanes[{i}]": x for i, x in enumerate(lanes) if i})
     shape, total = problem.batch_shape, int(np.prod(problem.batch_shape))
     axes = tuple(lane_axes(member) for member in lanes)
     flat = per_lane(

@@ -70,12 +70,13 @@ def sign_of_mean(
 
 
 def log_sum(
-    log_probs: Float[Array, " K"], values: Float[Array, " K"]
-) -> Float[Array, ""]:
+    log_probs: Float[Array, "*N K"], values: Float[Array, "*N K"]
+) -> Float[Array, "*N"]:
     """`log sum_k pi_k values[k]` for values >= 0; `-inf` where the sum is 0."""
-    top = jnp.max(log_probs + jnp.log(jax.lax.stop_gradient(values)))
+    top = jnp.max(log_probs + jnp.log(jax.lax.stop_gradient(values)), axis=-1)
     shift = jnp.where(top == -jnp.inf, 0.0, top)
-    return jnp.log(jnp.sum(_exp(log_probs - shift) * values)) + shift
+    weights = _exp(log_probs - shift[..., None])
+    return jnp.log(jnp.sum(weights * values, axis=-1)) + shift
 
 
 def _exp(x: Array) -> Array:

@@ -1,85 +1,151 @@
-"""What one reads off a policy. All functions are for one policy `log_probs [K]`.
+"""What one reads off a policy, or off each of many: `log_probs [..., K]`.
+
+Values of the patterns (success rates, rewards, another policy) are `[K]`, the same for
+all policies, or `[..., K]` like the policies; the result is `[...]`, or `[..., K]` for
+one number per pattern.
 
 "Best" patterns are those with the highest success rate on the support; `pi_*` is their
 total probability.
+
+Raise `ValueError` for other shapes, and for known numbers that are no logarithms of
+probabilities.
 """
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from simulator.logspace import log_sum
+from simulator.parameters import check_whole, given_array, is_traced
 
-Policy = Float[Array, " K"]
-Values = Float[Array, " K"]
-Scalar = Float[Array, ""]
+Policy = Float[Array, "*N K"]
+Values = Float[Array, "*N K"]
+Scalars = Float[Array, "*N"]
+
+ABOVE_ONE = 1e-3  # so far the logarithm of a probability may be off
+MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
+
+
+def _floats(array: Any) -> Array:
+    return jnp.asarray(array, jnp.result_type(array.dtype, 1.0))
+
+
+def _policy(log_probs: Any, name: str = "log_probs") -> Array:
+    given = given_array(name, log_probs)
+    if given.ndim < 1 or not given.shape[-1]:
+        raise ValueError(
+            f"`{name}` has shape {given.shape}; give one number per pattern, [..., K]."
+        )
+    if not is_traced(given) and (np.asarray(given) > ABOVE_ONE).any():
+        raise ValueError(
+            f"`{name}` contains {np.nanmax(given):g}; logarithms of probabilities are "
+            "at most 0: take the logarithm, or normalise."
+        )
+    return _floats(given)
+
+
+def _values(name: str, values: Any, log_probs: Array) -> Array:
+    given = given_array(name, values)
+    if given.shape not in (log_probs.shape, log_probs.shape[-1:]):
+        raise ValueError(
+            f"`{name}` has shape {given.shape} and `log_probs` {log_probs.shape}; give "
+            "one number per pattern, the same for all policies or for each of them."
+        )
+    return _floats(given)
 
 
 def probs(log_probs: Policy) -> Policy:
     """`pi_k`."""
-    return jnp.exp(log_probs)
+    return jnp.exp(_policy(log_probs))
 
 
 def log_probabilities(log_probs: Policy) -> Policy:
     """`log pi_k` as it is: to be observed where everything is measured later."""
-    return log_probs
+    return _policy(log_probs)
 
 
-def accuracy(log_probs: Policy, success_rates: Values) -> Scalar:
+def accuracy(log_probs: Policy, success_rates: Values) -> Scalars:
     """`ACC = sum_k pi_k s_k`, the probability of a correct answer."""
-    return jnp.sum(jnp.exp(log_probs) * success_rates)
+    log_probs = _policy(log_probs)
+    success_rates = _values("success_rates", success_rates, log_probs)
+    return jnp.sum(jnp.exp(log_probs) * success_rates, axis=-1)
 
 
-def log_accuracy(log_probs: Policy, success_rates: Values) -> Scalar:
+def log_accuracy(log_probs: Policy, success_rates: Values) -> Scalars:
     """`log ACC`, also where ACC is less than floats can say; `-inf` where it is 0."""
-    return log_sum(log_probs, success_rates)
+    log_probs = _policy(log_probs)
+    return log_sum(log_probs, _values("success_rates", success_rates, log_probs))
 
 
-def best_value(log_probs: Policy, values: Values) -> Scalar:
+def best_value(log_probs: Policy, values: Values) -> Scalars:
     """The largest of `values` over the support."""
+    log_probs = _policy(log_probs)
+    values = _values("values", values, log_probs)
     return jnp.max(jnp.where(log_probs > -jnp.inf, values, -jnp.inf), axis=-1)
 
 
-def best_patterns(log_probs: Policy, values: Values) -> Bool[Array, " K"]:
+def best_patterns(log_probs: Policy, values: Values) -> Bool[Array, "*N K"]:
     """Which patterns of the support have the largest value."""
-    return (values == best_value(log_probs, values)) & (log_probs > -jnp.inf)
+    log_probs = _policy(log_probs)
+    values = _values("values", values, log_probs)
+    best = best_value(log_probs, values)[..., None]
+    return (values == best) & (log_probs > -jnp.inf)
 
 
-def log_gap(log_probs: Policy, rewards: Values) -> Scalar:
+def log_gap(log_probs: Policy, rewards: Values) -> Scalars:
     """`log(rho_* - rho_bar)`, summed as `pi_k (rho_* - rho_k)`: no cancellation."""
+    log_probs = _policy(log_probs)
+    rewards = _values("rewards", rewards, log_probs)
     inside = log_probs > -jnp.inf
-    shortfall = jnp.where(inside, best_value(log_probs, rewards) - rewards, 0.0)
-    return log_sum(log_probs, shortfall)
+    best = best_value(log_probs, rewards)[..., None]
+    return log_sum(log_probs, jnp.where(inside, best - rewards, 0.0))
 
 
-def log_optimal_probability(log_probs: Policy, success_rates: Values) -> Scalar:
+def log_optimal_probability(log_probs: Policy, success_rates: Values) -> Scalars:
     """`log pi_*`, the log of the total probability of the best patterns."""
+    log_probs = _policy(log_probs)
+    success_rates = _values("success_rates", success_rates, log_probs)
     best = best_patterns(log_probs, success_rates)
     return log_sum(log_probs, best.astype(log_probs.dtype))
 
 
-def entropy(log_probs: Policy) -> Scalar:
+def entropy(log_probs: Policy) -> Scalars:
     """`-sum_k pi_k log pi_k`, in nats."""
+    log_probs = _policy(log_probs)
     inside = log_probs > -jnp.inf
-    return jnp.sum(jnp.exp(log_probs) * jnp.where(inside, -log_probs, 0.0))
+    return jnp.sum(jnp.exp(log_probs) * jnp.where(inside, -log_probs, 0.0), axis=-1)
 
 
-def kl(log_probs: Policy, log_reference: Policy) -> Scalar:
+def kl(log_probs: Policy, log_reference: Policy) -> Scalars:
     """`KL(pi || pi_ref) = sum_k pi_k log(pi_k / pi_ref_k)`, in nats."""
-    log_probs = jnp.asarray(log_probs)
+    log_probs = _policy(log_probs)
+    name = "log_reference"
+    log_reference = _values(name, _policy(log_reference, name), log_probs)
     inside = log_probs > -jnp.inf
     ratio = jnp.where(inside, log_probs - log_reference, 0.0)
-    total = jnp.sum(jnp.exp(log_probs) * ratio)
+    total = jnp.sum(jnp.exp(log_probs) * ratio, axis=-1)
     # Rounding may take it below 0; derivatives are those of the sum.
     return total + jax.lax.stop_gradient(jnp.maximum(total, 0.0) - total)
 
 
-def pass_at_n(log_probs: Policy, success_rates: Values, n: int) -> Scalar:
+def pass_at_n(log_probs: Policy, success_rates: Values, n: int) -> Scalars:
     """`1 - (1 - ACC)^n`: at least one of `n` independent attempts is right.
 
-    Raises `ValueError` for a negative `n`.
+    Raises `ValueError` unless `n` is a whole number from 0.
     """
-    if not isinstance(n, jax.core.Tracer) and n < 0:
-        raise ValueError(f"`n` is {n}; give a number of attempts from 0.")
-    miss = jnp.sum(jnp.exp(log_probs) * (1 - success_rates))
-    return -jnp.expm1(n * jnp.log(miss))
+    log_probs = _policy(log_probs)
+    success_rates = _values("success_rates", success_rates, log_probs)
+    if not is_traced(n):
+        check_whole("n", n, 0, MOST_ATTEMPTS)
+    hit = jnp.sum(jnp.exp(log_probs) * success_rates, axis=-1)
+    miss = jnp.sum(jnp.exp(log_probs) * (1 - success_rates), axis=-1)
+    # The smaller of the two knows its digits; and no derivative is 0 times infinity.
+    likely, sure = hit > miss, miss <= 0
+    missed_all = jnp.exp(n * jnp.log(jnp.where(likely & ~sure, miss, 1.0)))
+    rare = -jnp.expm1(n * jnp.log1p(-jnp.where(likely, 0.0, hit)))
+    several = jnp.where(likely, jnp.where(sure, 1.0, 1.0 - missed_all), rare)
+    n = jnp.asarray(n)
+    return jnp.where(n == 1, hit, jnp.where(n > 0, several, 0.0))

@@ -15,8 +15,10 @@ LONGEST = 60  # letters of a value in a message
 
 
 def is_traced(value: Any) -> bool:
-    """Whether some number in this is not known yet, under a JAX transformation."""
-    return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value))
+    """Whether a number, or one in rows, is not known yet: under a transformation."""
+    if isinstance(value, list | tuple):
+        return any(map(is_traced, value))
+    return isinstance(value, jax.core.Tracer)
 
 
 def given_array(name: str, value: Any) -> Array | np.ndarray:

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from simulator.arguments import check_parts
+from simulator.arguments import check_one
 from simulator.events import AbstractEvent, Leads
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
@@ -44,12 +44,7 @@ def plateaus(
 
     Raises `ValueError` for a batch of problems, and like `simulator.solve`.
     """
-    check_parts(problem, signal, update)
-    if problem.batch_shape:
-        raise ValueError(
-            f"`problem` is a batch of shape {problem.batch_shape}; plateaus are those "
-            "of one problem: take one lane."
-        )
+    check_one(problem)
     events = tuple(Leads(k) for k in range(problem.num_patterns))
     solution = solve(
         problem,

@@ -194,6 +194,11 @@ def _entropies(kernel: Float[Array, "K A"]) -> Float[Array, " K"]:
 
 def _log_answers(problem: Problem, log_probs: Float[Array, " K"]) -> Float[Array, " A"]:
     """`log P_pi(a) = log sum_k pi_k P[k, a]`; -inf for an answer nobody gives."""
+    if log_probs.ndim != 1 or problem.batch_shape:
+        raise ValueError(
+            f"`problem` has batch shape {problem.batch_shape} and `log_probs` shape "
+            f"{log_probs.shape}; a signal pays one problem at one policy: use jax.vmap."
+        )
     kernel = jnp.log(problem.answer_kernel)
     return jax.nn.logsumexp(log_probs[:, None] + kernel, axis=0)
 

@@ -4,6 +4,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from simulator.parameters import check_kind
+
 
 class Outcome(eqx.Enumeration):
     """Why a run ended. The value of each member says what it means and what to do."""
@@ -76,12 +78,19 @@ class Solution(eqx.Module):
 
 
 def outcome_codes(outcome: Outcome) -> np.ndarray:
-    """The place of each lane's outcome in `OUTCOME_NAMES`, `[*B]` bytes."""
+    """The place of each lane's outcome in `OUTCOME_NAMES`, `[*B]` bytes.
+
+    Raises `ValueError` for what is no outcome.
+    """
+    check_kind("outcome", outcome, Outcome, "solution.outcome")
     known = [np.asarray(getattr(Outcome, name)._value) for name in OUTCOME_NAMES]
     same = np.asarray(outcome._value)[..., None] == np.array(known)
     return np.argmax(same, axis=-1).astype(np.uint8)
 
 
 def outcome_names(outcome: Outcome) -> np.ndarray:
-    """The name of each lane's outcome, `[*B]` strings (a 0-d array for one run)."""
+    """The name of each lane's outcome, `[*B]` strings (a 0-d array for one run).
+
+    Raises `ValueError` for what is no outcome.
+    """
     return np.asarray(np.array(OUTCOME_NAMES)[outcome_codes(outcome)])

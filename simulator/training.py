@@ -20,9 +20,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from simulator import ensembles
-from simulator.arguments import check_events, check_lanes, check_parts
+from simulator.arguments import check_events, check_parts
 from simulator.dynamics import Dynamics
-from simulator.ensembles import lane_axes, per_lane
+from simulator.ensembles import check_lanes, lane_axes, per_lane
 from simulator.events import AbstractEvent
 from simulator.parameters import check_optimizer, check_whole
 from simulator.problem import Problem
@@ -88,8 +88,6 @@ def train(
             f"`num_steps` = {num_steps} must be a multiple of `save_every` = "
             f"{save_every}."
         )
-    if 0 in problem.batch_shape:
-        raise ValueError("the batch of problems is empty; give at least one.")
     lanes = problem, signal, update, until
     axes = tuple(lane_axes(member) for member in lanes)
     how = optimizer, num_steps // save_every, save_every
