@@ -114,6 +114,7 @@ def report(args: argparse.Namespace) -> dict:
     import numpy as np
 
     import simulator as sim
+    from simulator.observables import within_floats
 
     if not -300 <= args.max_log10_time <= 1e6:
         raise UserError(
@@ -156,7 +157,7 @@ def report(args: argparse.Namespace) -> dict:
         _refuse_never(stop, problem)
     rates = np.asarray(problem.success_rates)
     base = np.asarray(problem.log_policy)
-    final = np.asarray(solution.log_probs)
+    final = np.asarray(within_floats(solution.log_probs))
 
     def moment(index):
         log_time = float(solution.event_log_times[index])
@@ -174,7 +175,8 @@ def report(args: argparse.Namespace) -> dict:
             f"log10_{name}": log / math.log(10),
         }
 
-    log_lowest = sim.log_optimal_probability(solution.event_log_probs[2], rates)
+    lowest = sim.log_optimal_probability(solution.event_log_probs[2], rates)
+    log_lowest = within_floats(lowest)
     log_time = float(solution.log_time)
     stationary = solution.outcome == sim.Outcome.stationary
     name = str(sim.outcome_names(solution.outcome))

@@ -67,6 +67,14 @@ def log_probabilities(log_probs: Policy) -> Policy:
     return _policy(log_probs)
 
 
+def within_floats(logs: Array) -> Array:
+    """Logarithms, `-inf` for those that stand for less than a float can say.
+
+    So do log-probabilities of the natural gradient after times of 1e308 and more.
+    """
+    return jnp.where(logs > -jnp.finfo(logs.dtype).max / 8, logs, -jnp.inf)
+
+
 def accuracy(log_probs: Policy, success_rates: Values) -> Scalars:
     """`ACC = sum_k pi_k s_k`, the probability of a correct answer."""
     log_probs = _policy(log_probs)

@@ -140,7 +140,8 @@ def _log_probs(dynamics: Dynamics, rewards, log_t):
     base = jnp.where(inside, problem.log_policy, 0.0)
     pull = jnp.where(inside, base - problem.log_reference, 0.0)
     largest = jnp.finfo(log_t.dtype).max
-    t = jnp.exp(jnp.minimum(log_t, jnp.log(largest) - 1))
+    longest = jnp.log(largest) - 1
+    t = jnp.exp(jnp.minimum(log_t, longest))
     # (1 - exp(-beta t)) / beta, the time that counts.
     penalised = beta > 0
     some_beta = jnp.where(penalised, beta, 1.0)
@@ -148,6 +149,7 @@ def _log_probs(dynamics: Dynamics, rewards, log_t):
     counted = jnp.where(penalised, forgotten / some_beta, t)
     shown = rewards - jnp.max(jnp.where(inside, rewards, -jnp.inf))
     gained, floor = counted * shown, -FLOOR * largest
-    gained = jnp.where(gained > floor, gained, floor)
+    lost = (gained <= floor) | ((log_t > longest) & ~penalised & (shown < 0))
+    gained = jnp.where(lost, floor, gained)
     logits = base - forgotten * pull + gained
     return jax.nn.log_softmax(jnp.where(inside, logits, -jnp.inf))

@@ -132,6 +132,7 @@ def policies(names: Sequence[str]) -> Callable:
     import jax.numpy as jnp
 
     import simulator as sim
+    from simulator.observables import within_floats
 
     def measure(log_probs, rates, base):
         accuracy, before = sim.accuracy(log_probs, rates), sim.accuracy(base, rates)
@@ -142,7 +143,7 @@ def policies(names: Sequence[str]) -> Callable:
             "base_accuracy": before,
             "gain": accuracy - before,
             "optimal_probability": jnp.exp(log_best),
-            "log10_optimal_probability": log_best / math.log(10),
+            "log10_optimal_probability": within_floats(log_best) / math.log(10),
             "entropy": sim.entropy(log_probs),
             "base_entropy": sim.entropy(base),
             "kl_to_base": sim.kl(log_probs, base),
@@ -160,6 +161,7 @@ def solutions(names: Sequence[str]) -> Callable:
     import jax.numpy as jnp
 
     import simulator as sim
+    from simulator.observables import within_floats
 
     watched = {name: i for i, name in enumerate(events(names))}
     of_policy = policies(names)
@@ -182,7 +184,9 @@ def solutions(names: Sequence[str]) -> Callable:
             lowest = policy("LowestOptimalProbability")
             log_lowest = sim.log_optimal_probability(lowest, rates)
             found["lowest_optimal_probability"] = jnp.exp(log_lowest)
-            found["log10_lowest_optimal_probability"] = log_lowest / math.log(10)
+            found["log10_lowest_optimal_probability"] = within_floats(
+                log_lowest
+            ) / math.log(10)
         for name, event in (
             ("log10_t0", "T0"),
             ("log10_crossing", "Crossing"),

@@ -61,6 +61,19 @@ def test_a_goal_that_cannot_be_reached_is_one_line(capsys):
 
 
 @pytest.mark.slow
+def test_a_run_beyond_all_times_ends_at_the_winner(capsys):
+    # log pi = t s + log pi_0: all but the best are below any float at 10^800.
+    run = [*EXAMPLE, "--update", "natural-gradient", "--until", "rest"]
+    assert cli.main([*run, "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["policy"] == [1, 0, 0] and result["accuracy"] == 0.9
+    assert result["log_policy"] == [0, None, None]
+    assert (result["outcome"], result["log10_time"]) == ("horizon", 800)
+    assert cli.main(run) == 0
+    assert "policy     1 0 0\n" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_the_method_can_be_forced_and_does_not_matter(capsys):
     results = {}
     for method in ("exact", "flow"):
