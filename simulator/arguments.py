@@ -114,13 +114,18 @@ def saved_times(save_log_times: Any, dtype: Any) -> np.ndarray:
     return np.asarray(times, dtype)
 
 
+def check_functions(**functions: Any) -> None:
+    """Raise `ValueError` for what can neither be called nor is None."""
+    for name, function in functions.items():
+        if function is not None and not callable(function):
+            raise ValueError(f"`{name}` is {shown(function)}; give a function.")
+
+
 def check_calls(
     observe: Any, progress: Any, times: np.ndarray, log_policy: Array
 ) -> None:
     """Raise `ValueError` unless these can be called, and what is observed be saved."""
-    for name, function in (("observe", observe), ("progress", progress)):
-        if function is not None and not callable(function):
-            raise ValueError(f"`{name}` is {shown(function)}; give a function.")
+    check_functions(observe=observe, progress=progress)
     if observe is None:
         return
     if not len(times):

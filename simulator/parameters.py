@@ -62,11 +62,6 @@ def real(name: str) -> Callable[[Any], Array]:
     return functools.partial(real_array, name)
 
 
-def as_number(value) -> Array:
-    """`real_array` of a field whose name is not told."""
-    return real_array("a number", value)
-
-
 def check_share(name: str, value: Array) -> None:
     """Raise `ValueError` if a known number does not lie between 0 and 1."""
     if isinstance(value, jax.core.Tracer):

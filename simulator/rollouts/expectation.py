@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from simulator.arguments import check_functions
 from simulator.ensembles import lane_axes
 from simulator.parameters import check_kind, check_whole
 from simulator.problem import Problem
@@ -62,6 +63,7 @@ def expected_step(
     """
     check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
     check_kind("recipe", recipe, Recipe, "Recipe()")
+    check_functions(observe=observe)
     if problem.batch_shape:
         raise ValueError("the expectation is for one question; give no batch axes.")
     question = jax.tree.map(lambda leaf: leaf[None], problem)

@@ -228,6 +228,9 @@ class Mixture(AbstractFeedback):
     weights: Float[Array, "*B n"]
 
     def __init__(self, parts: Sequence[AbstractFeedback], weights: Any):
+        check_kind("parts", parts, Sequence, "[Verifier(), SelfConsistency()]")
+        for part in parts:
+            check_kind("parts", part, AbstractFeedback, "Verifier()")
         self.parts = tuple(parts)
         self.weights = real_array("weights", weights)
         if self.weights.shape[-1:] != (len(self.parts),):
@@ -248,7 +251,6 @@ class Mixture(AbstractFeedback):
         if not self.parts:
             raise ValueError("a mixture without feedbacks; give at least one.")
         for part in self.parts:
-            check_kind("parts", part, AbstractFeedback, "Verifier()")
             if isinstance(part, Mixture):
                 raise ValueError("a mixture in a mixture; give all feedbacks at once.")
         verifiers = [part for part in self.parts if isinstance(part, Verifier)]

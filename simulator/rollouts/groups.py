@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from simulator.parameters import check_kind, real_array
 from simulator.problem import Problem, two_answer_kernel
 from simulator.rollouts import threefry
 from simulator.rollouts.sampling import multinomial
@@ -51,6 +52,7 @@ def results(problem: Problem, noise: tuple[Any, Any] | None = None) -> Results:
     `noise`: chances `[K]` that a wrong answer passes, and that a right one does not;
     with `None` the verdict is the truth and needs no results of its own.
     """
+    check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
     kernel = problem.answer_kernel
     if kernel is None:
         kernel = two_answer_kernel(problem.success_rates)
@@ -58,10 +60,10 @@ def results(problem: Problem, noise: tuple[Any, Any] | None = None) -> Results:
     right = [answer == 0 for answer in range(answers)]
     if noise is None:
         return Results(kernel, tuple(range(answers)), tuple(right))
-    wrong_passes, right_fails = noise
-    passes = jnp.where(
-        jnp.asarray(right), 1 - right_fails[:, None], wrong_passes[:, None]
+    wrong_passes, right_fails = (
+        real_array("noise", chance)[..., None] for chance in noise
     )
+    passes = jnp.where(jnp.asarray(right), 1 - right_fails, wrong_passes)
     chance = jnp.concatenate([kernel * passes, kernel * (1 - passes)], axis=-1)
     verdicts = (True,) * answers + (False,) * answers
     return Results(chance, 2 * tuple(range(answers)), verdicts)

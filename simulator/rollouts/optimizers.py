@@ -44,6 +44,8 @@ class Optimizer(eqx.Module):
             ("schedule_options", schedule_options),
         ):
             check_kind(key, given, Mapping | None, "{'b1': 0.9}")
+            for option in given or ():
+                check_kind(key, option, str, "'b1'")
         self.name = name
         self.options = tuple(sorted((options or {}).items()))
         self.schedule = schedule

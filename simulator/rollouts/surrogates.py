@@ -123,5 +123,6 @@ class Clipped(AbstractSurrogate):
     def check(self):
         super().check()
         for name in ("low", "high"):
-            if (value := getattr(self, name)) != math.inf:
+            value = getattr(self, name)
+            if not (isinstance(value, float) and value == math.inf):
                 check_real(name, value, "positive")

@@ -12,7 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from simulator import ensembles, xla
-from simulator.parameters import check_kind, check_whole
+from simulator.arguments import check_functions
+from simulator.parameters import (
+    check_kind,
+    check_whole,
+    given_array,
+    is_traced,
+    shown,
+)
 from simulator.problem import Problem
 from simulator.rollouts import threefry
 from simulator.rollouts.recipe import Recipe, check_lanes
@@ -75,19 +82,22 @@ def train(
     """
     check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
     check_kind("recipe", recipe, Recipe, "Recipe()")
-    save_at = np.asarray([recipe.num_steps] if save_at is None else save_at)
+    check_functions(observe=observe, progress=progress)
+    if any(map(is_traced, jax.tree.leaves((problem, recipe, keys, seed)))):
+        raise ValueError(
+            "`train` puts its own programs together and cannot be part of one: call it "
+            "outside of `jit`, `vmap` and `grad`, with all lanes at once."
+        )
     if keys is not None:
-        num_seeds = keys.shape[-1]
+        num_seeds = _seeds(keys)
     check_whole("num_seeds", num_seeds, 1, 2**31 - 1)
-    check_whole("seed", seed, 0, 2**63 - 1)
     if not problem.batch_shape:
         problem = jax.tree.map(lambda leaf: leaf[None], problem)
+    if 0 in problem.batch_shape:
+        raise ValueError("the batch of problems is empty; give at least one.")
     recipe.check(problem)
-    if save_at.ndim != 1 or not _rises_to(save_at, recipe.num_steps):
-        raise ValueError(
-            f"`save_at` = {save_at} must be whole numbers of steps that rise from 1 or "
-            f"more to at most `num_steps` = {recipe.num_steps}."
-        )
+    save_at = _steps_to_save(save_at, recipe.num_steps)
+    _check_observed(observe, problem)
     shape = problem.batch_shape[:-1]
     lanes = int(np.prod(shape))
     flat = jax.tree.map(lambda x: x.reshape(lanes, *x.shape[len(shape) :]), problem)
@@ -101,11 +111,6 @@ def train(
     if keys.shape != (lanes, num_seeds):
         raise ValueError(
             f"`keys` has shape {keys.shape}; give one row per lane, {(lanes, 'S')}."
-        )
-    if (kind := str(jax.random.key_impl(keys))) != threefry.KIND:
-        raise ValueError(
-            f"`keys` are of the kind {kind!r}; take `jax.random.key(seed, "
-            f"impl={threefry.KIND!r})`."
         )
     keys = keys.ravel()
     total = lanes * num_seeds
@@ -134,14 +139,52 @@ def train(
     return Run(outcome, log_probs, groups, save_at, saved)
 
 
-def _rises_to(steps: np.ndarray, last: int) -> bool:
-    whole = np.issubdtype(steps.dtype, np.integer)
-    return bool(
-        whole
-        and len(steps)
-        and (np.diff(steps, prepend=0) > 0).all()
-        and steps[-1] <= last
+def _seeds(keys: Any) -> int:
+    """How many seeds each row of `keys` has; `ValueError` if they cannot be used."""
+    kind = isinstance(keys, jax.Array) and jnp.issubdtype(
+        keys.dtype, jax.dtypes.prng_key
     )
+    if not kind or not keys.ndim:
+        raise ValueError(
+            f"`keys` is {shown(keys)}; give one row of keys per lane, like "
+            "jax.random.split(jax.random.key(0), (lanes, seeds))."
+        )
+    if (name := str(jax.random.key_impl(keys))) != threefry.KIND:
+        raise ValueError(
+            f"`keys` are of the kind {name!r}; take `jax.random.key(seed, "
+            f"impl={threefry.KIND!r})`."
+        )
+    return keys.shape[-1]
+
+
+def _steps_to_save(save_at: Any, last: int) -> np.ndarray:
+    """The numbers of steps after which to save; `ValueError` if they are none."""
+    try:
+        steps = np.asarray([last] if save_at is None else save_at)
+    except (TypeError, ValueError):  # rows of unequal length
+        steps = np.zeros(0)
+    whole = steps.ndim == 1 and len(steps) and np.issubdtype(steps.dtype, np.integer)
+    if not whole or not ((np.diff(steps, prepend=0) > 0).all() and steps[-1] <= last):
+        raise ValueError(
+            f"`save_at` = {shown(save_at)} must be whole numbers of steps that rise "
+            f"from 1 or more to at most `num_steps` = {last}."
+        )
+    return steps
+
+
+def _check_observed(observe: Callable | None, problem: Problem) -> None:
+    """Raise `ValueError` if what is observed cannot be saved."""
+    if observe is None:
+        return
+    one = jax.tree.map(lambda x: x[(0,) * (len(problem.batch_shape) - 1)], problem)
+    seen: list[Any] = []  # `eval_shape` makes arrays of some things that are none
+    jax.eval_shape(lambda p, x: seen.append(observe(p, x)), one, one.log_policy)
+    for leaf in jax.tree.leaves(seen):
+        if not isinstance(leaf, jax.Array | np.ndarray | int | float):
+            raise ValueError(
+                f"`observe` returns {shown(leaf)}; let it make arrays of `problem` and "
+                "`log_probs` [Q, K], one or several by name."
+            )
 
 
 def _width(lanes: int, problem: Problem) -> int:
@@ -162,7 +205,13 @@ def seed_keys(
     """The random keys of runs, by the number of the lane and that of the seed.
 
     The two are broadcast against each other.
+
+    Raises `ValueError` for a seed that is no whole number from 0.
     """
+    check_whole("seed", seed, 0, 2**63 - 1)
+    for name, numbers in (("lanes", lanes), ("seeds", seeds)):
+        if not jnp.issubdtype(given_array(name, numbers).dtype, jnp.integer):
+            raise ValueError(f"`{name}` are {shown(numbers)}; give whole numbers.")
     fold = jax.vmap(jax.random.fold_in)
     lanes, seeds = jnp.broadcast_arrays(lanes, seeds)
     root = jnp.broadcast_to(jax.random.key(seed, impl=threefry.KIND), (lanes.size,))

@@ -564,7 +564,17 @@ def test_weights_may_be_traced_in_a_list():
 def test_bad_calls_are_refused():
     with pytest.raises(ValueError, match="num_seeds"):
         ro.train(QUESTION, ro.Recipe(), num_seeds=0)
-    for steps in ([], [0, 3], [3, 3], [5, 11], [2.5], [[1]]):
+    for steps in (
+        [],
+        [0, 3],
+        [3, 3],
+        [5, 11],
+        [2.5],
+        [[1]],
+        "x",
+        [None],
+        [[1], [2, 3]],
+    ):
         with pytest.raises(ValueError, match="save_at"):
             ro.train(QUESTION, ro.Recipe(num_steps=10), save_at=steps)
     with pytest.raises(ValueError, match="weights"):
@@ -574,6 +584,32 @@ def test_bad_calls_are_refused():
     for seed in ("x", -1, 2**70):
         with pytest.raises(ValueError, match="seed"):
             ro.train(QUESTION, ro.Recipe(), seed=seed)
+    for keys in ("x", [[1, 2]], jax.random.PRNGKey(0), jax.random.key(0)):
+        with pytest.raises(ValueError, match="`keys` is"):
+            ro.train(QUESTION, ro.Recipe(), keys=keys)
+    for name in ("observe", "progress"):
+        with pytest.raises(ValueError, match=f"`{name}` is 'x'; give a function"):
+            ro.train(QUESTION, ro.Recipe(), **{name: "x"})
+    with pytest.raises(ValueError, match="`observe` returns 'text'"):
+        ro.train(QUESTION, ro.Recipe(), observe=lambda problem, log_probs: "text")
+    for shape in ((0, 3), (0, 2, 3), (2, 0, 3)):
+        with pytest.raises(ValueError, match="empty"):
+            ro.train(sim.Problem(np.ones(shape), np.ones(shape) / 3), ro.Recipe())
+    with pytest.raises(ValueError, match="one question"):
+        ro.expected_step(sim.Problem(np.ones((2, 3)), np.ones((2, 3)) / 3), ro.Recipe())
+    with pytest.raises(ValueError, match="give a function"):
+        ro.expected_step(QUESTION, ro.Recipe(), "x")
+    with pytest.raises(ValueError, match="problem"):
+        ro.results(None)
+    for seed, lanes in (("x", 0), (-1, 0), (2**70, 0), (0, 0.5), (0, "x")):
+        with pytest.raises(ValueError, match="whole number|real number"):
+            ro.seed_keys(seed, lanes, jnp.arange(2))
+    for parts in (None, "x", ro.Verifier(), [ro.Verifier]):
+        with pytest.raises(ValueError, match="`parts` is"):
+            ro.Mixture(parts, [1.0])
+    for options in ("x", [1], {1: 2}):
+        with pytest.raises(ValueError, match="`options` is"):
+            ro.Optimizer("adam", options)
     for rate in (None, "x", [1.0, "x"], 1j):
         with pytest.raises(
             ValueError, match="`learning_rate` is .*; give real numbers"
@@ -592,6 +628,17 @@ def test_bad_calls_are_refused():
     )
     with pytest.raises(ValueError, match="at least 2"):
         ro.train(ASKED, alone)
+
+
+@pytest.mark.parametrize("under", [jax.jit, jax.vmap, jax.grad])
+def test_training_is_no_part_of_a_traced_program(under):
+    def end(rates):
+        problem = sim.Problem(rates, policy=[0.5, 0.5])
+        return jnp.sum(ro.train(problem, ro.Recipe(num_steps=1)).log_probs)
+
+    given = np.full((2, 2), 0.3) if under is jax.vmap else np.full(2, 0.3)
+    with pytest.raises(ValueError, match="outside of `jit`, `vmap` and `grad`"):
+        under(end)(given)
 
 
 def test_training_lowers_for_all_platforms():
