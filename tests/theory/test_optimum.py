@@ -38,6 +38,22 @@ def test_every_other_policy_loses_beta_times_its_divergence(rng):
     np.testing.assert_allclose(theory.kl_divergence(others, best), divergence)
 
 
+def test_the_policy_gradient_stands_still_at_the_tilted_reference_only(rng):
+    def speed(rho, log_pi, log_ref, beta):
+        pi = np.exp(log_pi)
+        paid = rho - beta * (log_pi - log_ref)
+        return np.abs(pi * (paid - pi @ paid)).max()
+
+    for beta in (0.05, 1.0):
+        rho, log_ref = random_problem(rng, 4)
+        best = theory.optimal_policy(rho, log_ref, beta)
+        assert speed(rho, best, log_ref, beta) < 1e-15
+        for _ in range(20):
+            other = log_softmax(best + 0.01 * rng.normal(size=4))
+            away = np.abs(np.exp(other) - np.exp(best)).max()
+            assert speed(rho, other, log_ref, beta) > 1e-3 * beta * away
+
+
 def test_the_distance_to_the_limit_is_the_mass_off_the_best_and_obeys_its_bound(rng):
     log_ref = random_problem(rng, 5)[1]
     rho = np.array([0.7, 0.2, 0.7, 0.55, 0.1])

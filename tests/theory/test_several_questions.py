@@ -158,6 +158,21 @@ def test_no_crossing_is_reported_if_pass_at_one_fell_already():
     assert np.isnan(theory.crossing_n(before, after))
 
 
+def test_questions_that_are_always_solved_leave_the_single_crossing(rng):
+    before = rng.uniform(0.05, 0.9, size=(20_000, 4))
+    after = rng.uniform(0.01, 0.95, size=(20_000, 4))
+    after = np.where(rng.uniform(size=after.shape) < 0.4, 1.0, after)
+    one = theory.has_one_crossing(before, after) & (after == 1).any(axis=1)
+    assert one.sum() > 2000
+    failed, left = 1 - before[one], 1 - after[one]
+    n = np.geomspace(1, 1e4, 300)[:, None, None]
+    worst = left.max(axis=1, keepdims=True)
+    change = np.sum((failed / worst) ** n - (left / worst) ** n, axis=-1)
+    signs = np.sign(change)
+    assert np.all(signs[0] > 0) and np.all(signs[-1] < 0)
+    assert np.all(np.sum(signs[1:] != signs[:-1], axis=0) == 1)
+
+
 def test_sign_changes_are_those_of_the_merged_and_ordered_terms(rng):
     # Failures in quarters: ties are exact. The reference merges with fractions.
     for _ in range(300):
