@@ -137,7 +137,7 @@ class NoisyVerifier(AbstractFixedSignal):
 
     `false_positive` f_plus: chance that a wrong answer is paid; `false_negative`
     f_minus: that a right one is not. If they add up to more than 1 the path is walked
-    backwards.
+    backwards (Rad et al. 2026, arXiv 2601.04411).
     """
 
     binary: ClassVar[bool] = True
