@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # where that is switched off: without it each process would take 5 s to begin.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: reproduce test test-slow lint bench figures lock clean
+.PHONY: reproduce test test-slow test-newest test-wheel lint bench figures lock clean
 
 reproduce: $(INSTALLED)
 	$(BIN)/pattern-selection reproduce
@@ -18,6 +18,14 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
+
+# On Debian 13 with the newest packages there are; needs root and `debootstrap`.
+test-newest:
+	tests/newest.sh
+
+# What users install, away from this folder.
+test-wheel:
+	tests/wheel.sh $(PYTHON) requirements.lock
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
