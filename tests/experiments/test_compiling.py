@@ -136,5 +136,5 @@ def test_a_program_stored_in_part_is_stored_again(cache):
     assert len(whole) > 0
     for path in whole:
         path.write_bytes(path.read_bytes()[:100])
-    assert run() == whole
+    assert run() >= whole  # and what took longer to compile this time
     assert all(path.stat().st_size > 1000 for path in whole)
