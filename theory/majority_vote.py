@@ -42,10 +42,12 @@ would have J -> 0 for some pair, whose columns would then agree.  []
 touches 0 with D' = 0 (a graze, not generic), where staying with a may be a second
 solution.
 
-**The end.** Suppose that no answer is equally likely under two patterns of the support
-and that each of its patterns has one favourite answer. Then there is a last flip, and
-pi converges to a pattern that no other beats at its own favourite (`champions`).
-*Proof.* On the closed simplex `|x^a|^2 = 0` makes P[., a] equal on the support of pi,
+**The end.** Suppose that no answer is equally likely under two patterns of the support,
+that each of its patterns has one favourite answer, and that one answer leads at the
+start. Then there is a last flip, and pi converges to a pattern that no other beats at
+its own favourite (`champions`). (Left out, as a coincidence: two answers that overtake
+a third at the same moment, and then stay tied.) *Proof.* One answer is paid at nearly
+all times. On the closed simplex `|x^a|^2 = 0` makes P[., a] equal on the support of pi,
 which is then one pattern: `v = min_a |x^a|^2` vanishes only at the vertices e_k. The
 leading share grows at v or more, and cannot grow by more than 1. So pi spends a finite
 time outside of the neighbourhoods `1 - pi_k < e`, where v is above a positive number,
@@ -210,7 +212,7 @@ def vote_settles(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
     """Sufficient for a last flip and a pattern that takes all: `[...]`.
 
     On the support no answer is equally likely under two patterns, and no pattern has
-    two favourite answers.
+    two favourite answers; nor has the policy.
     """
     P, log_pi = checked_kernel(kernel, log_policy)
     inside = support(log_pi)[..., None]
@@ -218,7 +220,10 @@ def vote_settles(kernel: ArrayLike, log_policy: ArrayLike) -> Bools:
     low, high = ordered[..., :-1, :], ordered[..., 1:, :]
     distinct = np.all((low < high) | np.isinf(high), axis=(-2, -1))
     favourites = inside & (P == np.max(P, axis=-1, keepdims=True))
-    return np.asarray(distinct & np.all(favourites.sum(axis=-1) <= 1, axis=-1))
+    shares = answer_probabilities(P, log_pi)
+    leaders = np.sum(shares == shares.max(axis=-1, keepdims=True), axis=-1)
+    one = np.all(favourites.sum(axis=-1) <= 1, axis=-1) & (leaders == 1)
+    return np.asarray(distinct & one)
 
 
 STATEMENT = Statement(
@@ -282,9 +287,9 @@ STATEMENT = Statement(
         ),
         Claim(
             id="C3.champion",
-            words="If no answer is equally likely under two patterns, and no pattern "
-            "has two favourites, there is a last flip, and the vote ends at a pattern "
-            "that no other beats at its own favourite answer.",
+            words="If no answer is equally likely under two patterns, no pattern has "
+            "two favourites and one answer leads, there is a last flip, and the vote "
+            "ends at a pattern that no other beats at its own favourite answer.",
             formula="pi -> i with P[i, a] = max_k P[k, a], a = argmax P[i, .]",
             status="proved",
             hypotheses=vote_settles,

@@ -252,6 +252,8 @@ def test_ties_between_patterns_or_within_one_are_left_out():
     two = P.copy()
     two[2] = [0.15, 0.425, 0.425]
     assert not theory.vote_settles(two, log_pi)
+    level = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
+    assert not theory.vote_settles(level[:, :2] / 0.75, np.log([0.5, 0.5]))
     outside = np.array([np.log(0.4), np.log(0.6), -np.inf])
     assert theory.vote_settles(two, outside)
 
