@@ -1,4 +1,4 @@
-"""T0 against the quality of the base model: a power law, not super-exponential."""
+"""T0 against the quality of the base model: a power of its rarity, at fixed rates."""
 
 import numpy as np
 
