@@ -269,7 +269,10 @@ def test_any_optax_optimizer_and_schedule():
 
 
 SCHEDULES = {
-    "warmup_constant_schedule": ({"warmup_steps": 10}, [0, 0.1, 0.2]),
+    "warmup_constant_schedule": (
+        {"warmup_steps": 10, "peak_value": 1.0},
+        [0, 0.1, 0.2],
+    ),
     "warmup_cosine_decay_schedule": (
         {"warmup_steps": 10, "decay_steps": 50},
         [0, 0.1, 0.2],
@@ -327,7 +330,7 @@ def equal_and_gradient(rates, policy, size):
 
 
 @pytest.mark.parametrize(
-    "policy", [ro.Shared(), pytest.param(ro.PerQuestion(), marks=pytest.mark.slow)]
+    "policy", [ro.PerQuestion(), pytest.param(ro.Shared(), marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("problem", [PAIR, BESIDE_HOPELESS], ids=["pair", "hopeless"])
 def test_a_replaced_group_is_of_any_question(problem, policy):
