@@ -19,14 +19,25 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 
+def real_array(name: str, value: ArrayLike) -> Floats:
+    """Real numbers as float64; `ValueError` for anything else, such as text."""
+    try:
+        given = np.asarray(value)
+    except ValueError:  # rows of unequal length
+        given = np.asarray(None)
+    if given.dtype.kind not in "biuf" or np.ma.is_masked(value):
+        raise ValueError(f"`{name}` must hold real numbers, in rows of equal length.")
+    return given.astype(np.float64, copy=False)
+
+
 def checked(rewards: ArrayLike, log_policy: ArrayLike) -> tuple[Floats, Floats]:
     """Both arguments as float64 of one shape `[..., K]`, or a `ValueError`.
 
     `log_policy` must be normalised (its exponentials sum to 1 within 1e-6); rewards
     must be finite on the support and are replaced by 0 outside it.
     """
-    rho = np.asarray(rewards, dtype=np.float64)
-    log_pi = np.asarray(log_policy, dtype=np.float64)
+    rho = real_array("rewards", rewards)
+    log_pi = real_array("log_policy", log_policy)
     if rho.ndim < 1 or log_pi.ndim < 1 or rho.shape[-1] != log_pi.shape[-1]:
         raise ValueError(
             "Rewards and `log_policy` need one last axis [..., K]; "

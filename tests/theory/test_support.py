@@ -63,3 +63,23 @@ def test_log_sum_survives_extremes_and_empty_sums():
     terms = np.array([[-2000.0, -2001.0, -np.inf], [-np.inf] * 3, [800.0, 1.0, 2.0]])
     wanted = [-2000 + np.log1p(np.exp(-1)), -np.inf, 800.0]
     np.testing.assert_allclose(log_sum(terms), wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        "x",
+        ["0.1", "0.2"],
+        [0.1, 0.2 + 1j],
+        np.array([0.1, 0.2 + 1j]),
+        [[0.1], [0.2, 0.3]],
+        {0: 0.1},
+        np.ma.array([0.1, 0.2], mask=[0, 1]),
+    ],
+)
+def test_what_is_no_real_number_is_named(wrong):
+    with pytest.raises(ValueError, match="`rewards` must hold real numbers"):
+        gap(wrong, np.log([0.4, 0.6]))
+    with pytest.raises(ValueError, match="`log_policy` must hold real numbers"):
+        gap([0.1, 0.2], wrong)
