@@ -189,8 +189,8 @@ def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
 
     Raises `ValueError` unless both are whole numbers from 1.
     """
-    check_whole("num_lanes", num_lanes, 1, MOST_LANES)
-    check_whole("elements", elements, 1, MOST_LANES)
+    num_lanes = check_whole("num_lanes", num_lanes, 1, MOST_LANES)
+    elements = check_whole("elements", elements, 1, MOST_LANES)
     if jax.default_backend() == "cpu":
         widest, most = CPU_WIDTH, max(CACHE_ELEMENTS, min(2 * elements, CHUNK_ELEMENTS))
     else:

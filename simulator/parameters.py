@@ -62,6 +62,19 @@ def real(name: str) -> Callable[[Any], Array]:
     return functools.partial(real_array, name)
 
 
+def plain(value: Any) -> Any:
+    """Python's own number for one of another kind, and anything else as it is.
+
+    For numbers that programs are compiled for: `np.int8(100)` is equal to 100, but its
+    square is 16.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return bool(value) if isinstance(value, np.bool) else value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value)
+
+
 def check_share(name: str, value: Array) -> None:
     """Raise `ValueError` if a known number does not lie between 0 and 1."""
     if isinstance(value, jax.core.Tracer):
@@ -87,13 +100,25 @@ def check_real(
     raise ValueError(f"`{name}` is {shown(value)}; it must be {allowed}{finite}.")
 
 
-def check_whole(name: str, value: Any, low: int, high: int) -> None:
-    """Raise `ValueError` unless this is a whole number in that range."""
+def check_whole(name: str, value: Any, low: int, high: int) -> int:
+    """The same as Python's own number; see `plain`.
+
+    Raises `ValueError` unless it is a whole number in that range.
+    """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not (low <= value <= high):
         raise ValueError(
             f"`{name}` is {shown(value)}; it must be a whole number from {low} to "
             f"{high:,}."
+        )
+    return int(value)
+
+
+def check_known(name: str, value: Any) -> None:
+    """Raise `ValueError` for a value that is known only when a program runs."""
+    if is_traced(value):
+        raise ValueError(
+            f"`{name}` is {shown(value)}; call this outside of jit, grad and vmap."
         )
 
 

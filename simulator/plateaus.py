@@ -7,6 +7,7 @@ import numpy as np
 
 from simulator.arguments import check_one
 from simulator.events import AbstractEvent, Leads
+from simulator.parameters import check_known
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solve import solve
@@ -45,6 +46,7 @@ def plateaus(
     Raises `ValueError` for a batch of problems, and like `simulator.solve`.
     """
     check_one(problem)
+    check_known("problem", problem.log_policy)
     events = tuple(Leads(k) for k in range(problem.num_patterns))
     solution = solve(
         problem,

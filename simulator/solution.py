@@ -4,7 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from simulator.parameters import check_kind
+from simulator.parameters import check_kind, check_known
 
 
 class Outcome(eqx.Enumeration):
@@ -83,6 +83,7 @@ def outcome_codes(outcome: Outcome) -> np.ndarray:
     Raises `ValueError` for what is no outcome.
     """
     check_kind("outcome", outcome, Outcome, "solution.outcome")
+    check_known("outcome", outcome._value)
     known = [np.asarray(getattr(Outcome, name)._value) for name in OUTCOME_NAMES]
     same = np.asarray(outcome._value)[..., None] == np.array(known)
     return np.argmax(same, axis=-1).astype(np.uint8)

@@ -81,8 +81,8 @@ def train(
     check_events(problem, until, ())
     check_lanes(problem, signal=signal, update=update, until=until)
     check_optimizer(optimizer)
-    check_whole("num_steps", num_steps, 1, 10**9)
-    check_whole("save_every", save_every, 1, num_steps)
+    num_steps = check_whole("num_steps", num_steps, 1, 10**9)
+    save_every = check_whole("save_every", save_every, 1, num_steps)
     if num_steps % save_every:
         raise ValueError(
             f"`num_steps` = {num_steps} must be a multiple of `save_every` = "

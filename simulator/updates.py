@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.logspace import Centred, ScaledVector, centre, log_sum
-from simulator.parameters import check_bool, check_real, real, shown
+from simulator.parameters import check_bool, check_real, plain, real, shown
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.succession import Lines
@@ -179,7 +179,7 @@ def _log_binomials(n: int) -> np.ndarray:
 class GroupMean(AbstractClock):
     """Group mean as baseline, no division by the spread (Dr. GRPO): h = (G - 1)/G."""
 
-    group_size: float = eqx.field(default=8, static=True)
+    group_size: float = eqx.field(default=8, static=True, converter=plain)
 
     def log_factor(self, log_p, log_q):
         return jnp.full_like(log_p, math.log1p(-1 / self.group_size))
@@ -199,12 +199,12 @@ class GRPO(AbstractClock):
     groups `h = 1 / (sqrt(p (1 - p)) + epsilon)`.
     """
 
-    group_size: float = eqx.field(default=8, static=True)
+    group_size: float = eqx.field(default=8, static=True, converter=plain)
     spread: Literal["population", "sample"] = eqx.field(
         default="population", static=True
     )
-    epsilon: float = eqx.field(default=0.0, static=True)
-    redraw: bool = eqx.field(default=False, static=True)
+    epsilon: float = eqx.field(default=0.0, static=True, converter=plain)
+    redraw: bool = eqx.field(default=False, static=True, converter=plain)
 
     def log_factor(self, log_p, log_q):
         G = self.group_size
@@ -241,7 +241,7 @@ class GRPO(AbstractClock):
 class PassAtN(AbstractClock):
     """Maximise pass@n, `1 - (1 - p)^n`: h = n (1 - p)^(n - 1)."""
 
-    attempts: int = eqx.field(default=8, static=True)
+    attempts: int = eqx.field(default=8, static=True, converter=plain)
 
     def log_factor(self, log_p, log_q):
         return math.log(self.attempts) + (self.attempts - 1) * log_q

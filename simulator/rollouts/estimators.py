@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import check_kind, check_real, check_whole
+from simulator.parameters import check_kind, check_real, check_whole, plain
 from simulator.rollouts.feedback import AbstractFeedback, Verifier
 from simulator.rollouts.groups import Group
 from simulator.rollouts.penalties import AbstractPenalty
@@ -79,7 +79,7 @@ def _deviation(group: Group, rewards: Cells) -> Cells:
 class Reinforce(AbstractEstimator):
     """REINFORCE: the reward minus a fixed baseline; h = 1. Williams 1992."""
 
-    baseline: float = eqx.field(default=0.0, static=True)
+    baseline: float = eqx.field(default=0.0, static=True, converter=plain)
 
     def __call__(self, group, rewards):
         return rewards - self.baseline
@@ -126,7 +126,7 @@ class GRPO(AbstractEstimator):
     spread: Literal["population", "sample"] = eqx.field(
         default="population", static=True
     )
-    epsilon: float = eqx.field(default=0.0, static=True)
+    epsilon: float = eqx.field(default=0.0, static=True, converter=plain)
 
     def __call__(self, group, rewards):
         deviation = _deviation(group, rewards)
@@ -169,7 +169,7 @@ class PassAtNReward(AbstractPassAtN):
     Walder and Karkhanis 2025, arXiv 2505.15201 (PKPO).
     """
 
-    attempts: int = eqx.field(default=4, static=True)
+    attempts: int = eqx.field(default=4, static=True, converter=plain)
 
     def __call__(self, group, rewards):
         n, size = self.attempts, group.size
@@ -188,7 +188,7 @@ class PassAtNAdvantage(AbstractPassAtN):
     2025, arXiv 2508.10751.
     """
 
-    attempts: int = eqx.field(default=4, static=True)
+    attempts: int = eqx.field(default=4, static=True, converter=plain)
 
     def __call__(self, group, rewards):
         n, size = self.attempts, group.size
@@ -211,7 +211,7 @@ class Delight(AbstractEstimator):
     """
 
     of: AbstractEstimator = RLOO()
-    temperature: float = eqx.field(default=1.0, static=True)
+    temperature: float = eqx.field(default=1.0, static=True, converter=plain)
 
     def __call__(self, group, rewards):
         advantages = self.of(group, rewards)

@@ -34,8 +34,8 @@ def all_counts(size: int, cells: int) -> np.ndarray:
 
     Raises `ValueError` beyond two million ways.
     """
-    check_whole("size", size, 1, LARGEST_GROUP)
-    check_whole("cells", cells, 1, MOST_GROUPS)
+    size = check_whole("size", size, 1, LARGEST_GROUP)
+    cells = check_whole("cells", cells, 1, MOST_GROUPS)
     number = math.comb(size + cells - 1, cells - 1)
     _check_room(number, f"groups of {size} in {cells} cells")
     bars = itertools.combinations(range(size + cells - 1), cells - 1)

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.parameters import check_real
+from simulator.parameters import check_real, plain
 from simulator.rollouts.groups import Group
 from simulator.rollouts.surrogates import score
 
@@ -51,7 +51,7 @@ class KLReward(AbstractPenalty):
     `weight KL(pi || pi_ref)`.
     """
 
-    weight: float = eqx.field(default=0.0, static=True)
+    weight: float = eqx.field(default=0.0, static=True, converter=plain)
     in_reward: ClassVar[bool] = True
 
     def reward(self, group):
@@ -65,7 +65,7 @@ class KLLoss1(AbstractPenalty):
     expectation is not the expectation of the gradient.
     """
 
-    weight: float = eqx.field(default=0.0, static=True)
+    weight: float = eqx.field(default=0.0, static=True, converter=plain)
 
     def gradient(self, group, log_probs):
         share = jnp.sum(group.counts, axis=-1) / group.size
@@ -79,7 +79,7 @@ class KLLoss3(AbstractPenalty):
     2020, "Approximating KL divergence"; Shao et al. 2024, arXiv 2402.03300.
     """
 
-    weight: float = eqx.field(default=0.0, static=True)
+    weight: float = eqx.field(default=0.0, static=True, converter=plain)
 
     def gradient(self, group, log_probs):
         share = jnp.sum(group.counts, axis=-1) / group.size
@@ -92,7 +92,7 @@ class KLLoss3(AbstractPenalty):
 class EntropyBonus(AbstractPenalty):
     """`weight` times the entropy of the policy, by its exact gradient."""
 
-    weight: float = eqx.field(default=0.0, static=True)
+    weight: float = eqx.field(default=0.0, static=True, converter=plain)
 
     def gradient(self, group, log_probs):
         logs = jnp.where(log_probs > -jnp.inf, log_probs, 0.0)

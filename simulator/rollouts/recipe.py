@@ -14,6 +14,7 @@ from simulator.parameters import (
     check_kind,
     check_optimizer,
     check_whole,
+    plain,
     real,
 )
 from simulator.problem import Problem
@@ -53,9 +54,9 @@ class Recipe(eqx.Module):
     surrogate: AbstractSurrogate = PolicyGradient()
     penalties: tuple[AbstractPenalty, ...] = ()
     policy: AbstractPolicy = PerQuestion()
-    group_size: int = eqx.field(default=8, static=True)
-    redraws: int = eqx.field(default=0, static=True)
-    replaced: bool = eqx.field(default=False, static=True)
+    group_size: int = eqx.field(default=8, static=True, converter=plain)
+    redraws: int = eqx.field(default=0, static=True, converter=plain)
+    replaced: bool = eqx.field(default=False, static=True, converter=plain)
     teacher_decay: Float[Array, "*B"] = eqx.field(
         default=0.0, converter=real("teacher_decay")
     )
@@ -63,7 +64,7 @@ class Recipe(eqx.Module):
     learning_rate: Float[Array, "*B"] = eqx.field(
         default=0.1, converter=real("learning_rate")
     )
-    num_steps: int = eqx.field(default=1000, static=True)
+    num_steps: int = eqx.field(default=1000, static=True, converter=plain)
 
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` if this recipe cannot be used on the questions."""

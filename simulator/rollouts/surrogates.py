@@ -11,7 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.parameters import check_real, check_whole
+from simulator.parameters import check_real, check_whole, plain
 from simulator.rollouts.groups import Group, rounding
 
 MOST_EPOCHS = 1000
@@ -107,9 +107,9 @@ class Clipped(AbstractSurrogate):
     1707.06347; Yu et al. 2025, arXiv 2503.14476.
     """
 
-    low: float = eqx.field(default=0.2, static=True)
-    high: float = eqx.field(default=0.2, static=True)
-    epochs: int = eqx.field(default=4, static=True)
+    low: float = eqx.field(default=0.2, static=True, converter=plain)
+    high: float = eqx.field(default=0.2, static=True, converter=plain)
+    epochs: int = eqx.field(default=4, static=True, converter=plain)
 
     def __call__(self, group, advantages, log_probs):
         ratio = jnp.exp(log_probs - group.log_probs)

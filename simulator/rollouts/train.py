@@ -90,7 +90,7 @@ def train(
         )
     if keys is not None:
         num_seeds = _seeds(keys)
-    check_whole("num_seeds", num_seeds, 1, 2**31 - 1)
+    num_seeds = check_whole("num_seeds", num_seeds, 1, 2**31 - 1)
     if not problem.batch_shape:
         problem = jax.tree.map(lambda leaf: leaf[None], problem)
     if 0 in problem.batch_shape:

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 import simulator as sim
+from simulator import rollouts as ro
 
 ONE = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
 TWO = sim.Problem([[0.9, 0.6, 0.1], [0.2, 0.5, 0.7]], np.full((2, 3), 1 / 3))
@@ -239,6 +240,8 @@ def test_an_unknown_or_missing_argument_names_the_function(call, said):
             "`epsilon`.*tr",
         ),
         (lambda: jax.jit(lambda x: checked(sim.PassAtN(x)))(8), "`attempts`.*traced"),
+        (lambda: jax.vmap(lambda x: sim.plateaus(x, GIVEN))(TWO), "`problem` is a tr"),
+        (lambda: jax.jit(sim.outcome_names)(sim.Outcome.reached), "`outcome`.*outside"),
     ],
 )
 def test_a_batch_and_a_traced_value_where_they_do_not_belong(call, said):
@@ -255,6 +258,20 @@ def test_numbers_of_other_kinds_are_taken_as_they_are():
     assert sim.FixedConfidence([1, 2]).confidence.dtype == float
     assert sim.Leads(2.0).pattern.dtype == int
     checked(sim.GRPO(group_size=np.int64(8), epsilon=Fraction(1, 8), redraw=np.True_))
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.float32, Fraction])
+def test_a_small_kind_of_number_is_the_number(kind):
+    """The square of `np.int8(100)` is 16: such a group ran 25 times too fast."""
+    log_p, log_q = jnp.log(0.3), jnp.log(0.7)
+    for update in (sim.GRPO, sim.GroupMean, sim.PassAtN):
+        small, usual = update(kind(100)), update(100)
+        found, wanted = (x.log_factor(log_p, log_q) for x in (small, usual))
+        assert found == wanted
+    if kind is np.int8:
+        batch = sim.Problem(np.full((2, 1, 2), 0.5), np.full((2, 1, 2), 0.5))
+        run = ro.train(batch, ro.Recipe(group_size=2, num_steps=1), num_seeds=kind(100))
+        assert run.log_probs.shape == (2, 100, 1, 2)
 
 
 def test_a_policy_is_kept_where_floats_lose_it():
