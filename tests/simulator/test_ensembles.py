@@ -166,21 +166,6 @@ def test_all_devices_get_their_share_of_each_part_of_a_diagram(devices, row):
     assert max(shares) < 1.03 * np.mean(shares)
 
 
-def test_a_batch_lowers_for_cpu_cuda_and_tpu(batch, monkeypatch):
-    # The program of a block is private; it is caught on its way.
-    calls = []
-    monkeypatch.setattr(ensembles, "_run_block", lambda *given: calls.append(given))
-    sim.exact(batch, sim.Verifiable(), until=sim.Gap(1e-2))
-    ((walk, block, axes, wanted, chunks, _),) = calls
-
-    def program(block):
-        return ensembles._walk_block(walk, block, axes, jnp.asarray(wanted), chunks)
-
-    platforms = ["cpu", "cuda", "tpu"]
-    exported = jax.export.export(jax.jit(program), platforms=platforms)(block)
-    assert exported.platforms == tuple(platforms)
-
-
 @pytest.mark.parametrize(
     "lanes, elements, shape",
     [

@@ -401,17 +401,6 @@ def test_float32_has_an_outcome_and_a_known_error(rng):
     np.testing.assert_allclose(single.log_time, double.log_time, atol=1e-3)
 
 
-def test_the_exact_engine_lowers_for_cpu_cuda_and_tpu():
-    def hitting_time(s, l0):
-        problem = sim.Problem(s, logits=l0)
-        return sim.exact(problem, sim.Verifiable(), until=sim.Gap(1e-2)).log_time
-
-    exported = jax.export.export(
-        jax.jit(hitting_time), platforms=["cpu", "cuda", "tpu"]
-    )(jnp.array([0.9, 0.6, 0.1]), jnp.array([0.0, 1.0, 0.5]))
-    assert exported.platforms == ("cpu", "cuda", "tpu")
-
-
 # Accuracy rises and falls again, or pi_* falls and rises, within one stretch.
 RATES = [
     [0.26, 0.92, 0.73, 0.0],

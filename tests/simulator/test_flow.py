@@ -210,19 +210,6 @@ def test_float32_stays_near_float64(problems, solved):
     np.testing.assert_allclose(single.log_time, solved.log_time, atol=1e-3)
 
 
-def test_the_flow_lowers_for_cpu_cuda_and_tpu(problems):
-    rates, logits = (jnp.asarray(x[0]) for x in problems)
-
-    def hitting_time(s, l0):
-        problem = sim.Problem(s, logits=l0)
-        return sim.flow(problem, sim.Verifiable(), until=sim.Gap(1e-2)).log_time
-
-    exported = jax.export.export(
-        jax.jit(hitting_time), platforms=["cpu", "cuda", "tpu"]
-    )(rates, logits)
-    assert exported.platforms == ("cpu", "cuda", "tpu")
-
-
 CONFIDENT = (
     # Rates, confidence, logits; the first visits accuracies 0.5, 0.8, 0.2, 0.9.
     ([0.5, 0.8, 0.2, 0.9], [0.1, 0.4, 0.7, 1.0], [0.0, -3.0, -7.0, -12.0]),

@@ -644,26 +644,6 @@ def test_training_is_no_part_of_a_traced_program(under):
         under(end)(given)
 
 
-def test_training_lowers_for_all_platforms():
-    question = jax.tree.map(lambda leaf: leaf[None], QUESTION)
-    for group_size in (8, 256):
-        recipe = ro.Recipe(group_size=group_size, redraws=1)
-
-        def program(keys, question=question, recipe=recipe):
-            def one(key):
-                begin = start(question, recipe)
-                known = possible_results(question, recipe)
-                groups = draw(key, jnp.asarray(0), question, known, recipe, begin)
-                return move(question, recipe, begin, groups).parameters
-
-            return jax.vmap(one)(keys)
-
-        exported = jax.export.export(
-            jax.jit(program), platforms=("cpu", "cuda", "tpu")
-        )(jax.random.split(jax.random.key(0), 8))
-        assert exported.platforms == ("cpu", "cuda", "tpu")
-
-
 @pytest.mark.slow
 def test_single_precision_trains_the_same_on_average():
     recipe = {"estimator": ro.RLOO(), "num_steps": 100, "group_size": 256}
