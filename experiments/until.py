@@ -41,7 +41,10 @@ def read(text: str, option: str):
         raise UserError(
             f"{option} {text}: give one of {allowed}, with a level between 0 and 1."
         )
-    return getattr(simulator, LEVELS[name][0])(value)
+    try:
+        return getattr(simulator, LEVELS[name][0])(value)
+    except ValueError as error:
+        raise UserError(f"{option} {text}: {error}") from None
 
 
 def write(event) -> str:

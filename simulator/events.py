@@ -21,7 +21,7 @@ from simulator.observables import (
     log_gap,
     log_optimal_probability,
 )
-from simulator.parameters import given_array, is_traced, real_array
+from simulator.parameters import given_array, is_traced, real
 from simulator.passage import Passage, drift
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal, Verifiable
@@ -126,20 +126,6 @@ def _unscored(values):
     return values, jnp.zeros_like(values)
 
 
-def _as_level(value):
-    given = given_array("level", value)
-    level = real_array("level", given)
-    if not is_traced(given):
-        tiny = jnp.finfo(level.dtype).tiny
-        lost = np.asarray(given)[(np.asarray(given) != 0) & (np.abs(level) < tiny)]
-        if lost.size:
-            raise ValueError(
-                f"`level` is {lost.flat[0]:g}, which {level.dtype} rounds to 0; give "
-                f"at least {tiny:.2g}, or 0."
-            )
-    return level
-
-
 def _as_pattern(value):
     given = given_array("pattern", value)
     if is_traced(given):
@@ -169,7 +155,7 @@ def _check_level(event, most: float) -> None:
 class Gap(AbstractFirst):
     """The gap `rho_* - rho_bar` of the reward that training sees falls to `level`."""
 
-    level: Scalar = eqx.field(converter=_as_level)
+    level: Scalar = eqx.field(converter=real("level"))
 
     def value(self, point):
         return jnp.log(self.level) - log_gap(point.log_probs, point.rewards)
@@ -189,7 +175,7 @@ class Gap(AbstractFirst):
 class Accuracy(AbstractFirst):
     """Accuracy rises to `level`."""
 
-    level: Scalar = eqx.field(converter=_as_level)
+    level: Scalar = eqx.field(converter=real("level"))
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -212,7 +198,7 @@ class Accuracy(AbstractFirst):
 class OptimalProbability(AbstractFirst):
     """The total probability `pi_*` of the best patterns rises to `level`."""
 
-    level: Scalar = eqx.field(converter=_as_level)
+    level: Scalar = eqx.field(converter=real("level"))
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -235,7 +221,7 @@ class OptimalProbability(AbstractFirst):
 class SuboptimalMass(AbstractFirst):
     """`1 - pi_*` falls to `level`, compared on a log scale."""
 
-    level: Scalar = eqx.field(converter=_as_level)
+    level: Scalar = eqx.field(converter=real("level"))
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)

@@ -47,14 +47,38 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def real_array(name: str, value: Any) -> Array:
-    """A float array that stays known inside jit, so that engines can look at it.
-
-    Raises `ValueError` like `given_array`.
-    """
-    given = given_array(name, value)
+def floats(given: Array | np.ndarray) -> Array:
+    """A float array that stays known inside jit, so that engines can look at it."""
     with jax.ensure_compile_time_eval():
         return jnp.asarray(given, dtype=float)
+
+
+def real_array(name: str, value: Any) -> Array:
+    """`floats` of what is given, none of which may be too small or too large for them.
+
+    Raises `ValueError` for that, and like `given_array`.
+    """
+    given = given_array(name, value)
+    if not is_traced(given):
+        _check_kept(name, np.asarray(given, dtype=float))
+    return floats(given)
+
+
+def _check_kept(name: str, given: np.ndarray) -> None:
+    """Raise `ValueError` if a number would become 0 or infinite, as in float32.
+
+    Smaller numbers than the least normal one count as 0 in compiled programs.
+    """
+    limits, size = jnp.finfo(jax.dtypes.canonicalize_dtype(float)), np.abs(given)
+    for lost, number, advice in (
+        ((size > 0) & (size < limits.tiny), "0", f"at least {limits.tiny:.2g}, or 0"),
+        (np.isfinite(size) & (size > limits.max), "inf", f"at most {limits.max:.2g}"),
+    ):
+        if lost.any():
+            raise ValueError(
+                f"`{name}` is {given[lost].flat[0]:g}, which is {number} in "
+                f"{limits.dtype}; give {advice}."
+            )
 
 
 def real(name: str) -> Callable[[Any], Array]:

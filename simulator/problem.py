@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import given_array, is_traced, real_array
+from simulator.parameters import floats, given_array, is_traced, real_array
 
+ODDS_ERROR = 0.01  # of odds, by the rounding of logits
 SUM_TOLERANCE = 1e-5  # how far the sum of probabilities typed by hand may be from 1
 
 
@@ -179,19 +180,31 @@ def _log_of_policy(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     host = np.asarray(policy, dtype=float)
     _check_sums(name, host)
     with np.errstate(divide="ignore"):  # not by JAX, to which 1e-310 is 0
-        return real_array(name, np.log(host))
+        return floats(np.log(host))
 
 
 def _checked_logits(value: Any, shape: tuple[int, ...]) -> Array:
-    logits = _as_floats("logits", value)
-    _check_length("logits", logits, shape)
-    if not is_traced(logits):
-        host = np.asarray(logits)
-        if (host == np.inf).any():
-            raise ValueError("`logits` contains +inf; give finite numbers or -inf.")
-        if not np.isfinite(host).any(axis=-1).all():
-            raise ValueError("`logits` are all -inf; at least one must be finite.")
-    return logits
+    given = given_array("logits", value)
+    _check_not_nan("logits", given)
+    _check_length("logits", given, shape)
+    if is_traced(given):
+        return floats(given)
+    host = np.asarray(given, dtype=float)
+    if (host == np.inf).any():
+        raise ValueError("`logits` contains +inf; give finite numbers or -inf.")
+    if not np.isfinite(host).any(axis=-1).all():
+        raise ValueError("`logits` are all -inf; at least one must be finite.")
+    limits = jnp.finfo(jax.dtypes.canonicalize_dtype(float))
+    most = ODDS_ERROR / float(limits.eps)
+    with np.errstate(over="ignore"):
+        below = host - host.max(axis=-1, keepdims=True)
+    if (np.where(host > -np.inf, below, 0) < -most).any():
+        raise ValueError(
+            f"`logits` are more than {most:.2g} apart, where the odds are lost to "
+            f"rounding in {limits.dtype}; bring them nearer together, or give -inf to "
+            "a pattern that is never chosen."
+        )
+    return floats(below)
 
 
 def _check_support(log_policy: Array, log_reference: Array) -> None:

@@ -22,8 +22,9 @@ class Outcome(eqx.Enumeration):
     )
     max_steps = "Too many solver steps; raise `max_steps` or loosen `tolerance`."
     nonfinite = (
-        "Logits or rewards became infinite or NaN; check the rewards, or reduce the "
-        "step size."
+        "A logit or a reward became infinite or NaN, or no step was small enough for "
+        "the tolerance; check weights and rewards, loosen the tolerance, or lower the "
+        "learning rate."
     )
     oversized = (
         "One step moved a logit by more than 50: odds changed by e^50 at once; lower "

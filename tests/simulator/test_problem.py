@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import pytest
 
+import simulator as sim
 from simulator import FixedConfidence, Mixture, Problem, SelfCertainty, Verifiable
 
 GOOD = [0.9, 0.6, 0.1]
@@ -66,3 +67,32 @@ def test_one_number_of_a_row_may_be_traced():
         return np.array(BASE) @ problem.success_rates
 
     assert jax.grad(accuracy)(0.9) == pytest.approx(0.05)
+
+
+def test_logits_whose_odds_rounding_loses_are_refused():
+    # 1e13 apart the odds are known to 1e13 * 2^-52 = 0.2 %.
+    assert sim.Problem([0.9, 0.6], logits=[1e13, 0.0]).log_policy[1] == -1e13
+    assert sim.Problem([0.9, 0.6, 0.1], logits=[1e308, -np.inf, 1e308]) is not None
+    for logits in ([1e308, 0.0], [1e308, -1e308], [0.0, -5e13]):
+        with pytest.raises(ValueError, match="4.5e[+]13 apart"):
+            sim.Problem([0.9, 0.6], logits=logits)
+
+
+def test_numbers_that_a_precision_does_not_hold_are_refused():
+    jax.config.update("jax_enable_x64", False)
+    even = sim.Problem([0.9, 0.6], logits=[1e50, 1e50]).log_policy
+    np.testing.assert_allclose(even, np.log(0.5), rtol=1e-6)
+    problem = sim.Problem([0.9, 0.6], [1e-300, 1.0])
+    np.testing.assert_allclose(problem.log_policy[0], -300 * np.log(10), rtol=1e-6)
+    with pytest.raises(ValueError, match="1e-300, which is 0 in float32"):
+        sim.Problem([1e-300, 2e-300], [0.5, 0.5])
+    with pytest.raises(ValueError, match="`level` is 1e-300, which is 0 in float32"):
+        sim.Gap(1e-300)
+    with pytest.raises(ValueError, match="`beta` is 1e-50, which is 0"):
+        sim.PolicyGradient(beta=1e-50)
+    with pytest.raises(ValueError, match="`weights` is 1e[+]50, which is inf"):
+        sim.Mixture([sim.Verifiable()], [1e50])
+    jax.config.update("jax_enable_x64", True)
+    assert sim.Gap(1e-300).level == 1e-300
+    with pytest.raises(ValueError, match="1e-310, which is 0 in float64"):
+        sim.Gap(1e-310)  # compiled programs flush it
