@@ -124,7 +124,7 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
     if group.index > 0:
         machines.follow(sweep, grid.cut(sweep))
         return 0
-    with claim_writable(path, Shard(), alone=args.overwrite):
+    with claim_writable(path, Shard()):
         target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
         if args.mix:
             march.note_mixture(sweep, target)
