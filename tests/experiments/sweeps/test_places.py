@@ -124,6 +124,7 @@ def test_a_store_that_is_replaced_after_the_last_write_is_noticed(stored):
         lambda: march.march(sweep, target, Shard()),
         lambda: target.forget(target.grid.unit(0)),
         target.write_coordinates,
+        target.done,
         lambda: march.note_mixture(sweep, target),
     ):
         with pytest.raises(UserError, match="removed or replaced"):
