@@ -282,7 +282,7 @@ def test_a_policy_is_kept_where_floats_lose_it():
     with jax.enable_x64(False):
         problem = sim.Problem([0.9, 0.6], [1e-50, 1.0])
         np.testing.assert_allclose(problem.log_policy[0], -50 * np.log(10), rtol=1e-6)
-        with pytest.raises(ValueError, match="`level` is 1e-300, which is 0 in float32"):
+        with pytest.raises(ValueError, match="`level` is 1e-300, .*0 in float32"):
             sim.Gap(1e-300)
 
 
