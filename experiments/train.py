@@ -1,6 +1,7 @@
 """`pattern-selection train`: one recipe, many seeds, from sampled groups."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from experiments import base_model, catalogue, recipe_files, tables
@@ -103,12 +104,16 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
+BEST = ("pi*", "optimal_probability", "mean", 8)
+SHOWN = 1e-4  # smaller probabilities would be 0.0000 in the table
+
+
 def _lines(result: dict) -> str:
     columns = [
         ("accuracy", "accuracy", "mean", 9),
         ("5 %", "accuracy", "q05", 7),
         ("95 %", "accuracy", "q95", 7),
-        ("pi*", "optimal_probability", "mean", 8),
+        BEST,
         ("entropy", "entropy", "mean", 8),
         ("KL", "kl_to_base", "mean", 8),
         ("pass@8", "pass_at_8", "mean", 7),
@@ -122,6 +127,11 @@ def _lines(result: dict) -> str:
         numbers = [
             f"{result[name][part][row]:>{width}.4f}" for _, name, part, width in columns
         ]
+        rare = result["optimal_probability"]["mean"][row]
+        if rare < SHOWN:
+            log10 = result["log10_optimal_probability"]["mean"][row]
+            shown = f"{rare:.1e}" if rare >= sys.float_info.min else f"10^{log10:.0f}"
+            numbers[columns.index(BEST)] = f"{shown:>8}"
         lines.append(" ".join([f"{step:>8}", *numbers]).replace("nan", "  -"))
     return "\n".join([*lines, *_notes(result)])
 

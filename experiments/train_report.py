@@ -21,6 +21,7 @@ KEYS = ("success_rates", "policy", "logits", "answer_kernel", "reference_policy"
 MEASURES = (
     "accuracy",
     "optimal_probability",
+    "log10_optimal_probability",
     "entropy",
     "kl_to_base",
     "kl_to_reference",
@@ -110,7 +111,8 @@ def _has_a_best(problem):
 def _measures(problem, log_probs):
     """What is kept of every saved step: means over the questions, and policies.
 
-    `pi_*` is the mean over the questions that have a best pattern, NaN if none has.
+    `pi_*` is the mean over the questions that have a best pattern, NaN if none has; its
+    logarithm is told too, as it may be smaller than floats can say.
     """
     import jax
     import jax.numpy as jnp
@@ -121,9 +123,7 @@ def _measures(problem, log_probs):
         rates = problem.success_rates
         return {
             "accuracy": sim.accuracy(log_probs, rates),
-            "optimal_probability": jnp.exp(
-                sim.log_optimal_probability(log_probs, rates)
-            ),
+            "log_best": sim.log_optimal_probability(log_probs, rates),
             "entropy": sim.entropy(log_probs),
             "kl_to_base": sim.kl(log_probs, problem.log_policy),
             "kl_to_reference": sim.kl(log_probs, problem.log_reference),
@@ -131,9 +131,14 @@ def _measures(problem, log_probs):
         }
 
     rows = jax.vmap(one)(problem, log_probs)
-    means = jax.tree.map(jnp.mean, rows)
-    best = jnp.mean(rows["optimal_probability"], where=_has_a_best(problem))
-    return means | {"optimal_probability": best, "policy": jnp.exp(log_probs)}
+    known, log_best = _has_a_best(problem), rows.pop("log_best")
+    log_sum = jax.nn.logsumexp(jnp.where(known, log_best, -jnp.inf))
+    log_best = log_sum - jnp.log(jnp.sum(known))
+    return jax.tree.map(jnp.mean, rows) | {
+        "optimal_probability": jnp.exp(log_best),
+        "log10_optimal_probability": log_best / np.log(10),
+        "policy": jnp.exp(log_probs),
+    }
 
 
 def _stops(num_steps: int) -> np.ndarray:

@@ -50,6 +50,15 @@ def test_seeds_decide(capsys):
     assert first == again != other
 
 
+def test_a_rare_best_pattern_is_shown_with_its_size(capsys):
+    words = ["train", "--success-rates", "0.9", "0.6", "0.1", *SHORT, "--logits"]
+    for logit, shown in (("-1000", "10^-435"), ("-20", "5.5e-10")):
+        assert cli.main([*words, logit, "0", "1"]) == 0
+        first = capsys.readouterr().out.splitlines()[1].split()
+        # -1000 / log 10 - log10(1 + e) = -434.86, and e^-20 / (1 + e) = 5.5e-10.
+        assert first[4] == shown
+
+
 def test_train_draws_what_it_saw(capsys, tmp_path):
     code = cli.main(["train", *ONE, *SHORT, "--out", str(tmp_path / "new")])
     assert code == 0
