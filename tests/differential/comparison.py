@@ -132,6 +132,8 @@ def _outcome(law, recipe, lane, path, found: Answer):
         still = ("stationary", "unreachable", *["settled"] * bool(law.rule.beta))
         if found.outcome not in still and low > -np.inf:
             yield "outcome", found.outcome, "stationary"
+        if stop is not None and low > -np.inf and found.log_time != np.inf:
+            yield "log time of what never happens", found.log_time, np.inf
     elif found.outcome == "reached":
         if not _between(found.log_time, low, high, recipe.accurate):
             yield "log time of the end", found.log_time, (low, high)
@@ -140,6 +142,9 @@ def _outcome(law, recipe, lane, path, found: Answer):
             yield "log time of the horizon", found.log_time, recipe.log_limit
         if high < recipe.log_limit - recipe.accurate:
             yield "outcome", "horizon", f"reached at {high}"
+        best = law.question.rates.max()
+        if recipe.until == "Accuracy" and lane.level > best and not law.pay.moves:
+            yield "outcome", "horizon", f"unreachable: no rate is above {best}"
     elif found.outcome == "settled":
         left = np.max(np.abs(law.advantages(found.log_pi, mode)))
         if "majority" in recipe.signals or left > 1e-6:
@@ -198,7 +203,9 @@ def _events(law, recipe, lane, path, found: Answer):
         if kind == "first":
             low, high = witness.first_rises(path, value, NEAR)
         else:
-            both = [witness.last_rises(path, value, NEAR, end + x) for x in (-near, near)]
+            both = [
+                witness.last_rises(path, value, NEAR, end + x) for x in (-near, near)
+            ]
             low, high = min(b[0] for b in both), max(b[1] for b in both)
             if low == -np.inf and high < np.inf and log_time == -np.inf:
                 continue
@@ -215,16 +222,12 @@ def differences(recipe: Recipe, seed: int, lanes: int) -> list[Difference]:
     """All that differs in a batch of random lanes."""
     rng = np.random.default_rng([seed, recipes.RECIPES.index(recipe)])
     drawn = [
-        problems.draw(
-            rng, recipe.signals, recipe.until or "", recipes.positive(recipe)
-        )
+        problems.draw(rng, recipe.signals, recipe.until or "", recipes.positive(recipe))
         for _ in range(lanes)
     ]
     solution = recipes.solve(recipe, drawn)
     return [
         Difference(recipe.name, i, lane.family, *what)
         for i, lane in enumerate(drawn)
-        for what in compare(
-            recipe, lane, answer(solution, i, lane.logits > -np.inf)
-        )
+        for what in compare(recipe, lane, answer(solution, i, lane.logits > -np.inf))
     ]

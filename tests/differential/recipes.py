@@ -106,7 +106,9 @@ RECIPES = (
     Recipe("vote", "solve", ("majority",), PLAIN, "Gap", "run", 30.0),
     Recipe("penalty", "solve", ("noisy",), BETA, None, "run", stiff=True),
     Recipe("penalty, moving", "solve", MOVING, BETA, "Accuracy", "levels", 20.0, True),
-    Recipe("data", "solve", ("demonstrations",), PLAIN, "Accuracy", "levels", 8.0, True),
+    Recipe(
+        "data", "solve", ("demonstrations",), PLAIN, "Accuracy", "levels", 8.0, True
+    ),
 )
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 

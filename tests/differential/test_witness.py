@@ -77,7 +77,9 @@ def test_rest_inside_the_simplex_has_no_advantage():
 def test_a_flip_of_the_majority_is_followed():
     kernel = np.array([[0.45, 0.55, 0.0], [0.42, 0.20, 0.38]])
     base = np.log([0.05, 0.95])
-    one = Law(Question(kernel[:, 0], base, base, kernel), Pay({"majority": 1.0}), Rule())
+    one = Law(
+        Question(kernel[:, 0], base, base, kernel), Pay({"majority": 1.0}), Rule()
+    )
     path = witness.follow(one, 12.0, never, stiff=False)
     # P_pi(0) = P_pi(1) where 0.42 + 0.03 x = 0.20 + 0.35 x.
     x = 0.22 / 0.32

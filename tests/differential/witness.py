@@ -191,7 +191,9 @@ def _at_rest(law, log_pi, mode, size) -> bool:
     best = rewards == rewards.max()
     # Under the natural gradient equals share what there is for ever.
     lasting = law.rule.natural and not (law.rule.beta or law.pay.moves)
-    return (best.sum() == 1 or lasting) and np.sum(np.exp(log_pi[~best])) < NOTHING_MOVES
+    return (best.sum() == 1 or lasting) and np.sum(
+        np.exp(log_pi[~best])
+    ) < NOTHING_MOVES
 
 
 # Events on a path.

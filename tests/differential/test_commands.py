@@ -1,0 +1,268 @@
+"""Every line and every number that `run` prints, for random problems."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from experiments import cli
+from tests.differential import comparison, events, problems, recipes, witness
+from tests.differential.equations import Rule
+from tests.differential.recipes import Recipe
+from tests.differential.test_engines import SEED
+
+pytestmark = pytest.mark.slow
+
+LANES, K = 16, 4
+LAST = 800 * float(np.log(10))  # the time limit where none is given
+# Of numbers that are printed with 6 or with 4 digits.
+DIGITS = {"policy": 5e-4, "other": 5e-6}
+PLANS = (
+    (Recipe("gap", "run", ("verifiable",), Rule(), "Gap"), "policy-gradient"),
+    (Recipe("pay", "run", ("confidence",), Rule(), "Accuracy"), "policy-gradient"),
+    (Recipe("noise", "run", ("noisy",), Rule(), "Crossing"), "policy-gradient"),
+    (
+        Recipe(
+            "rest", "run", ("verifiable",), Rule(natural=True), None, log_limit=LAST
+        ),
+        "natural-gradient",
+    ),
+)
+SIGNALS = {"verifiable": "verifiable", "confidence": "fixed-confidence"}
+SIGNALS["noisy"] = "noisy-verifier"
+
+
+def words(lane: problems.Lane, plan: Recipe, update: str) -> list[str]:
+    """The command line of a lane."""
+    (signal,) = plan.signals
+    given = ["run", "--success-rates", *map(repr, lane.rates.tolist())]
+    given += ["--logits", *map(repr, lane.logits.tolist())]
+    given += ["--signal", SIGNALS[signal], "--update", update]
+    if plan.log_limit != LAST:
+        given += ["--max-log10-time", repr(plan.log_limit / float(np.log(10)))]
+    if signal == "confidence":
+        given += ["--confidence", *map(repr, lane.confidence.tolist())]
+    if signal == "noisy":
+        given += ["--false-positive", repr(lane.false_positive)]
+        given += ["--false-negative", repr(lane.false_negative)]
+    until = {"Gap": f"gap={lane.level!r}", "Accuracy": f"accuracy={lane.level!r}"}
+    return [*given, "--until", until.get(plan.until, (plan.until or "rest").lower())]
+
+
+def lanes(plan: Recipe):
+    rng = np.random.default_rng(
+        [SEED, 200, [p.name for p, _ in PLANS].index(plan.name)]
+    )
+    while True:
+        lane = problems.draw(rng, plan.signals, plan.until or "", False)
+        inside = np.flatnonzero(lane.logits > -np.inf)
+        # K places: one shape for all.
+        if len(inside) <= K and 0 < lane.level < 1:
+            rest = np.setdiff1d(np.arange(problems.WIDTH), inside)
+            keep = np.sort(np.concatenate([inside, rest[: K - len(inside)]]))
+            changed = {
+                name: getattr(lane, name)[keep]
+                for name in ("rates", "logits", "kernel", "reference", "confidence")
+            }
+            yield lane._replace(**changed, data=lane.data[keep])
+
+
+def number(text: str) -> float:
+    """A number as `run` prints it, as a logarithm to base 10."""
+    if text in ("from", "0"):
+        return -np.inf
+    if text in ("not", "-"):
+        return np.inf
+    return float(text[3:]) if text.startswith("10^") else float(np.log10(float(text)))
+
+
+class Printed:
+    """The lines of `run`, by label."""
+
+    def __init__(self, text: str):
+        self.lines = {line[:11].strip(): line[11:] for line in text.splitlines()}
+
+    def times(self):
+        """log10 of T0 and of the crossing."""
+        return {
+            "T0": number(self.lines["T0"].split()[0]),
+            "Crossing": number(self.lines["crossing"].split()[0]),
+        }
+
+    def leaders(self):
+        """`(pattern, log10 of the time)` of each."""
+        found = re.findall(r"pattern (\d+) from t = ([^,\s]+)", self.lines["leaders"])
+        return [(int(k), number(t)) for k, t in found]
+
+
+def differences(plan, lane, result, text):
+    """What differs, as `(what, got, right)`: numbers in JSON, then in the text."""
+    law = problems.law(lane, plan.signals, plan.rule)
+    path = comparison.path_of(law, plan, lane)
+    numbers = ("accuracy", "base_accuracy", "peak_accuracy", "entropy", "kl_to_base")
+    missing = [name for name in numbers if result[name] is None]
+    if missing or "nan" in text:
+        yield missing, "NaN", np.exp(path.log_pi[-1])
+        return
+    result = restored(result)
+    inside = lane.logits > -np.inf
+    unit = np.log(10)
+    time = result["log10_time"]
+    answer = comparison.Answer(
+        result["outcome"],
+        time * unit,
+        np.array(result["log_policy"])[inside],
+        np.zeros(0),
+        np.zeros((0, inside.sum())),
+    )
+    wrong = list(comparison._outcome(law, plan, lane, path, answer))
+    yield from wrong
+    if wrong or not len(path.ends):
+        return
+    end, near = min(answer.log_time, plan.log_limit), plan.accurate
+    printed = Printed(text)
+    yield from _numbers(law, path, lane, result, end)
+    for source, near in (("JSON", near), ("text", DIGITS["other"] * 10)):
+        times = {"T0": result["log10_t0"], "Crossing": result["log10_t_cross"]}
+        if source == "text":
+            times = printed.times()
+        for name, value in (("T0", events.t0(law)), ("Crossing", events.crossing(law))):
+            low, high = witness.first_rises(path, value, comparison.NEAR)
+            got = times[name] * unit
+            if got == np.inf and high < end - near:
+                yield f"{name} in {source}", "never", high
+            elif got < np.inf and not low - near <= got <= min(high, end) + near:
+                yield f"{name} in {source}", got, (low, high)
+        found = [(p["pattern"], p["log10_from"]) for p in result["plateaus"]]
+        if source == "text":
+            found = printed.leaders()
+        yield from _leaders(law, path, lane, found, end, near, source)
+    yield from _text(printed, result)
+
+
+def _numbers(law, path, lane, result, end):
+    """Numbers of the JSON object that are no times of first events."""
+    final = path.policy(end)
+    pi, base = np.exp(final), np.exp(law.question.log_policy)
+    rates, shift = law.question.rates, final - law.question.log_policy
+    optimal, before = events.log_optimal(law), end - 1e-6
+    lowest = -witness.largest(path, lambda log_pi: -optimal(log_pi), end)
+    peak = witness.largest(path, events.accuracy_of(law), before)
+    later = witness.largest(path, events.accuracy_of(law), end + 1e-6)
+    # At a hand-over no time is sharp: what the policy gives is checked by itself.
+    pi = np.exp(np.array(result["log_policy"])[lane.logits > -np.inf])
+    entropy = -np.sum(pi * np.log(np.maximum(pi, 1e-300)))
+    shift = np.log(np.maximum(pi, 1e-300)) - law.question.log_policy
+    for name, right in (
+        ("base_accuracy", base @ rates),
+        ("accuracy", pi @ rates),
+        ("entropy", entropy),
+        ("kl_to_base", pi @ shift),
+    ):
+        if abs(result[name] - right) > 1e-8 * (1 + abs(right)):
+            yield name, result[name], right
+    if not peak - 1e-8 <= result["peak_accuracy"] <= later + 1e-8:
+        yield "peak_accuracy", result["peak_accuracy"], (peak, later)
+    got = np.log(max(result["min_optimal_probability"], 1e-300))
+    if abs(got - max(lowest, -690)) > 1e-5 and end < path.log_t[-1]:
+        yield "min_optimal_probability", got, lowest
+    below = result["log10_t_below_base"] * np.log(10)
+    value = events.below_base(law)
+    low, high = np.inf, -np.inf
+    for moved in (-1e-6, 1e-6):
+        found = witness.last_rises(path, value, comparison.NEAR, end + moved)
+        low, high = min(low, found[0]), max(high, found[1])
+    if not low - 1e-6 <= below <= high + 1e-6 and not (np.isinf(low) and low < 0):
+        yield "log10_t_below_base", below, (low, high)
+
+
+def _leaders(law, path, lane, found, end, near, source):
+    """Who leads, from when on: each listed one leads, each that leads is listed."""
+    places = np.flatnonzero(lane.logits > -np.inf)
+    unit, listed = np.log(10), dict(found)
+    for pattern, place in enumerate(places):
+        value = events.leads(law, pattern)
+        low, high = witness.first_rises(path, value, comparison.NEAR)
+        got = listed.get(int(place), np.inf) * unit
+        if got == np.inf and high < end - near:
+            yield f"leaders in {source}", found, f"pattern {place} from {high / unit}"
+        elif got < np.inf and not low - near <= got <= min(high, end) + near:
+            right = f"pattern {place} from {low / unit} to {high / unit}"
+            yield f"leaders in {source}", found, right
+    order = [time for _, time in found]
+    if order != sorted(order) or not set(listed) <= set(places.tolist()):
+        yield f"leaders in {source}", found, "in order of time, of the support"
+
+
+def _text(printed, result):
+    """The other lines against the JSON object."""
+    lines = printed.lines
+    given = {
+        "outcome": (lines["outcome"].split(":")[0], result["outcome"]),
+        "policy": (lines["policy"].split()[0], f"{result['policy'][0]:.4g}"),
+    }
+    numbers = re.findall(r"\d[-+0-9.e]*", lines["accuracy"])
+    for name, text in zip(
+        ("base_accuracy", "accuracy", "peak_accuracy"), numbers, strict=True
+    ):
+        given[name] = (text, f"{result[name]:.6g}")
+    if result["time"] is not None:
+        given["time"] = (lines["time"].split()[0], f"{result['time']:.6g}")
+    for name, (got, right) in given.items():
+        if got != right:
+            yield f"{name} in the text", got, right
+
+
+def restored(result: dict) -> dict:
+    """The JSON object with the infinities that JSON has not."""
+    start = set(result["from_the_start"])
+    for name in ("t0", "t_cross", "t_below_base"):
+        if result[f"log10_{name}"] is None:
+            result[f"log10_{name}"] = -np.inf if name in start else np.inf
+    if result["log10_time"] is None:
+        result["log10_time"] = -np.inf if result["time"] == 0 else np.inf
+    for plateau in result["plateaus"]:
+        if plateau["log10_from"] is None:
+            plateau["log10_from"] = -np.inf if plateau["from"] == 0 else np.nan
+    result["log_policy"] = [
+        -np.inf if x is None and p == 0 else x
+        for x, p in zip(result["log_policy"], result["policy"], strict=True)
+    ]
+    return result
+
+
+def run(capsys, tmp_path, given):
+    """Exit code, JSON object and text of a command."""
+    file = tmp_path / "run.json"
+    code = cli.main([*given, "--json", str(file)])
+    out = capsys.readouterr()
+    if code == 2:
+        return code, None, out.err
+    return code, json.loads(file.read_text()), out.out
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    "plan, update", PLANS, ids=lambda part: getattr(part, "name", "")
+)
+def test_run_prints_what_the_witness_finds(plan, update, capsys, tmp_path):
+    found = []
+    for i, lane in zip(range(LANES), lanes(plan), strict=False):
+        given = words(lane, plan, update)
+        code, result, text = run(capsys, tmp_path, given)
+        if code == 2:
+            law = problems.law(lane, plan.signals, plan.rule)
+            path = comparison.path_of(law, plan, lane)
+            value = comparison.until_value(law, plan, lane)
+            never = value is not None and np.isinf(
+                witness.first_rises(path, value, comparison.NEAR)[1]
+            )
+            if not never or "never" not in text or text.count("\n") != 1:
+                found.append((i, " ".join(given), text))
+            continue
+        found += [
+            (i, " ".join(given), *what)
+            for what in differences(plan, lane, result, text)
+        ]
+    assert not found, "\n".join(map(str, found))
