@@ -6,6 +6,7 @@ tells for all of them how near is too near to decide.
 """
 
 import numpy as np
+
 from tests.differential.equations import Law, log_sum
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from experiments import cli
-from tests.differential import comparison, events, problems, recipes, witness
+from tests.differential import comparison, events, problems, witness
 from tests.differential.equations import Rule
 from tests.differential.recipes import Recipe
 from tests.differential.test_engines import SEED
 
 pytestmark = pytest.mark.slow
 
-LANES, K = 16, 4
-LAST = 800 * float(np.log(10))  # the time limit where none is given
+LANES, K, UNIT = 16, 4, float(np.log(10))
+LAST = 800 * UNIT  # the time limit where none is given
 # Of numbers that are printed with 6 or with 4 digits.
 DIGITS = {"policy": 5e-4, "other": 5e-6}
 PLANS = (
@@ -40,7 +40,7 @@ def words(lane: problems.Lane, plan: Recipe, update: str) -> list[str]:
     given += ["--logits", *map(repr, lane.logits.tolist())]
     given += ["--signal", SIGNALS[signal], "--update", update]
     if plan.log_limit != LAST:
-        given += ["--max-log10-time", repr(plan.log_limit / float(np.log(10)))]
+        given += ["--max-log10-time", repr(plan.log_limit / UNIT)]
     if signal == "confidence":
         given += ["--confidence", *map(repr, lane.confidence.tolist())]
     if signal == "noisy":
@@ -107,7 +107,7 @@ def differences(plan, lane, result, text):
         return
     result = restored(result)
     inside = lane.logits > -np.inf
-    unit = np.log(10)
+    unit = UNIT
     time = result["log10_time"]
     answer = comparison.Answer(
         result["outcome"],
@@ -120,10 +120,10 @@ def differences(plan, lane, result, text):
     yield from wrong
     if wrong or not len(path.ends):
         return
-    end, near = min(answer.log_time, plan.log_limit), plan.accurate
+    end = min(answer.log_time, plan.log_limit)
     printed = Printed(text)
     yield from _numbers(law, path, lane, result, end)
-    for source, near in (("JSON", near), ("text", DIGITS["other"] * 10)):
+    for source, near in (("JSON", plan.accurate), ("text", DIGITS["other"] * 10)):
         times = {"T0": result["log10_t0"], "Crossing": result["log10_t_cross"]}
         if source == "text":
             times = printed.times()
@@ -143,44 +143,64 @@ def differences(plan, lane, result, text):
 
 def _numbers(law, path, lane, result, end):
     """Numbers of the JSON object that are no times of first events."""
-    final = path.policy(end)
-    pi, base = np.exp(final), np.exp(law.question.log_policy)
-    rates, shift = law.question.rates, final - law.question.log_policy
-    optimal, before = events.log_optimal(law), end - 1e-6
-    lowest = -witness.largest(path, lambda log_pi: -optimal(log_pi), end)
-    peak = witness.largest(path, events.accuracy_of(law), before)
-    later = witness.largest(path, events.accuracy_of(law), end + 1e-6)
-    # At a hand-over no time is sharp: what the policy gives is checked by itself.
-    pi = np.exp(np.array(result["log_policy"])[lane.logits > -np.inf])
-    entropy = -np.sum(pi * np.log(np.maximum(pi, 1e-300)))
-    shift = np.log(np.maximum(pi, 1e-300)) - law.question.log_policy
-    for name, right in (
-        ("base_accuracy", base @ rates),
-        ("accuracy", pi @ rates),
-        ("entropy", entropy),
-        ("kl_to_base", pi @ shift),
-    ):
-        if abs(result[name] - right) > 1e-8 * (1 + abs(right)):
-            yield name, result[name], right
-    if not peak - 1e-8 <= result["peak_accuracy"] <= later + 1e-8:
-        yield "peak_accuracy", result["peak_accuracy"], (peak, later)
-    got = np.log(max(result["min_optimal_probability"], 1e-300))
-    if abs(got - max(lowest, -690)) > 1e-5 and end < path.log_t[-1]:
-        yield "min_optimal_probability", got, lowest
-    below = result["log10_t_below_base"] * np.log(10)
+    base, rates = law.question.log_policy, law.question.rates
+    log_pi = np.array(result["log_policy"])[lane.logits > -np.inf]
+    # That this policy is on the path at this time is compared before.
+    pi, shift = np.exp(log_pi), np.maximum(log_pi, -690) - base
+    equal = {
+        "base_accuracy": np.exp(base) @ rates,
+        "accuracy": pi @ rates,
+        "entropy": -pi @ np.maximum(log_pi, -690),
+        "kl_to_base": pi @ shift,
+    }
+    bands = {name: (right, right) for name, right in equal.items()}
+    optimal, ends = events.log_optimal(law), (end - 1e-6, end + 1e-6)
+    dips = [witness.largest(path, lambda log_pi: -optimal(log_pi), e) for e in ends]
+    bands["peak_accuracy"] = [
+        witness.largest(path, events.accuracy_of(law), e) for e in ends
+    ]
+    bands["min_optimal_probability"] = [np.exp(-dip) for dip in dips[::-1]]
+    if "log10_min_optimal_probability" in result:
+        bands["log10_min_optimal_probability"] = [-dip / UNIT for dip in dips[::-1]]
+    for name, (low, high) in bands.items():
+        margin = 1e-7 * (1 + abs(high))
+        if not low - margin <= result[name] <= high + margin:
+            yield name, result[name], (low, high)
+    below = result["log10_t_below_base"] * UNIT
     value = events.below_base(law)
-    low, high = np.inf, -np.inf
-    for moved in (-1e-6, 1e-6):
-        found = witness.last_rises(path, value, comparison.NEAR, end + moved)
-        low, high = min(low, found[0]), max(high, found[1])
-    if not low - 1e-6 <= below <= high + 1e-6 and not (np.isinf(low) and low < 0):
+    found = [witness.last_rises(path, value, comparison.NEAR, e) for e in ends]
+    low, high = min(f[0] for f in found), max(f[1] for f in found)
+    if not low - 1e-6 <= below <= high + 1e-6:
         yield "log10_t_below_base", below, (low, high)
+    yield from _twice(result, rates, lane)
+
+
+def _twice(result, rates, lane):
+    """What the JSON object says in two ways."""
+    for name in ("time", "t0", "t_cross", "t_below_base"):
+        log10, time = result[f"log10_{name}"], result[name]
+        if time is not None and abs(10**log10 - time) > 1e-9 * time:
+            yield name, time, 10**log10
+        if time is None and log10 < 307:
+            yield name, time, 10**log10
+    if not np.allclose(result["policy"], np.exp(result["log_policy"]), atol=1e-12):
+        yield "policy", result["policy"], np.exp(result["log_policy"])
+    plateaus = result["plateaus"]
+    after = [p["from"] for p in plateaus[1:]] + [result["time"]]
+    log_after = [p["log10_from"] for p in plateaus[1:]] + [result["log10_time"]]
+    for plateau, time, log10 in zip(plateaus, after, log_after, strict=True):
+        right = (lane.rates[plateau["pattern"]], time, log10)
+        found = [plateau[name] for name in ("success_rate", "to", "log10_to")]
+        if plateau is plateaus[-1] and not np.isfinite(result["log10_time"]):
+            right, found = right[:1], found[:1]  # the limit, if it never comes
+        if not np.array_equal(np.array(found, float), np.array(right, float)):
+            yield "a plateau", found, right
 
 
 def _leaders(law, path, lane, found, end, near, source):
     """Who leads, from when on: each listed one leads, each that leads is listed."""
     places = np.flatnonzero(lane.logits > -np.inf)
-    unit, listed = np.log(10), dict(found)
+    unit, listed = UNIT, dict(found)
     for pattern, place in enumerate(places):
         value = events.leads(law, pattern)
         low, high = witness.first_rises(path, value, comparison.NEAR)
@@ -207,6 +227,9 @@ def _text(printed, result):
         ("base_accuracy", "accuracy", "peak_accuracy"), numbers, strict=True
     ):
         given[name] = (text, f"{result[name]:.6g}")
+    lowest = result["min_optimal_probability"]
+    if lowest > 0:
+        given["lowest pi*"] = (lines["lowest pi*"].split()[0], f"{lowest:.6g}")
     if result["time"] is not None:
         given["time"] = (lines["time"].split()[0], f"{result['time']:.6g}")
     for name, (got, right) in given.items():

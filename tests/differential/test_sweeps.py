@@ -57,6 +57,13 @@ def columns(text):
     return solving.unit_columns(sweep, unit)
 
 
+def until(law, goal, log_limit):
+    """The path until a goal is surely met."""
+    return witness.follow(
+        law, log_limit, lambda log_t, log_pi: (goal(log_pi) > 1e-5).any(), False
+    )
+
+
 def moment(path, value, end):
     """log10 of the time of a first event before the end, or inf."""
     low, high = witness.first_rises(path, value, NEAR)
@@ -67,9 +74,7 @@ def expected(best, over, level):
     """Every observable of a cell, from the witness."""
     one = law(best, over)
     goal = events.gap(one, level)
-    path = witness.follow(
-        one, 40.0, lambda t, log_pi: (goal(log_pi) > 1e-5).any(), False
-    )
+    path = until(one, goal, 40.0)
     end = np.mean(witness.first_rises(path, goal, 1e-10))
     final, base, rates = path.policy(end), one.question.log_policy, one.question.rates
     pi = np.exp(final)
@@ -151,9 +156,7 @@ def test_goals_that_hold_are_met_or_are_never_met_have_their_times():
     ):
         one = law(0.01, over)
         goal = events.accuracy(one, level)
-        path = witness.follow(
-            one, 60.0, lambda t, log_pi: (goal(log_pi) > 1e-5).any(), False
-        )
+        path = until(one, goal, 60.0)
         right = np.mean(witness.first_rises(path, goal, 1e-10)) / UNIT
         got = found["log10_total_time"][place]
         np.testing.assert_allclose(got, right, rtol=1e-6, err_msg=f"{over} {level}")
