@@ -3,12 +3,11 @@
 What is printed is read off the source: every event class, every observable of sweeps,
 every text with values in it, every key of a JSON object. Each is registered here with
 the test that compares it with a value found another way (a closed form, `theory`, an
-integration in SciPy, plain NumPy). Something new that is printed fails here until it
-has one.
+integration in SciPy, plain NumPy, a count in the stored arrays). Something new that is
+printed fails here until it has one.
 """
 
 import ast
-import functools
 import json
 from pathlib import Path
 
@@ -18,69 +17,206 @@ import experiments
 import simulator as sim
 from experiments import cli
 from experiments.sweeps import observables
+from tests.experiments.sweeps import small
 
 TESTS = Path(__file__).parent
 SOURCE = Path(experiments.__file__).parent
 
-ENGINES = "differential/test_engines.py::test_an_engine_agrees_with_an_independent_integration"
+ENGINES = "differential/test_engines.py::"
+ENGINES += "test_an_engine_agrees_with_an_independent_integration"
 RUN = "differential/test_commands.py::test_run_prints_what_the_witness_finds"
+NEVER = "simulator/test_succession.py::test_run_says_never_in_one_line"
 CELLS = "differential/test_sweeps.py::test_every_observable_is_what_the_witness_finds"
-GOALS = (
-    "differential/test_sweeps.py::"
-    "test_goals_that_hold_are_met_or_are_never_met_have_their_times"
-)
-REPORT = (
-    "experiments/test_train_report.py::"
-    "test_every_number_of_the_object_is_that_of_the_policies"
-)
-TABLE = (
-    "experiments/test_train_report.py::"
-    "test_every_column_of_the_table_is_that_of_the_policies"
-)
-CONTRACT = "experiments/test_cli.py::test_run_prints_the_contract_as_json"
-COUNTS = "differential/test_sweeps.py::test_what_a_sweep_says_is_what_its_store_holds"
-UNRESOLVED = (
-    "experiments/sweeps/test_sweep_command.py::"
-    "test_unresolved_runs_are_said_and_done_again"
-)
-SHARDS = "experiments/sweeps/test_sweep_command.py::test_json_and_shards"
-DAMAGE = "experiments/sweeps/test_sweep_command.py::test_check_and_repair"
-CELL = (
-    "experiments/sweeps/test_sweep_command.py::test_a_cell_alone_gives_the_same_number"
-)
+STORE = "differential/test_sweeps.py::test_what_a_sweep_says_is_what_its_store_holds"
+REPORT = "experiments/test_train_report.py::"
+OBJECT = REPORT + "test_every_number_of_the_object_is_that_of_the_policies"
+TABLE = REPORT + "test_every_column_of_the_table_is_that_of_the_policies"
+SWEEP = "experiments/sweeps/test_sweep_command.py::"
+SOLVING = "experiments/sweeps/test_solving.py::"
+OUTCOME = SOLVING + "test_runs_that_fail_are_counted_and_leave_no_number"
+CELL = SWEEP + "test_a_cell_alone_gives_the_same_number"
+FORMAT = ""  # a part of another text, or a file name: no number of its own
 
 EVENTS = {
-    "T0": ENGINES,
-    "Crossing": ENGINES,
-    "LowestOptimalProbability": ENGINES,
-    "PeakAccuracy": ENGINES,
-    "BelowBase": ENGINES,
-    "Leads": ENGINES,
-    "Gap": ENGINES,
-    "Accuracy": ENGINES,
-    "OptimalProbability": ENGINES,
-    "SuboptimalMass": ENGINES,
+    name: ENGINES
+    for name in (
+        "T0",
+        "Crossing",
+        "LowestOptimalProbability",
+        "PeakAccuracy",
+        "BelowBase",
+        "Leads",
+        "Gap",
+        "Accuracy",
+        "OptimalProbability",
+        "SuboptimalMass",
+    )
 }
-OBSERVABLES = {name: CELLS for name in ()}
+OBSERVABLES = {
+    name: CELLS
+    for name in (
+        "log10_time",
+        "log10_total_time",
+        "accuracy",
+        "base_accuracy",
+        "gain",
+        "optimal_probability",
+        "entropy",
+        "base_entropy",
+        "kl_to_base",
+        "log10_t0",
+        "log10_crossing",
+        "peak_accuracy",
+        "peak_gain",
+        "log10_peak_time",
+        "log10_below_base",
+        "lowest_optimal_probability",
+        "num_steps",
+    )
+}
+RUN_KEYS = {
+    name: RUN
+    for name in (
+        "outcome",
+        "advice",
+        "time",
+        "log10_time",
+        "accuracy",
+        "policy",
+        "log_policy",
+        "base_accuracy",
+        "t0",
+        "t_cross",
+        "log10_t0",
+        "log10_t_cross",
+        "t_below_base",
+        "log10_t_below_base",
+        "from_the_start",
+        "min_optimal_probability",
+        "peak_accuracy",
+        "plateaus",
+        "entropy",
+        "kl_to_base",
+        "method",
+    )
+} | {"num_steps": CELLS}
+PLATEAU_KEYS = {
+    name: RUN
+    for name in ("pattern", "success_rate", "from", "to", "log10_from", "log10_to")
+}
+TRAIN_KEYS = {
+    name: OBJECT
+    for name in (
+        "seeds",
+        "questions",
+        "outcomes",
+        "lost",
+        "steps",
+        "accuracy",
+        "optimal_probability",
+        "entropy",
+        "kl_to_base",
+        "pass_at_8",
+        "final_policy",
+        "by_seed",
+    )
+} | {
+    "stamp": "experiments/test_train.py::test_train_prints_the_contract_as_json",
+    "recipe": "experiments/test_train.py::test_train_prints_the_contract_as_json",
+    "advice": "experiments/test_train.py::test_divergence_is_said_with_advice",
+    "method": "experiments/test_train.py::test_train_prints_the_contract_as_json",
+}
+SWEEP_KEYS = {
+    name: STORE
+    for name in (
+        "store",
+        "cells",
+        "missing",
+        "runs",
+        "outcomes",
+        "unresolved",
+    )
+} | {"advice": SWEEP + "test_unresolved_runs_are_said_and_done_again"}
+
+# Texts with values in them, as in the source, by module.
+TEXTS = {
+    "run.py": {
+        "outcome    {}: {}": RUN,
+        "time       {}  (10^{})": RUN,
+        "accuracy   {} -> {}, peak {}": RUN,
+        "policy     {}{}": RUN,
+        "T0         {}  (accuracy passes the second-best rate)": RUN,
+        "crossing   {}  (best pattern becomes the most likely)": RUN,
+        "lowest pi* {}": RUN,
+        "leaders    {}": RUN,
+        "pattern {} from t = {}": RUN,
+        "10^{}": "experiments/test_cli.py::test_run_prints_the_contract_as_json",
+        "log10_{}": FORMAT,
+        "{}": FORMAT,
+        "  {} {}": FORMAT,
+        "--until {} is never reached: no pattern of the base model is right more often "
+        "than {}.": RUN,
+    },
+    "train.py": {
+        "{} {} {} {} {} {} {} {}": TABLE,
+        "{} {}": TABLE,
+        "{} seeds: {}; the best pattern is lost in {} %": TABLE,
+        "{}: {}": "experiments/test_train.py::test_divergence_is_said_with_advice",
+        "{}": FORMAT,
+        "{} [{}]": FORMAT,
+        "  {} {}": FORMAT,
+    },
+    "sweeps/command.py": {
+        "cells      {}, {} not stored yet": STORE,
+        "outcomes   {}": STORE,
+        'load       xarray.open_zarr("{}")': STORE,
+        "           {}: {}": SWEEP + "test_unresolved_runs_are_said_and_done_again",
+        "the rest is for the other shards of {}": SWEEP + "test_json_and_shards",
+        "{} runs failed (stored as NaN): pattern-selection sweep {} --redo-unresolved "
+        "--max-steps N computes just those again": STORE,
+        "{} cells computed again": SWEEP
+        + "test_unresolved_runs_are_said_and_done_again",
+        "{} of {} units are stored in {}; the same command goes on.": SWEEP
+        + "test_real_processes_killed_and_interrupted_go_on",
+        "{} of {} units are not stored yet: the command without --check computes them": (
+            SWEEP + "test_a_check_writes_nothing"
+        ),
+        "unit {} [{}]: {}": SWEEP + "test_check_and_repair",
+        "coordinate {}": SWEEP + "test_check_and_repair",
+        "{} is damaged": SWEEP + "test_check_and_repair",
+        "{}:{}": FORMAT,
+        "{} {}": FORMAT,
+        "{}.zarr": FORMAT,
+    },
+    "sweeps/one_cell.py": {
+        "{} = {}": CELL,
+        "{} {}": CELL,
+        "{} <<'END'\n{}END": SWEEP + "test_a_sampled_cell_alone_gives_the_same_number",
+        "# What is stored is of {}: numbers may differ.": SWEEP
+        + "test_a_mixed_store_is_looked_at_with_mix",
+        "{}={}": FORMAT,
+        "{}": FORMAT,
+    },
+    "phase_diagram.py": {
+        "{}.svg": FORMAT,
+        "{}.zarr": FORMAT,
+    },
+}
 
 
-def concrete(kind: type) -> set[type]:
-    """All final classes below one, of the package itself."""
-    below = {child for k in kind.__subclasses__() for child in {k, *concrete(k)}}
-    return {
-        k
-        for k in below
-        if k.__module__.startswith("simulator.")
-        and not k.__name__.startswith("Abstract")
-    }
+def final_classes(kind: type) -> set[type]:
+    """All classes of `simulator` below one that are no base class."""
+    below = [child for k in kind.__subclasses__() for child in (k, *final_classes(k))]
+    ours = (k for k in below if k.__module__.startswith("simulator."))
+    return {k for k in ours if not k.__name__.startswith("Abstract")}
 
 
-def texts(path: str) -> list[str]:
+def texts(path: str) -> set[str]:
     """Every text with values in it that a module makes, `{}` for a value.
 
     Errors (in `raise`) and help (`add_arguments`) are left out.
     """
-    found: list[str] = []
+    found: set[str] = set()
 
     def walk(node: ast.AST) -> None:
         if isinstance(node, ast.Raise):
@@ -88,13 +224,76 @@ def texts(path: str) -> list[str]:
         if isinstance(node, ast.FunctionDef) and node.name == "add_arguments":
             return
         if isinstance(node, ast.JoinedStr):
-            parts = (
-                p.value if isinstance(p, ast.Constant) else "{}" for p in node.values
-            )
-            found.append("".join(map(str, parts)))
+            parts = (getattr(part, "value", "") for part in node.values)
+            texts = (p if isinstance(p, str) else "{}" for p in parts)
+            found.add("".join(texts))
             return
         for child in ast.iter_child_nodes(node):
             walk(child)
 
     walk(ast.parse((SOURCE / path).read_text(encoding="utf-8")))
     return found
+
+
+def printed(capsys, *words: str) -> dict:
+    """The JSON object of a command."""
+    assert cli.main([*words, "--json", "-"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+ONE = "--success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25".split()
+
+
+def test_every_event_has_a_witness():
+    assert {k.__name__ for k in final_classes(sim.AbstractEvent)} == set(EVENTS)
+
+
+def test_every_observable_of_a_sweep_has_a_witness():
+    assert set(observables.TABLE) == set(OBSERVABLES)
+
+
+@pytest.mark.parametrize("path", TEXTS)
+def test_every_text_with_a_value_in_it_has_a_witness(path):
+    assert texts(path) == set(TEXTS[path])
+
+
+def test_every_key_of_run_has_a_witness(capsys):
+    result = printed(capsys, "run", *ONE)
+    assert set(result) == set(RUN_KEYS)
+    assert set(result["plateaus"][0]) == set(PLATEAU_KEYS)
+
+
+def test_every_key_of_train_has_a_witness(capsys):
+    words = ["train", *ONE, "--recipe", "rloo", "--steps", "20", "--seeds", "8"]
+    assert set(printed(capsys, *words)) == set(TRAIN_KEYS)
+
+
+def test_every_key_of_a_sweep_has_a_witness(capsys, tmp_path):
+    file = tmp_path / "small.toml"
+    file.write_text(small.TEXT)
+    assert set(printed(capsys, "sweep", str(file))) == set(SWEEP_KEYS)
+
+
+def registered() -> list[str]:
+    """Every test that is named above."""
+    tables = (EVENTS, OBSERVABLES, RUN_KEYS, PLATEAU_KEYS, TRAIN_KEYS, SWEEP_KEYS)
+    named = {test for table in (*tables, *TEXTS.values()) for test in table.values()}
+    return sorted(named - {FORMAT})
+
+
+@pytest.mark.parametrize("test", registered())
+def test_what_is_registered_is_a_test_that_compares(test):
+    path, _, name = test.partition("::")
+    assert Path(path).name.startswith("test_") and name.startswith("test_")
+    tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
+    (found,) = [n for n in tree.body if getattr(n, "name", "") == name]
+    assert isinstance(found, ast.FunctionDef)
+    marks = [ast.unparse(mark) for mark in found.decorator_list]
+    assert not any("skip" in mark or "xfail" in mark for mark in marks)
+    asserts = [
+        n
+        for n in ast.walk(found)
+        if isinstance(n, ast.Assert)
+        or (isinstance(n, ast.Call) and "assert_" in ast.unparse(n.func))
+    ]
+    assert asserts

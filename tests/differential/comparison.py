@@ -117,7 +117,7 @@ def compare(recipe: Recipe, lane: Lane, found: Answer):
 
 def _outcome(law, recipe, lane, path, found: Answer):
     """Why the run ended, when, and where."""
-    stop = until_value(law, recipe, lane)
+    stop, best = until_value(law, recipe, lane), law.question.rates.max()
     low, high = np.inf, np.inf
     if stop is not None:
         low, high = witness.first_rises(path, stop, NEAR)
@@ -142,7 +142,6 @@ def _outcome(law, recipe, lane, path, found: Answer):
             yield "log time of the horizon", found.log_time, recipe.log_limit
         if high < recipe.log_limit - recipe.accurate:
             yield "outcome", "horizon", f"reached at {high}"
-        best = law.question.rates.max()
         if recipe.until == "Accuracy" and lane.level > best and not law.pay.moves:
             yield "outcome", "horizon", f"unreachable: no rate is above {best}"
     elif found.outcome == "settled":
@@ -152,7 +151,9 @@ def _outcome(law, recipe, lane, path, found: Answer):
         if high < found.log_time - recipe.accurate:
             yield "outcome", "settled", f"reached at {high}"
     elif found.outcome == "unreachable":
-        if law.pay.moves or stop is None or high < np.inf:
+        known = not law.pay.moves
+        known = known or (recipe.until == "Accuracy" and lane.level >= best)
+        if not known or stop is None or high < np.inf:
             yield "outcome", "unreachable", f"reached at {high}"
         if found.log_time != np.inf:
             yield "log time of what never happens", found.log_time, np.inf

@@ -1,14 +1,18 @@
 """Every observable of a sweep against the witness, cell by cell."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
+import xarray
 
 import simulator as sim
+from experiments import cli
 from experiments.sweeps import grid, observables, solving
 from tests.differential import events, witness
 from tests.differential.equations import Law, Pay, Question, Rule
+from tests.experiments.sweeps import small
 from tests.experiments.sweeps.small import read
 
 RECORD = [*observables.TABLE, "pass_at_4"]
@@ -180,3 +184,34 @@ def test_a_goal_that_holds_where_nothing_moves(signal):
     )
     for name in ("log10_time", "log10_total_time"):
         np.testing.assert_array_equal(found[name], [-np.inf, -np.inf, np.inf])
+
+
+def test_what_a_sweep_says_is_what_its_store_holds(tmp_path, capsys):
+    """Some cells fail, some are not there: counted in the arrays themselves."""
+    file = tmp_path / "some.toml"
+    file.write_text("max_steps = 1\n" + small.TEXT)
+    target = tmp_path / "some.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "LANES", 10)
+        words = ["sweep", str(file), "--shard", "1/2", "--json", str(target)]
+        assert cli.main(words) == 1
+    lines = capsys.readouterr().out.splitlines()
+    store = xarray.open_zarr(file.with_suffix(".zarr")).load()
+    codes, total = store.outcome.values, store.log10_t0.size
+    names = np.array(store.outcome.attrs["flag_meanings"])
+    there = np.isin(codes, store.outcome.attrs["flag_values"])
+    kinds, numbers = np.unique(codes[there], return_counts=True)
+    right = dict(zip(names[kinds].tolist(), numbers.tolist(), strict=True))
+    failed = right["max_steps"]
+    assert 0 < failed < there.sum() < total
+    assert np.isnan(store.log10_t0.values[there]).sum() == failed
+    assert lines[0] == f"cells      {total}, {total - there.sum()} not stored yet"
+    said = dict(word.rsplit(" ", 1) for word in lines[1][11:].split(", "))
+    assert {name: int(number) for name, number in said.items()} == right
+    assert str(file.with_suffix(".zarr")) in lines[2]
+    assert any(line.startswith(f"{failed} runs failed") for line in lines)
+    result = json.loads(target.read_text())
+    assert result["outcomes"] == right and result["unresolved"] == failed
+    assert result["cells"] == result["runs"] == total
+    assert result["missing"] == total - there.sum()
+    assert result["store"] == str(file.with_suffix(".zarr"))
