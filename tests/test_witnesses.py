@@ -25,17 +25,17 @@ SOURCE = Path(experiments.__file__).parent
 ENGINES = "differential/test_engines.py::"
 ENGINES += "test_an_engine_agrees_with_an_independent_integration"
 RUN = "differential/test_commands.py::test_run_prints_what_the_witness_finds"
-NEVER = "simulator/test_succession.py::test_run_says_never_in_one_line"
 CELLS = "differential/test_sweeps.py::test_every_observable_is_what_the_witness_finds"
 STORE = "differential/test_sweeps.py::test_what_a_sweep_says_is_what_its_store_holds"
 REPORT = "experiments/test_train_report.py::"
 OBJECT = REPORT + "test_every_number_of_the_object_is_that_of_the_policies"
 TABLE = REPORT + "test_every_column_of_the_table_is_that_of_the_policies"
+ROLLOUTS = "simulator/rollouts/test_train.py::"
 SWEEP = "experiments/sweeps/test_sweep_command.py::"
 SOLVING = "experiments/sweeps/test_solving.py::"
 OUTCOME = SOLVING + "test_runs_that_fail_are_counted_and_leave_no_number"
 CELL = SWEEP + "test_a_cell_alone_gives_the_same_number"
-FORMAT = ""  # a part of another text, or a file name: no number of its own
+FORMAT = ""  # a part of another text, a name or advice: no number of its own
 
 EVENTS = {
     name: ENGINES
@@ -58,9 +58,11 @@ OBSERVABLES = {
         "log10_time",
         "log10_total_time",
         "accuracy",
+        "log10_accuracy",
         "base_accuracy",
         "gain",
         "optimal_probability",
+        "log10_optimal_probability",
         "entropy",
         "base_entropy",
         "kl_to_base",
@@ -71,6 +73,7 @@ OBSERVABLES = {
         "log10_peak_time",
         "log10_below_base",
         "lowest_optimal_probability",
+        "log10_lowest_optimal_probability",
         "num_steps",
     )
 }
@@ -78,13 +81,14 @@ RUN_KEYS = {
     name: RUN
     for name in (
         "outcome",
-        "advice",
         "time",
         "log10_time",
         "accuracy",
+        "log10_accuracy",
         "policy",
         "log_policy",
         "base_accuracy",
+        "log10_base_accuracy",
         "t0",
         "t_cross",
         "log10_t0",
@@ -93,13 +97,18 @@ RUN_KEYS = {
         "log10_t_below_base",
         "from_the_start",
         "min_optimal_probability",
+        "log10_min_optimal_probability",
         "peak_accuracy",
+        "log10_peak_accuracy",
         "plateaus",
         "entropy",
         "kl_to_base",
-        "method",
     )
-} | {"num_steps": CELLS}
+} | {
+    "num_steps": CELLS,
+    "method": "simulator/test_exact.py::test_the_engine_is_chosen_by_what_is_known",
+    "advice": FORMAT,
+}
 PLATEAU_KEYS = {
     name: RUN
     for name in ("pattern", "success_rate", "from", "to", "log10_from", "log10_to")
@@ -116,6 +125,8 @@ TRAIN_KEYS = {
         "optimal_probability",
         "entropy",
         "kl_to_base",
+        "kl_to_reference",
+        "questions_without_best",
         "pass_at_8",
         "final_policy",
         "by_seed",
@@ -124,7 +135,8 @@ TRAIN_KEYS = {
     "stamp": "experiments/test_train.py::test_train_prints_the_contract_as_json",
     "recipe": "experiments/test_train.py::test_train_prints_the_contract_as_json",
     "advice": "experiments/test_train.py::test_divergence_is_said_with_advice",
-    "method": "experiments/test_train.py::test_train_prints_the_contract_as_json",
+    "method": FORMAT,
+    "groups": ROLLOUTS + "test_a_replaced_group_is_of_any_question",
 }
 SWEEP_KEYS = {
     name: STORE
@@ -142,7 +154,8 @@ SWEEP_KEYS = {
 TEXTS = {
     "run.py": {
         "outcome    {}: {}": RUN,
-        "time       {}  (10^{})": RUN,
+        "time       {}": RUN,
+        "  (10^{})": RUN,
         "accuracy   {} -> {}, peak {}": RUN,
         "policy     {}{}": RUN,
         "T0         {}  (accuracy passes the second-best rate)": RUN,
@@ -154,13 +167,18 @@ TEXTS = {
         "log10_{}": FORMAT,
         "{}": FORMAT,
         "  {} {}": FORMAT,
-        "--until {} is never reached: no pattern of the base model is right more often "
-        "than {}.": RUN,
+        "no pattern of the base model is right more often than {}": RUN,
+        "all patterns of the base model are right equally often, {}": RUN,
     },
     "train.py": {
-        "{} {} {} {} {} {} {} {}": TABLE,
         "{} {}": TABLE,
-        "{} seeds: {}; the best pattern is lost in {} %": TABLE,
+        "{} seeds: {}": TABLE,
+        "; the best pattern is lost in {} %": TABLE,
+        "pi* and what is lost leave out {} of {} questions: all of their patterns are "
+        "equally good": TABLE,
+        "groups: {} % idle (all rewards equal)": TABLE,
+        ", {} thrown away for each one used": ROLLOUTS
+        + "test_a_replaced_group_is_of_any_question",
         "{}: {}": "experiments/test_train.py::test_divergence_is_said_with_advice",
         "{}": FORMAT,
         "{} [{}]": FORMAT,
@@ -169,18 +187,19 @@ TEXTS = {
     "sweeps/command.py": {
         "cells      {}, {} not stored yet": STORE,
         "outcomes   {}": STORE,
-        'load       xarray.open_zarr("{}")': STORE,
+        "load       xarray.open_zarr({})": STORE,
         "           {}: {}": SWEEP + "test_unresolved_runs_are_said_and_done_again",
         "the rest is for the other shards of {}": SWEEP + "test_json_and_shards",
-        "{} runs failed (stored as NaN): pattern-selection sweep {} --redo-unresolved "
-        "--max-steps N computes just those again": STORE,
+        "{} runs failed (stored as NaN)": STORE,
+        "{}; just those again, with more steps:": STORE,
+        "  {}": SWEEP + "test_printed_commands_can_be_pasted",
+        "./{}": SWEEP + "test_printed_commands_can_be_pasted",
         "{} cells computed again": SWEEP
         + "test_unresolved_runs_are_said_and_done_again",
         "{} of {} units are stored in {}; the same command goes on.": SWEEP
         + "test_real_processes_killed_and_interrupted_go_on",
-        "{} of {} units are not stored yet: the command without --check computes them": (
-            SWEEP + "test_a_check_writes_nothing"
-        ),
+        "{} of {} units are not stored yet: the command without --check computes "
+        "them": SWEEP + "test_a_check_writes_nothing",
         "unit {} [{}]: {}": SWEEP + "test_check_and_repair",
         "coordinate {}": SWEEP + "test_check_and_repair",
         "{} is damaged": SWEEP + "test_check_and_repair",

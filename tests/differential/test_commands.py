@@ -8,7 +8,7 @@ import pytest
 
 from experiments import cli
 from tests.differential import comparison, events, problems, witness
-from tests.differential.equations import Rule
+from tests.differential.equations import Rule, log_sum
 from tests.differential.recipes import Recipe
 from tests.differential.test_engines import SEED
 
@@ -141,6 +141,12 @@ def differences(plan, lane, result, text):
     yield from _text(printed, result)
 
 
+def log_mean(log_pi, values):
+    """`log sum_k pi_k values[k]`."""
+    with np.errstate(divide="ignore"):
+        return float(log_sum(log_pi + np.log(values)))
+
+
 def _numbers(law, path, lane, result, end):
     """Numbers of the JSON object that are no times of first events."""
     base, rates = law.question.log_policy, law.question.rates
@@ -152,6 +158,8 @@ def _numbers(law, path, lane, result, end):
         "accuracy": pi @ rates,
         "entropy": -pi @ np.maximum(log_pi, -690),
         "kl_to_base": pi @ shift,
+        "log10_accuracy": log_mean(log_pi, rates) / UNIT,
+        "log10_base_accuracy": log_mean(base, rates) / UNIT,
     }
     bands = {name: (right, right) for name, right in equal.items()}
     optimal, ends = events.log_optimal(law), (end - 1e-6, end + 1e-6)
@@ -160,8 +168,9 @@ def _numbers(law, path, lane, result, end):
         witness.largest(path, events.accuracy_of(law), e) for e in ends
     ]
     bands["min_optimal_probability"] = [np.exp(-dip) for dip in dips[::-1]]
-    if "log10_min_optimal_probability" in result:
-        bands["log10_min_optimal_probability"] = [-dip / UNIT for dip in dips[::-1]]
+    bands["log10_min_optimal_probability"] = [-dip / UNIT for dip in dips[::-1]]
+    peaks = bands["peak_accuracy"]
+    bands["log10_peak_accuracy"] = [np.log10(max(x, 1e-300)) for x in peaks]
     for name, (low, high) in bands.items():
         margin = 1e-7 * (1 + abs(high))
         if not low - margin <= result[name] <= high + margin:
@@ -222,18 +231,23 @@ def _text(printed, result):
     lines = printed.lines
     given = {
         "outcome": (lines["outcome"].split(":")[0], result["outcome"]),
-        "policy": (lines["policy"].split()[0], f"{result['policy'][0]:.4g}"),
     }
-    numbers = re.findall(r"\d[-+0-9.e]*", lines["accuracy"])
-    for name, text in zip(
-        ("base_accuracy", "accuracy", "peak_accuracy"), numbers, strict=True
+    # The numbers themselves, to the digits that are printed.
+    shown = re.findall(r"(?:10\^-?)?\d[-+0-9.e]*", lines["accuracy"])
+    names = ("base_accuracy", "accuracy", "peak_accuracy")
+    numbers = dict(zip(names, shown, strict=True))
+    numbers["min_optimal_probability"] = lines["lowest pi*"].split()[0]
+    numbers["time"] = lines["time"].split()[0]
+    for name, text in numbers.items():
+        got, right = number(text), result[f"log10_{name}"]
+        if not (got == right or abs(got - right) < DIGITS["other"]):
+            yield f"{name} in the text", text, right
+    for text, right in zip(
+        lines["policy"].split(), np.array(result["log_policy"]) / UNIT, strict=True
     ):
-        given[name] = (text, f"{result[name]:.6g}")
-    lowest = result["min_optimal_probability"]
-    if lowest > 0:
-        given["lowest pi*"] = (lines["lowest pi*"].split()[0], f"{lowest:.6g}")
-    if result["time"] is not None:
-        given["time"] = (lines["time"].split()[0], f"{result['time']:.6g}")
+        got = number(text)
+        if not (got == right or abs(got - right) < DIGITS["policy"]):
+            yield "policy in the text", lines["policy"], result["policy"]
     for name, (got, right) in given.items():
         if got != right:
             yield f"{name} in the text", got, right
@@ -245,6 +259,9 @@ def restored(result: dict) -> dict:
     for name in ("t0", "t_cross", "t_below_base"):
         if result[f"log10_{name}"] is None:
             result[f"log10_{name}"] = -np.inf if name in start else np.inf
+    for name in ("accuracy", "base_accuracy", "peak_accuracy"):
+        if result[f"log10_{name}"] is None and result[name] == 0:
+            result[f"log10_{name}"] = -np.inf
     if result["log10_time"] is None:
         result["log10_time"] = -np.inf if result["time"] == 0 else np.inf
     for plateau in result["plateaus"]:
@@ -283,7 +300,10 @@ def test_run_prints_what_the_witness_finds(plan, update, capsys, tmp_path):
             never = value is not None and np.isinf(
                 witness.first_rises(path, value, comparison.NEAR)[1]
             )
-            if not never or "never" not in text or text.count("\n") != 1:
+            reason = re.search(r"often(?: than|,) (\S+)\.$", text)
+            rate = f"{law.question.rates.max():g}"
+            right = reason is None or reason[1] == rate
+            if not (never and right and "never" in text and text.count("\n") == 1):
                 found.append((i, " ".join(given), text))
             continue
         found += [

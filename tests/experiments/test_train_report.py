@@ -125,3 +125,9 @@ def test_every_column_of_the_table_is_that_of_the_policies(trained):
     lost = 100 * result["lost"]
     assert f"{SEEDS} seeds: horizon {SEEDS}; the best pattern is lost in" in rest
     assert f"lost in {lost:.3g} %" in rest
+    blind = len(RATES) - len(RANKED)
+    assert f"leave out {blind} of {len(RATES)} questions" in rest
+    used, idle = result["groups"]["used"], result["groups"]["idle"]
+    # Without redraws every group that was drawn is used, question by question.
+    assert used == STEPS * len(RATES)
+    assert f"groups: {100 * idle / used:.3g} % idle" in rest
