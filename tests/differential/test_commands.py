@@ -77,6 +77,13 @@ def number(text: str) -> float:
     return float(text[3:]) if text.startswith("10^") else float(np.log10(float(text)))
 
 
+def alike(text: str, log10: float, digits: float) -> bool:
+    """Whether a number is printed to the digits that are; of a power, its exponent's."""
+    size = max(1.0, abs(log10)) if text.startswith("10^") else 1.0
+    found = number(text)
+    return found == log10 or abs(found - log10) < digits * size
+
+
 class Printed:
     """The lines of `run`, by label."""
 
@@ -204,7 +211,7 @@ def _twice(result, rates, lane):
         found = [plateau[name] for name in ("success_rate", "to", "log10_to")]
         if plateau is plateaus[-1] and not np.isfinite(result["log10_time"]):
             right, found = right[:1], found[:1]  # the limit, if it never comes
-        if not np.array_equal(np.array(found, float), np.array(right, float)):
+        if list(found) != list(right):
             yield "a plateau", found, right
 
 
@@ -239,14 +246,13 @@ def _text(printed, result):
     numbers["min_optimal_probability"] = lines["lowest pi*"].split()[0]
     numbers["time"] = lines["time"].split()[0]
     for name, text in numbers.items():
-        got, right = number(text), result[f"log10_{name}"]
-        if not (got == right or abs(got - right) < DIGITS["other"]):
+        right = result[f"log10_{name}"]
+        if not alike(text, right, DIGITS["other"]):
             yield f"{name} in the text", text, right
     for text, right in zip(
         lines["policy"].split(), np.array(result["log_policy"]) / UNIT, strict=True
     ):
-        got = number(text)
-        if not (got == right or abs(got - right) < DIGITS["policy"]):
+        if not alike(text, right, DIGITS["policy"]):
             yield "policy in the text", lines["policy"], result["policy"]
     for name, (got, right) in given.items():
         if got != right:
