@@ -110,7 +110,9 @@ class NaturalGradient(AbstractUpdate):
     beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
 
     def velocity(self, advantage):
-        return ScaledVector(advantage.values(), jnp.zeros_like(advantage.log_scale))
+        inside = advantage.log_probs > -jnp.inf
+        values = jnp.where(inside, advantage.values(), 0.0)
+        return ScaledVector(values, jnp.zeros_like(advantage.log_scale))
 
     def lines(self, problem, rewards):
         log_policy = problem.log_policy

@@ -34,7 +34,6 @@ LEVELS = {
     "OptimalProbability": 0.4,
     "SuboptimalMass": 0.2,
 }
-MOST_STEPS = 3000  # ten times what a run takes: one that never ends does so soon
 WATCHED = {
     "run": (
         sim.T0(),
@@ -154,5 +153,4 @@ def solve(recipe: Recipe, lanes: list[Lane]) -> sim.Solution:
         until=until,
         events=WATCHED[recipe.watch],
         max_log_time=recipe.log_limit,
-        max_steps=MOST_STEPS,
     )

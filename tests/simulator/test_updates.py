@@ -80,3 +80,11 @@ def test_signals_pay_what_they_say(rng):
     np.testing.assert_allclose(
         mixed(problem, problem.log_policy), 0.3 * kernel[:, 0] - 2 * certainty
     )
+
+
+def test_the_natural_gradient_is_at_rest_whatever_is_outside_the_support():
+    problem = sim.Problem([0.5, 0.2, 0.9], [1.0, 0.0, 0.0])
+    point = sim.Dynamics(problem, sim.Verifiable(), sim.NaturalGradient()).point(
+        problem.log_policy
+    )
+    assert point.log_speed == -np.inf and not point.direction.any()
