@@ -78,7 +78,7 @@ def number(text: str) -> float:
 
 
 def alike(text: str, log10: float, digits: float) -> bool:
-    """Whether a number is printed to the digits that are; of a power, its exponent's."""
+    """Whether a number is the one printed, to the digits given (of its exponent)."""
     size = max(1.0, abs(log10)) if text.startswith("10^") else 1.0
     found = number(text)
     return found == log10 or abs(found - log10) < digits * size
