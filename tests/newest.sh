@@ -24,6 +24,8 @@ if [ "${1:-}" != "--inside-of-mounts" ]; then
             --include=python3,python3-venv,make,git,ca-certificates trixie "$system"
         touch "$system/.complete"
     fi
+    exec 9>"$system.lock"
+    flock -n 9 || fail "another run uses $system; wait, or give another NEWEST."
     # Mounts of its own, which end with it, however it ends.
     exec unshare --mount "$0" --inside-of-mounts
 fi
