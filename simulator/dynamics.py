@@ -54,6 +54,27 @@ class Dynamics(eqx.Module):
         log_speed = self.point(self.problem.log_policy).log_speed
         return jnp.where(log_speed > -jnp.inf, -log_speed, 0.0)
 
+    def restoring_rate(
+        self, log_probs: Float[Array, " K"], advantage: Float[Array, " K"]
+    ) -> Float[Array, ""]:
+        """The rate at which advantages `A` (0 outside the support) fall along `A`.
+
+        `lambda = -(A . dA) / (A . A)`, with dA the change of the advantages per unit by
+        which the logits move along A, as they do under the natural gradient; that of a
+        KL penalty is beta. Negative where they grow; 0 for fixed rewards.
+        """
+        beta = jnp.asarray(self.update.beta, log_probs.dtype)
+        if self.signal.fixed:
+            return beta
+        along = _unit(advantage)[0]
+        # The mean of A under the policy is 0, so that log pi moves as logits do.
+        _, change = jax.jvp(
+            lambda x: self.signal(self.problem, x), (log_probs,), (along,)
+        )
+        change = jnp.where(log_probs > -jnp.inf, change, 0.0)
+        change = change - jnp.sum(jnp.exp(log_probs) * change)
+        return beta - jnp.sum(along * change)
+
     def point(self, log_probs: Float[Array, " K"]) -> Point:
         """Everything that can be said about one policy; see `Point`."""
         log_probs = jnp.asarray(given_array("log_probs", log_probs))

@@ -53,6 +53,18 @@ class ExplicitPath(AbstractFlowPath):
     def _state(self, here: FlowPoint) -> FlowState:
         return FlowState(here, self.field(here))
 
+    def extinct(self, point):
+        """Losers of so small a probability that it, and its products, are 0 in floats.
+
+        Under the natural gradient they die out exponentially: no event can ask for
+        less, and logits that run away for ever would take all steps there are. Under
+        the policy gradient probabilities fall like powers of the time, and go on.
+        """
+        if not self.dynamics.update.exponential:
+            return super().extinct(point)
+        floor = 2 * jnp.log(jnp.finfo(point.log_probs.dtype).tiny)
+        return (point.log_probs < floor) & (point.advantage.values() < 0)
+
     def field(self, here: FlowPoint) -> FlowPoint:
         """`d here / d sigma`."""
         point = self.dynamics.point(self.policy_of(here.logits))

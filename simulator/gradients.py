@@ -37,8 +37,10 @@ def tangent(
 ) -> Solution:
     """The change of the solution when the lane changes (None: by nothing).
 
-    What does not move with the problem (an event that holds from the start, or does not
-    happen) has no change; a lane that did not come to its end has NaN.
+    A time that is given or infinite has no change (the time limit; an event that holds
+    from the start, or does not happen), nor has that at which a lane settles. At a
+    given time, and at rest, the policy changes all the same. A lane that did not come
+    to its end has NaN.
     """
     arrays, rest = eqx.partition(lane, eqx.is_inexact_array)
 
@@ -55,24 +57,35 @@ def tangent(
 
     _, changed = eqx.filter_jvp(parts, (arrays,), (change,))
     path, until = walker.path, walker.until
-    times, policies = [], []
-    for event, state, happens in zip(
-        run.events, found.states, found.on_the_way, strict=True
-    ):
-        moved = _event_shift(path, changed, event, None, state, happens)
-        times.append(moved.log_time)
-        policies.append(moved.log_probs)
     ended = found.ended
-    horizon = walker.status == code(Outcome.horizon)
-    final = _fixed_time_shift(path, changed, ended, horizon)
+    moved = walker.steps > 0
+    waited = walker.status == code(Outcome.horizon)
+    settled = (walker.status == code(Outcome.settled)) & moved
+    final = _fixed_time_shift(path, changed, ended, waited | settled)
+    reached = jnp.asarray(False)
     if until is not None:
-        reached = (walker.status == code(Outcome.reached)) & (walker.steps > 0)
+        reached = (walker.status == code(Outcome.reached)) & moved
         at_event = _event_shift(path, changed, until, changed.until, ended, reached)
         final = jax.tree.map(jnp.add, final, at_event)
     lost = (walker.status == code(Outcome.max_steps)) | (
         walker.status == code(Outcome.nonfinite)
     )
+    inside = path.dynamics.problem.log_policy > -jnp.inf
+    d_base = jnp.where(inside, changed.dynamics.problem.log_policy, 0.0)
+    still = ~(waited | settled | reached | lost)
+    final = final._replace(log_probs=jnp.where(still, d_base, final.log_probs))
     final = jax.tree.map(lambda x: jnp.where(lost, jnp.nan, x), final)
+    times, policies = [], []
+    for event, log_time, state, happens in zip(
+        run.events, found.log_times, found.states, found.on_the_way, strict=True
+    ):
+        shift = _event_shift(path, changed, event, None, state, happens)
+        # If not on the way it is at an end, or never, with the policy of the end.
+        at_end = jnp.where(log_time < jnp.inf, final.log_time, 0.0)
+        at_end = jnp.where(log_time > -jnp.inf, at_end, 0.0)
+        end = jnp.where(log_time > -jnp.inf, final.log_probs, d_base)
+        times.append(jnp.where(happens, shift.log_time, at_end))
+        policies.append(jnp.where(happens, shift.log_probs, end))
     return dataclasses.replace(
         jax.tree.map(lambda _: None, solved),
         log_time=final.log_time,
@@ -86,6 +99,8 @@ def _event_shift(
     path: AbstractSmoothPath, change: Change, event, d_event, state, happens
 ) -> Shift:
     """The change of an event's time and policy; 0 unless it `happens`."""
+    d_event = jax.tree.map(lambda _: None, event) if d_event is None else d_event
+    change, d_event = _only_if(happens, (change, d_event))
     shift, along = path.shift(state, change.dynamics, change.rewards), path.along(state)
     log_probs = path.log_probs(state)
 
@@ -97,18 +112,26 @@ def _event_shift(
         return eqx.filter_jvp(value, primals, (d_dynamics, d_event, d_log_probs))[1]
 
     nothing = jax.tree.map(lambda _: None, (path.dynamics, event))
-    d_event = nothing[1] if d_event is None else d_event
     moving = slope(*nothing, along.log_probs)
     direct = slope(change.dynamics, d_event, shift.log_probs)
-    return _moved(shift, along, -direct / jnp.where(happens, moving, 1.0), happens)
+    step = -direct / jnp.where(happens, moving, 1.0)
+    moved = jax.tree.map(lambda s, a: s + step * a, shift, along)
+    return _only_if(happens, moved)
 
 
 def _fixed_time_shift(path: AbstractSmoothPath, change: Change, state, holds) -> Shift:
-    """The change at a fixed time; 0 unless this `holds`."""
+    """The change of the policy at a fixed time; 0 unless this `holds`."""
+    change = _only_if(holds, change)
     shift, along = path.shift(state, change.dynamics, change.rewards), path.along(state)
     step = -shift.log_time / jnp.where(holds, along.log_time, 1.0)
-    return _moved(shift, along, step, holds)
+    moved = Shift(shift.log_probs + step * along.log_probs, jnp.zeros_like(step))
+    return _only_if(holds, moved)
 
 
-def _moved(shift: Shift, along: Shift, step, holds) -> Shift:
-    return jax.tree.map(lambda s, a: jnp.where(holds, s + step * a, 0.0), shift, along)
+def _only_if(holds, change):
+    """A change if this holds, else 0.
+
+    To be asked of what goes in as well as of what comes out: where a factor in between
+    is infinite, 0 in one direction of differentiation would be NaN in the other.
+    """
+    return jax.tree.map(lambda x: jnp.where(holds, x, 0.0), change)

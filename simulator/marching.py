@@ -134,11 +134,21 @@ class AbstractPath(eqx.Module):
         return self.inside(view, size)
 
     def at_rest(self, state: State, tolerance) -> Array:
-        """First-order condition of the penalised objective: nobody has an advantage."""
-        log_policy, beta = self.dynamics.problem.log_policy, self.dynamics.update.beta
-        advantage = jnp.abs(self.point(state).advantage.values())
-        most = jnp.max(jnp.where(log_policy > -jnp.inf, advantage, 0))
-        return (beta > 0) & (most <= beta * tolerance)
+        """First-order condition: no pattern that is left has an advantage any more.
+
+        However rare it is; to `tolerance` in the logits. Advantages fall at some rate
+        if logits follow them, so that they are that rate times as large as the logits
+        are far from rest. Where they do not fall nothing rests, except exactly.
+        """
+        point = self.point(state)
+        left = (point.log_probs > -jnp.inf) & ~self.extinct(point)
+        advantage = jnp.where(left, point.advantage.values(), 0.0)
+        rate = self.dynamics.restoring_rate(point.log_probs, advantage)
+        return jnp.max(jnp.abs(advantage)) <= tolerance * jnp.maximum(rate, 0.0)
+
+    def extinct(self, point: Point) -> Array:
+        """Patterns `[K]` that have died out, for all that floats can tell."""
+        return jnp.zeros(point.log_probs.shape, bool)
 
     def point(self, state: State) -> Point:
         return self.dynamics.point(self.log_probs(state))

@@ -134,9 +134,13 @@ def kl(log_probs: Policy, log_reference: Policy) -> Scalars:
     log_reference = _values(name, _policy(log_reference, name), log_probs)
     inside = log_probs > -jnp.inf
     ratio = jnp.where(inside, log_probs - log_reference, 0.0)
-    total = jnp.sum(jnp.exp(log_probs) * ratio, axis=-1)
+    # However rare a pattern is: its probability may underflow.
+    infinite = ratio == jnp.inf
+    terms = jnp.exp(log_probs) * jnp.where(infinite, 0.0, ratio)
+    total = jnp.sum(terms, axis=-1)
     # Rounding may take it below 0; derivatives are those of the sum.
-    return total + jax.lax.stop_gradient(jnp.maximum(total, 0.0) - total)
+    total = total + jax.lax.stop_gradient(jnp.maximum(total, 0.0) - total)
+    return jnp.where(jnp.any(infinite, axis=-1), jnp.inf, total)
 
 
 def pass_at_n(log_probs: Policy, success_rates: Values, n: int) -> Scalars:

@@ -199,8 +199,11 @@ def _log_answers(problem: Problem, log_probs: Float[Array, " K"]) -> Float[Array
             f"`problem` has batch shape {problem.batch_shape} and `log_probs` shape "
             f"{log_probs.shape}; a signal pays one problem at one policy: use jax.vmap."
         )
-    kernel = jnp.log(problem.answer_kernel)
-    return jax.nn.logsumexp(log_probs[:, None] + kernel, axis=0)
+    log_shares = log_probs[:, None] + jnp.log(problem.answer_kernel)
+    given = jnp.any(log_shares > -jnp.inf, axis=0)
+    # Derivatives of log 0 would be NaN.
+    log_answers = jax.nn.logsumexp(jnp.where(given, log_shares, 0.0), axis=0)
+    return jnp.where(given, log_answers, -jnp.inf)
 
 
 class TokenEntropy(AbstractFixedSignal):
@@ -373,8 +376,16 @@ class Mixture(AbstractSignal):
 
     @property
     def stiff(self):
-        """As soon as one of the signals is."""
-        return any(signal.stiff for signal in self.signals)
+        """As soon as one of the signals is, or moves and counts negatively.
+
+        Rewards for what is rare, like an entropy bonus, keep all patterns alive.
+        """
+        if any(signal.stiff for signal in self.signals):
+            return True
+        moving = np.array([not signal.fixed for signal in self.signals])
+        if isinstance(self.weights, jax.core.Tracer):
+            return bool(moving.any())
+        return bool((np.asarray(self.weights)[..., moving] < 0).any())
 
     def __call__(self, problem, log_probs):
         paid = [signal(problem, log_probs) for signal in self.signals]

@@ -161,9 +161,11 @@ class SlopePath(AbstractSmoothPath):
         log_time = state.by_start @ d_log_start + state.by_reward @ d_rewards
         log_u, leader = state.orbit.log_u, state.orbit.piece.leader
         log_start = orbit.log_start()
+        # The leader's own is 0, however small its u.
+        counts = inside & (jnp.arange(len(log_u)) != leader)
 
         def over_u(log_size):
-            return jnp.exp(jnp.where(inside, log_size - log_u, -jnp.inf))
+            return jnp.exp(jnp.where(counts, log_size - log_u, -jnp.inf))
 
         e = over_u(log_start) * d_log_start
         e = e - over_u(log_start[leader]) * d_log_start[leader]
@@ -175,9 +177,10 @@ class SlopePath(AbstractSmoothPath):
         rewards, log_u = self.inner.orbit.rewards, state.orbit.log_u
         inside = self.inner.orbit.inside
         fall = jnp.where(inside, rewards[state.orbit.piece.leader] - rewards, 0.0)
+        moving = fall != 0
         log_speeds = jnp.log(jnp.abs(fall)) - log_u
-        log_scale = -jnp.max(jnp.where(inside, log_speeds, -jnp.inf))
-        e = fall * jnp.exp(jnp.where(inside, log_scale - log_u, -jnp.inf))
+        log_scale = -jnp.max(jnp.where(moving, log_speeds, -jnp.inf))
+        e = fall * jnp.exp(jnp.where(moving, log_scale - log_u, -jnp.inf))
         log_z = jax.nn.logsumexp(jnp.where(inside, -log_u, -jnp.inf))
         log_clock = self.inner.log_clock(rewards, log_u)
         # Nobody asks at the start, where there is no time yet; but it must be finite.

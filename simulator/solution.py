@@ -17,8 +17,9 @@ class Outcome(eqx.Enumeration):
         "what does not hold at the start never will."
     )
     settled = (
-        "The policy came to rest before the event: no pattern has an advantage any "
-        "more. With a KL penalty this is the optimum; relax the event or lower beta."
+        "The policy came to rest before the event: no pattern that is left has an "
+        "advantage any more. With a KL penalty this is the optimum; relax the event or "
+        "lower beta."
     )
     max_steps = "Too many solver steps; raise `max_steps` or loosen `tolerance`."
     nonfinite = (

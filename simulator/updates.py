@@ -15,7 +15,7 @@ independent of the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by
 
 import math
 from abc import abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -37,9 +37,13 @@ class AbstractUpdate(eqx.Module):
     """A rule for the logits, with weight `beta` of KL to the reference policy.
 
     Arrays of its own may have lanes; see `AbstractSignal`.
+
+    - `exponential`: whether losing patterns die out exponentially in time, because
+      their logits fall however rare they are.
     """
 
     beta: eqx.AbstractVar[Float[Array, ""]]
+    exponential: ClassVar[bool] = False
 
     @abstractmethod
     def velocity(self, advantage: Centred) -> ScaledVector:
@@ -107,6 +111,7 @@ class PolicyGradient(AbstractUpdate):
 class NaturalGradient(AbstractUpdate):
     """Natural policy gradient (mirror descent, replicator): velocity A_k."""
 
+    exponential: ClassVar[bool] = True
     beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
 
     def velocity(self, advantage):

@@ -141,3 +141,71 @@ def test_what_has_no_slopes_says_so():
         by("flow", until=sim.Gap(0.1))
     with pytest.raises(ValueError, match="saved states have no derivatives"):
         by("exact", save_log_times=[0.0])
+
+
+def corners(rates, logits):
+    """All that a run tells, in one row."""
+    problem = sim.Problem(rates, logits=logits)
+    solution = sim.solve(
+        problem, sim.Verifiable(), until=sim.Gap(1e-2), events=(sim.Crossing(),)
+    )
+    times = jnp.append(solution.log_time, solution.event_log_times)
+    return jnp.concatenate(
+        [times, solution.log_probs, solution.event_log_probs.ravel()]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [jax.jacrev, jax.jacfwd])
+def test_slopes_where_nothing_happens_are_those_of_the_base_model(mode):
+    slopes = jax.jit(mode(corners, argnums=(0, 1)))
+    # The time limit comes first, on a plateau of 10^608 or more: nothing moves it.
+    for found in slopes(jnp.array([0.9, 0.6, 0.1]), jnp.array([-700.0, 700.0, 0.0])):
+        np.testing.assert_array_equal(found[:2], 0)
+        assert np.isfinite(found).all()
+    # All rates equal, or (a best pattern that has it all but 1e-4) there already.
+    for rates, logits in (
+        ([0.5, 0.5, 0.5], [0.0, 1.0, -2.0]),
+        ([0.9, 0.6, 0.1], [10.0, 0.0, -2.0]),
+    ):
+        by_rates, by_logits = slopes(jnp.array(rates), jnp.array(logits))
+        np.testing.assert_array_equal(by_rates, 0)
+        softmax = np.eye(3) - jax.nn.softmax(jnp.array(logits))
+        wanted = np.concatenate([np.zeros((2, 3)), softmax, softmax])
+        np.testing.assert_allclose(by_logits, wanted, rtol=1e-14)
+
+
+@pytest.mark.slow
+def test_slopes_at_rest_are_those_of_the_optimum():
+    """`log pi = log pi_ref + rho / beta`, up to normalisation."""
+    beta = 0.5
+
+    def rest(rates):
+        problem = sim.Problem(rates, logits=jnp.array([0.3, -0.2, 0.1]))
+        update = sim.NaturalGradient(beta=beta)
+        events = (sim.PeakAccuracy(),)
+        found = sim.solve(problem, sim.Verifiable(), update, events=events)
+        return found.log_probs, found.log_time, found.event_log_probs[0]
+
+    rates = jnp.array([0.9, 0.6, 0.1])
+    policy = jnp.exp(rest(rates)[0])
+    by_rates, by_time, peak = jax.jacrev(rest)(rates)
+    for found in (by_rates, peak):
+        np.testing.assert_allclose(found, (np.eye(3) - policy) / beta, rtol=1e-6)
+    np.testing.assert_array_equal(by_time, 0)
+
+
+@pytest.mark.slow
+def test_an_extremum_at_the_end_moves_with_the_end():
+    def times(rates):
+        problem = sim.Problem(rates, [0.3, 0.4, 0.3])
+        events = (sim.PeakAccuracy(),)
+        found = sim.solve(
+            problem, sim.Verifiable(), until=sim.Accuracy(0.8), events=events
+        )
+        return found.log_time, found.event_log_times[0], found.event_log_probs[0]
+
+    end, peak, policy = jax.jacrev(times)(jnp.array([0.9, 0.6, 0.1]))
+    assert abs(end[0]) > 0.1
+    np.testing.assert_array_equal(peak, end)
+    assert np.abs(policy).max() > 0.1

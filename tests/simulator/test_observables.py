@@ -45,6 +45,40 @@ def test_pass_at_n_is_one_minus_the_chance_of_n_misses(policy, rates):
         sim.pass_at_n(log(policy), rates, -1)
 
 
+@pytest.mark.parametrize("n", [0, 1, 3, 10**9])
+def test_pass_at_n_where_accuracy_is_0_or_1_or_hardly_more(n):
+    sure, never = jnp.asarray([1.0, 1.0, 0.0]), jnp.zeros(3)
+    log_pi = log(np.array([0.3, 0.7, 0.0]))
+    assert sim.pass_at_n(log_pi, sure, n) == (n > 0)
+    assert sim.pass_at_n(log_pi, never, n) == 0
+    # Three thirds add up to more than 1 in floats.
+    third = jnp.full(3, -np.log(3.0))
+    assert sim.pass_at_n(third, never, n) == 0
+    rare = jnp.full(3, 1e-30)
+    np.testing.assert_allclose(sim.pass_at_n(third, rare, n), n * 1e-30, rtol=1e-14)
+    for rates in (sure, never, rare):
+        slope = jax.grad(lambda x: sim.pass_at_n(log_pi, x, n))(rates)  # noqa: B023
+        wanted = n * (1 - rates[0]) ** max(n - 1, 0) * jnp.exp(log_pi)
+        np.testing.assert_allclose(slope, wanted, rtol=1e-12)
+
+
+def test_at_corners_nothing_is_nan_or_minus_0():
+    for corner in np.eye(2):
+        log_pi = log(corner)
+        for rates in ([0.0, 1.0], [0.0, 0.0], [1.0, 1.0]):
+            rates = jnp.asarray(rates)
+            assert sim.accuracy(log_pi, rates) == corner @ rates
+            assert sim.best_value(log_pi, rates) == corner @ rates
+            assert sim.log_gap(log_pi, rates) == -np.inf
+            assert sim.log_optimal_probability(log_pi, rates) == 0
+        for value in (sim.entropy(log_pi), sim.kl(log_pi, log_pi)):
+            assert value == 0 and not np.signbit(value)
+    far = jnp.asarray([0.0, -800.0])  # exp underflows
+    assert sim.kl(far, log(np.array([1.0, 0.0]))) == np.inf
+    assert sim.kl(log(np.array([1.0, 0.0])), far) == 0
+    assert sim.entropy(far) == 0
+
+
 def test_best_patterns_are_those_of_the_support(rates):
     rates[3] = 0.99
     rates[0] = rates[1] = 0.97
