@@ -123,6 +123,7 @@ TRAIN_KEYS = {
         "steps",
         "accuracy",
         "optimal_probability",
+        "log10_optimal_probability",
         "entropy",
         "kl_to_base",
         "kl_to_reference",
@@ -172,6 +173,8 @@ TEXTS = {
     },
     "train.py": {
         "{} {}": TABLE,
+        "10^{}": "experiments/test_train.py::"
+        "test_a_rare_best_pattern_is_shown_with_its_size",
         "{} seeds: {}": TABLE,
         "; the best pattern is lost in {} %": TABLE,
         "pi* and what is lost leave out {} of {} questions: all of their patterns are "

@@ -145,7 +145,9 @@ def _outcome(law, recipe, lane, path, found: Answer):
         if recipe.until == "Accuracy" and lane.level > best and not law.pay.moves:
             yield "outcome", "horizon", f"unreachable: no rate is above {best}"
     elif found.outcome == "settled":
-        left = np.max(np.abs(law.advantages(found.log_pi, mode)))
+        # Nobody would gain, and whoever has any mass has no advantage.
+        advantages = law.advantages(found.log_pi, mode)
+        left = max(advantages.max(), np.exp(found.log_pi) @ np.abs(advantages))
         if "majority" in recipe.signals or left > 1e-6:
             yield "advantage at rest", left, 0
         if high < found.log_time - recipe.accurate:

@@ -59,6 +59,7 @@ def measures(policies):
     return {
         "accuracy": accuracy.mean(axis=-1),
         "optimal_probability": best.mean(axis=-1),
+        "log10_optimal_probability": np.log10(best.mean(axis=-1)),
         "entropy": entropy.mean(axis=-1),
         "kl_to_base": to_base.mean(axis=-1),
         "kl_to_reference": to_reference.mean(axis=-1),
