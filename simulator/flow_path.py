@@ -14,9 +14,11 @@ from simulator.logspace import log_expm1
 from simulator.marching import AbstractPath, Move, Seen
 
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
-GLIMPSES = np.arange(1, 8) / 8  # parts of a step at which it is interpolated
+# Parts of a step at which it is interpolated: closer to its ends, where much may happen
+# that an event undoes before the middle.
+GLIMPSES = np.concatenate([0.5 ** np.arange(9, 0, -1), 1 - 0.5 ** np.arange(2, 10)])
 DOUBT = 0.02  # of an event's value there
-SECTIONS = 8  # of an interval in which a value is largest
+SECTIONS = 12  # of an interval in which a value is largest
 GOLDEN = 0.5 * (3 - 5**0.5)
 
 
@@ -74,17 +76,18 @@ class AbstractFlowPath(AbstractPath):
         most = jnp.max(glimpses, axis=0)
         doubtful = move.accepted & (outside <= 0) & (most > outside) & (most > -DOUBT)
 
-        def one(index, middle, doubtful, before):
+        def one(index, top, doubtful, before):
             def value(f):
                 return values(self.log_probs(self.inside(view, f * size)))[index]
 
-            f, most = _towards_maximum(value, middle, fractions[0], doubtful)
+            f, most = _towards_maximum(value, *borders[top + jnp.arange(3)], doubtful)
             nothing = jnp.zeros_like(f)
             seen = Seen(f, jnp.where(doubtful, most, before), nothing)
             return jax.tree.map(lambda x: x[None], seen)
 
-        middles = fractions[jnp.argmax(glimpses, axis=0)]
-        given = (jnp.arange(len(events)), middles, doubtful, before)
+        borders = jnp.pad(fractions, 1, constant_values=(0, 1))
+        tops = jnp.argmax(glimpses, axis=0)
+        given = (jnp.arange(len(events)), tops, doubtful, before)
         found = jax.lax.map(lambda given: one(*given), given)
         return [jax.tree.map(lambda x, i=i: x[i], found) for i in range(len(events))]
 
@@ -136,10 +139,10 @@ class AbstractFlowPath(AbstractPath):
         )
 
 
-def _towards_maximum(function, middle, reach, wanted):
-    """A place within `reach` of the middle at which a function is large, and its value.
+def _towards_maximum(function, low, middle, high, wanted):
+    """A place between low and high at which a function is large, and its value.
 
-    By golden sections, no more than until it is positive. Unless it is `wanted` nothing
+    From the middle by golden sections, no more than until it is positive. Unless it is `wanted` nothing
     is computed: 0, and minus infinity.
     """
 
@@ -155,7 +158,7 @@ def _towards_maximum(function, middle, reach, wanted):
         return low, best, high, jnp.where(better, found, most), count + 1
 
     nothing = jnp.full_like(middle, -jnp.inf)
-    begin = (middle - reach, middle, middle + reach, nothing, jnp.asarray(0))
+    begin = (low, middle, high, nothing, jnp.asarray(0))
     end = jax.lax.while_loop(
         lambda carry: wanted & (carry[3] <= 0) & (carry[4] < SECTIONS), go_on, begin
     )
