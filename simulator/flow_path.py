@@ -142,8 +142,8 @@ class AbstractFlowPath(AbstractPath):
 def _towards_maximum(function, low, middle, high, wanted):
     """A place between low and high at which a function is large, and its value.
 
-    From the middle by golden sections, no more than until it is positive. Unless it is `wanted` nothing
-    is computed: 0, and minus infinity.
+    From the middle by golden sections, no more than until it is positive. Unless it is
+    `wanted` nothing is computed: 0, and minus infinity.
     """
 
     def go_on(carry):
