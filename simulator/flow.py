@@ -25,7 +25,8 @@ MOST_PATTERNS = 256
 def is_stiff(signal: AbstractSignal, update: AbstractUpdate | None) -> bool:
     """Whether patterns approach rest at rates that differ by any factor.
 
-    So they do under the policy gradient with a KL penalty, or with demonstrations.
+    So they do under the policy gradient with a KL penalty, with demonstrations, or with
+    an entropy-like reward for what is rare.
     """
     update = PolicyGradient() if update is None else update
     return type(update) is PolicyGradient and (signal.stiff or update.penalised)
@@ -58,7 +59,8 @@ def flow(
 
     The numerical engine, for any signal and update. Options as in `simulator.solve`.
     Steps are explicit (`simulator.explicit_path`; the solution's method is `flow`), or
-    implicit where a KL penalty or demonstrations make the policy gradient stiff
+    implicit where a KL penalty, demonstrations or an entropy-like reward of negative
+    weight make the policy gradient stiff
     (`simulator.stiff_path`; the method is `implicit`).
 
     `tolerance` bounds the error of one solver step in any logit and in `log t`
