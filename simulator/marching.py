@@ -567,7 +567,7 @@ def verdict(walker: Walker, found: Ends) -> Array:
         if dynamics.rewards is not None:
             lines = dynamics.update.lines(dynamics.problem, dynamics.rewards)
             leads = None if lines is None else lines.ever()
-        waited = status == code(Outcome.horizon)
+        waited = (status == code(Outcome.horizon)) | (status == code(Outcome.settled))
         never = waited & until.impossible(dynamics.problem, leads)
         status = jnp.where(never, code(Outcome.unreachable), status)
     ends = [found.ended, *found.states]
