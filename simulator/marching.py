@@ -187,6 +187,11 @@ def slots(events) -> list[int]:
     ]
 
 
+def from_the_start(event: AbstractEvent, value: Float[Array, ""]) -> Array:
+    """Whether an event of this first value holds: a level is reached that is met."""
+    return value >= 0 if event.keep == "first" else value > 0
+
+
 def first_brackets(events, start: State, values: Float[Array, " E"]) -> Bracket:
     """Nothing found yet, except what holds from the start (a step of size 0)."""
     owners = np.array(slots(events), int)
@@ -383,7 +388,8 @@ def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Wal
     )
     status = jnp.where(first.log_speed > -jnp.inf, status, code(Outcome.stationary))
     if until is not None:
-        status = jnp.where(first_values[0] >= 0, code(Outcome.reached), status)
+        holds = from_the_start(until, first_values[0])
+        status = jnp.where(holds, code(Outcome.reached), status)
     finite = jnp.all(jnp.isfinite(first.rewards)) & ~jnp.isnan(first.log_speed)
     status = jnp.where(finite, status, code(Outcome.nonfinite))
     shape = jax.eval_shape(run.observe, log_policy).shape
@@ -485,7 +491,7 @@ def ends(run: Settings, walker: Walker) -> Ends:
     for i, event in list(enumerate(events))[skip:]:
         (mine,) = np.nonzero(owners == i)
         slot = mine[0]
-        from_start = first_values[i] >= 0
+        from_start = from_the_start(event, first_values[i])
         if event.keep == "last":
             from_start = found[slot] & (walker.brackets.size[slot] == 0)
         scores = None

@@ -174,6 +174,16 @@ def test_a_goal_that_holds_from_the_start_is_reached_whoever_is_paid():
     assert solution.log_time.tolist() == [-np.inf, -np.inf, np.inf, -np.inf, np.inf]
 
 
+def test_an_accuracy_that_never_moves_never_falls_below_that_of_the_base_model():
+    problem = sim.Problem([0.5, 0.5], [0.3, 0.7])
+    paid = sim.FixedConfidence([1.0, 0.0])
+    solution = sim.solve(
+        problem, paid, until=sim.BelowBase(), events=[sim.BelowBase()], max_log_time=9.0
+    )
+    assert sim.outcome_names(solution.outcome) == "horizon"
+    assert solution.event_log_times[0] == np.inf
+
+
 @pytest.mark.parametrize("width", [np.float32, np.float64])
 def test_the_natural_gradient_never_ends_in_nan(width):
     with jax.enable_x64(width == np.float64):
