@@ -92,7 +92,7 @@ def _late(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
         runs = _run(rates, confidence, log_policy, level, job)
         ok = ok & runs.reached
         late_at = late_at & is_late(confidence, log_policy, runs.log_probs)
-        log_t = np.where(runs.reached, runs.log_time, 0.0)
+        log_t = np.where(runs.reached & moves, runs.log_time, 0.0)
         scaled = _excess(runs.log_probs, merit, kept, log_t)
         time = np.exp(log_t)
         expansion = theory.degradation_expansion(rates, confidence, log_policy, time)
