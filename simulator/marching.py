@@ -431,7 +431,10 @@ def advance(run: Settings, walker: Walker) -> Walker:
     resting = accepted & path.at_rest(move.end, run.tolerance)
     status = jnp.where(resting, code(Outcome.settled), status)
     if walker.until is not None:
-        status = jnp.where(accepted & (new[0] > 0), code(Outcome.reached), status)
+        # What is undone before the step ends has happened all the same.
+        within = brackets.found[0] & (walker.until.keep == "first")
+        happens = accepted & ((new[0] > 0) | within)
+        status = jnp.where(happens, code(Outcome.reached), status)
     running = status == RUNNING
     late = running & (steps >= run.max_steps)
     status = jnp.where(late, code(Outcome.max_steps), status)

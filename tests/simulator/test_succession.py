@@ -138,6 +138,26 @@ def test_natural_gradient_leaders_follow_straight_lines(rng, method):
     assert several > 5
 
 
+@pytest.mark.parametrize("method", ["exact", "flow"])
+def test_a_goal_that_holds_for_less_than_a_step_stops_the_run(method):
+    rates = [0.5561597755338971, 0.24013532830277584, 0.7414216700278128]
+    logits = [-0.869908691486754, 0.6339087328148504, 1.0999803725766906]
+    problem = sim.Problem(
+        [*rates, 0.6743897148867628], logits=[*logits, -2.1802747478378386]
+    )
+    paid = [0.9397088139990539, 0.09259153933957631]
+    paid = sim.FixedConfidence([*paid, 0.32304448508057915, 0.04653963090561464])
+    # By a separate integration accuracy peaks at 0.60536871, at log t = 2.417077.
+    level = 0.6052687
+    solution = sim.solve(
+        problem, paid, until=sim.Accuracy(level), max_log_time=12.0, method=method
+    )
+    assert sim.outcome_names(solution.outcome) == "reached"
+    assert 2 < solution.log_time < 2.417077
+    found = np.exp(solution.log_probs) @ np.asarray(problem.success_rates)
+    np.testing.assert_allclose(found, level, rtol=1e-9)
+
+
 def test_patterns_that_stay_equally_likely_go_by_the_first():
     problem = sim.Problem([0.5, 0.9, 0.9], [0.8, 0.1, 0.1])
     found = sim.plateaus(problem, sim.Verifiable(), until=sim.Gap(1e-3))
