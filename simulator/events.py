@@ -341,7 +341,8 @@ def _lead(point: Point, group: Bools[Array, " K"]) -> Scalar:
     gaining = jnp.sign(jnp.where(level, gain(group) - gain(~group), 0.0))
     lead = ahead - behind
     # The slope is that of the lead.
-    shown = gaining * jnp.finfo(lead.dtype).tiny + lead - jax.lax.stop_gradient(lead)
+    still = lead - jax.lax.stop_gradient(lead)
+    shown = gaining * jnp.finfo(lead.dtype).tiny + still
     lead = jnp.where(level, shown, lead)
     return jnp.where(ahead > -jnp.inf, lead, -1.0)
 
@@ -369,9 +370,9 @@ class BelowBase(AbstractLast):
         """At the start nothing is lost yet; what counts is where it is heading."""
         level = jnp.abs(lost) <= 16 * jnp.finfo(lost.dtype).eps
         heading = jnp.sign(falling) * jnp.finfo(lost.dtype).tiny
-        shown = jnp.where(level, heading, lost)
         # The slope is that of what is lost.
-        return lost + jax.lax.stop_gradient(shown - lost)
+        still = lost - jax.lax.stop_gradient(lost)
+        return jnp.where(level, heading + still, lost)
 
 
 class PeakAccuracy(AbstractExtreme):

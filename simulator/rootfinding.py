@@ -37,7 +37,8 @@ def find_root(
     Chandrupatla, Adv. Eng. Software 28 (1997) 145: inverse quadratic interpolation
     where three points promise that it is safe, bisection elsewhere. Stops when the
     bracket is a few floats wide, or when values that are nothing but rounding (4 eps of
-    those at the ends) get no smaller. If there is no change of sign, the answer is the
+    those at the ends) get no smaller. A value at an end may be of the right sign only,
+    however small. If there is no change of sign, the answer is the
     end with the smaller value.
     """
     eps = jnp.finfo(low.dtype).eps
@@ -53,7 +54,7 @@ def find_root(
         limit = narrow / jnp.maximum(jnp.abs(b - a), narrow)
         # Where f is nothing but rounding, bisection would take many steps to nowhere.
         best = jnp.minimum(jnp.abs(s.f_a), jnp.abs(s.f_b))
-        stalled = (jnp.abs(f) >= best) & (best <= rounding)
+        stalled = (jnp.abs(f) >= best) & (jnp.abs(f) <= rounding)
         done = ~(limit < 0.5) | (f == 0) | stalled  # a bracket of no width, too
         xi, phi = (a - b) / (c - b), (f_a - f_b) / (f_c - f_b)
         safe = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
@@ -73,5 +74,4 @@ def find_root(
     end = jax.lax.while_loop(
         lambda s: ~s.done & (s.count < max_iterations), body, begin
     )
-    known = jnp.stack([end.a, end.b, end.c]), jnp.stack([end.f_a, end.f_b, end.f_c])
-    return known[0][jnp.argmin(jnp.abs(known[1]))]
+    return jnp.where(jnp.abs(end.f_a) <= jnp.abs(end.f_b), end.a, end.b)

@@ -267,3 +267,13 @@ def test_accuracy_peaks_and_falls_below_base_under_misplaced_confidence():
 def test_accuracy_that_falls_at_once_is_below_base_from_the_start():
     _, _, _, solution = run_confident(1e7)
     assert solution.event_log_times[2, 1] == -np.inf
+
+
+def test_accuracy_that_rises_and_falls_within_the_first_step_is_not_below_base_before():
+    rates = [0.75772278, 0.75772278, 0.50894618, 0.79761069]
+    logits = [-0.89517441, -1.20690048, -1.48431185, 1.11316295]
+    paid = sim.FixedConfidence([0.07731448, 0.75989089, 0.94684869, 0.58956865])
+    problem, events = sim.Problem(rates, logits=logits), [sim.BelowBase()]
+    solution = sim.flow(problem, paid, events=events, max_log_time=np.log(60))
+    # The closed form; a separate integration has the change of sign at 0.37 to 0.40.
+    np.testing.assert_allclose(np.exp(solution.event_log_times), 0.38198619, rtol=1e-6)
