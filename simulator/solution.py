@@ -11,15 +11,18 @@ class Outcome(eqx.Enumeration):
     """Why a run ended. The value of each member says what it means and what to do."""
 
     reached = "The event to stop at was reached."
-    horizon = "The time limit came first; raise the limit or relax the event."
+    horizon = (
+        "The time limit came first; raise the limit or relax the event (rest is only a "
+        "limit where no penalty or bonus holds the policy inside the simplex)."
+    )
     stationary = (
         "All patterns of the support are paid the same: the policy does not move, and "
         "what does not hold at the start never will."
     )
     settled = (
-        "The policy came to rest before the event: no pattern that is left has an "
-        "advantage any more. With a KL penalty this is the optimum; relax the event or "
-        "lower beta."
+        "The policy came to rest: no pattern that is left has an advantage any more. "
+        "An event that has not happened never will; relax it, or lower the penalty or "
+        "bonus."
     )
     max_steps = "Too many solver steps; raise `max_steps` or loosen `tolerance`."
     nonfinite = (
