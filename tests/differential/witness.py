@@ -7,9 +7,9 @@ about: with v the velocity of the logits and `z = log(1 + t/t0)`,
     w = 1 / (|v| + 1 / (t + t0)).
 
 Both derivatives are at most 1, so nothing stalls: a plateau of length 1e19 costs 44
-units. Every step is kept as a polynomial, and every event is looked for on 16 points of
-each step and near each local extremum between them, so that a change that is undone
-within a step is seen.
+units. Every step is kept as a polynomial, and every event is looked for on 32 points of
+each step, closer near its ends, and near each local extremum between them, so that a
+change that is undone within a step is seen.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,8 @@ from scipy.integrate import DOP853, LSODA
 
 from tests.differential.equations import Law, log_softmax
 
-LOOKS = np.arange(1, 17) / 16
+NEAR_AN_END = 0.5 ** np.arange(5, 13)
+LOOKS = np.sort(np.r_[NEAR_AN_END, np.arange(1, 17) / 16, 1 - NEAR_AN_END])
 NOTHING_MOVES = 1e-250  # mass outside the winner, where no number can change any more
 STILL = 1e-9  # the largest advantage at rest, relative to the first one, or to 1
 MOST_STEPS = 30_000
