@@ -169,11 +169,12 @@ def _limits(shown) -> dict[str, float]:
 
 def _logarithmic(side, values: np.ndarray) -> None:
     """A logarithmic axis; over less than three decades with plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import AutoLocator, FuncFormatter, LogLocator, NullFormatter
 
     side.axes.set(**{f"{side.axis_name}scale": "log"})
-    if values.max() / values.min() < 1000:
-        side.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    if values.max() / 1000 < values.min():
+        few = values.max() / 10 < values.min()
+        side.set_major_locator(AutoLocator() if few else LogLocator(subs=(1, 2, 5)))
         side.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
         side.set_minor_formatter(NullFormatter())
 
@@ -217,8 +218,22 @@ def _shows(diagram: Diagram, name: str) -> str:
 
 
 def _is_geometric(values: np.ndarray) -> bool:
-    """Whether the axis is better read on a logarithmic scale."""
-    return bool(values.min() > 0 and values.max() / values.min() > 15)
+    """Whether the axis has a logarithmic scale: that on which its values are even.
+
+    Two values, and those that are even on neither scale: by how far they go.
+    """
+    if not values.min() > 0:
+        return False
+    if len(values) > 2 and _is_even(values):
+        return False
+    if len(values) > 2 and _is_even(np.log(values)):
+        return True
+    return bool(values.max() / 15 > values.min())
+
+
+def _is_even(values: np.ndarray) -> bool:
+    steps = np.diff(values)
+    return bool(np.allclose(steps, steps.mean(), rtol=1e-6, atol=0))
 
 
 def _described(name: str) -> str:

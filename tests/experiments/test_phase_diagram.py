@@ -75,6 +75,43 @@ def test_other_axes_values_and_parameters():
     assert summed.sweep.reduce.statistics[-1] == "max"
 
 
+@pytest.mark.parametrize(
+    "values, scale",
+    [
+        (np.geomspace(0.1, 0.2, 100), "log"),
+        (np.geomspace(1e-300, 1e300, 5), "log"),
+        (np.linspace(0.001, 1, 100), "linear"),
+        (np.linspace(-1, 1, 5), "linear"),
+        # Spaced in other ways, and two values: by how far they go.
+        (np.array([3, 4, 5, 8, 64.0]), "log"),
+        (np.array([3, 4, 5, 8.0]), "linear"),
+        (np.array([0.1, 10.0]), "log"),
+        (np.array([0.1, 0.2]), "linear"),
+        (np.array([0.5]), "linear"),
+    ],
+)
+def test_the_scale_of_an_axis_is_that_of_its_values(values, scale):
+    assert drawing._is_geometric(values) is (scale == "log")
+
+
+@pytest.mark.parametrize(
+    "span, scale",
+    [("0.11:0.19:log", "log"), ("0.1:0.2:log", "log"), ("0.01:0.4", "linear")],
+)
+def test_the_scale_of_an_axis_is_that_asked_for(span, scale):
+    loaded = preset.load("quality", y=f"gap={span}", cells=5)
+    columns = {"log10_t0": np.arange(25.0).reshape(5, 5)}
+    figure = drawing.draw(loaded, columns)
+    panel = figure.axes[0]
+    assert (panel.get_xscale(), panel.get_yscale()) == ("log", scale)
+    low, high = panel.get_ylim()
+    ticks = panel.yaxis.get_major_locator()()
+    labels = panel.yaxis.get_major_formatter().format_ticks(ticks)
+    inside = (low <= ticks) & (ticks <= high)
+    assert inside.sum() >= 3
+    assert all(label for label, here in zip(labels, inside, strict=True) if here)
+
+
 def test_what_a_preset_fixes_may_become_an_axis():
     other = preset.load("quality", x="rival_rate=0.3:0.45", cells=5)
     assert {axis.name for axis in other.sweep.axes} == {"gap", "rival_rate"}
