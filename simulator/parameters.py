@@ -71,7 +71,7 @@ def _check_kept(name: str, given: np.ndarray) -> None:
     """
     limits, size = jnp.finfo(jax.dtypes.canonicalize_dtype(float)), np.abs(given)
     for lost, number, advice in (
-        ((size > 0) & (size < limits.tiny), "0", f"at least {limits.tiny:.2g}, or 0"),
+        ((size > 0) & (size < limits.tiny), "0", f"at least {limits.tiny:.3g}, or 0"),
         (np.isfinite(size) & (size > limits.max), "inf", f"at most {limits.max:.2g}"),
     ):
         if lost.any():
@@ -111,16 +111,23 @@ def check_share(name: str, value: Array) -> None:
 def check_real(
     name: str,
     value: Any,
-    allowed: Literal["finite", "0 or positive", "positive"] = "finite",
+    allowed: Literal[
+        "finite", "0 or positive", "positive", "positive, or inf"
+    ] = "finite",
 ) -> None:
-    """Raise `ValueError` unless this is one finite number, of the sign allowed."""
+    """Raise `ValueError` unless this is one number, of the sign and size allowed."""
     if not _is_real(value):
         raise ValueError(f"`{name}` is {shown(value)}; give one real number.")
-    if abs(value) <= sys.float_info.max:
-        fits = {"finite": True, "0 or positive": value >= 0, "positive": value > 0}
-        if fits[allowed]:
-            return
-    finite = "" if allowed == "finite" else ", and finite"
+    fits = {
+        "finite": True,
+        "0 or positive": value >= 0,
+        "positive": value > 0,
+        "positive, or inf": value > 0,
+    }
+    infinite = value == np.inf and allowed == "positive, or inf"
+    if infinite or (abs(value) <= sys.float_info.max and fits[allowed]):
+        return
+    finite = ", and finite" if allowed in ("0 or positive", "positive") else ""
     raise ValueError(f"`{name}` is {shown(value)}; it must be {allowed}{finite}.")
 
 
@@ -173,6 +180,13 @@ def check_optimizer(optimizer: Any) -> None:
         )
     except Exception as error:  # whatever Optax and JAX raise for odd options
         reason = str(error).split("\n")[0]
+        if "required keyword-only argument" in reason:  # as Python says it
+            raise ValueError(
+                "the optimizer cannot take a step from the gradient alone: it also "
+                "needs the value of the loss (for a line search, say), which training "
+                "does not give it; take one that needs the gradient only, for example "
+                "sgd, adam or lion."
+            ) from None
         raise ValueError(
             f"the optimizer cannot take a step ({reason}); check its options, or take "
             "another one."

@@ -4,7 +4,6 @@ A surrogate says how often one batch of groups is used (`epochs`) and gives the 
 direction in the logits of one question. To add one, write a small class here.
 """
 
-import math
 from abc import abstractmethod
 
 import equinox as eqx
@@ -123,6 +122,4 @@ class Clipped(AbstractSurrogate):
     def check(self):
         super().check()
         for name in ("low", "high"):
-            value = getattr(self, name)
-            if not (isinstance(value, float) and value == math.inf):
-                check_real(name, value, "positive")
+            check_real(name, getattr(self, name), "positive, or inf")

@@ -277,7 +277,7 @@ PIECEWISE = (
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("optimizer = 'lbfgs'", "cannot take a step"),
+        ("optimizer = 'lbfgs'", "the value of the loss (for a line search, say)"),
         ("optimizer = 'noisy_sgd'", "random numbers of its own"),
         ("optimizer = {name = 'adam', b1 = 'x'}", "cannot take a step"),
         ("optimizer = {name = 'sgd', schedule = 'identity'}", "take a step"),
@@ -288,7 +288,10 @@ PIECEWISE = (
         ("optimizer = {name = 'adam', betas = [0.9, 0.99]}", "give b1 and b2"),
         ("optimizer = {name = 'adam', learning_rate = 1}", "recipe's `learning_rate`"),
         ("optimizer = 'scale_by_rprop'", "not an optimizer"),
-        ("surrogate = {name = 'clipped', low = -0.2}", "`low`"),
+        (
+            "surrogate = {name = 'clipped', low = -0.2}",
+            "`low` is -0.2; it must be positive, or inf.",
+        ),
         ("replaced = true", "`redraws` is 0"),
         ("feedback = 'majority-vote'", "answer kernel"),
     ],

@@ -94,5 +94,7 @@ def test_numbers_that_a_precision_does_not_hold_are_refused():
         sim.Mixture([sim.Verifiable()], [1e50])
     jax.config.update("jax_enable_x64", True)
     assert sim.Gap(1e-300).level == 1e-300
-    with pytest.raises(ValueError, match="1e-310, which is 0 in float64"):
+    # The advice can be followed.
+    advice = "1e-310, which is 0 in float64; give at least 2.23e-308, or 0"
+    with pytest.raises(ValueError, match=advice):
         sim.Gap(1e-310)  # compiled programs flush it
