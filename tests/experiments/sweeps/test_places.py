@@ -8,15 +8,7 @@ import zarr
 from experiments.errors import UserError
 from experiments.sweeps import claims, making, march, root
 from experiments.sweeps.claims import Shard
-from tests.experiments.sweeps import small
-from tests.experiments.sweeps.many import (
-    UNITS,
-    cut_small,
-    files,
-    many_units,
-    no_solver,
-    open_again,
-)
+from tests.experiments.sweeps import many, small
 
 
 def test_overwrite_removes_nothing_but_stores(tmp_path):
@@ -26,7 +18,7 @@ def test_overwrite_removes_nothing_but_stores(tmp_path):
         if attributes is not None:
             zarr.create_group(tmp_path / "mine", attributes=attributes, overwrite=False)
         with pytest.raises(UserError, match="not a store"):
-            march.begin(tmp_path / "mine", many_units(), "", overwrite=True)
+            march.begin(tmp_path / "mine", many.many_units(), "", overwrite=True)
         (tmp_path / "mine" / root.FILE).unlink(missing_ok=True)
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
@@ -47,7 +39,7 @@ def test_a_link_to_a_store_stays_when_it_is_overwritten(stored, tmp_path):
             with claims.claim(link, Shard(0, 1)):
                 pass
     assert not march.begin(link, sweep, "", overwrite=True).done().any()
-    assert link.is_symlink() and not open_again(sweep, path).done().any()
+    assert link.is_symlink() and not many.open_again(sweep, path).done().any()
     shutil.rmtree(path)
     march.begin(link, sweep, "")  # a link that led nowhere
     assert link.is_symlink() and path.is_dir()
@@ -60,7 +52,7 @@ def test_a_draft_is_not_made_where_a_link_leads(tmp_path):
     (mine / "thesis.tex").write_text("all of it")
     (tmp_path / ".s.zarr.draft").symlink_to(mine)
     with pytest.raises(UserError, match=r"\.s\.zarr\.draft \(File exists"):
-        march.begin(tmp_path / "s.zarr", many_units(), "")
+        march.begin(tmp_path / "s.zarr", many.many_units(), "")
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
     assert not (tmp_path / "s.zarr").exists()
 
@@ -99,26 +91,26 @@ def replace(path, how):
 
 
 @pytest.mark.parametrize("how", ["lost", "copied", "other"])
-@pytest.mark.parametrize("when", [0, 5, UNITS - 1])
+@pytest.mark.parametrize("when", [0, 5, many.UNITS - 1])
 def test_a_store_that_is_replaced_is_not_written_to(tmp_path, monkeypatch, how, when):
-    cut_small(monkeypatch)
-    path, sweep = tmp_path / "s.zarr", many_units()
+    many.cut_small(monkeypatch)
+    path, sweep = tmp_path / "s.zarr", many.many_units()
     target, seen = march.begin(path, sweep, ""), {}
 
     def solve(sweep, unit):
         if unit.index == when:
             replace(path, how)
-            seen.update(files(path))
-        return no_solver(sweep, unit)
+            seen.update(many.files(path))
+        return many.no_solver(sweep, unit)
 
     with pytest.raises(UserError, match="removed or replaced by another process"):
         march.march(sweep, target, Shard(), solve=solve)
-    assert files(path) == seen
+    assert many.files(path) == seen
 
 
 def test_a_store_that_is_replaced_after_the_last_write_is_noticed(stored):
     sweep, path = stored
-    target = open_again(sweep, path)
+    target = many.open_again(sweep, path)
     shutil.rmtree(path)
     for use in (
         lambda: march.march(sweep, target, Shard()),
@@ -141,11 +133,11 @@ def test_a_store_that_is_replaced_while_it_is_opened_is_noticed(stored, monkeypa
 
     monkeypatch.setattr(march, "agree", slowly)
     with pytest.raises(UserError, match="removed or replaced"):
-        open_again(sweep, path)
+        many.open_again(sweep, path)
 
 
 def test_another_sweep_that_was_faster_is_not_gone_on_with(tmp_path, monkeypatch):
-    cut_small(monkeypatch)
+    many.cut_small(monkeypatch)
     path, create = tmp_path / "s.zarr", making.create
 
     def slowly(*arguments):
