@@ -287,8 +287,17 @@ def _roots(table: dict[str, Any]):
         "update": tables.named(
             sim.AbstractUpdate, table.get("update", "policy-gradient"), "update"
         ),
-        "until": until.read(table.get("until", "gap=1e-3"), "until"),
+        "until": _until(table.get("until", "gap=1e-3")),
     }, (rest, own)
+
+
+def _until(text: str):
+    if text in until.LEVELS:
+        raise UserError(
+            f"until {text}: give a level between 0 and 1, as in '{text}=0.5'; an axis "
+            "`level` takes its place."
+        )
+    return until.read(text, "until")
 
 
 def _without_own(signal: Any) -> tuple[Any, tuple[int, ...]]:

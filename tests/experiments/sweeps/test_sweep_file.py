@@ -204,6 +204,11 @@ def test_the_digest_knows_what_a_file_of_a_recipe_says(tmp_path):
         ("update = ['grpo']\n[axes]\ngap = [0.1]", "wrong kind"),
         ("until = 'never'\n[axes]\ngap = [0.1]", "give one of gap=LEVEL"),
         ("until = 'gap=2'\n[axes]\ngap = [0.1]", "between 0 and 1"),
+        (
+            "until = 'accuracy'\n[axes]\nlevel = [0.7, 0.8]",
+            "give a level between 0 and 1, as in 'accuracy=0.5'; an axis `level` takes "
+            "its place",
+        ),
         ("method = 'magic'\n[axes]\ngap = [0.1]", "auto, exact or flow"),
         ("max_steps = 0\n[axes]\ngap = [0.1]", "max_steps"),
         ("max_log10_time = 1e9\n[axes]\ngap = [0.1]", "max_log10_time"),
