@@ -70,6 +70,20 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _check_number_of_devices() -> None:
+    """Raise `UserError` for one with which JAX cannot start."""
+    given = os.environ.get("JAX_NUM_CPU_DEVICES", "1")
+    try:
+        wrong = int(given) == 0  # a negative one is JAX's "not set"
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise UserError(
+            f"the environment has JAX_NUM_CPU_DEVICES={given!r}; give a whole number "
+            "from 1 on, or unset it."
+        )
+
+
 def _has_devices() -> bool:
     import jax
 
@@ -134,6 +148,7 @@ def main(argv: list[str] | None = None) -> int:
         args.seed = args.seed or 0
         if not 0 <= args.seed < 2**63:
             raise UserError(f"--seed {args.seed}: give 0 to 2^63 - 1.")
+        _check_number_of_devices()
         compiling.prepare(args.command)
         with interrupts.kept():
             with interrupts.wait():

@@ -93,19 +93,24 @@ def build_signal(items: list[str], rule: catalogue.Entry, options: dict[str, obj
     return simulator.Mixture(parts, [weight for _, weight in parsed])
 
 
-def _refuse_never(event, problem) -> None:
+def _refuse_never(event, text: str, problem) -> None:
     """Say why an event that cannot happen does not."""
     import simulator as sim
 
     best = sim.best_value(problem.log_policy, problem.success_rates)
+    said = f"--until {text} is never reached"
+    if isinstance(event, sim.Accuracy) and event.level == best:
+        raise UserError(
+            f"{said}: accuracy may come near the best rate, {best:g}, and never gets "
+            "there; give a level just below it, or --until gap=1e-3."
+        )
     reason = {
         "Accuracy": f"no pattern of the base model is right more often than {best:g}",
         "T0": f"all patterns of the base model are right equally often, {best:g}",
         "Crossing": "some other pattern is always more likely than the best one",
     }
     raise UserError(
-        f"--until {until.write(event)} is never reached: {reason[type(event).__name__]}"
-        "; give another event or level."
+        f"{said}: {reason[type(event).__name__]}; give another event or level."
     )
 
 
@@ -154,7 +159,7 @@ def report(args: argparse.Namespace) -> dict:
         **{name: value for name, value in limits.items() if value is not None},
     )
     if solution.outcome == sim.Outcome.unreachable:
-        _refuse_never(stop, problem)
+        _refuse_never(stop, event, problem)
     rates = np.asarray(problem.success_rates)
     base = np.asarray(problem.log_policy)
     final = np.asarray(within_floats(solution.log_probs))
@@ -193,6 +198,7 @@ def report(args: argparse.Namespace) -> dict:
         "t_cross": moment(1),
         **{f"log10_{name}": log10(index) for name, index in MOMENTS.items()},
         "from_the_start": [k for k, i in MOMENTS.items() if log10(i) == -math.inf],
+        "not_defined": ["t0"] if sim.T0().impossible(problem, None) else [],
         "min_optimal_probability": math.exp(log_lowest),
         "log10_min_optimal_probability": float(log_lowest) / math.log(10),
         **accuracies("peak_accuracy", solution.event_log_probs[3]),
@@ -260,6 +266,8 @@ def _lines(result: dict) -> str:
 
     def moment(key):
         log10 = result[f"log10_{key}"]
+        if key in result["not_defined"]:
+            return "not defined"
         if log10 == -math.inf:
             return "from the start"
         return "not before the end" if log10 == math.inf else number(key)
@@ -279,6 +287,12 @@ def _lines(result: dict) -> str:
         )
     )
     more = " ..." if len(result["policy"]) > 8 else ""
+    t0_is = "accuracy passes the second-best rate"
+    if "t0" in result["not_defined"]:
+        t0_is = (
+            "no second-best rate: all patterns of the base model are right equally "
+            "often"
+        )
     return "\n".join(
         [
             f"outcome    {result['outcome']}: {result['advice']}",
@@ -286,7 +300,7 @@ def _lines(result: dict) -> str:
             f"accuracy   {number('base_accuracy')} -> {number('accuracy')}, "
             f"peak {number('peak_accuracy')}",
             f"policy     {policy}{more}",
-            f"T0         {moment('t0')}  (accuracy passes the second-best rate)",
+            f"T0         {moment('t0')}  ({t0_is})",
             f"crossing   {moment('t_cross')}  (best pattern becomes the most likely)",
             f"lowest pi* {number('min_optimal_probability')}",
             f"leaders    {', '.join(leaders) or '-'}",

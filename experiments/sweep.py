@@ -37,7 +37,8 @@ Sampled training: recipe = "grpo" (see train --help; or a file, or the table [re
 The result: xarray.open_zarr("FILE.zarr").
 
 Times: -inf is from the start, inf never. Patterns of probability 0 are not there: they
-are neither the best nor a rival. Runs that fail (a time that cannot be told, numbers
+are neither the best nor a rival. Where all patterns are equally good, all are best:
+pi_* is 1, and there is no T0. Runs that fail (a time that cannot be told, numbers
 that overflow) are stored as NaN, counted, and make the exit code 1.
 
 Interrupted, also by kill -9, the same command goes on. Many processes, on one machine

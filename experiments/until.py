@@ -41,10 +41,22 @@ def read(text: str, option: str):
         raise UserError(
             f"{option} {text}: give one of {allowed}, with a level between 0 and 1."
         )
-    try:
-        return getattr(simulator, LEVELS[name][0])(value)
-    except ValueError as error:
-        raise UserError(f"{option} {text}: {error}") from None
+    _check_kept(value, f"{option} {text}")
+    return getattr(simulator, LEVELS[name][0])(value)
+
+
+def _check_kept(level: float, given: str) -> None:
+    """Raise `UserError` if floats make 0 or 1 of the level."""
+    import jax
+
+    limits = jax.numpy.finfo(jax.dtypes.canonicalize_dtype(float))
+    if limits.tiny <= level <= 1 - limits.epsneg:
+        return
+    other = ", or --precision float64" if limits.bits == 32 else ""
+    raise UserError(
+        f"{given}: the level counts as {round(level)} in {limits.dtype}; give one from "
+        f"{limits.tiny:.3g} to 1 - {limits.epsneg:.3g}{other}."
+    )
 
 
 def write(event) -> str:

@@ -2,7 +2,8 @@
 
 Flow times are physical times t (learning rate times steps), as decimal logarithms:
 -inf if it held from the start, +inf if it did not happen. Probabilities may be smaller
-than floats can say: they are offered as decimal logarithms too.
+than floats can say: they are offered as decimal logarithms too. Where all patterns are
+equally good, all are best: pi_* is 1.
 """
 
 import math

@@ -41,6 +41,8 @@ class Recipe(eqx.Module):
       (dynamic sampling): of the same question, or if `replaced`, of one drawn at random
       from all of them, as in DAPO. Then a question may have several groups in a step,
       which count in full, and one that is hopeless (or solved) gives its place away.
+      Under a policy per question, one that is drawn twice moves about twice as far
+      (with sgd).
     - `policy`: who shares parameters with whom.
     - `teacher_decay`: the teacher's parameters are a moving average of the policy's
       with this decay: 0 is the policy itself, 1 the frozen base model.

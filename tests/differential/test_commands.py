@@ -130,6 +130,9 @@ def differences(plan, lane, result, text):
     end = min(answer.log_time, plan.log_limit)
     printed = Printed(text)
     yield from _numbers(law, path, lane, result, end)
+    defined = [] if np.ptp(law.question.rates) else ["t0"]
+    if result["not_defined"] != defined:
+        yield "not_defined", result["not_defined"], defined
     for source, near in (("JSON", plan.accurate), ("text", DIGITS["other"] * 10)):
         times = {"T0": result["log10_t0"], "Crossing": result["log10_t_cross"]}
         if source == "text":
@@ -306,7 +309,7 @@ def test_run_prints_what_the_witness_finds(plan, update, capsys, tmp_path):
             never = value is not None and np.isinf(
                 witness.first_rises(path, value, comparison.NEAR)[1]
             )
-            reason = re.search(r"often(?: than|,) (\S+)\.$", text)
+            reason = re.search(r"(?:often(?: than|,)|best rate,) ([^;,]+)", text)
             rate = f"{law.question.rates.max():g}"
             right = reason is None or reason[1] == rate
             if not (never and right and "never" in text and text.count("\n") == 1):

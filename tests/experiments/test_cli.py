@@ -47,7 +47,7 @@ def test_run_prints_the_contract_as_json(capsys):
 
 def test_a_goal_that_cannot_be_reached_is_one_line(capsys):
     for words, said in (
-        ("--policy 0.3 0.7 0 --until accuracy=0.9", "right more often than 0.9;"),
+        ("--policy 0.3 0.7 0 --until accuracy=0.91", "right more often than 0.9;"),
         ("--policy 0.5 0.5 0 --until accuracy=0.95", "right more often than 0.9;"),
     ):
         run = ["run", "--success-rates", "0.9", "0.6", "0.99", *words.split()]
@@ -55,9 +55,34 @@ def test_a_goal_that_cannot_be_reached_is_one_line(capsys):
         printed = capsys.readouterr()
         assert said in printed.err and printed.err.count("\n") == 1
         assert not printed.out
+    # The best rate itself is only approached.
+    run = "run --success-rates 0.9 0.6 0.99 --policy 0.3 0.7 0 --until accuracy=0.9"
+    for precision in ("float64", "float32"):
+        assert cli.main([*run.split(), "--precision", precision]) == 2
+        assert capsys.readouterr().err == (
+            "error: --until accuracy=0.9 is never reached: accuracy may come near the "
+            "best rate, 0.9, and never gets there; give a level just below it, or "
+            "--until gap=1e-3.\n"
+        )
     run = "run --success-rates 0.9 0.6 0.99 --policy 0.3 0.7 0 --until accuracy=0.89"
     assert cli.main(run.split()) == 0
     assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "rates, policy", [("0.9 0.1", "1 0"), ("0.5 0.5", "0.3 0.7")], ids=["one", "equal"]
+)
+def test_without_a_second_best_rate_t0_is_not_defined(capsys, rates, policy):
+    run = f"run --success-rates {rates} --policy {policy}".split()
+    assert cli.main(run) == 0
+    assert (
+        "\nT0         not defined  (no second-best rate: all patterns of the base "
+        "model are right equally often)\n"
+    ) in capsys.readouterr().out
+    assert cli.main([*run, "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["not_defined"] == ["t0"] and result["t0"] is None
+    assert result["min_optimal_probability"] == 1  # all of them are best
 
 
 @pytest.mark.slow
@@ -98,6 +123,21 @@ def test_the_method_can_be_forced_and_does_not_matter(capsys):
         ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --update magic", "magic"),
         ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --beta -1", "-1"),
         ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --until gap=2", "gap=2"),
+        (
+            "run --success-rates 0.9 0.6 --policy 0.5 0.5 --precision float32 "
+            "--until gap=1e-300",
+            "counts as 0 in float32; give one from 1.18e-38 to 1 - 5.96e-08, or "
+            "--precision float64",
+        ),
+        (
+            "run --success-rates 0.9 0.6 --policy 0.5 0.5 --precision float32 "
+            "--until optimal-probability=0.999999999",
+            "counts as 1 in float32",
+        ),
+        (
+            "run --success-rates 0.9 0.6 --policy 0.5 0.5 --until gap=1e-310",
+            "counts as 0 in float64; give one from 2.23e-308 to 1 - 1.11e-16.",
+        ),
         ("run --success-rates 0.9 0.6 --policy 0.5 0.5 --json /none/x", "/none/x"),
         ("run --success-rates x --policy 0.5 0.5", "invalid"),
         (
@@ -214,6 +254,20 @@ def test_help_names_signals_and_updates(capsys):
     assert "self-certainty" in text and "natural-gradient" in text
 
 
+@pytest.mark.parametrize(
+    "command, said",
+    [
+        ("train", "one that is drawn twice moves about twice as far (with sgd)."),
+        ("train", "equally good has none, and is left out (`run` and `sweep` give 1)."),
+        ("sweep", "Where all patterns are equally good, all are best: pi_* is 1"),
+    ],
+)
+def test_help_says_what_a_number_means(capsys, command, said):
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_full_output_is_one_line():
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -226,10 +280,18 @@ def test_a_full_output_is_one_line():
     assert done.stderr == "error: the output: No space left on device.\n"
 
 
-@pytest.mark.parametrize(
-    "name, value", [("JAX_PLATFORMS", "abacus"), ("JAX_NUM_CPU_DEVICES", "0")]
-)
-def test_devices_that_jax_does_not_have_are_one_line(name, value):
+@pytest.mark.parametrize("value", ["0", "", "abc", "1.5"])
+def test_a_number_of_devices_that_is_none_is_one_line(capsys, monkeypatch, value):
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", value)
+    assert cli.main(EXAMPLE) == 2
+    assert capsys.readouterr().err == (
+        f"error: the environment has JAX_NUM_CPU_DEVICES={value!r}; give a whole "
+        "number from 1 on, or unset it.\n"
+    )
+
+
+def test_devices_that_jax_does_not_have_are_one_line():
+    name, value = "JAX_PLATFORMS", "abacus"
     words = ["run", "--success-rates", "0.9", "0.1", "--policy", "0.5", "0.5"]
     others = {k: v for k, v in os.environ.items() if k not in cli.DEVICES}
     done = subprocess.run(
