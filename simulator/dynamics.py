@@ -3,13 +3,14 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from simulator.arguments import check_one, check_rule
 from simulator.events import Point
 from simulator.parameters import check_kind, given_array
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
+from simulator.ties import rounding
 from simulator.updates import AbstractUpdate
 
 
@@ -74,6 +75,48 @@ class Dynamics(eqx.Module):
         change = jnp.where(log_probs > -jnp.inf, change, 0.0)
         change = change - jnp.sum(jnp.exp(log_probs) * change)
         return beta - jnp.sum(along * change)
+
+    def attracted(
+        self,
+        log_probs: Float[Array, " K"],
+        advantage: Float[Array, " K"],
+        left: Bool[Array, " K"],
+        tolerance: Float[Array, ""],
+    ) -> Bool[Array, ""]:
+        """Whether advantages `A` of what is `left` fall along every principal axis.
+
+        With `S = diag(pi)`, `P = I - sqrt(pi) sqrt(pi)^T` and `D = d rho / d log pi`,
+        logits that are off by y change `sqrt(S) A` by M z, where `z = sqrt(S) y` and
+
+            M = P (sqrt(S) D sqrt(S)^-1 - beta I) P,
+
+        symmetric for each reward that follows an objective. At rest to `tolerance` in
+        the logits, `sqrt(S) A` is along an axis u of M with `M u = -lambda u` at most
+        `tolerance lambda sum_k |u_k| sqrt(pi_k)`, and where M does not restore it is
+        only rounding. So a saddle counts as rest where nothing leads away from it.
+
+        If M is not symmetric its symmetric part decides, and some rest may be missed.
+        Costs of order `K^3`.
+        """
+        # Takes a while to import, and only rewards that move need it.
+        from jax.numpy.linalg import eigh
+
+        dtype = log_probs.dtype
+        root = jnp.where(left, jnp.exp(0.5 * log_probs), 0.0)
+        pay = jax.jacfwd(lambda x: self.signal(self.problem, x))(log_probs)
+        ratio = root[:, None] / jnp.where(root > 0, root, 1.0)
+        pay = jnp.where(root > 0, jnp.where(ratio > 0, ratio * pay, 0.0), 0.0)
+        eye = jnp.eye(len(root), dtype=dtype)
+        project = eye - jnp.outer(root, root)
+        slope = project @ (pay - self.update.beta * eye) @ project
+        growth, axes = eigh(0.5 * (slope + slope.T))
+        largest = jnp.max(jnp.where(left, jnp.abs(self.paid(log_probs)), 0.0))
+        allowed = tolerance * jnp.maximum(-growth, 0.0) + rounding(dtype) * largest
+        weight = jnp.abs(axes.T) @ root
+        return jnp.all(
+            jnp.abs(axes.T @ (root * jnp.where(left, advantage, 0.0)))
+            <= allowed * weight
+        )
 
     def point(self, log_probs: Float[Array, " K"]) -> Point:
         """Everything that can be said about one policy; see `Point`."""

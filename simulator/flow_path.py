@@ -11,15 +11,12 @@ from jaxtyping import Array, Bool, Float
 
 from simulator.dynamics import Dynamics
 from simulator.logspace import log_expm1
-from simulator.marching import AbstractPath, Move, Seen
+from simulator.marching import AbstractPath, Move, Seen, look
 
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 # Parts of a step at which it is interpolated: closer to its ends, where much may happen
 # that an event undoes before the middle.
 GLIMPSES = np.concatenate([0.5 ** np.arange(9, 0, -1), 1 - 0.5 ** np.arange(2, 10)])
-DOUBT = 0.02  # of an event's value there
-SECTIONS = 12  # of an interval in which a value is largest
-GOLDEN = 0.5 * (3 - 5**0.5)
 
 
 class FlowPoint(NamedTuple):
@@ -56,40 +53,19 @@ class AbstractFlowPath(AbstractPath):
         return event.keep == "first" and not known
 
     def look_within(self, events, walker, move, ends):
-        """A place within the step where an event holds, though at no end of it.
-
-        Where an interpolated step says that it may, states of the engine are looked at.
-        """
+        """States of the engine where an interpolated step says that events hold."""
         if not events:
             return []
-        size, start = move.size, walker.state
-        view = self.view(start, size)
-
-        def values(log_probs):
-            point = self.dynamics.point(log_probs)
-            return jnp.stack([event.value(point) for event in events])
-
-        fractions = jnp.asarray(GLIMPSES, size.dtype)
-        glimpses = jax.vmap(values)(self._interpolated(start, move, fractions))
+        fractions = jnp.asarray(GLIMPSES, move.size.dtype)
+        policies = self._interpolated(walker.state, move, fractions)
+        there = jax.vmap(lambda p: look(events, self.dynamics.point(p))[0])
+        found = self.highest(events, walker, move, ends, fractions, there(policies).T)
+        # What is interpolated is no more than a hint.
         before = jnp.stack([seen.values[0] for seen in ends])
-        outside = jnp.maximum(before, jnp.stack([seen.values[1] for seen in ends]))
-        most = jnp.max(glimpses, axis=0)
-        doubtful = move.accepted & (outside <= 0) & (most > outside) & (most > -DOUBT)
-
-        def one(index, top, doubtful, before):
-            def value(f):
-                return values(self.log_probs(self.inside(view, f * size)))[index]
-
-            f, most = _towards_maximum(value, *borders[top + jnp.arange(3)], doubtful)
-            nothing = jnp.zeros_like(f)
-            seen = Seen(f, jnp.where(doubtful, most, before), nothing)
-            return jax.tree.map(lambda x: x[None], seen)
-
-        borders = jnp.pad(fractions, 1, constant_values=(0, 1))
-        tops = jnp.argmax(glimpses, axis=0)
-        given = (jnp.arange(len(events)), tops, doubtful, before)
-        found = jax.lax.map(lambda given: one(*given), given)
-        return [jax.tree.map(lambda x, i=i: x[i], found) for i in range(len(events))]
+        values = jnp.where(found.doubtful, found.value, before)
+        places = jnp.where(found.doubtful, found.f, 0.0)
+        pairs = zip(places[:, None], values[:, None], strict=True)
+        return [Seen(f, x, 0 * x) for f, x in pairs]
 
     def _interpolated(self, start, move: Move, f) -> Float[Array, "N K"]:
         """About the log-probabilities at parts f of a step, by Hermite's cubic."""
@@ -137,32 +113,6 @@ class AbstractFlowPath(AbstractPath):
             pace=next_size,
             **rest,
         )
-
-
-def _towards_maximum(function, low, middle, high, wanted):
-    """A place between low and high at which a function is large, and its value.
-
-    From the middle by golden sections, no more than until it is positive. Unless it is
-    `wanted` nothing is computed: 0, and minus infinity.
-    """
-
-    def go_on(carry):
-        low, x, high, most, count = carry
-        away = jnp.where(high - x > x - low, GOLDEN * (high - x), GOLDEN * (low - x))
-        new = x + jnp.where(count == 0, 0.0, away)
-        found = function(new)
-        better = (found > most) | (count == 0)
-        worse, best = jnp.where(better, x, new), jnp.where(better, new, x)
-        low = jnp.where(worse < best, worse, low)
-        high = jnp.where(worse > best, worse, high)
-        return low, best, high, jnp.where(better, found, most), count + 1
-
-    nothing = jnp.full_like(middle, -jnp.inf)
-    begin = (low, middle, high, nothing, jnp.asarray(0))
-    end = jax.lax.while_loop(
-        lambda carry: wanted & (carry[3] <= 0) & (carry[4] < SECTIONS), go_on, begin
-    )
-    return jnp.where(wanted, end[1], 0.0), end[3]
 
 
 def rescaling(error: Float[Array, ""], order: int) -> Float[Array, ""]:

@@ -12,17 +12,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from simulator.dynamics import Dynamics
 from simulator.events import AbstractEvent, AbstractExtreme, Point
 from simulator.passage import Passage
-from simulator.rootfinding import find_root
+from simulator.rootfinding import find_root, seek_positive
 from simulator.selection import select
 from simulator.solution import OUTCOME_NAMES, Outcome, Solution
 
 State = Any
 RUNNING = -1  # in place of an outcome, while a lane is not done
+DOUBT = 0.02  # how far below 0 an event's values are looked at more closely
 
 
 class Settings(eqx.Module):
@@ -108,7 +109,6 @@ class AbstractPath(eqx.Module):
         self, events, walker: "Walker", move: Move, ends: "list[Seen]"
     ) -> "list[Seen]":
         """What is seen of events within a step, whose `ends` are known."""
-        del walker, ends
         looks = jnp.asarray(self.looks, move.size.dtype)
 
         def one(event) -> Seen:
@@ -120,7 +120,51 @@ class AbstractPath(eqx.Module):
                 quick = tuple(x[:, 0] for x in passed(move.passed))
             return Seen(looks, *quick)
 
-        return [one(event) for event in events]
+        looked = [one(event) for event in events]
+        firsts = [i for i, event in enumerate(events) if event.keep == "first"]
+        if firsts:
+            those, theirs = [events[i] for i in firsts], [ends[i] for i in firsts]
+            glimpses = jnp.stack([looked[i].values for i in firsts])
+            found = self.highest(those, walker, move, theirs, looks, glimpses)
+            for i, doubtful, top, f, value in zip(firsts, *found, strict=True):
+                fractions, values, scores = looked[i]
+                looked[i] = Seen(
+                    fractions.at[top].set(jnp.where(doubtful, f, fractions[top])),
+                    values.at[top].set(jnp.where(doubtful, value, values[top])),
+                    scores,
+                )
+        return looked
+
+    def highest(
+        self,
+        events,
+        walker: "Walker",
+        move: Move,
+        ends: "list[Seen]",
+        fractions: Float[Array, " N"],
+        glimpses: Float[Array, "E N"],
+    ) -> "Highest":
+        """Look for a place where an event holds within a step, though at no end of it.
+
+        `glimpses`: (about) its values at fractions of the step. Where the largest is
+        not far below 0, true states around it are looked at.
+        """
+        view, size = self.view(walker.state, move.size), move.size
+        outside = jnp.stack([jnp.max(seen.values) for seen in ends])
+        most, tops = jnp.max(glimpses, axis=1), jnp.argmax(glimpses, axis=1)
+        doubtful = move.accepted & (outside <= 0) & (most > outside) & (most > -DOUBT)
+        borders = jnp.pad(fractions, 1, constant_values=(0, 1))
+
+        def one(given):
+            index, top, doubtful = given
+
+            def value(f):
+                return look(events, self.point(self.inside(view, f * size)))[0][index]
+
+            return seek_positive(value, *borders[top + jnp.arange(3)], doubtful)
+
+        found = jax.lax.map(one, (jnp.arange(len(events)), tops, doubtful))
+        return Highest(doubtful, tops, *found)
 
     def known_to_hold(self, event: AbstractEvent, state: State) -> Array | None:
         """Whether an event holds all along a piece, if who leads decides; else None."""
@@ -138,13 +182,25 @@ class AbstractPath(eqx.Module):
 
         However rare it is; to `tolerance` in the logits. Advantages fall at some rate
         if logits follow them, so that they are that rate times as large as the logits
-        are far from rest. Where they do not fall nothing rests, except exactly.
+        are far from rest. Where they do not fall nothing rests, except exactly; nor at
+        a saddle, unless all that leads away from it is rounding.
         """
         point = self.point(state)
         left = (point.log_probs > -jnp.inf) & ~self.extinct(point)
         advantage = jnp.where(left, point.advantage.values(), 0.0)
         rate = self.dynamics.restoring_rate(point.log_probs, advantage)
-        return jnp.max(jnp.abs(advantage)) <= tolerance * jnp.maximum(rate, 0.0)
+        small = jnp.max(jnp.abs(advantage)) <= tolerance * jnp.maximum(rate, 0.0)
+        if self.dynamics.signal.fixed:
+            return small
+        # A loop of one round or none: it costs nothing until a lane may be at rest.
+        return jax.lax.while_loop(
+            lambda carry: carry[0],
+            lambda carry: (
+                jnp.asarray(False),
+                self.dynamics.attracted(point.log_probs, advantage, left, tolerance),
+            ),
+            (small, jnp.asarray(False)),
+        )[1]
 
     def extinct(self, point: Point) -> Array:
         """Patterns `[K]` that have died out, for all that floats can tell."""
@@ -152,6 +208,18 @@ class AbstractPath(eqx.Module):
 
     def point(self, state: State) -> Point:
         return self.dynamics.point(self.log_probs(state))
+
+
+class Highest(NamedTuple):
+    """Whether each event may hold within a step; and if so, where, and its value.
+
+    `top`: the number of the glimpse next to the place `f`.
+    """
+
+    doubtful: Bool[Array, " E"]
+    top: Int[Array, " E"]
+    f: Float[Array, " E"]
+    value: Float[Array, " E"]
 
 
 class Bracket(NamedTuple):

@@ -1,4 +1,4 @@
-"""A bracketed root of a scalar function, to the last digits."""
+"""A bracketed root of a scalar function, to the last digits, and a place above 0."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -75,3 +75,41 @@ def find_root(
         lambda s: ~s.done & (s.count < max_iterations), body, begin
     )
     return jnp.where(jnp.abs(end.f_a) <= jnp.abs(end.f_b), end.a, end.b)
+
+
+GOLDEN = 0.5 * (3 - 5**0.5)
+
+
+def seek_positive(
+    function: Callable[[Scalar], Scalar],
+    low: Scalar,
+    middle: Scalar,
+    high: Scalar,
+    wanted: Array,
+    max_iterations: int = 20,
+) -> tuple[Scalar, Scalar]:
+    """A place between low and high where `function` is large, and its value there.
+
+    From the middle towards the maximum by golden sections, which stop where the value
+    is positive. Unless it is `wanted` nothing is computed: `middle`, and -inf.
+    """
+
+    def go_on(carry):
+        low, x, high, most, count = carry
+        away = jnp.where(high - x > x - low, GOLDEN * (high - x), GOLDEN * (low - x))
+        new = x + jnp.where(count == 0, 0.0, away)
+        found = function(new)
+        better = (found > most) | (count == 0)
+        worse, best = jnp.where(better, x, new), jnp.where(better, new, x)
+        low = jnp.where(worse < best, worse, low)
+        high = jnp.where(worse > best, worse, high)
+        return low, best, high, jnp.where(better, found, most), count + 1
+
+    nothing = jnp.full_like(middle, -jnp.inf)
+    begin = (low, middle, high, nothing, jnp.asarray(0))
+    end = jax.lax.while_loop(
+        lambda carry: wanted & (carry[3] <= 0) & (carry[4] < max_iterations),
+        go_on,
+        begin,
+    )
+    return end[1], end[3]

@@ -472,6 +472,30 @@ def test_the_natural_gradient_sees_it_too():
     holds_between(*run_and_watch(sim.NaturalGradient()))
 
 
+@pytest.mark.parametrize("update", [sim.PolicyGradient(), sim.NaturalGradient()])
+def test_a_goal_just_below_a_peak_is_reached(update):
+    """However short it holds; the peak is known by its slope."""
+    rng = np.random.default_rng(5)
+    rates, confidence = rng.random((2, 256, 4))
+    problem = sim.Problem(rates, logits=rng.normal(size=(256, 4)))
+    signal = sim.FixedConfidence(confidence)
+    run = sim.exact(problem, signal, update, events=[sim.PeakAccuracy()])
+    peak = sim.accuracy(run.event_log_probs[:, 0], rates)
+    on_the_way = np.isfinite(run.event_log_times[:, 0])
+    for below in (1e-4, 1e-6, 1e-8):
+        level = (1 - below) * peak
+        first = np.asarray(sim.accuracy(problem.log_policy, rates) < level)
+        lanes = (
+            first & on_the_way & np.asarray(sim.accuracy(run.log_probs, rates) < level)
+        )
+        assert lanes.sum() > 30
+        goal = sim.exact(problem, signal, update, until=sim.Accuracy(level))
+        assert (sim.outcome_names(goal.outcome)[lanes] == "reached").all()
+        reached = sim.accuracy(goal.log_probs, rates)
+        np.testing.assert_allclose(reached[lanes], level[lanes], rtol=1e-13)
+        assert (goal.log_time < run.event_log_times[:, 0])[lanes].all()
+
+
 @pytest.mark.slow
 def test_the_first_and_the_last_of_several_changes_are_seen(watched):
     run, accuracy, _ = watched

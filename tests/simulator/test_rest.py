@@ -106,6 +106,32 @@ def test_a_tail_like_1_over_t_and_a_plateau_are_no_rest():
     assert name == "horizon"
 
 
+@pytest.mark.parametrize("off", [1e-6, -1e-6, 0.0])
+def test_a_saddle_is_left_unless_nothing_leads_away_from_it(off):
+    """Agreement pulls two patterns apart slightly faster than a penalty holds them."""
+    kernel = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    problem = sim.Problem(
+        [1.0, 0.0, 0.5],
+        logits=[off, 0.0, 3.0],
+        answer_kernel=kernel,
+        reference_policy=np.full(3, 1 / 3),
+    )
+    signal = sim.Mixture([sim.SelfConsistency()], [0.903])
+    run = sim.solve(problem, signal, sim.NaturalGradient(0.3))
+
+    def loss(logits):
+        pi = softmax(logits)
+        return -0.4515 * np.sum((pi @ kernel) ** 2) + 0.3 * pi @ np.log(3 * pi)
+
+    # Symmetric starts stay symmetric, for SciPy too.
+    found = minimize(loss, [np.sign(off), 0.0, 0.5 * abs(np.sign(off))], tol=1e-15)
+    assert str(sim.outcome_names(run.outcome)) == "settled"
+    np.testing.assert_allclose(np.exp(run.log_probs), softmax(found.x), atol=2e-6)
+    if off > 0:  # by an independent integration
+        expected = [0.38145, 0.28743, 0.33112]
+        np.testing.assert_allclose(np.exp(run.log_probs), expected, atol=6e-6)
+
+
 @pytest.mark.slow
 def test_a_rest_that_repels_is_left():
     """Self-consistency next to the point where both answers are as likely."""

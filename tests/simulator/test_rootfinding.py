@@ -1,11 +1,11 @@
-"""Roots alone. `find_root` is private: through events, its cost cannot be seen."""
+"""Roots and maxima. `find_root` is private: through events, its cost cannot be seen."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulator.rootfinding import find_root
+from simulator.rootfinding import find_root, seek_positive
 
 # name: function, its root, low, high, the most evaluations it may take (where it is not
 # smooth at the root: little more than bisection takes)
@@ -59,3 +59,17 @@ def test_without_a_change_of_sign_the_answer_is_the_nearer_end(f_low, f_high, wa
     ends = jnp.asarray(0.0), jnp.asarray(1.0)
     values = jnp.asarray(f_low), jnp.asarray(f_high)
     assert find_root(lambda x: x, *ends, *values) == wanted
+
+
+@pytest.mark.parametrize("top", [0.21, 0.5, 0.6837, 0.799])
+@pytest.mark.parametrize("width", [1e-1, 1e-3])
+def test_a_narrow_hill_is_found(top, width):
+    def hill(x):
+        return width**2 - (x - top) ** 2
+
+    given = (jnp.asarray(x) for x in (0.2, 0.5, 0.8, True))
+    place, height = seek_positive(hill, *given)
+    assert abs(place - top) < width
+    assert height == hill(place) > 0
+    place, height = seek_positive(hill, *map(jnp.asarray, (0.2, 0.5, 0.8, False)))
+    assert place == 0.5 and height == -np.inf
