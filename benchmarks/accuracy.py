@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 import simulator as sim
 import theory
-from experiments.families import log_normalised, mixed
+from experiments.checks.random_problems import log_normalised, mixed
 from experiments.search.precise import Precise
 
 K = 8

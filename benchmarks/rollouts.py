@@ -18,7 +18,7 @@ import numpy as np
 
 import simulator as sim
 from simulator import rollouts as ro
-from simulator.rollouts import sampling
+from simulator.rollouts.draws import multinomial
 
 SEEDS, PATTERNS, RATE = 10_000, 8, 0.2
 RATES = np.linspace(0.9, 0.2, PATTERNS)
@@ -93,7 +93,7 @@ def seconds_per_update(run, group, steps):
 def counting(group, width=1024):
     """Seconds per group of counting alone, on one core: no drawing one by one."""
     rows = jnp.asarray(np.concatenate([BASE * RATES, BASE * (1 - RATES)]))
-    one = jax.jit(jax.vmap(lambda key: sampling.by_counts(key, rows, group)))
+    one = jax.jit(jax.vmap(lambda key: multinomial.by_counts(key, rows, group)))
     keys = jax.random.split(jax.random.key(3), width)
     one(keys).block_until_ready()
     times = []

@@ -30,8 +30,8 @@ from peers import diffrax_peer, scipy_peer, warm
 
 import simulator as sim
 from experiments.diagrams import preset
-from experiments.sweeps import assembly, grid, march, root, sweep_file
-from experiments.sweeps.claims import Shard
+from experiments.sweeps import assembly, grid, root, run_units, sweep_file
+from experiments.sweeps.locks import Shard
 
 CORES = os.cpu_count() or 1
 RIVAL = 0.5  # success rate of the rival in the preset
@@ -57,11 +57,11 @@ def march_time(asked, repeats=1):
     """Mean seconds of whole sweeps, store included, and the last store's columns."""
     took, folder = 0.0, Path(tempfile.mkdtemp())
     for number in range(repeats):
-        target = march.begin(folder / f"{number}.zarr", asked, "")
+        target = run_units.begin(folder / f"{number}.zarr", asked, "")
         start = time.perf_counter()
-        march.march(asked, target, Shard())
+        run_units.march(asked, target, Shard())
         took += time.perf_counter() - start
-    columns = march.all_columns(target)
+    columns = run_units.all_columns(target)
     shutil.rmtree(folder)
     return took / repeats, columns
 

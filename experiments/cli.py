@@ -11,8 +11,8 @@ import os
 import re
 import sys
 
-from experiments import compiling, interrupts
-from experiments.errors import UserError
+from experiments.runtime import compiling, interrupts
+from experiments.text.errors import UserError
 
 COMMANDS = {
     "run": "one base model and one recipe: what happens, and when",
@@ -56,7 +56,9 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=summary, description=summary + ".")
         if name != called:
             continue
-        module = importlib.import_module(f"experiments.{name.replace('-', '_')}")
+        module = importlib.import_module(
+            f"experiments.commands.{name.replace('-', '_')}"
+        )
         module.add_arguments(sub)
         sub.add_argument("--seed", type=int, help="default 0")
         sub.add_argument(

@@ -60,7 +60,7 @@ def unpack(parameters: np.ndarray) -> tuple[float, float, float]:
 def predict(parameters: np.ndarray, runs: Runs) -> np.ndarray:
     """Final accuracy of each run under the model, by the exact engine."""
     import simulator as sim
-    from experiments.menu import Menu
+    from experiments.checks.per_lane_rules import Menu
 
     rate, base, log_time = unpack(parameters)
     lanes = (len(runs.group), 1)

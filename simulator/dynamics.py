@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from simulator.arguments import check_one, check_rule
+from simulator.engines.requests import check_one, check_rule
 from simulator.events import Point
-from simulator.parameters import check_kind, given_array
+from simulator.validation import check_kind, given_array
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
-from simulator.ties import rounding
+from simulator.numerics.ties import rounding
 from simulator.updates import AbstractUpdate
 
 

@@ -14,17 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool as Bools, Float, Int
 
-from simulator.logspace import Centred, centre, sign_of_mean, total
+from simulator.engines.exact.passage import Passage, drift
+from simulator.numerics.logspace import Centred, centre, sign_of_mean, total
 from simulator.observables import (
     best_patterns,
     best_value,
     log_gap,
     log_optimal_probability,
 )
-from simulator.parameters import given_array, is_traced, real
-from simulator.passage import Passage, drift
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal, Verifiable
+from simulator.validation import given_array, is_traced, real
 
 Scalar = Float[Array, ""]
 Bool = Bools[Array, ""]

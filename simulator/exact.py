@@ -1,6 +1,6 @@
 """The gradient flow without time steps: fixed rewards, plain or natural gradient.
 
-Every state on the path is known in closed form (`simulator.orbit`); only the physical
+Every state on the path is known in closed form (`simulator.engines.exact.orbit`); only the physical
 time is a quadrature, `t = int Z dtau`, done by Gauss-Kronrod rules whose error is
 estimated and bounded rule by rule. Nothing is integrated, so no error accumulates in
 the state, and a time of 1e300 costs little more than one of 1.
@@ -13,17 +13,17 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from simulator import engine
-from simulator.arguments import check_parts, check_rule
 from simulator.dynamics import Dynamics
+from simulator.engines import run
+from simulator.engines.exact.orbit import Orbit
+from simulator.engines.exact.orbit_walk import OrbitPath
+from simulator.engines.exact.path import AbstractExactPath, AbstractSmoothPath
+from simulator.engines.exact.replicator import ReplicatorPath
+from simulator.engines.exact.time_derivatives import SlopePath
+from simulator.engines.requests import check_parts, check_rule
 from simulator.events import AbstractEvent
-from simulator.exact_path import AbstractExactPath, AbstractSmoothPath
-from simulator.orbit import Orbit
-from simulator.orbit_path import OrbitPath
 from simulator.problem import Problem
-from simulator.replicator import ReplicatorPath
 from simulator.signals import AbstractSignal
-from simulator.slopes import SlopePath
 from simulator.solution import Solution
 from simulator.updates import (
     AbstractClock,
@@ -96,7 +96,7 @@ def exact(
         )
     if tolerance is None:
         tolerance = 1e-6 if problem.log_policy.dtype == jnp.float32 else 1e-11
-    return engine.run(
+    return run.run(
         _path,
         problem,
         signal,

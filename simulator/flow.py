@@ -5,17 +5,17 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from simulator import engine
-from simulator.arguments import check_parts
 from simulator.dynamics import Dynamics
+from simulator.engines import run
+from simulator.engines.flow.explicit import ExplicitPath
+from simulator.engines.flow.implicit import StiffPath
+from simulator.engines.requests import check_parts
 from simulator.events import AbstractEvent
-from simulator.explicit_path import ExplicitPath
-from simulator.parameters import check_real
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
-from simulator.stiff_path import StiffPath
 from simulator.updates import AbstractUpdate, PolicyGradient
+from simulator.validation import check_real
 
 HIGH_ORDER_BELOW = 1e-6  # tolerance from which 12 stages of order 8 beat 6 of order 5
 # Of implicit steps, if the rewards move: they need a matrix for each lane.
@@ -58,10 +58,10 @@ def flow(
     """Integrate the flow of one problem, or of a batch, until an event or a time.
 
     The numerical engine, for any signal and update. Options as in `simulator.solve`.
-    Steps are explicit (`simulator.explicit_path`; the solution's method is `flow`), or
+    Steps are explicit (`simulator.engines.flow.explicit`; the solution's method is `flow`), or
     implicit where a KL penalty, demonstrations or an entropy-like reward of negative
     weight make the policy gradient stiff
-    (`simulator.stiff_path`; the method is `implicit`).
+    (`simulator.engines.flow.implicit`; the method is `implicit`).
 
     `tolerance` bounds the error of one solver step in any logit and in `log t`
     (default 1e-8, in float32 1e-5). Measured on 10,000 random problems, the relative
@@ -86,11 +86,11 @@ def flow(
         # Diffrax takes longer to import than the rest of this package.
         from diffrax import Dopri8, Tsit5
 
-        from simulator.stepping import Stepper
+        from simulator.engines.flow.runge_kutta import Stepper
 
         make_path = _explicit_path
         stepper = Stepper(Dopri8() if tolerance <= HIGH_ORDER_BELOW else Tsit5())
-    return engine.run(
+    return run.run(
         make_path,
         problem,
         signal,

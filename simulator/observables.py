@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from simulator.logspace import log_sum
-from simulator.parameters import check_whole, given_array, is_traced
+from simulator.numerics.logspace import log_sum
+from simulator.validation import check_whole, given_array, is_traced
 
 Policy = Float[Array, "*N K"]
 Values = Float[Array, "*N K"]

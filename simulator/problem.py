@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import floats, given_array, is_traced, real_array
+from simulator.validation import floats, given_array, is_traced, real_array
 
 ODDS_ERROR = 0.01  # of odds, by the rounding of logits
 SUM_TOLERANCE = 1e-5  # how far the sum of probabilities typed by hand may be from 1

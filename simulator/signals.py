@@ -5,7 +5,7 @@ write a small class here: its name in kebab-case and its first docstring line ap
 `pattern-selection run --help` by themselves.
 
 Rewards are detached: the policy gradient treats them as constants. Those that are equal
-except for rounding count as equal (`simulator.ties`).
+except for rounding count as equal (`simulator.numerics.ties`).
 """
 
 from abc import abstractmethod
@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import check_kind, check_share, real, real_array
+from simulator.numerics.ties import made_equal, made_equal_to_leaders, rounding
 from simulator.problem import SUM_TOLERANCE, Problem
-from simulator.ties import made_equal, made_equal_to_leaders, rounding
+from simulator.validation import check_kind, check_share, real, real_array
 
 
 def _check_finite(name: str, values: Array) -> None:

@@ -4,7 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from simulator.parameters import check_kind, check_known
+from simulator.validation import check_kind, check_known
 
 
 class Outcome(eqx.Enumeration):

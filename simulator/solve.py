@@ -6,11 +6,11 @@ from typing import Any, Literal
 from simulator.events import AbstractEvent
 from simulator.exact import closed_form, exact
 from simulator.flow import flow
-from simulator.parameters import shown
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
 from simulator.updates import AbstractUpdate
+from simulator.validation import shown
 
 METHODS = ("auto", "exact", "flow")
 

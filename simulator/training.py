@@ -19,16 +19,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from simulator import ensembles
-from simulator.arguments import check_events, check_parts
 from simulator.dynamics import Dynamics
-from simulator.ensembles import check_lanes, lane_axes, per_lane
+from simulator.engines import ensembles
+from simulator.engines.ensembles import check_lanes, lane_axes, per_lane
+from simulator.engines.requests import check_events, check_parts
 from simulator.events import AbstractEvent
-from simulator.parameters import check_optimizer, check_whole
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Outcome
 from simulator.updates import AbstractUpdate, PolicyGradient
+from simulator.validation import check_optimizer, check_whole
 
 if TYPE_CHECKING:
     import optax

@@ -23,11 +23,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.logspace import Centred, ScaledVector, centre, log_sum
-from simulator.parameters import check_bool, check_real, plain, real, shown
+from simulator.numerics.envelope import Lines
+from simulator.numerics.logspace import Centred, ScaledVector, centre, log_sum
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
-from simulator.succession import Lines
+from simulator.validation import check_bool, check_real, plain, real, shown
 
 LARGEST_GROUP = 100_000  # h is a sum over all numbers of right answers in a group
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly

@@ -1,7 +1,7 @@
 import gc
 import os
 
-from experiments import compiling
+from experiments.runtime import compiling
 
 # Two devices, for the tests of how batches are shared.
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
@@ -18,7 +18,7 @@ import jax
 import numpy as np
 import pytest
 
-from simulator import ensembles
+from simulator.engines import ensembles
 
 jax.config.update("jax_enable_x64", True)
 # Tracing makes many objects that live; looking through them all is for nothing.

@@ -9,6 +9,7 @@ SciPy only.
 
 from theory.answers import answer_probabilities, push, row_entropy
 from theory.clock import Clock, time_of
+from theory.collapse import collapse_step_size
 from theory.degradation import (
     EVERY_ABOVE_HALF,
     MEAN_ABOVE_HALF,
@@ -219,7 +220,6 @@ from theory.several_questions import (
     trained_accuracies,
 )
 from theory.statement import Claim, Statement
-from theory.step_size import collapse_step_size
 from theory.support import accuracy_excess, gap, is_best, is_suboptimal
 from theory.survivors import has_losers, loser_exponent, loser_mass, survivors
 from theory.tail import (

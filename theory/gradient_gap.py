@@ -52,7 +52,7 @@ the best pattern so rare that accuracy waits on a plateau (`burying_instance`). 
 `D = |g|^2/(J (1 - J))`, so that the published condition allows a learning rate of
 `1/(2 (L + 8 G^2) J (1 - J))`, 4/33 at least.
 
-Losses come with sampling (`theory/step_size.py`), with features that patterns share, or
+Losses come with sampling (`theory/collapse.py`), with features that patterns share, or
 with another direction: far along w accuracy tends to that of the largest w_k (its mean
 over ties), and falls, although D is positive, if that pattern is right less often than
 J (`overshoot_instance`).

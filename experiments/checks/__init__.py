@@ -10,21 +10,21 @@ Limits are checked as rates: how fast what is left falls over tens of decades of
 from experiments.checks import (
     degradation,
     degradation_law,
+    degradation_odds,
     delay,
     entanglement,
-    feedback,
+    feedback_classes,
+    gradient_gap,
     group_clocks,
     hull,
     integrability,
     lock_in,
-    majority,
-    odds,
+    majority_vote,
+    monotone_regime,
     optimum,
-    questions,
-    regime_1,
     replicator,
     self_sharpening,
-    steps,
+    several_questions,
     tail,
 )
 from experiments.checks.degradation import initial_rise
@@ -32,7 +32,7 @@ from experiments.checks.result import Check, CheckResult, Job, by_claim
 
 CHECKS: dict[str, Check] = {
     "A1": optimum.check,
-    "A2": regime_1.check,
+    "A2": monotone_regime.check,
     "A3": entanglement.check,
     "A4": degradation.check,
     "B1": integrability.check,
@@ -42,13 +42,13 @@ CHECKS: dict[str, Check] = {
     "B5": degradation_law.check,
     "B6": group_clocks.check,
     "B7": replicator.check,
-    "C1": feedback.check,
+    "C1": feedback_classes.check,
     "C2": self_sharpening.check,
-    "C3": majority.check,
-    "C4": odds.check,
-    "C5": questions.check,
+    "C3": majority_vote.check,
+    "C4": degradation_odds.check,
+    "C5": several_questions.check,
     "C6": lock_in.check,
-    "C7": steps.check,
+    "C7": gradient_gap.check,
 }
 
 __all__ = ["CHECKS", "Check", "CheckResult", "Job", "by_claim", "initial_rise"]

@@ -10,7 +10,7 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import blocks
+from experiments.checks.runs import blocks
 
 CELLS = ((100, 0.0), (100, 0.3), (1000, 0.0), (1000, 0.1), (1000, 0.3))
 STANDARD_ERRORS = 5.0

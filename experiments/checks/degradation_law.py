@@ -4,16 +4,10 @@ import numpy as np
 
 import simulator as sim
 import theory
+from experiments.checks.random_problems import SIZES, SMALL, groups, kernels, moving
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import (
-    decay,
-    levels,
-    run,
-    short_steps,
-    slope_at_start,
-)
+from experiments.checks.runs import decay, levels, run, short_steps, slope_at_start
 from experiments.checks.tail_late import counts, gap_exponent, is_late
-from experiments.families import SIZES, SMALL, groups, kernels, moving
 
 LATE = 20_000  # problems followed over 120 decades
 SLOW = 1000

@@ -4,9 +4,9 @@ import numpy as np
 
 import theory
 from experiments.checks import dip
+from experiments.checks.random_problems import SIZES, SMALL, groups, moving
 from experiments.checks.result import EXACT, CheckResult, Job, scored
-from experiments.checks.running import LONGEST, MOMENTS, integral, past_transition, run
-from experiments.families import SIZES, SMALL, groups, moving
+from experiments.checks.runs import LONGEST, MOMENTS, integral, past_transition, run
 
 METERED = 10_000
 SLOW = 500

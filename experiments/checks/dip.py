@@ -3,15 +3,15 @@
 import numpy as np
 
 import theory
+from experiments.checks.random_problems import SMALL, groups, log_normalised, padded
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import (
+from experiments.checks.runs import (
     MOMENTS,
     past_transition,
     run,
     short_steps,
     slope_at_start,
 )
-from experiments.families import SMALL, groups, log_normalised, padded
 
 CEILINGS = 10_000  # problems for the largest product, a search per piece
 DIPS = 2000  # problems watched at many states

@@ -3,9 +3,9 @@
 import numpy as np
 
 import theory
+from experiments.checks.random_problems import SMALL, groups, padded
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import LONGEST, MOMENTS, integral, past_transition, run
-from experiments.families import SMALL, groups, padded
+from experiments.checks.runs import LONGEST, MOMENTS, integral, past_transition, run
 
 SLOW = 1000  # problems for predictions that cost milliseconds
 METERED = 10_000  # problems with integrals along the run

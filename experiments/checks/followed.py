@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import simulator as sim
-from experiments.checks.running import NEVER, Runs, run
-from experiments.menu import SignalMenu
+from experiments.checks.per_lane_rules import SignalMenu
+from experiments.checks.runs import NEVER, Runs, run
 
 ANSWERS = 3
 SAVED = 15  # times

@@ -5,12 +5,12 @@ import numpy as np
 
 import simulator as sim
 import theory
+from experiments.checks.per_lane_rules import Menu
+from experiments.checks.random_problems import SMALL, groups, moving
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import FLOOR, GROUP, decay, flow_rule, levels, run
+from experiments.checks.runs import FLOOR, GROUP, decay, flow_rule, levels, run
 from experiments.checks.tail_late import GAPS, counts, gap_exponent, is_late
 from experiments.checks.velocity import velocities
-from experiments.families import SMALL, groups, moving
-from experiments.menu import Menu
 
 ATTEMPTS = 4
 FLOW = 5000

@@ -4,8 +4,10 @@ import numpy as np
 
 import simulator as sim
 import theory
+from experiments.checks.per_lane_rules import Menu
+from experiments.checks.random_problems import SIZES, SMALL, groups, moving
 from experiments.checks.result import EXACT, NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import (
+from experiments.checks.runs import (
     LONGEST,
     MOMENTS,
     lane_values,
@@ -13,8 +15,6 @@ from experiments.checks.running import (
     past_transition,
     run,
 )
-from experiments.families import SIZES, SMALL, groups, moving
-from experiments.menu import Menu
 
 FLOW = 5000  # problems solved by the numerical flow as well
 CLOCKS = (

@@ -3,9 +3,9 @@
 import numpy as np
 
 import theory
+from experiments.checks.random_problems import SIZES, SMALL, groups, moving
 from experiments.checks.result import EXACT, NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import levels, run
-from experiments.families import SIZES, SMALL, groups, moving
+from experiments.checks.runs import levels, run
 
 FLOW = 10_000  # problems solved by the numerical flow as well
 SLOW = 500  # of them, for predictions that cost milliseconds

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import theory
+from experiments.checks.random_problems import groups, log_normalised, padded
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import blocks
-from experiments.compiling import fast
-from experiments.families import groups, log_normalised, padded
+from experiments.checks.runs import blocks
+from experiments.runtime.compiling import fast
 
 CONSTANTS = 6
 ALLOWED = 1e-6

@@ -4,10 +4,10 @@ import numpy as np
 
 import simulator as sim
 import theory
+from experiments.checks.random_problems import SMALL, groups, log_normalised
 from experiments.checks.result import NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import NEVER, run
+from experiments.checks.runs import NEVER, run
 from experiments.checks.velocity import velocities
-from experiments.families import SMALL, groups, log_normalised
 
 FLOW = 2000  # penalised flows take up to thousands of steps
 MAX_STEPS = 30_000

@@ -4,10 +4,10 @@ import numpy as np
 
 import simulator as sim
 import theory
+from experiments.checks.random_problems import SMALL, groups, moving
 from experiments.checks.result import EXACT, NUMERICAL, CheckResult, Job, scored
-from experiments.checks.running import levels, run, separation
+from experiments.checks.runs import levels, run, separation
 from experiments.checks.velocity import velocities
-from experiments.families import SMALL, groups, moving
 
 FLOW = 5000
 

@@ -5,10 +5,16 @@ import numpy as np
 import simulator as sim
 import theory
 from experiments.checks.followed import ANSWERS, SAVED, follow
+from experiments.checks.random_problems import (
+    SMALL,
+    groups,
+    kernels,
+    log_normalised,
+    padded,
+)
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import lane_values, run
+from experiments.checks.runs import lane_values, run
 from experiments.checks.velocity import velocities
-from experiments.families import SMALL, groups, kernels, log_normalised, padded
 
 FLOW = 4000  # problems for the numerical flow
 EARLY = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])  # natural gradient, e^3 = 20

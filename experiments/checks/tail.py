@@ -4,9 +4,9 @@ import numpy as np
 
 import theory
 from experiments.checks import tail_late
+from experiments.checks.random_problems import SIZES, SMALL, groups, moving
 from experiments.checks.result import EXACT, CheckResult, Job, scored
-from experiments.checks.running import MOMENTS, integral, levels, run
-from experiments.families import SIZES, SMALL, groups, moving
+from experiments.checks.runs import MOMENTS, integral, levels, run
 
 METERED = 10_000  # problems along which integrals are measured
 LATE = 10_000  # problems followed over 120 decades

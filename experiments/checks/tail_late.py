@@ -9,7 +9,7 @@ import numpy as np
 
 import theory
 from experiments.checks.result import CheckResult, Job, scored
-from experiments.checks.running import FLOOR, decay, run
+from experiments.checks.runs import FLOOR, decay, run
 
 GAPS = (1e-60, 1e-120)
 

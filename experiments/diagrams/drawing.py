@@ -97,7 +97,7 @@ def draw(diagram: Diagram, columns: Columns):
     """The figure: one panel per value, the same lines on each."""
     from matplotlib.patches import Patch
 
-    from experiments.style import BLACK, COLUMN, PAGE, panels
+    from experiments.pictures.style import BLACK, COLUMN, PAGE, panels
 
     number = len(diagram.values)
     width = COLUMN * 1.15 if number == 1 else PAGE * number / 2.6

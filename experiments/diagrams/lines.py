@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import theory
-from experiments.sweeps.models import FAMILIES, BaseModels
+from experiments.sweeps.families import FAMILIES, BaseModels
 
 Field = np.ndarray  # [n]
 Function = Callable[[BaseModels, dict[str, np.ndarray]], Field]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import toml_files, words
-from experiments.errors import UserError
+from experiments.text import toml
+from experiments.text.errors import UserError
+from experiments.text.numbers import as_number
 
 if TYPE_CHECKING:
     from experiments.sweeps.sweep_file import Sweep
@@ -35,7 +36,7 @@ class Diagram:
 
 def names() -> dict[str, str]:
     """The presets, with what they are."""
-    return toml_files.described(FOLDER)
+    return toml.described(FOLDER)
 
 
 def file_name(name: str) -> str:
@@ -65,7 +66,7 @@ def load(
     if name not in names():
         raise UserError(f"preset {name} is unknown; choose from {', '.join(names())}.")
     path = FOLDER / f"{name}.toml"
-    table = toml_files.parse(path.read_text(encoding="utf-8"))
+    table = toml.parse(path.read_text(encoding="utf-8"))
     figure = table.pop("figure")
     for side, given in (("x", x), ("y", y)):
         if given is not None:
@@ -131,7 +132,7 @@ def _replace_axis(table, old: str, given: str, cells: int | None) -> str:
     name, equals, span = given.partition("=")
     parts = span.split(":")
     log = len(parts) == 3 and parts[2] == "log"
-    low, high = words.number(parts[0]), words.number(parts[-1 - log])
+    low, high = as_number(parts[0]), as_number(parts[-1 - log])
     if not equals or len(parts) != 2 + log or not low < high:
         raise UserError(
             f"axis {given}: give NAME=LOW:HIGH or NAME=LOW:HIGH:log, numbers with LOW "
@@ -149,7 +150,7 @@ def _replace_axis(table, old: str, given: str, cells: int | None) -> str:
 
 def _fix(table, item: str) -> None:
     name, equals, text = item.partition("=")
-    number = words.number(text)
+    number = as_number(text)
     if not equals or not math.isfinite(number):
         raise UserError(f"--set {item}: give NAME=NUMBER, a parameter of the model.")
     if name in table["axes"]:

@@ -6,12 +6,12 @@ The store holds the text of its sweep with what was to be drawn of it, `[figure]
 import json
 from pathlib import Path
 
-from experiments import toml_files
 from experiments.diagrams import preset
 from experiments.diagrams.preset import DERIVED, Diagram
-from experiments.errors import UserError
-from experiments.sweeps import march, root, store, sweep_file
+from experiments.sweeps import root, run_units, store, sweep_file
 from experiments.sweeps.store import Columns
+from experiments.text import toml
+from experiments.text.errors import UserError
 
 AGAIN = "give phase-diagram again, with --overwrite"
 
@@ -31,14 +31,14 @@ def load(path: Path) -> tuple[Diagram, Columns]:
         raise UserError(f"{path} has other axes than its text says; {AGAIN}.")
     if not target.done().all():
         raise UserError(f"{path} is not complete; give the same phase-diagram again.")
-    return diagram, march.all_columns(target, names)
+    return diagram, run_units.all_columns(target, names)
 
 
 def _described(path: Path) -> Diagram:
     attributes = root.attributes(path)
     stamp = attributes["stamp"]
     try:
-        table = toml_files.parse(attributes["sweep"])
+        table = toml.parse(attributes["sweep"])
         figure = table.pop("figure", None)
         if figure is None:
             raise UserError("it is of a sweep that is no diagram")
@@ -47,6 +47,6 @@ def _described(path: Path) -> Diagram:
     except UserError as error:
         raise UserError(f"{path} cannot be drawn: {str(error).rstrip('.')}.") from None
     now = json.loads(json.dumps(sweep.identity))
-    if not march.same_cells(stamp["config"], now, any_recipe=True):
+    if not run_units.same_cells(stamp["config"], now, any_recipe=True):
         raise UserError(f"{path} was made with another sweep than its text; {AGAIN}.")
     return diagram

@@ -40,7 +40,7 @@ def _rules():
 def compute(rng, quick, progress):
     """Policies and accuracies over time, and policies at given accuracies."""
     import simulator as sim
-    from experiments.menu import Menu
+    from experiments.checks.per_lane_rules import Menu
 
     del rng, progress
     times = np.geomspace(0.1, 1e4, 51 if quick else 301)
@@ -84,7 +84,7 @@ def draw(data):
     import matplotlib.pyplot as plt
     import mpltern  # noqa: F401  registers the projection
 
-    from experiments.style import BLACK, CYCLE, GREY, PAGE
+    from experiments.pictures.style import BLACK, CYCLE, GREY, PAGE
 
     figure = plt.figure(figsize=(PAGE, 3.1))
     left = figure.add_subplot(1, 2, 1, projection="ternary")

@@ -41,7 +41,7 @@ def compute(rng, quick, progress):
 
 def draw(data):
     """One panel per time: measured against predicted, signs apart."""
-    from experiments.style import BLACK, BLUE, ORANGE, panels
+    from experiments.pictures.style import BLACK, BLUE, ORANGE, panels
 
     figure, axes = panels(3, height=2.75)
     predicted = data["predicted"]

@@ -75,7 +75,7 @@ def compute(rng, quick, progress):
 
 
 def _draw_tightness(axis, data, colors):
-    from experiments.style import BLACK
+    from experiments.pictures.style import BLACK
 
     x = 1 / data["rare"]
     for i, (K, color) in enumerate(zip(RATES, colors, strict=False)):
@@ -98,7 +98,7 @@ def _draw_tightness(axis, data, colors):
 
 
 def _draw_degree(axis, data, colors):
-    from experiments.style import GREY
+    from experiments.pictures.style import GREY
 
     log_x = -np.log10(data["rare"])
     middle = 10 ** (0.5 * (log_x[1:] + log_x[:-1]))
@@ -115,7 +115,7 @@ def _draw_degree(axis, data, colors):
 
 def _draw_gamma(axis, data, colors):
     import theory
-    from experiments.style import BLACK, GREY
+    from experiments.pictures.style import BLACK, GREY
 
     shown = np.linspace(1.01, 24, 200)
     axis.plot(shown, np.log10(theory.reported_form(shown)), "--", color=BLACK)
@@ -142,7 +142,7 @@ def _draw_gamma(axis, data, colors):
 
 
 def _draw_dip(axis, data, colors):
-    from experiments.style import BLACK
+    from experiments.pictures.style import BLACK
 
     x = 1 / data["rare"]
     for i, (K, color) in enumerate(zip(RATES, colors, strict=False)):
@@ -172,7 +172,7 @@ def _draw_dip(axis, data, colors):
 
 def draw(data):
     """Tightness, degree, gamma, dip."""
-    from experiments.style import CYCLE, grid
+    from experiments.pictures.style import CYCLE, grid
 
     figure, axes = grid(2, 2, height=5.0)
     _draw_tightness(axes[0][0], data, CYCLE)

@@ -30,7 +30,7 @@ def compute(rng, quick, progress):
 
 def draw(data):
     """Three lines, two marks, and the dip enlarged."""
-    from experiments.style import BLUE, GREEN, GREY, ORANGE, panels
+    from experiments.pictures.style import BLUE, GREEN, GREY, ORANGE, panels
 
     figure, axes = panels(2)
     left, right = axes[0]

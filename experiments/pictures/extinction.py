@@ -116,7 +116,7 @@ def _entropy(z):
 
 def draw(data):
     """Left: against the base model. Middle: against the step. Right: twins."""
-    from experiments.style import BLACK, CYCLE, GREY, panels
+    from experiments.pictures.style import BLACK, CYCLE, GREY, panels
 
     figure, axes = panels(3, height=2.9)
     left, middle, right = axes[0]

@@ -77,7 +77,7 @@ def compute(rng, quick, progress):
 
 def draw(data):
     """Left: pi_* of sampled runs and of the flow. Right: the size of the noise."""
-    from experiments.style import BLACK, CYCLE, GREY, panels
+    from experiments.pictures.style import BLACK, CYCLE, GREY, panels
 
     figure, axes = panels(2, height=2.8)
     left, right = axes[0]

@@ -76,7 +76,7 @@ def _edges(rewards, base, vertices):
 
 
 def _draw_hull(axis, data, i, colors, label):
-    from experiments.style import BLACK, GREY
+    from experiments.pictures.style import BLACK, GREY
 
     rewards, base = data["rewards"][i], data["base"]
     vertices = data["vertices"][i]
@@ -105,7 +105,7 @@ def _draw_hull(axis, data, i, colors, label):
 
 def _mark_times(axis, predicted):
     """Dashed lines at the predicted hand-overs, with their times on top."""
-    from experiments.style import GREY
+    from experiments.pictures.style import GREY
 
     axis.annotate(
         "hand-over\npredicted at",
@@ -135,7 +135,16 @@ def draw(data):
     """Above: paid by success. Below: paid by confidence."""
     import matplotlib.pyplot as plt
 
-    from experiments.style import AMBER, BLACK, BLUE, GREEN, GREY, ORANGE, PAGE, PURPLE
+    from experiments.pictures.style import (
+        AMBER,
+        BLACK,
+        BLUE,
+        GREEN,
+        GREY,
+        ORANGE,
+        PAGE,
+        PURPLE,
+    )
 
     colors = (BLUE, ORANGE, GREEN, PURPLE, AMBER)
     figure, axes = plt.subplots(

@@ -51,7 +51,7 @@ def compute(rng, quick, progress):
 
 def draw(data):
     """Lines: closed form. Markers: the flow at rest."""
-    from experiments.style import CYCLE, panels
+    from experiments.pictures.style import CYCLE, panels
 
     figure, axes = panels(2)
     titles = {"rlvr": "RLVR (pays success)", "rlif": "RLIF (pays certainty)"}

@@ -90,7 +90,7 @@ def compute(rng, quick, progress):
 
 def draw(data):
     """pass@n at one spread; where base and trained models cross; how often never."""
-    from experiments.style import BLACK, CYCLE, panels
+    from experiments.pictures.style import BLACK, CYCLE, panels
 
     figure, axes = panels(3, height=2.7)
     left, middle, right = axes[0]

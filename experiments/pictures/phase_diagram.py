@@ -39,7 +39,7 @@ def draw(data):
     """A heat map and the boundary ACC_0 = s_r' from theory."""
     from cmcrameri import cm
 
-    from experiments.style import BLACK, COLUMN, panels
+    from experiments.pictures.style import BLACK, COLUMN, panels
 
     figure, axes = panels(1, width=COLUMN * 1.15, height=2.9)
     axis = axes[0][0]

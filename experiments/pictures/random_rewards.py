@@ -157,7 +157,7 @@ def draw(data):
     """Log-odds and entropy after one batch, mass after many; clips against mass."""
     import matplotlib.pyplot as plt
 
-    from experiments.style import BLACK, BLUE, CYCLE, GREY, ORANGE, PAGE
+    from experiments.pictures.style import BLACK, BLUE, CYCLE, GREY, ORANGE, PAGE
 
     figure, axes = plt.subplots(2, 2, figsize=(PAGE, 5.4))
     place = np.arange(len(NAMES))[::-1]

@@ -7,8 +7,8 @@ import functools
 
 import numpy as np
 
-from experiments.compiling import fast
-from experiments.pictures.regime_1 import QUANTILES, bands
+from experiments.pictures.monotone_regime import QUANTILES, bands
+from experiments.runtime.compiling import fast
 
 # (K, tilt, draws); in --quick the same with few patterns and draws.
 CASES = ((1000, 0.0, 4000), (10_000, 0.0, 2000), (1000, 0.3, 2000))
@@ -124,7 +124,7 @@ def compute(rng, quick, progress):
 
 
 def _draw_paths(axis, data, i):
-    from experiments.style import BLUE, ORANGE
+    from experiments.pictures.style import BLUE, ORANGE
 
     K, c, draws = data[f"case_{i}"]
     share = 100 * float(data[f"improved_{i}"][0])
@@ -149,7 +149,7 @@ def _draw_paths(axis, data, i):
 
 
 def _draw_shares(axis, data):
-    from experiments.style import BLUE, GREY, PURPLE
+    from experiments.pictures.style import BLUE, GREY, PURPLE
 
     place = np.arange(3)
     share = np.array([data[f"improved_{i}"] for i in place])
@@ -181,7 +181,7 @@ def _draw_shares(axis, data):
 
 
 def _draw_rise(axis, data):
-    from experiments.style import BLACK, CYCLE
+    from experiments.pictures.style import BLACK, CYCLE
 
     labels = [f"c = {c:g}" for c in data["tilts"]] + ["c = 0, mean > 1/2"]
     for row, label in enumerate(labels):
@@ -202,7 +202,7 @@ def draw(data):
     """Accuracy in three cases; who wins, early rise, and the map."""
     from cmcrameri import cm
 
-    from experiments.style import BLACK, grid
+    from experiments.pictures.style import BLACK, grid
 
     figure, axes = grid(2, 3)
     for i in range(3):

@@ -1,7 +1,7 @@
 """How large may a step be? Learning rate, group size and gap of two patterns.
 
 Two patterns of success rates 1/2 +- gap/2, equally likely at first. Lines: `eta = 4 gap
-G`, our expansion for sampled training (formal), see `theory/step_size.py`; and the
+G`, our expansion for sampled training (formal), see `theory/collapse.py`; and the
 step that Suk and Duan's condition allows to the exact gradient, which by C7 loses
 no accuracy at any size, see `theory/gradient_gap.py`.
 """
@@ -102,7 +102,7 @@ def draw(data):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    from experiments.style import BLACK, BLUE, ORANGE, panels
+    from experiments.pictures.style import BLACK, BLUE, ORANGE, panels
 
     figure, axes = panels(len(GROUPS), height=2.7)
     gap, rate = data["gap"], data["rate"]

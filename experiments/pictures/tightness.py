@@ -33,7 +33,7 @@ def collect(reports) -> dict:
 
 def draw(data):
     """Two columns of strips: worst case, 1 % to 99 %, median."""
-    from experiments.style import AMBER, BLACK, BLUE, GREY, ORANGE, panels
+    from experiments.pictures.style import AMBER, BLACK, BLUE, GREY, ORANGE, panels
 
     colors = dict(zip(STATUSES, (BLUE, GREY, AMBER, ORANGE), strict=True))
     total = len(data["claim"])

@@ -3,7 +3,7 @@
 
 def draw(data):
     """Left: accuracy of the seeds. Right: mean policy."""
-    from experiments.style import BLUE, CYCLE, panels
+    from experiments.pictures.style import BLUE, CYCLE, panels
 
     figure, axes = panels(2)
     left, right = axes[0]

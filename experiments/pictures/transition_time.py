@@ -59,7 +59,7 @@ def compute(rng, quick, progress):
 
 def draw(data):
     """Left: the law in 1/pi_0(*). Right: against gamma."""
-    from experiments.style import BLACK, CYCLE, panels
+    from experiments.pictures.style import BLACK, CYCLE, panels
 
     figure, axes = panels(2)
     left, right = axes[0]

@@ -62,7 +62,7 @@ def compute(rng, quick, progress):
 
 def _draw_late(axis, data, groups, labels, colors):
     """Medians and bands of late times, with the predicted limits."""
-    from experiments.style import BLACK
+    from experiments.pictures.style import BLACK
 
     for i, label, color in zip(groups, labels, colors, strict=True):
         bands = data[f"quantiles_{i}"]
@@ -80,7 +80,7 @@ def _draw_late(axis, data, groups, labels, colors):
 
 def draw(data):
     """All problems; late times for unique best patterns; late times for ties."""
-    from experiments.style import BLACK, CYCLE, panels
+    from experiments.pictures.style import BLACK, CYCLE, panels
 
     figure, axes = panels(3, height=2.8)
     whole, unique, ties = axes[0]

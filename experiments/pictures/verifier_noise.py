@@ -92,7 +92,7 @@ def draw(data):
     """Left and middle: maps with the measured runs. Right: model against measured."""
     import cmcrameri.cm as cmc
 
-    from experiments.style import BLUE, GREY, ORANGE, panels
+    from experiments.pictures.style import BLUE, GREY, ORANGE, panels
 
     figure, axes = panels(3, height=2.4)
     look = {"cmap": cmc.batlow, "vmin": 0, "vmax": 0.8}

@@ -95,7 +95,7 @@ def compute(rng, quick, progress):
 
 def draw(data):
     """Left: the flow. Right: how often the right answer still leads."""
-    from experiments.style import CYCLE, GREY, panels
+    from experiments.pictures.style import CYCLE, GREY, panels
 
     figure, axes = panels(2, height=3.0)
     left, right = axes[0]

@@ -1,7 +1,7 @@
 """Times and policies of the policy-gradient flow to 50 digits, the slow and plain way.
 
-Independent of `simulator.orbit`: everything is subtracted, in as many digits as that
-takes, and integrated by Gauss-Legendre panels with balls of python-flint.
+Independent of `simulator.engines.exact`: everything is subtracted, in as many digits
+as that takes, and integrated by Gauss-Legendre panels with balls of python-flint.
 """
 
 from bisect import bisect_left
@@ -38,7 +38,7 @@ def _off(u, lowest):
     return _time(u, lowest) - 1 / u[0]
 
 
-# `f dt/dtau` for the kinds of `experiments.meter` that are smooth on every piece; P is
+# `f dt/dtau` for the kinds of `path_integrals` that are smooth on every piece; P is
 # the mass of the first pattern of the support.
 INTEGRANDS = {
     "time": _time,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import theory
-from experiments.families import moving
+from experiments.checks.random_problems import moving
 
 Number = Any
 Place = Literal["gap", "t0", "crossing"]
@@ -22,7 +22,7 @@ class Quantities(NamedTuple):
     - `n`: the number of suboptimal patterns; `leader`: the most likely pattern;
       `rival`: the suboptimal one of the highest rate.
     - `rates`, `probs`: `[K]`, of the base model; `level`: the gap at the end.
-    - `integrals`: by kind (`experiments.meter`), along the run to the place.
+    - `integrals`: by kind (`checks.path_integrals`), along the run to the place.
     - `log`, `positive`: `log x`, and `max(x, 0)`.
     """
 

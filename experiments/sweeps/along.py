@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.errors import UserError
 from experiments.sweeps import axes, observables
+from experiments.text.errors import UserError
 
 SUFFIX = "_along"
 FLOW, TRAINING = "log10_t", "step"

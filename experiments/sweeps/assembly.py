@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import recipe_files, tables, until
-from experiments.errors import UserError
-from experiments.sweeps import models, slots
+from experiments.sweeps import families, parameter_paths
 from experiments.sweeps.sweep_file import Sweep
+from experiments.text import events, objects, recipes
+from experiments.text.errors import UserError
 
 
 class Runs(NamedTuple):
     """Runs that are solved together: base models, the problem, and what solves it."""
 
-    base: models.BaseModels
+    base: families.BaseModels
     problem: Any
     roots: dict[str, Any]
 
@@ -56,20 +56,20 @@ def assemble(sweep: Sweep, values: Mapping[str, Any], number: int) -> Runs:
     return Runs(base, problem, roots)
 
 
-def _put(root: str, old: Any, path: slots.Path, value: Any) -> Any:
+def _put(root: str, old: Any, path: parameter_paths.Path, value: Any) -> Any:
     import simulator as sim
 
     if path:
-        return slots.put(old, path, value)
+        return parameter_paths.put(old, path, value)
     if root == "until":
-        return until.read(value, "axis until")
+        return events.read(value, "axis until")
     if root == "recipe":
-        return recipe_files.load(value)
+        return recipes.load(value)
     bases = {"signal": sim.AbstractSignal, "update": sim.AbstractUpdate}
-    return tables.named(bases[root], value, root)
+    return objects.named(bases[root], value, root)
 
 
-def _signal(sweep: Sweep, signal: Any, base: models.BaseModels) -> Any:
+def _signal(sweep: Sweep, signal: Any, base: families.BaseModels) -> Any:
     """The signal with what the base model brings, and weights that add up to 1."""
     import simulator as sim
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.errors import UserError
+from experiments.text.errors import UserError
 
 LONGEST = 10**8
 Values = np.ndarray

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import toml_files
-from experiments.errors import UserError
-from experiments.output import check_writable_file, write_json
-from experiments.progress import bar
-from experiments.sweeps import claims, grid, machines, march, root, store, sweep_file
-from experiments.sweeps.claims import Shard
+from experiments.runtime.output import check_writable_file, write_json
+from experiments.runtime.progress import bar
+from experiments.sweeps import grid, locks, machines, root, run_units, store, sweep_file
+from experiments.sweeps.locks import Shard
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
+from experiments.text import toml
+from experiments.text.errors import UserError
 
 
 def run(args: argparse.Namespace, mode: str) -> int:
@@ -25,9 +25,9 @@ def run(args: argparse.Namespace, mode: str) -> int:
         raise UserError("--coordinator: compute only, and without --shard.")
     with machines.joined(args.coordinator, args.processes, args.process) as group:
         sweep = sweep_file.load(args.file, args.seed if args.seed_given else None)
-        shard = claims.read(args.shard) if args.shard else Shard()
+        shard = locks.read(args.shard) if args.shard else Shard()
         path = args.out or Path(f"{args.file.with_suffix('')}.zarr")
-        march.check_corners(sweep)
+        run_units.check_corners(sweep)
         if mode == "dry_run":
             from experiments.sweeps import estimate
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, mode: str) -> int:
         if mode == "cell":
             from experiments.sweeps import one_cell
 
-            target, apart = march.look(path, sweep, args.mix)
+            target, apart = run_units.look(path, sweep, args.mix)
             print(one_cell.lines(sweep, target, args.cell, apart))
             return 0
         if mode == "check":
@@ -50,13 +50,13 @@ def run(args: argparse.Namespace, mode: str) -> int:
 
 
 def _text(args: argparse.Namespace) -> str:
-    return toml_files.read(args.file, "give a TOML file")
+    return toml.read(args.file, "give a TOML file")
 
 
 def existing(path: Path, sweep: Sweep, text: str, mix: bool = False) -> Store:
     """The store that is there. Raises `UserError` if none is, or another one."""
     root.read(path, damaged=True)
-    return march.begin(path, sweep, text, mix=mix)
+    return run_units.begin(path, sweep, text, mix=mix)
 
 
 def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
@@ -65,16 +65,16 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
         if mode == "repair":
             # First, so that the store can be opened; but of no other sweep's store.
             cells = grid.cut(sweep)
-            march.agree(path, sweep, march.identity(sweep, cells), args.mix)
+            run_units.agree(path, sweep, run_units.identity(sweep, cells), args.mix)
             files = root.mend(path)
         if mode == "march":
-            target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
+            target = run_units.begin(path, sweep, _text(args), args.overwrite, args.mix)
         else:
             target = existing(path, sweep, _text(args), args.mix)
         if args.mix:
-            march.note_mixture(sweep, target)
+            run_units.note_mixture(sweep, target)
         if mode == "repair":
-            found = march.damages(target)
+            found = run_units.damages(target)
             _report_damages(found, target, files)
             target.write_coordinates()
             for unit, _ in found:
@@ -84,7 +84,7 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
                 raise UserError("--redo-unresolved needs --max-steps, a whole number.")
             generous = replace(sweep, table=sweep.table | {"max_steps": args.max_steps})
             with bar("redo", "cell") as progress:
-                number = march.redo_unresolved(generous, target, progress)
+                number = run_units.redo_unresolved(generous, target, progress)
             print(f"{number} cells computed again")
         else:
             compute(sweep, target, shard, "sweep")
@@ -96,7 +96,7 @@ def claim_writable(path: Path, shard: Shard, alone: bool = False) -> Iterator[No
     """`claims.claim`, with a clear line where the folder does not allow it."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(claims.claim(path, shard, alone))
+            stack.enter_context(locks.claim(path, shard, alone))
         except OSError as error:
             raise UserError(
                 f"cannot write beside {path} ({error.strerror}); choose another place "
@@ -109,7 +109,7 @@ def compute(sweep: Sweep, target: Store, shard: Shard, label: str) -> None:
     """What is missing, with a bar; interrupted, say what is stored."""
     try:
         with bar(label, "cell") as progress:
-            march.march(sweep, target, shard, progress)
+            run_units.march(sweep, target, shard, progress)
     except KeyboardInterrupt:
         done = int(target.done().sum())
         print(
@@ -125,9 +125,9 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
         machines.follow(sweep, grid.cut(sweep))
         return 0
     with claim_writable(path, Shard()):
-        target = march.begin(path, sweep, _text(args), args.overwrite, args.mix)
+        target = run_units.begin(path, sweep, _text(args), args.overwrite, args.mix)
         if args.mix:
-            march.note_mixture(sweep, target)
+            run_units.note_mixture(sweep, target)
         with bar("sweep", "cell") as progress:
             machines.lead(sweep, target, progress)
     return report(args, sweep, target, Shard())
@@ -136,9 +136,9 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
 def _check(sweep: Sweep, path: Path, mix: bool) -> int:
     """Look for damage, without writing anything; exit code 1 if there is some."""
     cells = grid.cut(sweep)
-    march.agree(path, sweep, march.identity(sweep, cells), mix, reading=True)
+    run_units.agree(path, sweep, run_units.identity(sweep, cells), mix, reading=True)
     with store.viewed(path, sweep, cells) as target:
-        found, files = march.damages(target), root.damages(path)
+        found, files = run_units.damages(target), root.damages(path)
         whole = _report_damages(found, target, files)
         missing = int((~target.done()).sum())
     if missing:
@@ -167,7 +167,7 @@ def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
     """Print what is stored; exit code 1 if runs are unresolved."""
     import simulator as sim
 
-    counts = march.count(target)
+    counts = run_units.count(target)
     advice = {n: sim.Outcome[getattr(sim.Outcome, n)] for n in counts.outcomes}
     result = {
         "store": str(target.path),

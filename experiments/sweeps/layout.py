@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.errors import UserError
 from experiments.sweeps import observables
+from experiments.text.errors import UserError
 
 if TYPE_CHECKING:
     from experiments.sweeps.sweep_file import Sweep

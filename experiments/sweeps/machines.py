@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.errors import UserError
-from experiments.sweeps import march, rendezvous, solving
-from experiments.sweeps.claims import Shard
+from experiments.sweeps import rendezvous, run_units, solving
 from experiments.sweeps.grid import Grid
+from experiments.sweeps.locks import Shard
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
+from experiments.text.errors import UserError
 
 SOON = 1.0  # seconds in which the end of another process is noticed
 
@@ -97,10 +97,10 @@ def _share(flags: np.ndarray) -> np.ndarray:
     return np.asarray(multihost_utils.broadcast_one_to_all(flags))
 
 
-def lead(sweep: Sweep, target: Store, progress: march.Progress | None) -> None:
+def lead(sweep: Sweep, target: Store, progress: run_units.Progress | None) -> None:
     """What the first process does."""
     _share(target.done())
-    march.march(sweep, target, Shard(), progress)
+    run_units.march(sweep, target, Shard(), progress)
 
 
 def follow(sweep: Sweep, cells: Grid) -> None:

@@ -15,12 +15,12 @@ import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from experiments.errors import UserError
-from experiments.sweeps import claims, root
+from experiments.sweeps import locks, root
 from experiments.sweeps.grid import Grid
 from experiments.sweeps.layout import DONE, UNIT, coordinates, variables
 from experiments.sweeps.place import real
 from experiments.sweeps.sweep_file import Sweep
+from experiments.text.errors import UserError
 
 NOT_DONE = 255  # in place of an outcome's code
 
@@ -38,7 +38,7 @@ def create(
     `UserError` if it cannot be written.
     """
     try:
-        with claims.creation(path), _draft(path) as draft:
+        with locks.creation(path), _draft(path) as draft:
             if not path.exists():
                 _fill(draft, sweep, grid, stamp, text)
                 draft.rename(real(path))
@@ -60,7 +60,7 @@ def remove(path: Path) -> None:
             "such stores only: choose another place with --out, or remove it yourself."
         )
     try:
-        with claims.creation(path), _draft(path) as draft:
+        with locks.creation(path), _draft(path) as draft:
             real(path).rename(draft)
     except OSError as error:
         raise UserError(f"cannot remove {path} ({error.strerror}).") from None

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.errors import UserError
+from experiments.text.errors import UserError
 
 
 @dataclass(frozen=True)

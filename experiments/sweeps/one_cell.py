@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments import catalogue, recipe_files, tables, until, words
-from experiments.errors import UserError
 from experiments.sweeps import grid, observables, solving
 from experiments.sweeps.assembly import Runs, assemble
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
+from experiments.text import catalogue, events, objects, recipes
+from experiments.text.errors import UserError
+from experiments.text.numbers import as_number
 
 
 def nearest(sweep: Sweep, wanted: list[str]) -> dict[str, int]:
@@ -51,7 +52,7 @@ def _index(axis, text: str) -> int:
             allowed = ", ".join(axis.values)
             raise UserError(f"--cell {axis.name}={text}: choose from {allowed}.")
         return list(axis.values).index(text)
-    value = words.number(text)
+    value = as_number(text)
     if not np.isfinite(value):
         raise UserError(f"--cell {axis.name}={text}: give a number.")
     low, high = axis.values.min(), axis.values.max()
@@ -111,12 +112,12 @@ def command(sweep: Sweep, runs: Runs) -> str:
         seeds = next((len(a.values) for a in sweep.axes if a.name == "seed"), 1)
         words += ["--seeds", str(seeds), "--seed", str(sweep.seed)]
         words += ["--recipe", "/dev/stdin"]
-        recipe = recipe_files.dumps(_first(runs.roots["recipe"]))
+        recipe = recipes.dumps(_first(runs.roots["recipe"]))
         return f"{shlex.join(words)} <<'END'\n{recipe}END"
     words += _part("--signal", runs.roots["signal"], inside)
     words += _part("--update", runs.roots["update"], inside)
     event = runs.roots["until"]
-    words += ["--until", until.REST if event is None else until.write(_first(event))]
+    words += ["--until", events.REST if event is None else events.write(_first(event))]
     words += ["--max-log10-time", repr(sweep.max_log10_time)]
     for key in ("method", "max_steps", "tolerance"):
         if key in sweep.table:
@@ -130,7 +131,7 @@ def _numbers(values) -> list[str]:
 
 def _first(module: Any) -> Any:
     """The object of the first lane."""
-    from simulator.ensembles import lane_axes, per_lane
+    from simulator.engines.ensembles import lane_axes, per_lane
 
     return per_lane(lambda x: x[0], module, lane_axes(module))
 
@@ -139,8 +140,8 @@ def _part(option: str, part: Any, inside: np.ndarray) -> list[str]:
     """A signal or an update as words, with the options of its parameters."""
     part = _first(part)
     if not hasattr(part, "weights"):
-        return [option, tables.name_of(part), *_options([part], inside)]
-    names = [tables.name_of(one) for one in part.signals]
+        return [option, objects.name_of(part), *_options([part], inside)]
+    names = [objects.name_of(one) for one in part.signals]
     weights = [repr(float(weight)) for weight in part.weights]
     pairs = [f"{name}={w}" for name, w in zip(names, weights, strict=True)]
     return [option, *pairs, *_options(part.signals, inside)]
@@ -150,7 +151,7 @@ def _options(parts, inside: np.ndarray) -> list[str]:
     words: list[str] = []
     for part in parts:
         kinds = {**catalogue.signals(), **catalogue.updates()}
-        for field in kinds[tables.name_of(part)].fields:
+        for field in kinds[objects.name_of(part)].fields:
             value = getattr(part, field.name)
             if isinstance(value, bool):
                 words += [field.option] if value else []

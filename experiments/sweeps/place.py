@@ -4,7 +4,7 @@ import os
 import weakref
 from pathlib import Path
 
-from experiments.errors import UserError
+from experiments.text.errors import UserError
 
 
 def real(path: Path) -> Path:

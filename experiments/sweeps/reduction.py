@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments import tables
-from experiments.errors import UserError
+from experiments.text import objects
+from experiments.text.errors import UserError
 
 DEFAULT = ("mean", "q05", "q50", "q95", "min", "max")
 PLAIN = ("mean", "std", "min", "max", "count")
@@ -68,7 +68,7 @@ def _bins(table: dict) -> dict[str, tuple[float, float, int]]:
         raise UserError("reduce: histogram is a table, {accuracy = [0, 1, 20]}.")
     bins = {}
     for name, spec in given.items():
-        numbers = tables.numbers(spec, f"histogram {name}", 1)
+        numbers = objects.numbers(spec, f"histogram {name}", 1)
         if not isinstance(numbers, list) or len(numbers) != 3:
             raise UserError(f"histogram {name} = [low, high, number of bins].")
         low, high, count = numbers

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from experiments.errors import UserError
+from experiments.text.errors import UserError
 
 PATIENCE = 40.0  # seconds until all processes have to be there
 BETWEEN = 0.2  # seconds between attempts to reach the first process

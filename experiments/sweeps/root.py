@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import UserError
-from experiments.output import write_bytes
+from experiments.runtime.output import write_bytes
 from experiments.sweeps.layout import DONE
+from experiments.text.errors import UserError
 
 FORMAT = 2
 FILE, COPY = "zarr.json", f"{DONE}/root.json"

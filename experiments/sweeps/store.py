@@ -18,13 +18,13 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 
-from experiments.errors import UserError
-from experiments.output import write_bytes
-from experiments.sweeps import claims, observables, root
+from experiments.runtime.output import write_bytes
+from experiments.sweeps import locks, observables, root
 from experiments.sweeps.grid import Grid, Unit
 from experiments.sweeps.layout import DONE, coordinates, variables
 from experiments.sweeps.place import Place, real
 from experiments.sweeps.sweep_file import Sweep
+from experiments.text.errors import UserError
 
 DAMAGE = (ValueError, RuntimeError, OSError)  # what Zarr raises for a bad chunk
 Columns = Mapping[str, np.ndarray]
@@ -161,7 +161,7 @@ class Store:
 
     def add_stamp(self, stamp: Mapping[str, Any], is_known: Callable) -> None:
         """Add it to `mixed` of the attributes, unless a stamp there `is_known`."""
-        with claims.creation(self.path):
+        with locks.creation(self.path):
             self.check_place()
             table = root.read(self.path)
             own = table["attributes"]

@@ -26,11 +26,18 @@ from typing import Any
 
 import numpy as np
 
-from experiments import recipe_files, tables, toml_files, until
-from experiments.errors import UserError
-from experiments.sweeps import axes, layout, models, observables, reduction, slots
+from experiments.sweeps import (
+    axes,
+    families,
+    layout,
+    observables,
+    parameter_paths,
+    reduction,
+)
 from experiments.sweeps.along import Along, read as read_along
 from experiments.sweeps.axes import Axis
+from experiments.text import events, objects, recipes as recipe_files, toml
+from experiments.text.errors import UserError
 
 KEYS = {
     "title": str,
@@ -79,10 +86,10 @@ class Sweep:
 
     table: Mapping[str, Any]
     seed: int
-    family: models.Family
+    family: families.Family
     fixed: Mapping[str, float]
     axes: tuple[Axis, ...]
-    places: tuple[slots.Slot, ...]
+    places: tuple[parameter_paths.Slot, ...]
     roots: Mapping[str, Any]
     rest: int | None
     own: tuple[int, ...]
@@ -161,9 +168,9 @@ class Sweep:
 
 def load(path: Path, seed: int | None = None) -> Sweep:
     """The sweep of a TOML file. Raises `UserError` with the file and the mistake."""
-    text = toml_files.read(path, "give a TOML file")
+    text = toml.read(path, "give a TOML file")
     try:
-        return read(toml_files.parse(text), seed)
+        return read(toml.parse(text), seed)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -177,7 +184,7 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     given_seed = table.get("seed", 0) if seed is None else seed
     if not 0 <= given_seed < 2**63:
         raise UserError(f"seed = {given_seed}; give 0 to 2^63 - 1.")
-    family, fixed = models.read(table.get("model", {"family": "rival"}))
+    family, fixed = families.read(table.get("model", {"family": "rival"}))
     roots, (rest, own) = _roots(table)
     if not table.get("axes"):
         raise UserError("[axes] is missing; give at least one, for example gap.")
@@ -252,7 +259,7 @@ def _check_keys(table: dict[str, Any]) -> None:
             raise UserError(f"{key!r} is unknown; choose from {', '.join(KEYS)}.")
         if not isinstance(value, KEYS[key]) or isinstance(value, bool):
             raise UserError(
-                f"{key} = {tables.brief(value)} is of the wrong kind; give "
+                f"{key} = {objects.brief(value)} is of the wrong kind; give "
                 f"{_kinds(KEYS[key])}."
             )
     if "recipe" in table:
@@ -279,12 +286,12 @@ def _roots(table: dict[str, Any]):
         recipe = table["recipe"]
         if isinstance(recipe, str):
             return {"recipe": recipe_files.load(recipe)}, (None, ())
-        return {"recipe": tables.decode(rollouts.Recipe, recipe, "recipe")}, (None, ())
+        return {"recipe": objects.decode(rollouts.Recipe, recipe, "recipe")}, (None, ())
     signal, own = _without_own(table.get("signal", "verifiable"))
     signal, rest = _without_rest(signal)
     return {
-        "signal": tables.named(sim.AbstractSignal, signal, "signal"),
-        "update": tables.named(
+        "signal": objects.named(sim.AbstractSignal, signal, "signal"),
+        "update": objects.named(
             sim.AbstractUpdate, table.get("update", "policy-gradient"), "update"
         ),
         "until": _until(table.get("until", "gap=1e-3")),
@@ -292,12 +299,12 @@ def _roots(table: dict[str, Any]):
 
 
 def _until(text: str):
-    if text in until.LEVELS:
+    if text in events.LEVELS:
         raise UserError(
             f"until {text}: give a level between 0 and 1, as in '{text}=0.5'; an axis "
             "`level` takes its place."
         )
-    return until.read(text, "until")
+    return events.read(text, "until")
 
 
 def _without_own(signal: Any) -> tuple[Any, tuple[int, ...]]:
@@ -333,14 +340,14 @@ def _without_rest(signal: Any) -> tuple[Any, int | None]:
     return closed, rest
 
 
-def _place(axis: Axis, family, roots) -> slots.Slot:
+def _place(axis: Axis, family, roots) -> parameter_paths.Slot:
     """What an axis sets, after a look at its values."""
     named = axis.values.dtype == object
     parameters = {
-        name: slots.Slot(
+        name: parameter_paths.Slot(
             name,
             ("model", name),
-            "static" if name in models.STATIC else "number",
+            "static" if name in families.STATIC else "number",
             parameter.default,
         )
         for name, parameter in family.parameters.items()
@@ -349,25 +356,27 @@ def _place(axis: Axis, family, roots) -> slots.Slot:
     if axis.name == "seed" and "recipe" in roots:
         if named or (axis.values != np.arange(len(axis.values))).any():
             raise UserError("axis seed: give {count = N}.")
-        return slots.Slot("seed", ("seed",), "number", 0)
+        return parameter_paths.Slot("seed", ("seed",), "number", 0)
     if name in parameters:
         slot = parameters[name]
     else:
-        slot = slots.resolve([*parameters.values(), *_known(roots)], axis.name)
+        slot = parameter_paths.resolve(
+            [*parameters.values(), *_known(roots)], axis.name
+        )
     text = isinstance(slot.value, str) or slot.kind == "part"
     if named != text:
         kind = "names" if text else "numbers"
         raise UserError(f"axis {axis.name}: give {kind}.")
     if name in parameters:
-        models.check(family.parameters[name], f"axis {axis.name}", axis.values)
+        families.check(family.parameters[name], f"axis {axis.name}", axis.values)
     return slot
 
 
-def _known(roots) -> list[slots.Slot]:
+def _known(roots) -> list[parameter_paths.Slot]:
     """The roots themselves, and all slots inside them."""
     found = []
     for root, value in roots.items():
         if value is not None:
-            found.append(slots.Slot(root, (root,), "part", value))
-            found += slots.find(value, root, (root,))
+            found.append(parameter_paths.Slot(root, (root,), "part", value))
+            found += parameter_paths.find(value, root, (root,))
     return found

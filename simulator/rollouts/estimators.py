@@ -18,10 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import check_kind, check_real, check_whole, plain
 from simulator.rollouts.feedback import AbstractFeedback, Verifier
 from simulator.rollouts.groups import Group
 from simulator.rollouts.penalties import AbstractPenalty
+from simulator.validation import check_kind, check_real, check_whole, plain
 
 Cells = Float[Array, "K M"]
 

@@ -16,15 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.arguments import check_functions
-from simulator.ensembles import lane_axes
-from simulator.parameters import check_kind, check_whole
+from simulator.engines.ensembles import lane_axes
+from simulator.engines.requests import check_functions
 from simulator.problem import Problem
+from simulator.rollouts.draws.multinomial import LARGEST_GROUP
 from simulator.rollouts.feedback import MajorityVote
 from simulator.rollouts.groups import Group
 from simulator.rollouts.recipe import Recipe, check_lanes
-from simulator.rollouts.sampling import LARGEST_GROUP
 from simulator.rollouts.step import move, possible_results, start
+from simulator.validation import check_kind, check_whole
 
 MOST_GROUPS = 2_000_000
 

@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import check_kind, check_share, real_array
+from simulator.numerics.ties import rounding
 from simulator.problem import Problem
 from simulator.rollouts.groups import Group
 from simulator.rollouts.judges import AbstractJudge, OwnGroup
-from simulator.ties import rounding
+from simulator.validation import check_kind, check_share, real_array
 
 
 class AbstractFeedback(eqx.Module):

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from simulator.parameters import check_kind, real_array
 from simulator.problem import Problem, two_answer_kernel
-from simulator.rollouts import threefry
-from simulator.rollouts.sampling import multinomial
+from simulator.rollouts.draws import threefry
+from simulator.rollouts.draws.multinomial import multinomial
+from simulator.validation import check_kind, real_array
 
 
 def rounding(dtype) -> float:
@@ -112,7 +112,7 @@ class Group(eqx.Module):
         """Whether `values` are the same for all rollouts, except for rounding.
 
         Relative to 1 at least: the terms that were added up are not known here, as they
-        are to a signal (`simulator.ties`).
+        are to a signal (`simulator.numerics.ties`).
         """
         seen = self.counts > 0
         most = jnp.max(jnp.where(seen, values, -jnp.inf))

@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 import optax
 
-from simulator.parameters import check_kind, shown
+from simulator.validation import check_kind, shown
 
 OWN_NOISE = ("noisy_sgd",)
 RATE = "the learning rate is the recipe's `learning_rate`"

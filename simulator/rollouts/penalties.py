@@ -10,9 +10,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.parameters import check_real, plain
 from simulator.rollouts.groups import Group
 from simulator.rollouts.surrogates import score
+from simulator.validation import check_real, plain
 
 Policy = Float[Array, " K"]
 Cells = Float[Array, "K M"]

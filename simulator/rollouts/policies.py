@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.parameters import real
 from simulator.problem import Problem
+from simulator.validation import real
 
 Logits = Float[Array, "Q K"]
 

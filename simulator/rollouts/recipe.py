@@ -9,26 +9,26 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from simulator.parameters import (
+from simulator.problem import Problem
+from simulator.rollouts.draws.multinomial import LARGEST_GROUP
+from simulator.rollouts.estimators import GRPO, AbstractEstimator
+from simulator.rollouts.feedback import AbstractFeedback, Verifier
+from simulator.rollouts.optimizers import Optimizer
+from simulator.rollouts.penalties import AbstractPenalty
+from simulator.rollouts.policies import AbstractPolicy, PerQuestion
+from simulator.rollouts.surrogates import (
+    AbstractSurrogate,
+    NaturalGradient,
+    NormalisedGradient,
+    PolicyGradient,
+)
+from simulator.validation import (
     check_bool,
     check_kind,
     check_optimizer,
     check_whole,
     plain,
     real,
-)
-from simulator.problem import Problem
-from simulator.rollouts.estimators import GRPO, AbstractEstimator
-from simulator.rollouts.feedback import AbstractFeedback, Verifier
-from simulator.rollouts.optimizers import Optimizer
-from simulator.rollouts.penalties import AbstractPenalty
-from simulator.rollouts.policies import AbstractPolicy, PerQuestion
-from simulator.rollouts.sampling import LARGEST_GROUP
-from simulator.rollouts.surrogates import (
-    AbstractSurrogate,
-    NaturalGradient,
-    NormalisedGradient,
-    PolicyGradient,
 )
 
 

@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from simulator.problem import Problem
-from simulator.rollouts import threefry
+from simulator.rollouts.draws import threefry
 from simulator.rollouts.groups import (
     Group,
     Results,

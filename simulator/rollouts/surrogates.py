@@ -10,8 +10,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.parameters import check_real, check_whole, plain
 from simulator.rollouts.groups import Group, rounding
+from simulator.validation import check_real, check_whole, plain
 
 MOST_EPOCHS = 1000
 

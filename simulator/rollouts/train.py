@@ -11,17 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from simulator import ensembles, xla
-from simulator.arguments import check_functions
-from simulator.parameters import (
-    check_kind,
-    check_whole,
-    given_array,
-    is_traced,
-    shown,
-)
+from simulator.engines import ensembles
+from simulator.engines.requests import check_functions
+from simulator.numerics import compiler
 from simulator.problem import Problem
-from simulator.rollouts import threefry
+from simulator.rollouts.draws import threefry
 from simulator.rollouts.recipe import Recipe, check_lanes
 from simulator.rollouts.step import (
     Tally,
@@ -32,6 +26,7 @@ from simulator.rollouts.step import (
     start,
 )
 from simulator.solution import Outcome
+from simulator.validation import check_kind, check_whole, given_array, is_traced, shown
 
 NARROWEST, WIDEST = 8, 1024  # lanes that one device trains at once
 CELLS = 2**15  # at most about so many counts on their way at once
@@ -220,7 +215,9 @@ def seed_keys(
 
 @functools.cache
 def _program(platform):
-    return eqx.filter_jit(_block, compiler_options=xla.cpu_options(platform, **LOOPS))
+    return eqx.filter_jit(
+        _block, compiler_options=compiler.cpu_options(platform, **LOOPS)
+    )
 
 
 def _block(problems, recipe, bits, stops, axes, observe, devices):

@@ -11,7 +11,7 @@ import pytest
 from jaxtyping import Array, Float
 
 import simulator as sim
-from simulator import ensembles
+from simulator.engines import ensembles
 
 KERNELS = np.array(
     [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simulator as sim
-from experiments.compiling import fast
+from experiments.runtime.compiling import fast
 
 K, DRAWS = 5, 200
 

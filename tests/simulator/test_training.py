@@ -5,7 +5,7 @@ import optax
 import pytest
 
 import simulator as sim
-from simulator import ensembles
+from simulator.engines import ensembles
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from experiments.sweeps import march
-from experiments.sweeps.claims import Shard
+from experiments.sweeps import run_units
+from experiments.sweeps.locks import Shard
 from tests.experiments.sweeps.many import cut_small, many_units, no_solver
 
 
@@ -16,8 +16,8 @@ def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         cut_small(patch)
         sweep = many_units()
-        target = march.begin(path, sweep, "")
-        march.march(sweep, target, Shard(), solve=no_solver)
+        target = run_units.begin(path, sweep, "")
+        run_units.march(sweep, target, Shard(), solve=no_solver)
     return path
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.sweeps import grid, layout, march
+from experiments.sweeps import grid, layout, run_units
 from tests.experiments.sweeps import small
 
 UNITS = 120
@@ -40,4 +40,4 @@ def files(path) -> dict[str, bytes]:
 
 
 def open_again(sweep, path):
-    return march.begin(path, sweep, "")
+    return run_units.begin(path, sweep, "")

@@ -3,8 +3,8 @@
 import numpy as np
 
 import simulator as sim
-from experiments import toml_files
 from experiments.sweeps import sweep_file
+from experiments.text import toml
 
 TEXT = """
 record = ["log10_t0", "accuracy"]
@@ -24,12 +24,12 @@ RARE = TEXT.replace("[1e-3, 0.1, 10]", "[1e-4, 0.01, 10]")
 
 def sweep(**changes):
     """The sweep of `TEXT`, with other top-level keys."""
-    return sweep_file.read(toml_files.parse(TEXT) | changes)
+    return sweep_file.read(toml.parse(TEXT) | changes)
 
 
 def read(text):
     """The sweep of any text."""
-    return sweep_file.read(toml_files.parse(text))
+    return sweep_file.read(toml.parse(text))
 
 
 def problems(gaps, bests):

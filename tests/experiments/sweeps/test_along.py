@@ -7,8 +7,8 @@ import xarray
 
 import simulator as sim
 from experiments import cli
-from experiments.errors import UserError
 from experiments.sweeps import grid, solving
+from experiments.text.errors import UserError
 from simulator import rollouts
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.small import read

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.errors import UserError
 from experiments.sweeps import axes
+from experiments.text.errors import UserError
 
 
 def values(given, name="gap", seed=0):

@@ -5,9 +5,9 @@ import shutil
 import pytest
 import zarr
 
-from experiments.errors import UserError
-from experiments.sweeps import claims, making, march, root
-from experiments.sweeps.claims import Shard
+from experiments.sweeps import locks, making, root, run_units
+from experiments.sweeps.locks import Shard
+from experiments.text.errors import UserError
 from tests.experiments.sweeps import many, small
 
 
@@ -18,7 +18,7 @@ def test_overwrite_removes_nothing_but_stores(tmp_path):
         if attributes is not None:
             zarr.create_group(tmp_path / "mine", attributes=attributes, overwrite=False)
         with pytest.raises(UserError, match="not a store"):
-            march.begin(tmp_path / "mine", many.many_units(), "", overwrite=True)
+            run_units.begin(tmp_path / "mine", many.many_units(), "", overwrite=True)
         (tmp_path / "mine" / root.FILE).unlink(missing_ok=True)
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
@@ -26,7 +26,7 @@ def test_overwrite_removes_nothing_but_stores(tmp_path):
 def test_a_store_that_is_damaged_may_be_overwritten(stored):
     sweep, path = stored
     (path / root.FILE).write_bytes(b"?")
-    assert not march.begin(path, sweep, "", overwrite=True).done().any()
+    assert not run_units.begin(path, sweep, "", overwrite=True).done().any()
 
 
 def test_a_link_to_a_store_stays_when_it_is_overwritten(stored, tmp_path):
@@ -34,14 +34,14 @@ def test_a_link_to_a_store_stays_when_it_is_overwritten(stored, tmp_path):
     link = tmp_path / "elsewhere" / "link.zarr"
     link.parent.mkdir()
     link.symlink_to(path)
-    with claims.claim(path, Shard(0, 2)):
+    with locks.claim(path, Shard(0, 2)):
         with pytest.raises(UserError, match="another process"):
-            with claims.claim(link, Shard(0, 1)):
+            with locks.claim(link, Shard(0, 1)):
                 pass
-    assert not march.begin(link, sweep, "", overwrite=True).done().any()
+    assert not run_units.begin(link, sweep, "", overwrite=True).done().any()
     assert link.is_symlink() and not many.open_again(sweep, path).done().any()
     shutil.rmtree(path)
-    march.begin(link, sweep, "")  # a link that led nowhere
+    run_units.begin(link, sweep, "")  # a link that led nowhere
     assert link.is_symlink() and path.is_dir()
     assert [p.name for p in link.parent.iterdir()] == ["link.zarr"]
 
@@ -52,7 +52,7 @@ def test_a_draft_is_not_made_where_a_link_leads(tmp_path):
     (mine / "thesis.tex").write_text("all of it")
     (tmp_path / ".s.zarr.draft").symlink_to(mine)
     with pytest.raises(UserError, match=r"\.s\.zarr\.draft \(File exists"):
-        march.begin(tmp_path / "s.zarr", many.many_units(), "")
+        run_units.begin(tmp_path / "s.zarr", many.many_units(), "")
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
     assert not (tmp_path / "s.zarr").exists()
 
@@ -61,19 +61,19 @@ def test_a_folder_that_is_called_like_that_of_the_locks_is_left(tmp_path):
     other = tmp_path / "s.zarr.locks"
     other.mkdir()
     (other / "notes.txt").write_text("all of it")
-    with claims.claim(tmp_path / "s.zarr", Shard()):
+    with locks.claim(tmp_path / "s.zarr", Shard()):
         pass
     assert [p.name for p in other.iterdir()] == ["notes.txt"]
 
 
 def test_overwriting_needs_all_shards_free(stored):
     _, path = stored
-    with claims.claim(path, Shard(1, 2)):
+    with locks.claim(path, Shard(1, 2)):
         with pytest.raises(UserError, match="shard 1/2; stop it, or wait"):
-            with claims.claim(path, Shard(0, 2), alone=True):
+            with locks.claim(path, Shard(0, 2), alone=True):
                 pass
-    with claims.claim(path, Shard(0, 2), alone=True):
-        with claims.claim(path, Shard(1, 2)):  # once it is done
+    with locks.claim(path, Shard(0, 2), alone=True):
+        with locks.claim(path, Shard(1, 2)):  # once it is done
             pass
 
 
@@ -87,7 +87,7 @@ def replace(path, how):
     else:
         shutil.rmtree(path)
         other = small.sweep(axes={"gap": [0.1, 0.2], "best_probability": [0.01]})
-        march.begin(path, other, "")
+        run_units.begin(path, other, "")
 
 
 @pytest.mark.parametrize("how", ["lost", "copied", "other"])
@@ -95,7 +95,7 @@ def replace(path, how):
 def test_a_store_that_is_replaced_is_not_written_to(tmp_path, monkeypatch, how, when):
     many.cut_small(monkeypatch)
     path, sweep = tmp_path / "s.zarr", many.many_units()
-    target, seen = march.begin(path, sweep, ""), {}
+    target, seen = run_units.begin(path, sweep, ""), {}
 
     def solve(sweep, unit):
         if unit.index == when:
@@ -104,7 +104,7 @@ def test_a_store_that_is_replaced_is_not_written_to(tmp_path, monkeypatch, how, 
         return many.no_solver(sweep, unit)
 
     with pytest.raises(UserError, match="removed or replaced by another process"):
-        march.march(sweep, target, Shard(), solve=solve)
+        run_units.march(sweep, target, Shard(), solve=solve)
     assert many.files(path) == seen
 
 
@@ -113,11 +113,11 @@ def test_a_store_that_is_replaced_after_the_last_write_is_noticed(stored):
     target = many.open_again(sweep, path)
     shutil.rmtree(path)
     for use in (
-        lambda: march.march(sweep, target, Shard()),
+        lambda: run_units.march(sweep, target, Shard()),
         lambda: target.forget(target.grid.unit(0)),
         target.write_coordinates,
         target.done,
-        lambda: march.note_mixture(sweep, target),
+        lambda: run_units.note_mixture(sweep, target),
     ):
         with pytest.raises(UserError, match="removed or replaced"):
             use()
@@ -125,13 +125,13 @@ def test_a_store_that_is_replaced_after_the_last_write_is_noticed(stored):
 
 def test_a_store_that_is_replaced_while_it_is_opened_is_noticed(stored, monkeypatch):
     sweep, path = stored
-    agree = march.agree
+    agree = run_units.agree
 
     def slowly(*arguments, **more):
         agree(*arguments, **more)
         replace(path, "copied")
 
-    monkeypatch.setattr(march, "agree", slowly)
+    monkeypatch.setattr(run_units, "agree", slowly)
     with pytest.raises(UserError, match="removed or replaced"):
         many.open_again(sweep, path)
 
@@ -142,9 +142,9 @@ def test_another_sweep_that_was_faster_is_not_gone_on_with(tmp_path, monkeypatch
 
     def slowly(*arguments):
         monkeypatch.setattr(making, "create", create)
-        march.begin(path, small.sweep(until="crossing"), "")
+        run_units.begin(path, small.sweep(until="crossing"), "")
         create(*arguments)
 
     monkeypatch.setattr(making, "create", slowly)
     with pytest.raises(UserError, match="another sweep"):
-        march.begin(path, small.sweep(), "")
+        run_units.begin(path, small.sweep(), "")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.errors import UserError
 from experiments.sweeps import reduction
+from experiments.text.errors import UserError
 
 
 def test_statistics_are_those_of_numpy(rng):

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from experiments import cli
-from experiments.errors import UserError
-from experiments.sweeps import claims, grid, making, march, store
-from experiments.sweeps.claims import Shard
+from experiments.sweeps import grid, locks, making, run_units, store
+from experiments.sweeps.locks import Shard
+from experiments.text.errors import UserError
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.many import (
     UNITS,
@@ -43,9 +43,9 @@ def work(path: str, solve=no_solver, at_work=None) -> None:
         begun.append(unit)
         return solve(sweep, unit)
 
-    with claims.claim(Path(path), Shard()):
-        target = march.begin(Path(path), sweep, "")
-        march.march(sweep, target, Shard(), solve=watched)
+    with locks.claim(Path(path), Shard()):
+        target = run_units.begin(Path(path), sweep, "")
+        run_units.march(sweep, target, Shard(), solve=watched)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_twenty_kills_at_random_moments_leave_the_same_store(
             number = int(target.done().sum())
             partly += 0 < number < UNITS
             # What says it is done is whole.
-            assert march.damages(target) == []
+            assert run_units.damages(target) == []
     assert partly >= 10  # most kills came in the middle of the work
     child = children.Process(target=work, args=(str(torn),))
     child.start()
@@ -115,8 +115,8 @@ def begin_slowly(path: str, step: str, reached) -> None:
         making._fill = fill_and_wait
     else:
         making.shutil.rmtree = wait_and_remove
-    with claims.claim(Path(path), Shard()):
-        march.begin(Path(path), many_units(), "", overwrite=True)
+    with locks.claim(Path(path), Shard()):
+        run_units.begin(Path(path), many_units(), "", overwrite=True)
 
 
 @pytest.mark.slow
@@ -159,15 +159,15 @@ def test_who_creates_a_store_waits_for_another_who_does(
 def make(path: str) -> None:
     """What a child does: begin, without a claim."""
     grid.LANES = 10
-    march.begin(Path(path), many_units(), "")
+    run_units.begin(Path(path), many_units(), "")
 
 
 def test_shards_in_any_order_make_the_same_store(stored, tmp_path):
     sweep, path = stored
     other = tmp_path / "other.zarr"
     for index in (2, 0, 1):
-        target = march.begin(other, sweep, "")
-        march.march(sweep, target, Shard(index, 3), solve=no_solver)
+        target = run_units.begin(other, sweep, "")
+        run_units.march(sweep, target, Shard(index, 3), solve=no_solver)
     assert files(other) == files(path)
 
 
@@ -185,10 +185,10 @@ def test_damaged_chunks_are_found_named_and_mended(stored, harm):
     else:
         chunk.unlink()
     target = open_again(sweep, path)
-    ((unit, what),) = march.damages(target)
+    ((unit, what),) = run_units.damages(target)
     assert unit.index == 7 and str(chunk) in what
     target.forget(unit)
-    assert march.march(sweep, target, Shard(), solve=no_solver) == 1
+    assert run_units.march(sweep, target, Shard(), solve=no_solver) == 1
     assert files(path) == before
 
 
@@ -200,7 +200,7 @@ def test_a_damaged_marker_is_named_and_means_not_done(stored):
     target = open_again(sweep, path)
     assert target.damaged_markers() == [marker]
     assert not target.done()[3]
-    assert march.march(sweep, target, Shard(), solve=no_solver) == 1
+    assert run_units.march(sweep, target, Shard(), solve=no_solver) == 1
     assert files(path) == before
 
 
@@ -221,28 +221,28 @@ def test_leftovers_of_a_kill_are_removed(stored):
     target.forget(target.grid.unit(5))
     for place in ("accuracy/c/5/0", "done/c/5", "accuracy/c/6/0"):
         (path / f"{place}.0123.partial").write_bytes(b"half")
-    march.march(sweep, open_again(sweep, path), Shard(), solve=no_solver)
+    run_units.march(sweep, open_again(sweep, path), Shard(), solve=no_solver)
     (path / "accuracy/c/6/0.0123.partial").unlink()  # of a unit that is not ours
     assert files(path) == before
 
 
 def test_a_second_process_on_the_same_shard_is_refused(tmp_path, children):
     path = tmp_path / "s.zarr"
-    with claims.claim(path, Shard(1, 2)):
+    with locks.claim(path, Shard(1, 2)):
         for other in (Shard(1, 2), Shard(0, 1), Shard(0, 3)):
             with pytest.raises(UserError, match="another process"):
-                with claims.claim(path, other):
+                with locks.claim(path, other):
                     pass
-        with claims.claim(path, Shard(0, 2)):
+        with locks.claim(path, Shard(0, 2)):
             pass
-    with claims.claim(path, Shard(0, 1)):
+    with locks.claim(path, Shard(0, 1)):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def hold(path, claimed) -> None:
     """What a child does: claim, say so, and wait to be killed."""
-    with claims.claim(Path(path), Shard()):
+    with locks.claim(Path(path), Shard()):
         claimed.set()
         time.sleep(60)
 
@@ -253,18 +253,18 @@ def test_a_killed_process_leaves_no_lock(tmp_path, children):
     child.start()
     assert claimed.wait(60)
     with pytest.raises(UserError, match="another process"):
-        with claims.claim(path, Shard()):
+        with locks.claim(path, Shard()):
             pass
     os.kill(child.pid, signal.SIGKILL)
     child.join()
-    with claims.claim(path, Shard()):
+    with locks.claim(path, Shard()):
         pass
 
 
 @pytest.mark.parametrize("text", ["", "1", "2/2", "-1/2", "1/0", "a/b", "0/1000000"])
 def test_shards_that_make_no_sense_are_refused(text):
     with pytest.raises(UserError, match="--shard"):
-        claims.read(text)
+        locks.read(text)
 
 
 def test_a_full_disk_is_said_and_nothing_is_lost(stored, monkeypatch):
@@ -282,7 +282,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(stored, monkeypatch):
     with pytest.raises(UserError, match="No space left.*same command again"):
         broken.write(broken.grid.unit(9), no_solver(sweep, broken.grid.unit(9)))
     assert not open_again(sweep, path).done()[9]
-    march.march(sweep, open_again(sweep, path), Shard(), solve=no_solver)
+    run_units.march(sweep, open_again(sweep, path), Shard(), solve=no_solver)
     assert files(path) == before
 
 
@@ -291,7 +291,7 @@ import os, sys
 sys.path.insert(0, os.getcwd())
 from pathlib import Path
 from tests.experiments.sweeps import test_reliability as t
-from experiments.errors import UserError
+from experiments.text.errors import UserError
 from experiments.sweeps import claims, march
 path = Path("/tmp/small-disk/s.zarr")
 Path("/tmp/small-disk/fat").write_bytes(bytes(2_000_000))
@@ -338,7 +338,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path, capsys, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(claims.os, "open", refuse)
+    monkeypatch.setattr(locks.os, "open", refuse)
     assert cli.main(["sweep", str(file)]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: cannot write beside") and said.count("\n") == 1
@@ -356,9 +356,11 @@ def test_clocks_decide_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: float(next(jumps)))
     first, second = tmp_path / "a.zarr", tmp_path / "b.zarr"
     for path in (first, second):
-        target = march.begin(path, sweep, "")
-        march.march(sweep, target, Shard(0, 2), solve=no_solver)
+        target = run_units.begin(path, sweep, "")
+        run_units.march(sweep, target, Shard(0, 2), solve=no_solver)
         for file in path.rglob("*"):
             os.utime(file, (0, 0))
-        march.march(sweep, march.begin(path, sweep, ""), Shard(), solve=no_solver)
+        run_units.march(
+            sweep, run_units.begin(path, sweep, ""), Shard(), solve=no_solver
+        )
     assert files(first) == files(second)

@@ -7,9 +7,9 @@ from concurrent import futures
 
 import pytest
 
-from experiments.errors import UserError
 from experiments.sweeps import rendezvous
 from experiments.sweeps.rendezvous import Meeting
+from experiments.text.errors import UserError
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments.errors import UserError
-from experiments.sweeps import grid, march, root, store
-from experiments.sweeps.claims import Shard
+from experiments.sweeps import grid, root, run_units, store
+from experiments.sweeps.locks import Shard
+from experiments.text.errors import UserError
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.many import (
     UNITS,
@@ -57,15 +57,15 @@ def test_a_store_of_something_else_is_refused_unless_told(stored, key, what):
     sweep, path = stored
     change_stamp(path, **{key: "other"})
     with pytest.raises(UserError, match=what):
-        march.begin(path, sweep, "")
-    target = march.begin(path, sweep, "", mix=True)
+        run_units.begin(path, sweep, "")
+    target = run_units.begin(path, sweep, "", mix=True)
     assert target.done().all()
     for _ in range(2):  # noted once
-        march.note_mixture(sweep, target)
+        run_units.note_mixture(sweep, target)
     found = root.attributes(path)
     assert found["stamp"][key] == "other"
     assert [other[key] != "other" for other in found["mixed"]] == [True]
-    assert not march.begin(path, sweep, "", overwrite=True).done().any()
+    assert not run_units.begin(path, sweep, "", overwrite=True).done().any()
 
 
 GAPS = [0.1 + 0.001 * i for i in range(UNITS)]
@@ -84,13 +84,13 @@ def test_settings_may_be_mixed_but_not_cells(stored, changes, same):
     sweep, path = stored
     other = small.sweep(**{"axes": dict(many_units().table["axes"])} | changes)
     with pytest.raises(UserError, match="another sweep") as refusal:
-        march.begin(path, other, "")
+        run_units.begin(path, other, "")
     assert ("--mix" in str(refusal.value)) == same
     if same:
-        assert march.begin(path, other, "", mix=True).done().all()
+        assert run_units.begin(path, other, "", mix=True).done().all()
         return
     with pytest.raises(UserError, match="another sweep"):
-        march.begin(path, other, "", mix=True)
+        run_units.begin(path, other, "", mix=True)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def damaged(path) -> list[str]:
 def check(path, cells) -> list[str]:
     """Everything that `--check` finds damaged."""
     with store.viewed(path, many_units(), cells) as target:
-        assert not march.damages(target) and not target.damaged_markers()
+        assert not run_units.damages(target) and not target.damaged_markers()
         return [*damaged(path), *target.damaged_coordinates()]
 
 
@@ -138,7 +138,7 @@ def test_changed_attributes_are_seen_and_mended(stored, cells, change):
     table["attributes"][change] = "x"
     (path / root.FILE).write_text(json.dumps(table, indent=2))
     with pytest.raises(UserError, match="damaged.*--repair"):
-        march.begin(path, sweep, "")
+        run_units.begin(path, sweep, "")
     assert check(path, cells) == [root.FILE]
     root.mend(path)
     assert (path / root.FILE).read_bytes() == before
@@ -155,7 +155,7 @@ def test_a_lost_root_costs_nothing(stored, cells):
     (path / "kept").rename(path / root.COPY)
     assert check(path, cells) == [root.FILE]
     root.mend(path)
-    march.march(sweep, open_again(sweep, path), Shard(), solve=no_solver)
+    run_units.march(sweep, open_again(sweep, path), Shard(), solve=no_solver)
     assert files(path) == before
 
 
@@ -200,7 +200,7 @@ def test_arrays_of_another_version_are_not_damage(stored):
     change_stamp(path, code_sha256="other")
     change_root(path, lambda t: t["consolidated_metadata"]["metadata"].pop("accuracy"))
     with pytest.raises(UserError, match="other arrays than this version"):
-        march.begin(path, sweep, "", mix=True)
+        run_units.begin(path, sweep, "", mix=True)
 
 
 def test_a_store_of_another_format_is_refused_and_may_be_overwritten(stored):
@@ -211,5 +211,5 @@ def test_a_store_of_another_format_is_refused_and_may_be_overwritten(stored):
     del table["attributes"][root.SEAL]
     (path / root.FILE).write_text(json.dumps(table))
     with pytest.raises(UserError, match="format 1, this version reads 2"):
-        march.begin(path, sweep, "")
-    assert not march.begin(path, sweep, "", overwrite=True).done().any()
+        run_units.begin(path, sweep, "")
+    assert not run_units.begin(path, sweep, "", overwrite=True).done().any()

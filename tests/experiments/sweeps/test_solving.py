@@ -8,8 +8,8 @@ import pytest
 import xarray
 
 import simulator as sim
-from experiments.sweeps import grid, march, observables, solving
-from experiments.sweeps.claims import Shard
+from experiments.sweeps import grid, observables, run_units, solving
+from experiments.sweeps.locks import Shard
 from simulator import rollouts
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.small import read
@@ -20,8 +20,8 @@ def dataset(tmp_path_factory):
     """The small sweep, in a store, as xarray reads it."""
     path = tmp_path_factory.mktemp("store") / "small.zarr"
     sweep = small.sweep()
-    target = march.begin(path, sweep, small.TEXT)
-    march.march(sweep, target, Shard())
+    target = run_units.begin(path, sweep, small.TEXT)
+    run_units.march(sweep, target, Shard())
     return xarray.open_zarr(path).load()
 
 

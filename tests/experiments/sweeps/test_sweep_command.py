@@ -16,7 +16,15 @@ import xarray
 import zarr
 
 from experiments import cli
-from experiments.sweeps import claims, command, grid, march, rendezvous, root, solving
+from experiments.sweeps import (
+    command,
+    grid,
+    locks,
+    rendezvous,
+    root,
+    run_units,
+    solving,
+)
 from tests.experiments.heeding import HEEDING
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.many import files
@@ -129,7 +137,7 @@ def test_a_repair_that_was_interrupted_goes_on(file, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(march, "march", interrupted)
+        patch.setattr(run_units, "march", interrupted)
         sweep(file, "--repair")
     capsys.readouterr()
     assert sweep(file, "--check") == 0
@@ -180,7 +188,7 @@ def test_a_check_writes_nothing(file, monkeypatch, capsys):
     def forbidden(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(claims, "claim", forbidden)
+    monkeypatch.setattr(locks, "claim", forbidden)
     assert sweep(file, "--check") == 0
     assert sorted(file.parent.rglob("*")) == before
     assert "whole" in capsys.readouterr().out
@@ -215,7 +223,7 @@ def test_overwriting_is_refused_while_another_shard_works(file, capsys, monkeypa
     assert sweep(file, "--shard", "0/2") == 0
     before = files(path)
     file.write_text(small.TEXT.replace("0.3, 6]", "0.4, 6]"))
-    with claims.claim(path, claims.Shard(1, 2)):
+    with locks.claim(path, locks.Shard(1, 2)):
         assert sweep(file, "--shard", "0/2", "--overwrite") == 2
     err = capsys.readouterr().err
     assert "shard 1/2; stop it, or wait for it" in err and err.count("\n") == 1
@@ -233,11 +241,11 @@ def test_a_store_that_is_replaced_makes_the_exit_code_2(file, capsys, monkeypatc
         if unit.index == 3:
             shutil.rmtree(path)
             if how == "overwritten":
-                march.begin(path, other, "")
+                run_units.begin(path, other, "")
             after.update(files(path))
         return solve(sweep, unit)
 
-    monkeypatch.setattr(march.march, "__defaults__", (None, replaced))
+    monkeypatch.setattr(run_units.march, "__defaults__", (None, replaced))
     assert sweep(file) == 2
     err = capsys.readouterr().err
     assert "removed or replaced by another process" in err and "Traceback" not in err

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.errors import UserError
-from experiments.sweeps import grid, layout, march, models
+from experiments.sweeps import families, grid, layout, run_units
 from experiments.sweeps.assembly import assemble
+from experiments.text.errors import UserError
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.small import read
 
@@ -302,12 +302,12 @@ def test_whatever_an_axis_is_called_no_two_things_are_called_alike(
     name, reduced, monkeypatch
 ):
     """A family of somebody's own may have parameters of any name."""
-    family = models.FAMILIES["rival"]
+    family = families.FAMILIES["rival"]
     odd = dataclasses.replace(
         family,
-        parameters=family.parameters | {name: models.Parameter(0.5, 0, 1, "odd")},
+        parameters=family.parameters | {name: families.Parameter(0.5, 0, 1, "odd")},
     )
-    monkeypatch.setitem(models.FAMILIES, "rival", odd)
+    monkeypatch.setitem(families.FAMILIES, "rival", odd)
     text = (
         f'record = ["accuracy"]\n[axes]\n{name} = [0.1, 0.2]\ngap = [0.1, 0.2]\n'
         '[along]\nrecord = ["accuracy"]\nlog10_t = [1, 2]\n'
@@ -347,5 +347,5 @@ def test_whatever_an_axis_is_called_no_two_things_are_called_alike(
 )  # fmt: skip
 def test_corners_that_cannot_be_run_are_named(text, said):
     with pytest.raises(UserError, match=said) as caught:
-        march.check_corners(read(text))
+        run_units.check_corners(read(text))
     assert str(caught.value).startswith("at ")

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 import simulator as sim
-from simulator import ensembles, rollouts as ro
+from simulator import rollouts as ro
+from simulator.engines import ensembles
 from simulator.rollouts.step import draw, move, possible_results, start
 from tests.simulator.rollouts import by_hand
 

@@ -1,0 +1,136 @@
+"""`pattern-selection figures`: draw every picture again from its saved data."""
+
+import argparse
+import importlib
+import io
+import shlex
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from experiments.diagrams import preset
+from experiments.pictures import NAMES
+from experiments.runtime.output import check_writable_folder, to_json, write_bytes
+from experiments.text.errors import UserError
+
+
+def diagrams() -> dict[str, str]:
+    """The pictures that `phase-diagram` makes, and the preset of each."""
+    return {preset.file_name(name): name for name in preset.names()}
+
+
+def known() -> dict[str, str]:
+    """All pictures, and the command that makes each and its data."""
+    presets = {name: f"phase-diagram {of}" for name, of in diagrams().items()}
+    return {**dict.fromkeys(NAMES, "reproduce"), "train": "train", **presets}
+
+
+def source(name: str, folder: Path) -> Path:
+    """Where the data of a picture are, in the folder of the picture."""
+    return folder / "data" / f"{name}.{'zarr' if name in diagrams() else 'npz'}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `figures`."""
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"from {', '.join(known())} (default: all that have data in the folder)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("figures"), help="folder (default figures)"
+    )
+
+
+def picture(name: str):
+    """The module of a picture."""
+    return importlib.import_module(f"experiments.pictures.{name}")
+
+
+def save_data(data: dict, stamp: dict, folder: Path, name: str) -> None:
+    """Write `data/NAME.npz` and beside it its stamp, `NAME.json`."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in data.items()})
+    write_bytes(folder / "data" / f"{name}.npz", buffer.getvalue())
+    text = to_json(stamp) + "\n"
+    write_bytes(folder / "data" / f"{name}.json", text.encode())
+
+
+def draw(name: str, folder: Path) -> None:
+    """Draw one picture from the data in `folder`, and write it there.
+
+    Raises `UserError` if there are none, or not those of this picture.
+    """
+    import matplotlib
+
+    from experiments.pictures import style
+
+    path = source(name, folder)
+    if not path.exists():
+        raise UserError(f"no saved data {path}; {_advice(name, folder)}.")
+    with matplotlib.rc_context(style.RC):
+        if name in diagrams():
+            figure = _draw_diagram(name, path)
+        else:
+            data = _understood(name, folder, "is damaged", _arrays, path)
+            lacking = "does not hold what the picture shows"
+            figure = _understood(name, folder, lacking, picture(name).draw, data)
+        style.save(figure, folder, name)
+
+
+def _advice(name: str, folder: Path) -> str:
+    command = f"pattern-selection {known()[name]} --out {shlex.quote(str(folder))}"
+    return f"make them with {command}"
+
+
+def _understood(name: str, folder: Path, wrong: str, function: Callable, given: Any):
+    """`function(given)`, of saved data. Raises `UserError` if they are not right."""
+    try:
+        return function(given)
+    except Exception as error:  # whatever NumPy, zipfile and Matplotlib raise
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise UserError(
+            f"{source(name, folder)} {wrong} ({reason}); {_advice(name, folder)}."
+        ) from error
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    """The arrays of an npz file, read to the end, where their checksums are."""
+    from numpy.lib import format as npy
+
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    return {
+        name.removesuffix(".npy"): npy.read_array(io.BytesIO(content))
+        for name, content in contents.items()
+    }
+
+
+def _draw_diagram(name: str, path: Path):
+    from experiments.diagrams import drawing, saved
+
+    return drawing.draw(*saved.load(path))
+
+
+def main(args: argparse.Namespace) -> int:
+    """Draw the pictures asked for (default: all that have data)."""
+    all_names = list(known())
+    for name in args.names:
+        if name not in all_names:
+            raise UserError(
+                f"picture {name} is unknown; choose from {', '.join(all_names)}."
+            )
+    check_writable_folder(args.out)
+    there = [name for name in all_names if source(name, args.out).exists()]
+    if not (args.names or there):
+        raise UserError(
+            f"no saved data in {args.out / 'data'}; {_advice(NAMES[0], args.out)}."
+        )
+    for name in args.names or there:
+        draw(name, args.out)
+        print(f"{args.out / name}.svg")
+    return 0

@@ -1,0 +1,87 @@
+"""`pattern-selection phase-diagram`: two axes, a colour, and the lines of theory."""
+
+import argparse
+from pathlib import Path
+
+from experiments.runtime.output import check_writable_file, check_writable_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `phase-diagram`."""
+    from experiments.diagrams import preset
+
+    listed = "\n".join(f"  {name:<16} {text}" for name, text in preset.names().items())
+    parser.epilog = (
+        f"presets:\n{listed}\n\n"
+        "Written together: NAME.svg, NAME.png and data/NAME.zarr, the sweep they are "
+        "drawn from\nwith its stamp. Given again, the command only draws; interrupted, "
+        "it goes on.\n\nexample:\n  pattern-selection phase-diagram quality --cells 50 "
+        "--y bad_rate=0:0.49"
+    )
+    parser.add_argument("preset", metavar="PRESET", help="one of the list below")
+    parser.add_argument("--x", metavar="NAME=LOW:HIGH[:log]", help="another x axis")
+    parser.add_argument("--y", metavar="NAME=LOW:HIGH[:log]", help="another y axis")
+    parser.add_argument("--value", metavar="NAME", help="another observable in colour")
+    parser.add_argument(
+        "--set", nargs="+", metavar="NAME=X", help="parameters of the base model"
+    )
+    parser.add_argument("--cells", type=int, metavar="N", help="cells along each axis")
+    parser.add_argument("--quick", action="store_true", help="few cells and draws")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results"), help="folder (default results)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="compute it again")
+    parser.add_argument(
+        "--mix",
+        action="store_true",
+        help="draw, or go on with, what another version of the code has stored",
+    )
+    parser.add_argument(
+        "--cell",
+        nargs="+",
+        metavar="NAME=VALUE",
+        help="show one cell of a diagram that is there, and the command for it",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Compute what is missing, draw, and say where it is."""
+    import matplotlib
+
+    from experiments.diagrams import drawing, preset
+    from experiments.pictures import style
+    from experiments.sweeps import command, one_cell, run_units
+    from experiments.sweeps.locks import Shard
+
+    diagram = preset.load(
+        args.preset,
+        x=args.x,
+        y=args.y,
+        value=args.value,
+        fixed=args.set,
+        cells=args.cells,
+        quick=args.quick,
+        seed=args.seed if args.seed_given else None,
+    )
+    sweep, name = diagram.sweep, preset.file_name(args.preset)
+    check_writable_file(args.json)
+    run_units.check_corners(sweep)
+    path = args.out / "data" / f"{name}.zarr"
+    if args.cell:
+        target, apart = run_units.look(path, sweep, args.mix)
+        print(one_cell.lines(sweep, target, args.cell, apart))
+        return 0
+    check_writable_folder(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with command.claim_writable(path, Shard()):
+        target = run_units.begin(path, sweep, diagram.text, args.overwrite, args.mix)
+        if args.mix:
+            run_units.note_mixture(sweep, target)
+        command.compute(sweep, target, Shard(), args.preset)
+        columns = run_units.all_columns(target)
+        with matplotlib.rc_context(style.RC):
+            style.save(drawing.draw(diagram, columns), args.out, name)
+    code = command.report(args, sweep, target, Shard())
+    if args.json != "-":
+        print(args.out / f"{name}.svg")
+    return code

@@ -1,0 +1,167 @@
+"""`pattern-selection train`: one recipe, many seeds, from sampled groups."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from experiments.runtime.output import (
+    check_writable_file,
+    check_writable_folder,
+    write_json,
+)
+from experiments.text import base_model, catalogue, objects, recipes
+
+
+def _listed(names: dict[str, str]) -> str:
+    return "\n".join(f"  {name:<24} {text}" for name, text in names.items())
+
+
+def _described(entry: catalogue.Entry) -> str:
+    fields = ", ".join(field.name for field in entry.fields)
+    return f"{entry.summary} [{fields}]" if fields else entry.summary
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train`; the lists of parts read the source."""
+    lists = [f"recipes:\n{_listed(recipes.names())}"]
+    for module in objects.PARTS:
+        entries = catalogue.entries(f"rollouts/{module}")
+        texts = {n: _described(e) for n, e in entries.items() if n != "mixture"}
+        lists.append(f"{module} (parameters in brackets):\n{_listed(texts)}")
+    parser.epilog = (
+        "\n\n".join(lists) + "\n\noptimizers and schedules: those of Optax, by name\n"
+        '  optimizer = {name = "adam", b1 = 0.9, schedule = {name = '
+        '"cosine_decay_schedule", decay_steps = 1000}}\n\n'
+        "A recipe is a TOML file; --print-recipe shows one to start from. A file of "
+        "questions:\n  success_rates = [[0.9, 0.1], [0.2, 0.8]]\n"
+        "  policy = [[0.5, 0.5], [0.4, 0.6]]\n\n"
+        "The learning rate is the recipe's, and a schedule multiplies it. Weight decay "
+        "(adamw, lion, ...)\npulls towards the base model, not towards the uniform "
+        "policy.\n\n"
+        "In the table, `pi*` is the probability of the best patterns, over the "
+        "questions that have one:\na question whose patterns are all equally good has "
+        "none, and is left out (`run` and `sweep`\ngive 1). `KL` is to the base model "
+        "(`KL ref`: to another reference_policy); `lost` counts runs\nthat, going on "
+        "for as many steps again without moving, would sample the best pattern less "
+        "than\nonce in a hundred. Groups whose rewards are all equal teach nothing: "
+        "they are idle, or thrown\naway and drawn again. Runs that failed keep their "
+        "last good values.\n\n"
+        "With `replaced` (as in DAPO) such a group makes place for one of any "
+        "question, and a step adds\nup all groups of a question. Under the policy "
+        "`per-question`, one that is drawn twice moves\nabout twice as far (with "
+        "sgd).\n\n"
+        "example:\n  pattern-selection train --recipe grpo --success-rates 0.9 0.6 0.1 "
+        "--policy 0.05 0.70 0.25 --seeds 1000"
+    )
+    parser.add_argument(
+        "--recipe",
+        default="grpo",
+        metavar="NAME|FILE",
+        help="how to train: a name below or a TOML file (default grpo)",
+    )
+    parser.add_argument(
+        "--questions",
+        type=Path,
+        metavar="FILE",
+        help="several questions: a TOML file with success_rates, policy or logits, "
+        "answer_kernel, reference_policy; one row per question",
+    )
+    base_model.add_arguments(parser)
+    parser.add_argument("--steps", type=int, metavar="N", help="instead of num_steps")
+    parser.add_argument("--group-size", type=int, metavar="N", help="rollouts a group")
+    parser.add_argument("--learning-rate", type=float, metavar="X")
+    parser.add_argument(
+        "--seeds", type=int, default=100, metavar="N", help="runs (default 100)"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder for train.svg, train.png and their data"
+    )
+    parser.add_argument(
+        "--print-recipe", action="store_true", help="print the recipe as TOML and stop"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print a table, or one JSON object with `--json`; draw with `--out`."""
+    from experiments.commands.train_report import (
+        read_questions,
+        read_recipe,
+        recipe_errors,
+        report,
+    )
+
+    recipe = read_recipe(args)
+    if args.print_recipe:
+        print(recipes.dumps(recipe), end="")
+        return 0
+    problem = read_questions(args)
+    with recipe_errors(args):
+        recipe.check(problem)
+    check_writable_file(args.json)
+    if args.out is not None:
+        check_writable_folder(args.out / "data")
+    result, data = report(recipe, problem, args.seeds, args.seed)
+    if args.out is not None:
+        from experiments.commands import figures
+
+        figures.save_data(data, result["stamp"], args.out, "train")
+        figures.draw("train", args.out)
+    if args.json != "-":
+        print(_lines(result))
+        if args.out is not None:
+            print(args.out / "train.svg")
+    write_json(result, args.json)
+    return 0
+
+
+BEST = ("pi*", "optimal_probability", "mean", 8)
+SHOWN = 1e-4  # smaller probabilities would be 0.0000 in the table
+
+
+def _lines(result: dict) -> str:
+    columns = [
+        ("accuracy", "accuracy", "mean", 9),
+        ("5 %", "accuracy", "q05", 7),
+        ("95 %", "accuracy", "q95", 7),
+        BEST,
+        ("entropy", "entropy", "mean", 8),
+        ("KL", "kl_to_base", "mean", 8),
+        ("pass@8", "pass_at_8", "mean", 7),
+    ]
+    # The base model is its own reference, unless the questions say otherwise.
+    if result["kl_to_reference"]["mean"][0] > 0:
+        columns.insert(-1, ("KL ref", "kl_to_reference", "mean", 8))
+    titles = [f"{title:>{width}}" for title, _, _, width in columns]
+    lines = [" ".join([f"{'step':>8}", *titles])]
+    for row, step in enumerate(result["steps"]):
+        numbers = [
+            f"{result[name][part][row]:>{width}.4f}" for _, name, part, width in columns
+        ]
+        rare = result["optimal_probability"]["mean"][row]
+        if rare < SHOWN:
+            log10 = result["log10_optimal_probability"]["mean"][row]
+            shown = f"{rare:.1e}" if rare >= sys.float_info.min else f"10^{log10:.0f}"
+            numbers[columns.index(BEST)] = f"{shown:>8}"
+        lines.append(" ".join([f"{step:>8}", *numbers]).replace("nan", "  -"))
+    return "\n".join([*lines, *_notes(result)])
+
+
+def _notes(result: dict) -> list[str]:
+    """What is said below the table."""
+    outcomes = ", ".join(f"{k} {n}" for k, n in result["outcomes"].items())
+    blind, questions = result["questions_without_best"], result["questions"]
+    lines = [f"{result['seeds']} seeds: {outcomes}"]
+    if blind < questions:
+        lines[0] += f"; the best pattern is lost in {100 * result['lost']:.3g} %"
+    if blind:
+        lines.append(
+            f"pi* and what is lost leave out {blind} of {questions} questions: all of "
+            "their patterns are equally good"
+        )
+    used, idle, redrawn = (result["groups"][k] for k in ("used", "idle", "redrawn"))
+    if used:
+        line = f"groups: {100 * idle / used:.3g} % idle (all rewards equal)"
+        again = f", {redrawn / used:.3g} thrown away for each one used"
+        lines.append(line + (again if redrawn else ""))
+    failed = {k: v for k, v in result["advice"].items() if k != "horizon"}
+    return lines + [f"{name}: {advice}" for name, advice in failed.items()]

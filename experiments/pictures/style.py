@@ -1,0 +1,63 @@
+"""One look for all figures: column width, colours safe for colour-blind readers."""
+
+import io
+from pathlib import Path
+
+import matplotlib
+
+from experiments.runtime.output import write_bytes
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+# Okabe and Ito, "Color Universal Design" (2008).
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, SKY, AMBER, BLACK = "#CC79A7", "#56B4E9", "#E69F00", "#000000"
+GREY = "#7F7F7F"
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER)
+
+COLUMN, PAGE = 3.5, 7.0  # inches
+
+RC = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+    "lines.linewidth": 1.2,
+    "savefig.dpi": 200,
+    "figure.constrained_layout.use": True,
+    # The same bytes for the same data.
+    "svg.hashsalt": "pattern-selection",
+    "svg.fonttype": "path",
+}
+
+
+def panels(columns: int, width: float = PAGE, height: float = 2.6):
+    """A figure with `columns` panels in a row."""
+    return plt.subplots(1, columns, figsize=(width, height), squeeze=False)
+
+
+def grid(rows: int, columns: int, width: float = PAGE, height: float = 4.6):
+    """A figure with rows and columns of panels."""
+    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+
+
+def save(figure, folder: Path, name: str) -> None:
+    """Write `name.svg` and `name.png`, whole or not at all.
+
+    Raises `UserError` if they cannot be written.
+    """
+    pictures = {}
+    for kind, changing in (("svg", "Date"), ("png", "Software")):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, metadata={changing: None})
+        pictures[kind] = buffer.getvalue()
+    plt.close(figure)
+    for kind, content in pictures.items():
+        write_bytes(folder / f"{name}.{kind}", content)

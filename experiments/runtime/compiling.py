@@ -1,0 +1,154 @@
+"""What is asked of XLA; most of it has to be said before JAX is imported.
+
+What the user has set in the environment stays.
+"""
+
+import functools
+import gc
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import warnings
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+# Most programs of these run for less time than they take to compile.
+SHORT = ("run", "train", "verify", "falsify", "reproduce")
+KEPT_FROM = 0.5  # seconds of compiling
+# The newest jaxlib that each flag was tried with, from 0.10.0 on: XLA documents none of
+# them, and ends the process at one that it does not know.
+TRIED = {
+    "xla_backend_optimization_level": (0, 12, 0, 1),
+    "xla_cpu_use_fusion_emitters": (0, 10, 2),
+    "xla_cpu_parallel_codegen_split_count": (0, 12, 0, 1),
+}
+
+
+def prepare(command: str) -> None:
+    """Set the environment for a command; see benchmarks/README.md for the effects."""
+    # XLA runs a program on one core: as many devices as cores share the lanes. Two at
+    # least: for one alone XLA compiles another program, with other last digits.
+    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(max(2, _cores())))
+    # Programs are as fast, and compile sooner.
+    flag("xla_backend_optimization_level", "1")
+    if command in SHORT:
+        # Its older way to write loops: programs are slower, and compile sooner still.
+        flag("xla_cpu_use_fusion_emitters", "false")
+    keep_programs()
+    mend_kept_programs()
+    collect_seldom()
+
+
+def flag(name: str, value: str) -> None:
+    """Add to XLA_FLAGS, where nothing speaks against it.
+
+    Not if the user has set the same flag, or XLA_FLAGS is the name of a file; nor with
+    a jaxlib that it was not tried with, or where JAX may use anything but CPUs, whose
+    XLA is another. Programs then take longer to compile, no more.
+    """
+    flags = os.environ.get("XLA_FLAGS", "").strip()
+    if name in flags or flags[:1] not in ("", "-"):
+        return
+    if _jaxlib() <= TRIED[name] and _cpu_only():
+        os.environ["XLA_FLAGS"] = f"{flags} --{name}={value}".strip()
+
+
+def fast(function: Callable) -> Callable:
+    """`jax.jit` of one that runs much longer than it takes to compile."""
+
+    @functools.cache
+    def compiled():
+        import jax
+
+        from simulator.numerics import compiler
+
+        options = compiler.cpu_options(
+            jax.default_backend(),
+            xla_cpu_use_fusion_emitters=True,
+            xla_backend_optimization_level=3,
+        )
+        return jax.jit(function, compiler_options=options)
+
+    return lambda *given: compiled()(*given)
+
+
+def keep_programs() -> None:
+    """Compiled programs are kept in the user's cache, for later commands.
+
+    Apart for every kind of processor, as a home may be shared. Where the folder cannot
+    be written, programs are not kept.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = cache / "pattern-selection" / "xla" / _processor()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # without a home
+        return
+    if os.access(folder, os.W_OK | os.X_OK):
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+        key = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+        os.environ.setdefault(key, str(KEPT_FROM))
+
+
+def mend_kept_programs() -> None:
+    """Programs stored in part (by a full disk, a kill) are forgotten when met.
+
+    JAX would warn and compile them every time. It tells the name of the program only:
+    all of that name go.
+    """
+    shown = warnings.showwarning
+
+    def show(message, *where, **more):
+        broken = re.match(r"Error \w+ persistent .* entry for '(\w+)'", str(message))
+        if broken is None:
+            return shown(message, *where, **more)
+        import jax
+
+        folder = Path(jax.config.jax_compilation_cache_dir)
+        for file in folder.glob(f"{broken[1]}-*-cache"):
+            file.unlink(missing_ok=True)
+
+    warnings.showwarning = show
+
+
+def collect_seldom() -> None:
+    """Tracing makes what lives long: to look for garbage in it takes a twentieth."""
+    gc.set_threshold(20_000)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _jaxlib() -> tuple[float, ...]:
+    """Its version; later than all others if that cannot be told, or is no release."""
+    try:
+        return tuple(int(part) for part in metadata.version("jaxlib").split("."))
+    except (metadata.PackageNotFoundError, ValueError):
+        return (float("inf"),)
+
+
+def _cpu_only() -> bool:
+    """Whether JAX finds nothing but CPUs."""
+    if os.environ.get("JAX_PLATFORMS") == "cpu":
+        return True
+    modules = map(importlib.util.find_spec, ("jax_plugins", "libtpu"))
+    return not any(modules) and not metadata.entry_points(group="jax_plugins")
+
+
+def _processor() -> str:
+    """A short name for what this processor can do."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        known = {x for x in lines if x.startswith(("model name", "flags", "Features"))}
+        text = "\n".join(sorted(known))
+    except OSError:
+        text = platform.processor()
+    return f"{platform.machine()}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,67 @@
+"""One question and its base model, from the options of the command line."""
+
+import argparse
+import sys
+from typing import Any
+
+from experiments.text.errors import UserError
+
+ROUNDING = 1e-9  # of a sum that was meant to be 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that describe one question."""
+    number = {"nargs": "+", "type": float, "metavar": "X"}
+    parser.add_argument(
+        "--success-rates",
+        help="probability of a right answer, one per pattern",
+        **number,
+    )
+    parser.add_argument("--policy", help="base model: probabilities, sum 1", **number)
+    parser.add_argument("--logits", help="base model, instead of --policy", **number)
+    parser.add_argument(
+        "--answer-kernel",
+        nargs="+",
+        metavar="ROW",
+        help="answer probabilities, one row per pattern, the right answer first: "
+        "0.9,0.1 0.6,0.4",
+    )
+
+
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """What `simulator.Problem` takes; None for what was not given."""
+    if args.policy is not None:
+        note_sums("--policy", args.policy)
+    return {
+        "success_rates": args.success_rates,
+        "policy": args.policy,
+        "logits": args.logits,
+        "answer_kernel": _kernel(args.answer_kernel),
+    }
+
+
+def note_sums(name: str, policies: Any) -> None:
+    """Say so on stderr if policies are divided by sums that are close to 1."""
+    import numpy as np
+
+    from simulator.problem import SUM_TOLERANCE
+
+    sums = np.atleast_1d(policies).sum(axis=-1, keepdims=True)
+    apart = np.abs(sums - 1)
+    off = sums[(apart > ROUNDING) & (apart <= SUM_TOLERANCE)]
+    if off.size:
+        print(
+            f"note: {name} sums to {off[0]:.8g}; divided by the sum.", file=sys.stderr
+        )
+
+
+def _kernel(rows: list[str] | None) -> list[list[float]] | None:
+    if rows is None:
+        return None
+    try:
+        return [[float(x) for x in row.split(",")] for row in rows]
+    except ValueError:
+        raise UserError(
+            f"--answer-kernel {' '.join(rows)}: rows are numbers joined by commas, as "
+            "in 0.9,0.1 0.6,0.4."
+        ) from None

@@ -1,0 +1,105 @@
+r"""Policies passed on a stretch of an orbit, in plain numbers: no exponentials.
+
+An event that has to be looked at within stretches is looked at in 23 places of each.
+From log-probabilities that takes longer than all the rest of a stretch; from what the
+quadrature leaves behind, one division per pattern and place. With i the most likely
+pattern, `r_k = pi_k / pi_i` and `d_k = rho_k - rho_i`,
+
+    1 / pi_i = 1 + sum_{k != i} r_k,        rho_bar - rho_i = pi_i sum_k r_k d_k,
+    velocity of logit k = pi_i r_k (d_k - (rho_bar - rho_i)),
+
+in which nothing cancels that is not small. On a plateau all r_k are tiny: where the
+sign of a sum counts they are in units of the largest of those that are summed.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from simulator.numerics.logspace import total
+
+Scalar = Float[Array, ""]
+Values = Float[Array, " K"]
+Places = Float[Array, " N"]
+Table = Float[Array, "K N"]
+
+
+class Passage(NamedTuple):
+    """N policies that have the same most likely pattern, on a plain gradient flow.
+
+    `r_k = exp(log_size_k) shape_k` of the others; `others` are those in the support.
+    """
+
+    leads: Bool[Array, " K"]
+    others: Bool[Array, " K"]
+    rewards: Values
+    log_size: Values
+    shape: Table
+
+    def ratios(self, which: Bool[Array, " K"]) -> tuple[Table, Scalar]:
+        """`r_k` of some of the others, 0 elsewhere, in a unit; and its logarithm."""
+        which = which & self.others
+        log_unit = jnp.max(jnp.where(which, self.log_size, -jnp.inf))
+        log_unit = jnp.where(log_unit == -jnp.inf, 0.0, log_unit)
+        size = jnp.exp(jnp.where(which, self.log_size - log_unit, -jnp.inf))
+        return size[:, None] * self.shape, log_unit
+
+    def log_mean(self, values: Values) -> Places:
+        """`log sum_k pi_k values[k]` for values >= 0."""
+        ratios, log_unit = self.ratios(values > 0)
+        others = log_unit + jnp.log(total(ratios * values[:, None]))
+        log_own = jnp.log(self.own(values))
+        return jnp.logaddexp(log_own, others) - jnp.log1p(total(self.plain()))
+
+    def sign_of_mean(self, values: Values) -> Places:
+        """As `logspace.sign_of_mean` at each place: it has the sign of the mean."""
+        ratios, log_unit = self.ratios(values != 0)
+        own, others = self.own(values), total(ratios * values[:, None])
+        largest = jnp.max(ratios, axis=0)
+        relative = others / jnp.where(largest > 0, largest, 1.0)
+        return jnp.where(own == 0, relative, own + jnp.exp(log_unit) * others)
+
+    def plain(self) -> Table:
+        """`r_k` of all others; one may underflow."""
+        ratios, log_unit = self.ratios(self.others)
+        return jnp.exp(log_unit) * ratios
+
+    def own(self, values: Values) -> Scalar:
+        """`values[i]`."""
+        return jnp.sum(jnp.where(self.leads, values, 0.0))
+
+    def ahead(self, values: Values) -> Table:
+        """`values[k] - values[i]` of the others, 0 elsewhere; as a column."""
+        return jnp.where(self.others, values - self.own(values), 0.0)[:, None]
+
+
+class Drift(NamedTuple):
+    """The direction in which logits move; `|direction| = 1`.
+
+    - `ratios`: `r_k` of the others, in plain numbers. `whole`: `1 / pi_i`.
+    - `gains`: `direction[k] - direction[i]`; their `mean` under the policy.
+    """
+
+    ratios: Table
+    whole: Places
+    gains: Table
+    mean: Places
+
+
+def drift(passage: Passage) -> Drift:
+    """The direction at each place."""
+    others, rise = passage.others, passage.ahead(passage.rewards)
+    # A direction has no unit, and squares of small numbers underflow.
+    largest = jnp.max(jnp.abs(rise))
+    rise = rise / jnp.where(largest > 0, largest, 1.0)
+    ratios = passage.plain()
+    whole = 1 + total(ratios)
+    # The leader's equals in pay drop out: the others, perhaps all rare, have a unit.
+    moving, _ = passage.ratios(rise[:, 0] != 0)
+    mean_rise = total(moving * rise) / whole
+    pull = moving * rise - ratios * mean_rise
+    size = jnp.sqrt(mean_rise**2 + total(pull**2))
+    size = jnp.where(size > 0, size, 1.0)
+    gains = jnp.where(others[:, None], pull + mean_rise, 0.0) / size
+    return Drift(ratios, whole, gains, total(ratios * gains) / whole)

@@ -1,0 +1,179 @@
+"""What the engines have in common: settings, checks, and one lane or many."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from simulator import observables
+from simulator.dynamics import Dynamics
+from simulator.engines.ensembles import check_lanes, lane_axes, map_lanes, per_lane
+from simulator.engines.event_derivatives import tangent
+from simulator.engines.exact.path import AbstractSmoothPath
+from simulator.engines.requests import (
+    check_calls,
+    check_events,
+    check_limits,
+    saved_times,
+)
+from simulator.engines.walker import (
+    AbstractPath,
+    Settings,
+    Walker,
+    advance,
+    begin,
+    ends,
+    report,
+    solution,
+)
+from simulator.events import AbstractEvent
+from simulator.problem import Problem
+from simulator.signals import AbstractSignal
+from simulator.solution import Solution
+from simulator.updates import AbstractUpdate, PolicyGradient
+
+PathMaker = Callable[[Any, Dynamics], AbstractPath]
+
+
+def run(
+    make_path: PathMaker,
+    problem: Problem,
+    signal: AbstractSignal,
+    update: AbstractUpdate | None,
+    *,
+    until: AbstractEvent | None,
+    events: Sequence[AbstractEvent],
+    save_log_times: Any,
+    max_log_time: float,
+    max_steps: int,
+    observe: Callable | None,
+    progress: Callable[[int, int], None] | None,
+    tolerance: float,
+    options: Any = None,
+    follow: Callable[[AbstractPath], AbstractSmoothPath] | None = None,
+) -> Solution:
+    """Walk along `make_path(options, dynamics)` for every lane.
+
+    `follow` makes of such a path one from which derivatives can be told, if it can.
+
+    Raises `ValueError` for anything that cannot be run.
+    """
+    update = PolicyGradient() if update is None else update
+    signal.check(problem)
+    update.check(signal)
+    check_events(problem, until, events)
+    check_lanes(problem, signal=signal, update=update, until=until)
+    dtype = problem.log_policy.dtype
+    times = saved_times(save_log_times, dtype)
+    check_limits(times, max_log_time, max_steps, tolerance)
+    check_calls(observe, progress, times, problem.log_policy)
+    settings = Settings(
+        events=tuple(events),
+        save_log_times=jnp.asarray(times),
+        max_log_time=jnp.asarray(max_log_time, dtype=dtype),
+        tolerance=jnp.asarray(tolerance, dtype=dtype),
+        max_steps=jnp.asarray(int(max_steps)),
+        observe=observables.probs if observe is None else observe,
+    )
+    walk = _Walk(settings, options, make_path, follow)
+    lanes = (problem, signal, update, until)
+    if not problem.batch_shape:
+        return _run_one(lanes, walk)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(lanes)):
+        return _run_traced(lanes, walk)
+    return map_lanes(walk, lanes, progress=progress)
+
+
+class _Walk(eqx.Module):
+    """How one lane is begun, carried on and ended; see `ensembles.Walk`."""
+
+    settings: Settings
+    options: Any
+    make_path: PathMaker = eqx.field(static=True)
+    follow: Callable | None = eqx.field(static=True)
+
+    def begin(self, lane):
+        problem, signal, update, until = lane
+        path = self.make_path(self.options, Dynamics(problem, signal, update))
+        return begin(self.settings, path, until)
+
+    def advance(self, walker):
+        return advance(self.settings, walker)
+
+    def end(self, walker):
+        return report(self.settings, walker)
+
+
+def _to_the_end(walk: _Walk, walker: Walker) -> Walker:
+    # The loop carries arrays only.
+    arrays, rest = eqx.partition(walker, eqx.is_array)
+    arrays = jax.lax.while_loop(
+        lambda a: a.running,
+        lambda a: eqx.filter(walk.advance(eqx.combine(a, rest)), eqx.is_array),
+        arrays,
+    )
+    return eqx.combine(arrays, rest)
+
+
+@eqx.filter_jit
+def _run_one(lane, walk):
+    return _solution(lane, walk=walk)
+
+
+def _run_traced(lanes, walk):
+    """A batch inside `jit`, `grad` or `vmap`: all lanes at once, waiting for the last.
+
+    Blocks of lanes are put together outside of such programs only.
+    """
+    axes = tuple(lane_axes(member) for member in lanes)
+    shape = lanes[0].batch_shape
+    flat = per_lane(lambda x: x.reshape((-1, *x.shape[len(shape) :])), lanes, axes)
+    found = jax.vmap(lambda lane: _run_one(lane, walk), in_axes=(axes,))(flat)
+    return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), found)
+
+
+@eqx.filter_custom_jvp
+def _solution(lane, *, walk):
+    return walk.end(_to_the_end(walk, walk.begin(lane)))
+
+
+@jax.custom_jvp
+def _once_only(x):
+    return x
+
+
+@_once_only.defjvp
+def _refuse(primals, tangents):
+    raise ValueError(
+        "a solution has first derivatives only; take differences of them for second "
+        "ones."
+    )
+
+
+def _once(tree):
+    """The same, but that it cannot be differentiated again."""
+    return jax.tree.map(lambda x: _once_only(x) if eqx.is_inexact_array(x) else x, tree)
+
+
+@_solution.def_jvp
+def _solution_jvp(primals, tangents, *, walk):
+    if walk.follow is None:
+        raise ValueError(
+            "the numerical flow has no derivatives; use the method `exact`, where the "
+            "signal pays fixed rewards."
+        )
+    if len(walk.settings.save_log_times):
+        raise ValueError(
+            "saved states have no derivatives; ask for events instead of "
+            "`save_log_times`."
+        )
+    (lane,), (change,) = primals, tangents
+    lane = _once(lane)
+    walker = walk.begin(lane)
+    path = walk.follow(walker.path)
+    walker = _to_the_end(walk, begin(walk.settings, path, walker.until))
+    found = ends(walk.settings, walker)
+    solved = solution(walk.settings, walker, found)
+    return solved, tangent(walk.settings, walker, found, solved, lane, change)
