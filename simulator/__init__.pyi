@@ -1,5 +1,5 @@
-from .dynamics import Dynamics as Dynamics
-from .ensembles import block_shape as block_shape, map_lanes as map_lanes
+from .dynamics import Dynamics as Dynamics, Point as Point
+from .engines.ensembles import block_shape as block_shape, map_lanes as map_lanes
 from .events import (
     T0 as T0,
     AbstractEvent as AbstractEvent,
@@ -11,11 +11,9 @@ from .events import (
     LowestOptimalProbability as LowestOptimalProbability,
     OptimalProbability as OptimalProbability,
     PeakAccuracy as PeakAccuracy,
-    Point as Point,
     SuboptimalMass as SuboptimalMass,
 )
-from .exact import closed_form as closed_form, exact as exact
-from .flow import flow as flow
+from .leaders import Plateau as Plateau, plateaus as plateaus
 from .observables import (
     accuracy as accuracy,
     best_patterns as best_patterns,
@@ -29,7 +27,6 @@ from .observables import (
     pass_at_n as pass_at_n,
     probs as probs,
 )
-from .plateaus import Plateau as Plateau, plateaus as plateaus
 from .problem import Problem as Problem, two_answer_kernel as two_answer_kernel
 from .signals import (
     AbstractFixedSignal as AbstractFixedSignal,
@@ -53,7 +50,12 @@ from .solution import (
     outcome_codes as outcome_codes,
     outcome_names as outcome_names,
 )
-from .solve import solve as solve
+from .solving import (
+    closed_form as closed_form,
+    exact as exact,
+    flow as flow,
+    solve as solve,
+)
 from .training import Training as Training, train as train
 from .updates import (
     GRPO as GRPO,

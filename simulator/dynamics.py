@@ -1,17 +1,33 @@
 """The equation of motion: problem, signal and update, looked at in one policy."""
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from simulator.engines.requests import check_one, check_rule
-from simulator.events import Point
-from simulator.validation import check_kind, given_array
-from simulator.problem import Problem
-from simulator.signals import AbstractSignal
+from simulator.numerics.logspace import Centred
 from simulator.numerics.ties import rounding
-from simulator.updates import AbstractUpdate
+from simulator.problem import Problem, check_one
+from simulator.signals import AbstractSignal
+from simulator.updates import AbstractUpdate, check_rule
+from simulator.validation import check_kind, given_array
+
+
+class Point(NamedTuple):
+    """All an event may look at: one policy, its pay, and where it is heading.
+
+    The velocity of the logits is `exp(log_speed) * direction`, `|direction| = 1` (0 at
+    rest).
+    """
+
+    problem: Problem
+    log_probs: Float[Array, " K"]
+    rewards: Float[Array, " K"]
+    direction: Float[Array, " K"]
+    log_speed: Float[Array, ""]
+    advantage: Centred
 
 
 class Dynamics(eqx.Module):

@@ -6,7 +6,7 @@ a quantity is extreme (`Peak`, `Lowest`).
 """
 
 from abc import abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool as Bools, Float, Int
 
-from simulator.engines.exact.passage import Passage, drift
-from simulator.numerics.logspace import Centred, centre, sign_of_mean, total
+from simulator.dynamics import Point
+from simulator.numerics.logspace import centre, sign_of_mean
 from simulator.observables import (
     best_patterns,
     best_value,
@@ -30,23 +30,17 @@ Scalar = Float[Array, ""]
 Bool = Bools[Array, ""]
 
 
-class Point(NamedTuple):
-    """All an event may look at: one policy, its pay, and where it is heading.
+class AbstractEvent(eqx.Module):
+    """An event; see the module's docstring.
 
-    The velocity of the logits is `exp(log_speed) * direction`, `|direction| = 1` (0 at
-    rest).
+    `slots`: how many changes of sign are kept, to be located at the end.
+    `counts_if_undone`: whether it has happened though its value is negative again.
+    `lasts`: whether what holds at the start counts as found.
     """
 
-    problem: Problem
-    log_probs: Float[Array, " K"]
-    rewards: Float[Array, " K"]
-    direction: Float[Array, " K"]
-    log_speed: Scalar
-    advantage: Centred
-
-
-class AbstractEvent(eqx.Module):
-    """An event; see the module's docstring."""
+    slots: ClassVar[int] = 1
+    counts_if_undone: ClassVar[bool] = False
+    lasts: ClassVar[bool] = False
 
     @abstractmethod
     def value(self, point: Point) -> Scalar:
@@ -56,15 +50,30 @@ class AbstractEvent(eqx.Module):
         """Raise `ValueError` if this cannot be an event of the problem."""
         del problem
 
-    def in_passing(
-        self, problem: Problem, passage: Passage
-    ) -> tuple[Float[Array, " N"], Float[Array, " N"]] | None:
-        """`value` and score (0 if none) at N places, if there is a cheaper way.
+    def holds_at_start(self, value: Scalar) -> Bool:
+        """Whether an event of this first value holds from the start."""
+        return value > 0
 
-        The same numbers up to rounding.
+    @abstractmethod
+    def change(
+        self, values: Float[Array, " M"], scores: Float[Array, " M"]
+    ) -> tuple[Int[Array, ""], Bool]:
+        """The part of a step in which it happens, and whether it does.
+
+        `values` and `scores` at M places along the step, the ends included.
         """
-        del problem, passage
-        return None
+
+    def replaces(
+        self, found: Bools[Array, " S"], scores: Float[Array, " S"], score: Scalar
+    ) -> Bools[Array, " S"]:
+        """The slots that a new change of sign takes; `scores` of what they hold."""
+        del scores, score
+        return jnp.ones_like(found)
+
+    def forgets(self, value: Scalar) -> Bool:
+        """Whether a step that ends with this value undoes what was found before."""
+        del value
+        return jnp.asarray(False)
 
     def while_leading(self, problem: Problem, leader: Int[Array, ""]) -> Bool | None:
         """Whether it holds while this pattern leads, if that is all that counts.
@@ -93,10 +102,26 @@ class AbstractEvent(eqx.Module):
         return False
 
 
+def _upward(values: Float[Array, " M"]) -> Bools[Array, " M-1"]:
+    """The parts of a step in which a value changes from negative to positive."""
+    return (values[:-1] <= 0) & (values[1:] > 0)
+
+
 class AbstractFirst(AbstractEvent):
     """Recorded at its first change of sign."""
 
-    keep: ClassVar[str] = "first"
+    counts_if_undone: ClassVar[bool] = True
+
+    def holds_at_start(self, value):
+        # A level that is met is reached.
+        return value >= 0
+
+    def change(self, values, scores):
+        up = _upward(values)
+        return jnp.argmax(up), jnp.any(up)
+
+    def replaces(self, found, scores, score):
+        return ~found
 
 
 class AbstractLast(AbstractEvent):
@@ -105,25 +130,39 @@ class AbstractLast(AbstractEvent):
     If the value is positive all along, that was from the start.
     """
 
-    keep: ClassVar[str] = "last"
+    lasts: ClassVar[bool] = True
+
+    def change(self, values, scores):
+        up = _upward(values)
+        # What is undone before the step ends does not last.
+        return len(up) - 1 - jnp.argmax(up[::-1]), jnp.any(up) & (values[-1] > 0)
+
+    def forgets(self, value):
+        return value < 0
 
 
 class AbstractExtreme(AbstractEvent):
     """Recorded where `score` is largest over the whole run, both ends included.
 
-    `value` is minus the slope of the score.
+    `value` is minus the slope of the score. The three most promising local extrema are
+    located, and compared by their true scores.
     """
 
-    keep: ClassVar[str] = "extreme"
+    slots: ClassVar[int] = 3
+
+    def change(self, values, scores):
+        up = _upward(values)
+        score = jnp.maximum(scores[:-1], scores[1:])
+        return jnp.argmax(jnp.where(up, score, -jnp.inf)), jnp.any(up)
+
+    def replaces(self, found, scores, score):
+        # The least promising makes room.
+        weakest = jnp.arange(self.slots) == jnp.argmin(scores)
+        return weakest & (score > scores)
 
     @abstractmethod
     def score(self, point: Point) -> Scalar:
         """The quantity to maximise."""
-
-
-def _unscored(values):
-    """What an event that has no score tells of what is passed."""
-    return values, jnp.zeros_like(values)
 
 
 def _as_pattern(value):
@@ -181,9 +220,6 @@ class Accuracy(AbstractFirst):
         rates = point.problem.success_rates
         return sign_of_mean(point.log_probs, rates - self.level)
 
-    def in_passing(self, problem, passage):
-        return _unscored(passage.sign_of_mean(problem.success_rates - self.level))
-
     def impossible(self, problem, leads):
         return self.level >= best_value(problem.log_policy, problem.success_rates)
 
@@ -204,11 +240,6 @@ class OptimalProbability(AbstractFirst):
         rates = point.problem.success_rates
         best = best_patterns(point.log_probs, rates)
         return sign_of_mean(point.log_probs, jnp.where(best, 1.0, 0.0) - self.level)
-
-    def in_passing(self, problem, passage):
-        best = best_patterns(problem.log_policy, problem.success_rates)
-        excess = jnp.where(best, 1.0, 0.0) - self.level
-        return _unscored(passage.sign_of_mean(excess))
 
     def impossible(self, problem, leads):
         return self.level >= 1
@@ -231,11 +262,6 @@ class SuboptimalMass(AbstractFirst):
         mass = jnp.log(jnp.sum(jnp.exp(rest - shift))) + shift
         return jnp.log(self.level) - mass
 
-    def in_passing(self, problem, passage):
-        best = best_patterns(problem.log_policy, problem.success_rates)
-        mass = passage.log_mean(jnp.where(best, 0.0, 1.0))
-        return _unscored(jnp.log(self.level) - mass)
-
     def impossible(self, problem, leads):
         return self.level <= 0
 
@@ -248,13 +274,10 @@ class T0(AbstractFirst):
     """Accuracy passes the highest suboptimal success rate: the rival stops growing."""
 
     def value(self, point):
-        return sign_of_mean(point.log_probs, self._lead(point.problem))
-
-    def in_passing(self, problem, passage):
-        return _unscored(passage.sign_of_mean(self._lead(problem)))
+        return sign_of_mean(point.log_probs, self.lead(point.problem))
 
     @staticmethod
-    def _lead(problem):
+    def lead(problem):
         """By how much each pattern is better than the best suboptimal one."""
         rates, inside = problem.success_rates, problem.log_policy > -jnp.inf
         best = best_patterns(problem.log_policy, rates)
@@ -263,7 +286,7 @@ class T0(AbstractFirst):
         return jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
 
     def impossible(self, problem, leads):
-        return jnp.all(self._lead(problem) < 0)
+        return jnp.all(self.lead(problem) < 0)
 
     def changes_once(self, signal):
         return isinstance(signal, Verifiable)
@@ -351,22 +374,17 @@ class BelowBase(AbstractLast):
     """Accuracy falls below that of the base model for good."""
 
     def value(self, point):
-        lost = sign_of_mean(point.log_probs, self._loss(point.problem))
-        return self._shown(lost, PeakAccuracy().value(point))
-
-    def in_passing(self, problem, passage):
-        lost = passage.sign_of_mean(self._loss(problem))
-        falling, _ = PeakAccuracy().in_passing(problem, passage)
-        return _unscored(self._shown(lost, falling))
+        lost = sign_of_mean(point.log_probs, self.loss(point.problem))
+        return self.shown(lost, PeakAccuracy().value(point))
 
     @staticmethod
-    def _loss(problem):
+    def loss(problem):
         """By how much each pattern is worse than the base model."""
         base = jnp.exp(problem.log_policy)
         return jnp.sum(base * problem.success_rates) - problem.success_rates
 
     @staticmethod
-    def _shown(lost, falling):
+    def shown(lost, falling):
         """At the start nothing is lost yet; what counts is where it is heading."""
         level = jnp.abs(lost) <= 16 * jnp.finfo(lost.dtype).eps
         heading = jnp.sign(falling) * jnp.finfo(lost.dtype).tiny
@@ -388,12 +406,6 @@ class PeakAccuracy(AbstractExtreme):
         offset = centre(point.log_probs, rates).offset
         return -jnp.sum(jnp.exp(point.log_probs) * moves * offset)
 
-    def in_passing(self, problem, passage):
-        d, rates = drift(passage), problem.success_rates
-        weights = d.ratios * passage.ahead(rates)
-        slope = total(weights * (d.gains - d.mean)) / d.whole
-        return -slope, passage.own(rates) + total(weights) / d.whole
-
 
 class LowestOptimalProbability(AbstractExtreme):
     """The total probability `pi_*` of the best patterns is lowest."""
@@ -409,15 +421,3 @@ class LowestOptimalProbability(AbstractExtreme):
         share = jnp.exp(within - jnp.max(within))
         share = share / jnp.sum(share)
         return jnp.sum(share * centre(log_probs, point.direction).values())
-
-    def in_passing(self, problem, passage):
-        d = drift(passage)
-        best = best_patterns(problem.log_policy, problem.success_rates)
-        ratios, log_unit = passage.ratios(best)
-        # A best pattern that leads has r = 1, in that unit perhaps inf.
-        log_own = jnp.where(jnp.any(best & passage.leads), 0.0, -jnp.inf)
-        others = total(ratios)
-        among = jnp.exp(log_own - log_unit) + others
-        log_among = jnp.logaddexp(log_own, jnp.log(others) + log_unit)
-        value = total(ratios * d.gains) / among - d.mean
-        return value, jnp.log(d.whole) - log_among

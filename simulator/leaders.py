@@ -5,11 +5,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from simulator.engines.requests import check_one
 from simulator.events import AbstractEvent, Leads
-from simulator.problem import Problem
+from simulator.problem import Problem, check_one
 from simulator.signals import AbstractSignal
-from simulator.solve import solve
+from simulator.solving import solve
 from simulator.updates import AbstractUpdate
 from simulator.validation import check_known
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.validation import floats, given_array, is_traced, real_array
+from simulator.validation import check_kind, floats, given_array, is_traced, real_array
 
 ODDS_ERROR = 0.01  # of odds, by the rounding of logits
 SUM_TOLERANCE = 1e-5  # how far the sum of probabilities typed by hand may be from 1
@@ -243,3 +243,13 @@ def _check_kernel_agrees(kernel: Array, rates: Array) -> None:
                 f"column 0 of `answer_kernel` differs from `success_rates` by "
                 f"{apart:.3g}; it is the success rate: leave one of the two out."
             )
+
+
+def check_one(problem: Any) -> None:
+    """Raise `ValueError` unless this is one problem."""
+    check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
+    if problem.batch_shape:
+        raise ValueError(
+            f"`problem` is a batch of shape {problem.batch_shape}; give one problem, "
+            "like problem[0]."
+        )

@@ -15,7 +15,7 @@ independent of the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by
 
 import math
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -27,7 +27,7 @@ from simulator.numerics.envelope import Lines
 from simulator.numerics.logspace import Centred, ScaledVector, centre, log_sum
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
-from simulator.validation import check_bool, check_real, plain, real, shown
+from simulator.validation import check_bool, check_kind, check_real, plain, real, shown
 
 LARGEST_GROUP = 100_000  # h is a sum over all numbers of right answers in a group
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
@@ -54,6 +54,23 @@ class AbstractUpdate(eqx.Module):
         """Whether there is a KL penalty in some lane, as far as is known."""
         beta = self.beta
         return isinstance(beta, jax.core.Tracer) or bool(np.any(np.asarray(beta)))
+
+    @property
+    def closed_form(self) -> Literal["orbit", "replicator"] | None:
+        """The closed form of its path under fixed rewards, if there is one.
+
+        `orbit`: the path of the plain policy gradient, in any clock. `replicator`: that
+        of the natural gradient.
+        """
+        return None
+
+    def stiff(self, signal: AbstractSignal) -> bool:
+        """Whether patterns approach rest at rates that differ by any factor.
+
+        Steps are implicit then.
+        """
+        del signal
+        return False
 
     def log_clock(
         self, rewards: Float[Array, " K"], log_probs: Float[Array, " K"]
@@ -88,6 +105,12 @@ class AbstractUpdate(eqx.Module):
             raise ValueError(f"`beta` is {beta.min():g}; it must be 0 or positive.")
 
 
+def check_rule(signal: Any, update: Any) -> None:
+    """Raise `ValueError` unless these are a signal and an update (or None)."""
+    check_kind("signal", signal, AbstractSignal, "Verifiable()")
+    check_kind("update", update, AbstractUpdate | None, "PolicyGradient()")
+
+
 def harmonic_lines(problem: Problem, rewards: Float[Array, " K"]) -> Lines:
     """The lines of the plain policy gradient, which no clock moves."""
     slopes = jnp.where(problem.log_policy > -jnp.inf, rewards, 0.0)
@@ -99,6 +122,14 @@ class PolicyGradient(AbstractUpdate):
     """Gradient of the objective in the logits: velocity pi_k A_k."""
 
     beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
+
+    @property
+    def closed_form(self):
+        return None if self.penalised else "orbit"
+
+    def stiff(self, signal):
+        # With a penalty, demonstrations, or an entropy-like reward for what is rare.
+        return signal.stiff or self.penalised
 
     def velocity(self, advantage):
         return advantage.weighted_by_policy()
@@ -113,6 +144,10 @@ class NaturalGradient(AbstractUpdate):
 
     exponential: ClassVar[bool] = True
     beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
+
+    @property
+    def closed_form(self):
+        return "replicator"
 
     def velocity(self, advantage):
         inside = advantage.log_probs > -jnp.inf
@@ -135,6 +170,10 @@ class AbstractClock(AbstractUpdate):
     def beta(self):
         """No KL: it would move the path, not only the clock."""
         return 0.0
+
+    @property
+    def closed_form(self):
+        return "orbit"
 
     @abstractmethod
     def log_factor(

@@ -27,7 +27,10 @@ ENGINES += "test_an_engine_agrees_with_an_independent_integration"
 RUN = "differential/test_commands.py::test_run_prints_what_the_witness_finds"
 CELLS = "differential/test_sweeps.py::test_every_observable_is_what_the_witness_finds"
 STORE = "differential/test_sweeps.py::test_what_a_sweep_says_is_what_its_store_holds"
-REPORT = "experiments/commands/test_train_report.py::"
+COMMANDS = "experiments/commands/"
+REPORT = COMMANDS + "test_train_report.py::"
+CONTRACT = "test_train_prints_the_contract_as_json"
+EXACT = "simulator/engines/exact/test_exact.py::"
 OBJECT = REPORT + "test_every_number_of_the_object_is_that_of_the_policies"
 TABLE = REPORT + "test_every_column_of_the_table_is_that_of_the_policies"
 ROLLOUTS = "simulator/rollouts/test_train.py::"
@@ -107,7 +110,7 @@ RUN_KEYS = {
     )
 } | {
     "num_steps": CELLS,
-    "method": "simulator/engines/exact/test_exact.py::test_the_engine_is_chosen_by_what_is_known",
+    "method": EXACT + "test_the_engine_is_chosen_by_what_is_known",
     "advice": FORMAT,
 }
 PLATEAU_KEYS = {
@@ -134,9 +137,9 @@ TRAIN_KEYS = {
         "by_seed",
     )
 } | {
-    "stamp": "experiments/commands/test_train.py::test_train_prints_the_contract_as_json",
-    "recipe": "experiments/commands/test_train.py::test_train_prints_the_contract_as_json",
-    "advice": "experiments/commands/test_train.py::test_divergence_is_said_with_advice",
+    "stamp": COMMANDS + "test_train.py::" + CONTRACT,
+    "recipe": COMMANDS + "test_train.py::" + CONTRACT,
+    "advice": COMMANDS + "test_train.py::test_divergence_is_said_with_advice",
     "method": FORMAT,
     "groups": ROLLOUTS + "test_a_replaced_group_is_of_any_question",
 }
@@ -165,7 +168,7 @@ TEXTS = {
         "lowest pi* {}": RUN,
         "leaders    {}": RUN,
         "pattern {} from t = {}": RUN,
-        "10^{}": "experiments/commands/test_cli.py::test_run_prints_the_contract_as_json",
+        "10^{}": COMMANDS + "test_cli.py::test_run_prints_the_contract_as_json",
         "log10_{}": FORMAT,
         "{}": FORMAT,
         "  {} {}": FORMAT,
@@ -175,7 +178,7 @@ TEXTS = {
     },
     "train.py": {
         "{} {}": TABLE,
-        "10^{}": "experiments/commands/test_train.py::"
+        "10^{}": COMMANDS + "test_train.py::"
         "test_a_rare_best_pattern_is_shown_with_its_size",
         "{} seeds: {}": TABLE,
         "; the best pattern is lost in {} %": TABLE,
@@ -184,7 +187,7 @@ TEXTS = {
         "groups: {} % idle (all rewards equal)": TABLE,
         ", {} thrown away for each one used": ROLLOUTS
         + "test_a_replaced_group_is_of_any_question",
-        "{}: {}": "experiments/commands/test_train.py::test_divergence_is_said_with_advice",
+        "{}: {}": COMMANDS + "test_train.py::test_divergence_is_said_with_advice",
         "{}": FORMAT,
         "{} [{}]": FORMAT,
         "  {} {}": FORMAT,

@@ -7,8 +7,8 @@ policy at a fixed place on the path changes by `shift`, the place of the event m
     dg + step g' = 0,       d log t = shift + step (log t)',
 
 with ' the derivative along the path. A path has to know `shift` and ' (see `Shift`):
-in closed form, or by quadratures (`exact.time_derivatives`). All is linear in the change, so
-reverse mode works as well as forward mode.
+in closed form, or by quadratures (`exact.time_derivatives`). All is linear in the
+change, so reverse mode works as well as forward mode.
 """
 
 import dataclasses
@@ -20,7 +20,8 @@ import jax.numpy as jnp
 
 from simulator.dynamics import Dynamics
 from simulator.engines.exact.path import AbstractSmoothPath, Shift
-from simulator.engines.walker import Ends, Settings, Walker, code
+from simulator.engines.report import Ends
+from simulator.engines.walker import Settings, Walker, code
 from simulator.solution import Outcome, Solution
 
 

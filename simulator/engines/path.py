@@ -46,7 +46,7 @@ class Move(NamedTuple):
 
     `end` is used only if `accepted`, and `next` is the attempt after this one, whether
     accepted or not. `passed`: the policies on the way, at the `looks` of the path;
-    `hints`: anything else that `AbstractPath.glimpse` reads. `landed`: it is at the time
+    `hints`: what else `AbstractPath.glimpse` reads. `landed`: it is at the time
     asked for. `hopeless`: no further attempt makes sense.
     """
 
@@ -242,5 +242,3 @@ class AbstractPath(eqx.Module):
 
     def point(self, state: State) -> Point:
         return self.dynamics.point(self.log_probs(state))
-
-

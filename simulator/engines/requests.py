@@ -10,8 +10,7 @@ from jaxtyping import Array
 
 from simulator.events import AbstractEvent
 from simulator.problem import Problem
-from simulator.signals import AbstractSignal
-from simulator.updates import AbstractUpdate
+from simulator.updates import check_rule
 from simulator.validation import check_kind, check_real, given_array, is_traced, shown
 
 MOST_STEPS = 2**31 - 1  # they are counted in 32 bits where floats have as many
@@ -21,22 +20,6 @@ def check_parts(problem: Any, signal: Any, update: Any) -> None:
     """Raise `ValueError` unless these are a problem, a signal, an update (or None)."""
     check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
     check_rule(signal, update)
-
-
-def check_one(problem: Any) -> None:
-    """Raise `ValueError` unless this is one problem."""
-    check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
-    if problem.batch_shape:
-        raise ValueError(
-            f"`problem` is a batch of shape {problem.batch_shape}; give one problem, "
-            "like problem[0]."
-        )
-
-
-def check_rule(signal: Any, update: Any) -> None:
-    """Raise `ValueError` unless these are a signal and an update (or None)."""
-    check_kind("signal", signal, AbstractSignal, "Verifiable()")
-    check_kind("update", update, AbstractUpdate | None, "PolicyGradient()")
 
 
 def check_events(problem: Problem, until: Any, events: Any) -> None:

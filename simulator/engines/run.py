@@ -1,5 +1,6 @@
-"""What the engines have in common: settings, checks, and one lane or many."""
+"""From a request to a solution: checks, settings, and one lane or many."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,33 +13,42 @@ from simulator.dynamics import Dynamics
 from simulator.engines.ensembles import check_lanes, lane_axes, map_lanes, per_lane
 from simulator.engines.event_derivatives import tangent
 from simulator.engines.exact.path import AbstractSmoothPath
+from simulator.engines.path import AbstractPath
+from simulator.engines.report import ends, report, solution
 from simulator.engines.requests import (
     check_calls,
     check_events,
     check_limits,
     saved_times,
 )
-from simulator.engines.walker import (
-    AbstractPath,
-    Settings,
-    Walker,
-    advance,
-    begin,
-    ends,
-    report,
-    solution,
-)
+from simulator.engines.walker import Settings, Walker, advance, begin
 from simulator.events import AbstractEvent
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
 from simulator.updates import AbstractUpdate, PolicyGradient
 
-PathMaker = Callable[[Any, Dynamics], AbstractPath]
+
+class AbstractEngine(eqx.Module):
+    """A way to solve the flow."""
+
+    @abstractmethod
+    def path(self, dynamics: Dynamics) -> AbstractPath:
+        """The solution of one problem, to be walked along."""
+
+    def with_derivatives(self, path: AbstractPath) -> AbstractSmoothPath:
+        """The same path, with what derivatives need.
+
+        Raises `ValueError` if it has none.
+        """
+        raise ValueError(
+            "the numerical flow has no derivatives; use the method `exact`, where the "
+            "signal pays fixed rewards."
+        )
 
 
 def run(
-    make_path: PathMaker,
+    engine: AbstractEngine,
     problem: Problem,
     signal: AbstractSignal,
     update: AbstractUpdate | None,
@@ -51,12 +61,8 @@ def run(
     observe: Callable | None,
     progress: Callable[[int, int], None] | None,
     tolerance: float,
-    options: Any = None,
-    follow: Callable[[AbstractPath], AbstractSmoothPath] | None = None,
 ) -> Solution:
-    """Walk along `make_path(options, dynamics)` for every lane.
-
-    `follow` makes of such a path one from which derivatives can be told, if it can.
+    """Walk along `engine.path(dynamics)` for every lane.
 
     Raises `ValueError` for anything that cannot be run.
     """
@@ -77,7 +83,7 @@ def run(
         max_steps=jnp.asarray(int(max_steps)),
         observe=observables.probs if observe is None else observe,
     )
-    walk = _Walk(settings, options, make_path, follow)
+    walk = _Walk(settings, engine)
     lanes = (problem, signal, update, until)
     if not problem.batch_shape:
         return _run_one(lanes, walk)
@@ -90,13 +96,11 @@ class _Walk(eqx.Module):
     """How one lane is begun, carried on and ended; see `ensembles.Walk`."""
 
     settings: Settings
-    options: Any
-    make_path: PathMaker = eqx.field(static=True)
-    follow: Callable | None = eqx.field(static=True)
+    engine: AbstractEngine
 
     def begin(self, lane):
         problem, signal, update, until = lane
-        path = self.make_path(self.options, Dynamics(problem, signal, update))
+        path = self.engine.path(Dynamics(problem, signal, update))
         return begin(self.settings, path, until)
 
     def advance(self, walker):
@@ -159,11 +163,6 @@ def _once(tree):
 
 @_solution.def_jvp
 def _solution_jvp(primals, tangents, *, walk):
-    if walk.follow is None:
-        raise ValueError(
-            "the numerical flow has no derivatives; use the method `exact`, where the "
-            "signal pays fixed rewards."
-        )
     if len(walk.settings.save_log_times):
         raise ValueError(
             "saved states have no derivatives; ask for events instead of "
@@ -172,7 +171,7 @@ def _solution_jvp(primals, tangents, *, walk):
     (lane,), (change,) = primals, tangents
     lane = _once(lane)
     walker = walk.begin(lane)
-    path = walk.follow(walker.path)
+    path = walk.engine.with_derivatives(walker.path)
     walker = _to_the_end(walk, begin(walk.settings, path, walker.until))
     found = ends(walk.settings, walker)
     solved = solution(walk.settings, walker, found)

@@ -151,5 +151,3 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
 
     owners = jnp.asarray(slots(events))
     return jax.lax.map(if_found, (owners, *brackets[:6], brackets.found))
-
-

@@ -44,7 +44,7 @@ print(*(name for name in sys.modules if name.split(".")[0] in sys.argv[1:]))
 def test_functions_are_not_replaced_by_modules_of_the_same_name():
     """As an import inside of the package would, if nobody took care."""
     script = """
-import simulator.exact, simulator.rollouts.train as _
+import simulator.rollouts.train as _
 from simulator import exact, flow, plateaus, rollouts, solve
 print(*(f.__name__ for f in (exact, flow, plateaus, solve, rollouts.train)))
 """

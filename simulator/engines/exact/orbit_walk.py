@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from simulator.dynamics import Dynamics
+from simulator.engines.exact.fast_events import Passage
 from simulator.engines.exact.orbit import Orbit, Piece
-from simulator.engines.exact.passage import Passage
 from simulator.engines.exact.path import AbstractExactPath, Stretch
 from simulator.engines.exact.quadrature import GAUSS_WEIGHTS, NODES, WEIGHTS
 from simulator.engines.exact.states import (

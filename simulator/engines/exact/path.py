@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from simulator.engines.exact import quadrature
-from simulator.engines.exact.passage import Passage
-from simulator.engines.walker import AbstractPath, Move, Walker
+from simulator.engines.exact.fast_events import Passage, in_passing
+from simulator.engines.path import AbstractPath, Move, Seen, Stride, Target
 from simulator.numerics.trees import select
 
 State = Any
@@ -72,12 +72,20 @@ class AbstractExactPath(AbstractPath):
     def hand_over(self, state: State, arrived: Array) -> State:
         """If it has arrived at the border, a state as the first of the next piece."""
 
-    def move(self, walker: Walker, log_target, tolerance) -> Move:
+    def glimpse(self, event, move):
+        quick = None
+        if move.hints is not None:
+            quick = in_passing(event, self.dynamics.problem, move.hints)
+        if quick is None:
+            return super().glimpse(event, move)
+        return Seen(jnp.asarray(self.looks, move.size.dtype), *quick)
+
+    def move(self, stride: Stride, target: Target, tolerance) -> Move:
         """A stretch, cut short at borders; its time is accepted to `tolerance`."""
-        state = walker.state
+        state, log_target = stride.state, target.log_time
         v = self.place(state)
         room = self.border(state) - v
-        size = jnp.minimum(walker.size, room)
+        size = jnp.minimum(stride.size, room)
         end, passed, passage, error, log_rates = self.stretch(state, size)
         log_t = self.log_time(end)
         good = error <= tolerance
@@ -87,10 +95,10 @@ class AbstractExactPath(AbstractPath):
         landed_within = 4 * jnp.finfo(size.dtype).eps
         landed = good & (jnp.abs(early) <= landed_within * (1 + jnp.abs(log_target)))
         overshoot = good & ~landed & (early < 0)
-        landing = (overshoot | walker.landing) & ~landed
+        landing = (overshoot | stride.landing) & ~landed
         newton = early * jnp.exp(log_t - log_rates[-1])
         back = size + newton
-        if len(walker.saved):
+        if target.many:
             back = _size_to(log_target, self.log_time(state), size, log_rates[:-1])
         correction = jnp.where(overshoot, back, newton)
         correction = jnp.where(correction > 0, correction, 0.5 * size)
@@ -106,20 +114,20 @@ class AbstractExactPath(AbstractPath):
         factor = jnp.clip(factor, SHRINK, jnp.where(good, GROW, SAFETY))
         pace = jnp.minimum(size * factor, self.largest_size)
         # A step cut short, at a border or a time, says nothing against longer ones.
-        pace = jnp.where(good, jnp.maximum(pace, walker.pace), pace)
+        pace = jnp.where(good, jnp.maximum(pace, stride.pace), pace)
         next_size = jnp.where(good & landing, jnp.minimum(correction, pace), pace)
+        accepted = good & ~overshoot
+        following = self.hand_over(end, (size == room) & ~waits)
+        following = select(accepted, following, state)
         return Move(
             end=end,
-            passed=passed,
-            passage=passage,
-            following=self.hand_over(end, (size == room) & ~waits),
+            next=Stride(following, next_size, pace, landing),
             size=size,
-            next_size=next_size,
-            pace=pace,
-            accepted=good & ~overshoot,
+            accepted=accepted,
             landed=landed,
-            landing=landing,
             hopeless=~good & (next_size < smallest),
+            passed=passed,
+            hints=passage,
         )
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from simulator.dynamics import Dynamics
-from simulator.engines.walker import AbstractPath, Move, Seen, look
+from simulator.engines.path import AbstractPath, Move, Seen, Stride, look
 from simulator.numerics.logspace import log_expm1
+from simulator.numerics.trees import select
 
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 # Parts of a step at which it is interpolated: closer to its ends, where much may happen
@@ -50,16 +51,16 @@ class AbstractFlowPath(AbstractPath):
         dynamics = self.dynamics
         plain = dynamics.signal.fixed and not dynamics.update.penalised
         known = plain and event.changes_once(dynamics.signal)
-        return event.keep == "first" and not known
+        return event.counts_if_undone and not known
 
-    def look_within(self, events, walker, move, ends):
+    def look_within(self, events, start, move, ends):
         """States of the engine where an interpolated step says that events hold."""
         if not events:
             return []
         fractions = jnp.asarray(GLIMPSES, move.size.dtype)
-        policies = self._interpolated(walker.state, move, fractions)
+        policies = self._interpolated(start, move, fractions)
         there = jax.vmap(lambda p: look(events, self.dynamics.point(p))[0])
-        found = self.highest(events, walker, move, ends, fractions, there(policies).T)
+        found = self.highest(events, start, move, ends, fractions, there(policies).T)
         # What is interpolated is no more than a hint.
         before = jnp.stack([seen.values[0] for seen in ends])
         values = jnp.where(found.doubtful, found.value, before)
@@ -101,16 +102,24 @@ class AbstractFlowPath(AbstractPath):
         """`log(1 + t / t_ref)`, without overflow."""
         return jnp.logaddexp(0.0, log_time - self.log_t_ref)
 
-    def attempt(self, end: Any, next_size: Float[Array, ""], **rest: Any) -> Move:
-        """A move that sees nothing in passing and goes on from its end."""
+    def attempt(
+        self,
+        start: Any,
+        end: Any,
+        next_size: Float[Array, ""],
+        *,
+        landing: Array,
+        accepted: Array,
+        **rest: Any,
+    ) -> Move:
+        """A move that sees nothing in passing and goes on from its end, if accepted."""
         logits = self.here(end).logits
+        following = select(accepted, end, start)
         return Move(
             end=end,
+            next=Stride(following, next_size, next_size, landing),
+            accepted=accepted,
             passed=jnp.zeros((0, *logits.shape), logits.dtype),
-            passage=None,
-            following=end,
-            next_size=next_size,
-            pace=next_size,
             **rest,
         )
 

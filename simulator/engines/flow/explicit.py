@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from simulator.dynamics import Dynamics
 from simulator.engines.flow.clock import AbstractFlowPath, FlowPoint, rescaling
-from simulator.engines.walker import Move, Walker
+from simulator.engines.path import Move, Stride, Target
 
 if TYPE_CHECKING:
     from simulator.engines.flow.runge_kutta import Stepper
@@ -93,35 +93,35 @@ class ExplicitPath(AbstractFlowPath):
     def inside(self, view, size):
         return self._state(self.stepper.land(*self._from(view, size)))
 
-    def move(self, walker: Walker, log_target, tolerance) -> Move:
+    def move(self, stride: Stride, target: Target, tolerance) -> Move:
         """A Runge-Kutta step whose estimated error is below `tolerance`."""
-        here, field = walker.state
-        target = self.ell_at(log_target)
-        landing = walker.landing | (here.ell + walker.size * field.ell >= target)
-        size = jnp.where(landing, here.ell - target, walker.size)
-        end, error = self.stepper.step(*self._from(walker.state, size))
+        here, field = stride.state
+        goal = self.ell_at(target.log_time)
+        landing = stride.landing | (here.ell + stride.size * field.ell >= goal)
+        size = jnp.where(landing, here.ell - goal, stride.size)
+        end, error = self.stepper.step(*self._from(stride.state, size))
         sum_squares = jnp.sum(error.logits**2) + error.ell**2
         scaled = jnp.sqrt(sum_squares / (len(error.logits) + 1)) / tolerance
         good = scaled <= 1
         factor = rescaling(scaled, self.stepper.order() + 1)
-        overshoot = good & ~landing & (end.ell > target)
+        overshoot = good & ~landing & (end.ell > goal)
         accepted = good & ~overshoot
         landed = accepted & landing
-        end = FlowPoint(end.logits, jnp.where(landed, target, end.ell))
+        end = FlowPoint(end.logits, jnp.where(landed, goal, end.ell))
         next_size = jnp.where(
             landing,
-            jnp.where(good, walker.size, walker.size * 0.5),
-            jnp.where(overshoot, walker.size, walker.size * factor),
+            jnp.where(good, stride.size, stride.size * 0.5),
+            jnp.where(overshoot, stride.size, stride.size * factor),
         )
-        state = self._state(end)
         broken = ~jnp.isfinite(jnp.sum(end.logits) + end.ell)
         return self.attempt(
-            state,
+            stride.state,
+            self._state(end),
             next_size,
+            landing=overshoot,
             size=size,
             accepted=accepted,
             landed=landed,
-            landing=overshoot,
             hopeless=(next_size < 1e-13) & (broken | ~good),
         )
 

@@ -30,7 +30,7 @@ from jaxtyping import Array, Float
 from simulator.dynamics import Dynamics
 from simulator.engines.flow import rodas5p
 from simulator.engines.flow.clock import AbstractFlowPath, FlowPoint, rescaling
-from simulator.engines.walker import Move, Walker
+from simulator.engines.path import Move, Stride, Target
 
 Solver = Callable[[Float[Array, " K"]], Float[Array, " K"]]
 
@@ -59,26 +59,27 @@ class StiffPath(AbstractFlowPath):
     def inside(self, view, size):
         return self._step(view, size)[0]
 
-    def move(self, walker: Walker, log_target, tolerance) -> Move:
+    def move(self, stride: Stride, target: Target, tolerance) -> Move:
         """A step whose estimated error is below `tolerance`."""
-        here = walker.state
-        room = self.ell_at(log_target) - here.ell
-        landing = walker.size >= room
-        size = jnp.where(landing, room, walker.size)
+        here = stride.state
+        room = self.ell_at(target.log_time) - here.ell
+        landing = stride.size >= room
+        size = jnp.where(landing, room, stride.size)
         end, error = self._step(here, size)
         scaled = jnp.sqrt(jnp.sum(error**2) / jnp.sum(self.support)) / tolerance
         good = scaled <= 1
         landed = good & landing
         next_size = size * rescaling(scaled, rodas5p.ORDER)
         # A step cut short says nothing against longer ones.
-        next_size = jnp.where(landed, jnp.maximum(next_size, walker.size), next_size)
+        next_size = jnp.where(landed, jnp.maximum(next_size, stride.size), next_size)
         return self.attempt(
+            here,
             end,
             next_size,
+            landing=jnp.asarray(False),
             size=size,
             accepted=good,
             landed=landed,
-            landing=jnp.asarray(False),
             hopeless=~good & (next_size < jnp.finfo(size.dtype).tiny),
         )
 

@@ -26,13 +26,13 @@ def train_exactly(problem):
     return sim.train(problem, sim.Verifiable(), None, optax.sgd(0.5), num_steps=2)
 
 
-# What leads to each; implicit steps are lowered in test_stiff_path.
+# What leads to each; implicit steps are lowered in test_implicit.
 CALLS = {
-    "engine._run_one": [
+    "engines.run._run_one": [
         lambda: sim.exact(QUESTION, sim.Verifiable(), until=sim.Gap(1e-2)),
         lambda: sim.flow(QUESTION, sim.Verifiable(), until=sim.Gap(1e-2)),
     ],
-    "ensembles._run_block": [
+    "engines.ensembles._run_block": [
         lambda: sim.exact(BATCH, sim.Verifiable(), until=sim.Gap(1e-2)),
     ],
     "training._one": [

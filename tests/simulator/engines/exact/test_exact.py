@@ -8,7 +8,7 @@ import pytest
 import simulator as sim
 import theory
 from experiments.search.precise import Precise
-from simulator.exact import _follow, _path
+from simulator.engines.exact.engine import ExactEngine
 from simulator.leaders import sequence
 from tests.oracles import softmax
 
@@ -264,8 +264,8 @@ def test_what_is_saved_before_anything_moves_does_not_change_what_is_later():
 def test_a_state_that_waits_is_later_and_the_same(update):
     problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
     dynamics = sim.Dynamics(problem, sim.Verifiable(), update)
-    path = _path(None, dynamics)
-    for walked in (path, _follow(path)):
+    path = ExactEngine().path(dynamics)
+    for walked in (path, ExactEngine().with_derivatives(path)):
         start = walked.start()
         later = walked.waiting(start, jnp.asarray(-40.0))
         np.testing.assert_allclose(walked.log_time(later), -40, rtol=1e-12)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import simulator as sim
-from simulator.engines.exact import passage
-from simulator.engines.walker import look
-from simulator.exact import _path
+from simulator.engines.exact.engine import ExactEngine
+from simulator.engines.exact.fast_events import drift, in_passing
+from simulator.engines.path import look
 from simulator.numerics import logspace
 
 LANES, PATTERNS = 24, 6
@@ -47,7 +47,7 @@ def dynamics(rates, logits, rewards):
 
 def go(given, state, size):
     """One stretch; and the state after it, on the next piece if it got there."""
-    path = _path(None, dynamics(*given))
+    path = ExactEngine().path(dynamics(*given))
     state = path.start() if state is None else state
     room = path.border(state) - path.place(state)
     stretch = path.stretch(state, jnp.minimum(size, room))
@@ -66,7 +66,7 @@ def both(given, state, size):
     policies, here, at = stretch.passed, stretch.passage, dynamics(*given)
     pairs = {}
     for event in EVENTS:
-        own, other = event.in_passing(at.problem, here), looked_at(event, at, policies)
+        own, other = in_passing(event, at.problem, here), looked_at(event, at, policies)
         name = type(event).__name__
         pairs[name] = own[0], other[0]
         pairs[f"{name}, score"] = own[1], other[1]
@@ -75,7 +75,7 @@ def both(given, state, size):
     direction = jax.vmap(lambda p: at.point(p).direction)(policies)
     ahead = direction - jnp.sum(jnp.where(here.leads, direction, 0), 1)[:, None]
     ahead = jnp.where(here.others, ahead, 0.0)
-    pairs["gains"] = passage.drift(here).gains.T.ravel(), ahead.ravel()
+    pairs["gains"] = drift(here).gains.T.ravel(), ahead.ravel()
     return pairs, state
 
 
@@ -88,7 +88,7 @@ many = jax.jit(jax.vmap(both, in_axes=(0, 0, None)))
 @pytest.mark.slow
 def test_what_is_passed_looks_the_same_in_both_forms(kind, rng):
     given = problems(kind, rng)
-    state = jax.vmap(lambda *one: _path(None, dynamics(*one)).start())(*given)
+    state = jax.vmap(lambda *one: ExactEngine().path(dynamics(*one)).start())(*given)
     for size in (0.3, 1.0, 2.0):
         pairs, state = many(given, state, size)
         for name, (own, other) in pairs.items():
@@ -109,7 +109,7 @@ def test_signs_are_right_where_the_best_pattern_is_as_rare_as_can_be():
     logits = np.array([0.0, -5.0, -900.0])
     at = dynamics(rates, logits, rates)
     stretch, _ = jax.jit(go)((rates, logits, rates), None, 1.0)
-    values, scores = EVENTS[0].in_passing(at.problem, stretch.passage)
+    values, scores = in_passing(EVENTS[0], at.problem, stretch.passage)
     expected = looked_at(EVENTS[0], at, stretch.passed)
     np.testing.assert_allclose(values, expected[0], rtol=1e-12)
     np.testing.assert_allclose(scores, expected[1], rtol=1e-14)

@@ -1,11 +1,9 @@
 """Which part of a step an event is looked for in. Private: most steps change once."""
 
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 import simulator as sim
-from simulator.engines.walker import Seen, _change
 
 FIRST, LAST, EXTREME = sim.Accuracy(0.5), sim.BelowBase(), sim.PeakAccuracy()
 
@@ -26,7 +24,7 @@ FIRST, LAST, EXTREME = sim.Accuracy(0.5), sim.BelowBase(), sim.PeakAccuracy()
     ],
 )
 def test_the_part_of_a_step_that_counts(event, values, scores, part, happens):
-    rows = (jnp.asarray(x, float) for x in (np.linspace(0, 1, 5), values, scores))
-    found, happened = _change(event, Seen(*rows))
+    rows = (jnp.asarray(x, float) for x in (values, scores))
+    found, happened = event.change(*rows)
     assert happened == happens
     assert part is None or found == part

@@ -1,4 +1,4 @@
-r"""Policies passed on a stretch of an orbit, in plain numbers: no exponentials.
+r"""Events within a stretch of an orbit, in plain numbers: no exponentials.
 
 An event that has to be looked at within stretches is looked at in 23 places of each.
 From log-probabilities that takes longer than all the rest of a stretch; from what the
@@ -12,12 +12,25 @@ in which nothing cancels that is not small. On a plateau all r_k are tiny: where
 sign of a sum counts they are in units of the largest of those that are summed.
 """
 
+from functools import singledispatch
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from simulator.events import (
+    T0,
+    AbstractEvent,
+    Accuracy,
+    BelowBase,
+    LowestOptimalProbability,
+    OptimalProbability,
+    PeakAccuracy,
+    SuboptimalMass,
+)
 from simulator.numerics.logspace import total
+from simulator.observables import best_patterns
+from simulator.problem import Problem
 
 Scalar = Float[Array, ""]
 Values = Float[Array, " K"]
@@ -103,3 +116,70 @@ def drift(passage: Passage) -> Drift:
     size = jnp.where(size > 0, size, 1.0)
     gains = jnp.where(others[:, None], pull + mean_rise, 0.0) / size
     return Drift(ratios, whole, gains, total(ratios * gains) / whole)
+
+
+@singledispatch
+def in_passing(
+    event: AbstractEvent, problem: Problem, passage: Passage
+) -> tuple[Places, Places] | None:
+    """Value and score (0 if none) of an event at N places; None: no faster way.
+
+    The numbers of `AbstractEvent.value` and `AbstractExtreme.score`, up to rounding.
+    """
+    del event, problem, passage
+    return None
+
+
+def _unscored(values: Places) -> tuple[Places, Places]:
+    return values, jnp.zeros_like(values)
+
+
+@in_passing.register
+def _(event: Accuracy, problem, passage):
+    return _unscored(passage.sign_of_mean(problem.success_rates - event.level))
+
+
+@in_passing.register
+def _(event: OptimalProbability, problem, passage):
+    best = best_patterns(problem.log_policy, problem.success_rates)
+    return _unscored(passage.sign_of_mean(jnp.where(best, 1.0, 0.0) - event.level))
+
+
+@in_passing.register
+def _(event: SuboptimalMass, problem, passage):
+    best = best_patterns(problem.log_policy, problem.success_rates)
+    mass = passage.log_mean(jnp.where(best, 0.0, 1.0))
+    return _unscored(jnp.log(event.level) - mass)
+
+
+@in_passing.register
+def _(event: T0, problem, passage):
+    return _unscored(passage.sign_of_mean(event.lead(problem)))
+
+
+@in_passing.register
+def _(event: BelowBase, problem, passage):
+    falling, _ = in_passing(PeakAccuracy(), problem, passage)
+    return _unscored(event.shown(passage.sign_of_mean(event.loss(problem)), falling))
+
+
+@in_passing.register
+def _(event: PeakAccuracy, problem, passage):
+    d, rates = drift(passage), problem.success_rates
+    weights = d.ratios * passage.ahead(rates)
+    slope = total(weights * (d.gains - d.mean)) / d.whole
+    return -slope, passage.own(rates) + total(weights) / d.whole
+
+
+@in_passing.register
+def _(event: LowestOptimalProbability, problem, passage):
+    d = drift(passage)
+    best = best_patterns(problem.log_policy, problem.success_rates)
+    ratios, log_unit = passage.ratios(best)
+    # A best pattern that leads has r = 1, in that unit perhaps inf.
+    log_own = jnp.where(jnp.any(best & passage.leads), 0.0, -jnp.inf)
+    others = total(ratios)
+    among = jnp.exp(log_own - log_unit) + others
+    log_among = jnp.logaddexp(log_own, jnp.log(others) + log_unit)
+    value = total(ratios * d.gains) / among - d.mean
+    return value, jnp.log(d.whole) - log_among
