@@ -2,7 +2,6 @@ from .dynamics import Dynamics as Dynamics, Point as Point
 from .engines.ensembles import block_shape as block_shape, map_lanes as map_lanes
 from .events import (
     T0 as T0,
-    AbstractEvent as AbstractEvent,
     Accuracy as Accuracy,
     BelowBase as BelowBase,
     Crossing as Crossing,
@@ -14,6 +13,7 @@ from .events import (
     SuboptimalMass as SuboptimalMass,
 )
 from .leaders import Plateau as Plateau, plateaus as plateaus
+from .mixture import Mixture as Mixture
 from .observables import (
     accuracy as accuracy,
     best_patterns as best_patterns,
@@ -28,6 +28,12 @@ from .observables import (
     probs as probs,
 )
 from .problem import Problem as Problem, two_answer_kernel as two_answer_kernel
+from .recording import (
+    AbstractEvent as AbstractEvent,
+    AbstractExtreme as AbstractExtreme,
+    AbstractFirst as AbstractFirst,
+    AbstractLast as AbstractLast,
+)
 from .signals import (
     AbstractFixedSignal as AbstractFixedSignal,
     AbstractSignal as AbstractSignal,
@@ -35,7 +41,6 @@ from .signals import (
     Demonstrations as Demonstrations,
     FixedConfidence as FixedConfidence,
     MajorityVote as MajorityVote,
-    Mixture as Mixture,
     NoisyVerifier as NoisyVerifier,
     SelfCertainty as SelfCertainty,
     SelfConsistency as SelfConsistency,

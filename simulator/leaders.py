@@ -5,8 +5,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from simulator.events import AbstractEvent, Leads
+from simulator.events import Leads
 from simulator.problem import Problem, check_one
+from simulator.recording import AbstractEvent
 from simulator.signals import AbstractSignal
 from simulator.solving import solve
 from simulator.updates import AbstractUpdate

@@ -9,8 +9,7 @@ except for rounding count as equal (`simulator.numerics.ties`).
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -20,10 +19,10 @@ from jaxtyping import Array, Float
 
 from simulator.numerics.ties import made_equal, made_equal_to_leaders, rounding
 from simulator.problem import SUM_TOLERANCE, Problem
-from simulator.validation import check_kind, check_share, real, real_array
+from simulator.validation import check_share, real
 
 
-def _check_finite(name: str, values: Array) -> None:
+def check_finite(name: str, values: Array) -> None:
     if isinstance(values, jax.core.Tracer):
         return
     if not np.isfinite(np.asarray(values)).all():
@@ -47,7 +46,7 @@ class AbstractSignal(eqx.Module):
 
     An array of its own may have lanes, one row per problem of a batch, if its field is
     annotated with the axes of one problem, like `Float[Array, "*B K"]` for one number
-    per pattern. See `ensembles.own_axes`.
+    per pattern. See `engines.lanes.own_axes`.
     """
 
     binary: ClassVar[bool] = False
@@ -298,7 +297,7 @@ class FixedConfidence(AbstractFixedSignal):
 
     def check(self, problem):
         _check_length("confidence", self.confidence, problem)
-        _check_finite("confidence", self.confidence)
+        check_finite("confidence", self.confidence)
 
 
 class Demonstrations(AbstractSignal):
@@ -347,55 +346,3 @@ class Demonstrations(AbstractSignal):
                 "`data` shows a pattern that the base model never takes; give it some "
                 "base probability."
             )
-
-
-class Mixture(AbstractSignal):
-    """A weighted sum of signals: `sum_i weights[i] * signals[i]`."""
-
-    signals: tuple[AbstractSignal, ...]
-    weights: Float[Array, "*B n"]
-
-    def __init__(self, signals: Sequence[AbstractSignal], weights: Any):
-        check_kind("signals", signals, Sequence, "[Verifiable(), MajorityVote()]")
-        for signal in signals:
-            check_kind("signals", signal, AbstractSignal, "Verifiable()")
-        self.signals = tuple(signals)
-        self.weights = real_array("weights", weights)
-        if not self.signals:
-            raise ValueError("a mixture has no signals; give at least one.")
-        if self.weights.shape[-1:] != (len(self.signals),):
-            raise ValueError(
-                f"{len(self.signals)} signals but weights of shape "
-                f"{self.weights.shape}; give one weight per signal."
-            )
-
-    @property
-    def fixed(self):
-        """If all of the signals are."""
-        return all(signal.fixed for signal in self.signals)
-
-    @property
-    def stiff(self):
-        """As soon as one of the signals is, or moves and counts negatively.
-
-        Rewards for what is rare, like an entropy bonus, keep all patterns alive.
-        """
-        if any(signal.stiff for signal in self.signals):
-            return True
-        moving = np.array([not signal.fixed for signal in self.signals])
-        if isinstance(self.weights, jax.core.Tracer):
-            return bool(moving.any())
-        return bool((np.asarray(self.weights)[..., moving] < 0).any())
-
-    def __call__(self, problem, log_probs):
-        paid = [signal(problem, log_probs) for signal in self.signals]
-        return sum(w * r for w, r in zip(self.weights, paid, strict=True))
-
-    def sizes(self, problem, log_probs):
-        sizes = [signal.sizes(problem, log_probs) for signal in self.signals]
-        return sum(jnp.abs(w) * s for w, s in zip(self.weights, sizes, strict=True))
-
-    def check(self, problem):
-        _check_finite("weights", self.weights)
-        for signal in self.signals:
-            signal.check(problem)

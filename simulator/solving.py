@@ -9,8 +9,8 @@ from simulator.engines.exact.engine import ExactEngine
 from simulator.engines.flow.engine import ImplicitEngine, explicit_engine
 from simulator.engines.requests import check_parts
 from simulator.engines.run import run
-from simulator.events import AbstractEvent
 from simulator.problem import Problem
+from simulator.recording import AbstractEvent
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
 from simulator.updates import AbstractUpdate, PolicyGradient, check_rule

@@ -20,11 +20,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from simulator.dynamics import Dynamics
-from simulator.engines import ensembles
-from simulator.engines.ensembles import check_lanes, lane_axes, per_lane
+from simulator.engines import sharing
+from simulator.engines.lanes import check_lanes, lane_axes, per_lane
 from simulator.engines.requests import check_events, check_parts
-from simulator.events import AbstractEvent
 from simulator.problem import Problem
+from simulator.recording import AbstractEvent
 from simulator.signals import AbstractSignal
 from simulator.solution import Outcome
 from simulator.updates import AbstractUpdate, PolicyGradient
@@ -108,14 +108,14 @@ def _batch(lanes: tuple, axes: tuple, how: tuple) -> Any:
         found = _block(flat, axes, how, None)
     else:
         total = int(np.prod(shape))
-        devices = tuple(ensembles.devices())
+        devices = tuple(sharing.devices())
         size = len(devices) * _width(-(-total // len(devices)), lanes[0], how[1])
         parts = []
         for first in range(0, total, size):
             index = np.minimum(np.arange(first, first + size), total - 1)
             rows = per_lane(lambda x, index=index: x[index], flat, axes)
-            part = _block(ensembles.place(rows), axes, how, devices)
-            parts.append(ensembles.fetch(part))
+            part = _block(sharing.place(rows), axes, how, devices)
+            parts.append(sharing.fetch(part))
         found = jax.tree.map(lambda *rows: np.concatenate(rows)[:total], *parts)
     return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), found)
 
@@ -137,7 +137,7 @@ def _block(lanes, axes, how, devices):
         own = eqx.combine(numbers, rest)
         return eqx.filter_vmap(lambda lane: _one(lane, how), in_axes=(axes,))(own)
 
-    return ensembles.shared_out(all_of, numbers, axes, devices)
+    return sharing.shared_out(all_of, numbers, axes, devices)
 
 
 @eqx.filter_jit

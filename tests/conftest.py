@@ -18,7 +18,7 @@ import jax
 import numpy as np
 import pytest
 
-from simulator.engines import ensembles
+from simulator.engines import sharing
 
 jax.config.update("jax_enable_x64", True)
 # Tracing makes many objects that live; looking through them all is for nothing.
@@ -29,7 +29,7 @@ gc.set_threshold(50_000, 20, 50)
 def devices():
     """One device (programs for two take longer to compile); see test_ensembles."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ensembles, "devices", lambda: jax.local_devices()[:1])
+        patch.setattr(sharing, "devices", lambda: jax.local_devices()[:1])
         yield
 
 

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 import simulator as sim
-from simulator.engines.ensembles import lane_axes
+from simulator.engines.lanes import lane_axes
 
 
 def velocity(problem, signal, update, log_probs):

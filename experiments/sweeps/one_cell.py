@@ -131,7 +131,7 @@ def _numbers(values) -> list[str]:
 
 def _first(module: Any) -> Any:
     """The object of the first lane."""
-    from simulator.engines.ensembles import lane_axes, per_lane
+    from simulator.engines.lanes import lane_axes, per_lane
 
     return per_lane(lambda x: x[0], module, lane_axes(module))
 

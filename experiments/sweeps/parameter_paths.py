@@ -16,7 +16,7 @@ import numpy as np
 
 from experiments.text import objects
 from experiments.text.errors import UserError
-from simulator.engines.ensembles import own_axes
+from simulator.engines.lanes import own_axes
 
 Path = tuple[str | int, ...]
 

@@ -98,9 +98,7 @@ def entries(module: str) -> dict[str, Entry]:
 
 def signals() -> dict[str, Entry]:
     """Signals by command-line name; mixtures are written as weights instead."""
-    found = entries("signals")
-    del found["mixture"]
-    return found
+    return entries("signals")
 
 
 def updates() -> dict[str, Entry]:

@@ -90,7 +90,7 @@ def field_value(cls: type, key: str, value: Any):
     """What a class's field `key` gets for `value`, which is of the kinds of TOML."""
     import equinox as eqx
 
-    from simulator.engines.ensembles import own_axes
+    from simulator.engines.lanes import own_axes
 
     kind = fields(cls)[key].type
     if key == "optimizer":

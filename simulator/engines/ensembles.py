@@ -9,7 +9,6 @@ waits for the slowest.
 
 import contextlib
 import functools
-import typing
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +19,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 
+from simulator.engines import sharing
+from simulator.engines.lanes import check_lanes, lane_axes, per_lane
 from simulator.problem import Problem
 from simulator.validation import check_kind, check_whole
 
@@ -49,34 +50,6 @@ def no_small_programs() -> Iterator[None]:
         _small_width = before
 
 
-def devices() -> list[jax.Device]:
-    """The devices that share the lanes of a batch: those of all processes.
-
-    In JAX's multi-process runtime every process makes the same calls and gets all
-    results.
-    """
-    return jax.devices()
-
-
-def place(tree: Any) -> Any:
-    """Arrays as the arguments of a program that all processes share.
-
-    There they have to be NumPy arrays, equal in all processes.
-    """
-    if jax.process_count() == 1:
-        return tree
-    return jax.tree.map(lambda x: np.asarray(x) if eqx.is_array(x) else x, tree)
-
-
-def fetch(tree: Any) -> Any:
-    """Arrays that are shared out over devices, as NumPy arrays, in every process."""
-    if jax.process_count() == 1:
-        return jax.device_get(tree)
-    from jax.experimental import multihost_utils
-
-    return multihost_utils.process_allgather(tree, tiled=True)
-
-
 @runtime_checkable
 class Walk(Protocol):
     """How one lane is begun, carried on and ended; `walker.running` until it is done.
@@ -89,95 +62,6 @@ class Walk(Protocol):
     def advance(self, walker: Any) -> Any: ...
 
     def end(self, walker: Any) -> Any: ...
-
-
-@functools.cache
-def own_axes(kind: type) -> dict[str, int | None]:
-    """How many axes the array of each field of a module has for one lane.
-
-    They are those of its annotation: 0 for `Float[Array, "*B"]` (or a plain number), 1
-    for `Float[Array, "*B K"]`. `eqx.field(metadata={"ndim": 1})` says it where the
-    annotation cannot. None: nothing says it.
-    """
-    try:
-        hints = typing.get_type_hints(kind)
-    except NameError:  # written as text, of names that are known inside a function only
-        hints = {}
-    return {
-        name: field.metadata.get("ndim", _annotated_axes(hints.get(name, field.type)))
-        for name, field in getattr(kind, "__dataclass_fields__", {}).items()
-    }
-
-
-def _annotated_axes(hint: Any) -> int | None:
-    if hint in (int, float, bool):
-        return 0
-    for part in (hint, *typing.get_args(hint)):
-        axes = getattr(part, "dim_str", "...").split()
-        if "..." not in axes:
-            return sum(not axis.startswith("*") for axis in axes)
-    return None
-
-
-def own_ranks(module: Any) -> Any:
-    """The number of axes that each leaf of `module` has for one lane; see `own_axes`.
-
-    Raises `ValueError` for an array of which nothing says it.
-    """
-
-    def rank(path, leaf):
-        owner = module
-        for key in path[:-1]:
-            attribute = isinstance(key, jax.tree_util.GetAttrKey)
-            owner = getattr(owner, key.name) if attribute else owner[_index(key)]
-        if not isinstance(owner, eqx.Module) or not eqx.is_array(leaf):
-            return np.ndim(leaf)
-        own = own_axes(type(owner))[path[-1].name]
-        if own is None and leaf.ndim:
-            field = f"{type(owner).__name__}.{path[-1].name}"
-            raise ValueError(
-                f"`{field}` is an array of shape {leaf.shape}, and nothing says which "
-                "axes are those of one problem; annotate it, like "
-                'Float[Array, "*B K"] for one number per pattern.'
-            )
-        return own or 0
-
-    return jax.tree_util.tree_map_with_path(rank, module)
-
-
-def _index(key: Any) -> Any:
-    return key.idx if isinstance(key, jax.tree_util.SequenceKey) else key.key
-
-
-def lane_axes(module: Any) -> Any:
-    """`0` for each array of `module` that has one row per lane, else `None`.
-
-    An array of a signal, update, event or recipe has lanes if it has more axes than for
-    one lane (`own_ranks`). All arrays of a `Problem` do.
-    """
-    if isinstance(module, Problem):
-        return jax.tree.map(lambda leaf: 0, module)
-    ranks = own_ranks(module)
-    return jax.tree.map(lambda x, own: 0 if np.ndim(x) > own else None, module, ranks)
-
-
-def check_lanes(problem: Problem, **members: Any) -> None:
-    """Raise `ValueError` unless parameters with a lane axis have one row per lane."""
-    shape = problem.batch_shape
-    if 0 in shape:
-        raise ValueError("the batch of problems is empty; give at least one.")
-    for name, member in members.items():
-
-        def check(path, x, own, name=name):
-            lanes = np.shape(x)[: max(np.ndim(x) - own, 0)]
-            if lanes and lanes != shape:
-                where = name + jax.tree_util.keystr(path)
-                raise ValueError(
-                    f"`{where}` has shape {np.shape(x)}, and the problems have batch "
-                    f"shape {shape}; give one value, or one per problem."
-                )
-
-        jax.tree_util.tree_map_with_path(check, member, own_ranks(member))
 
 
 def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
@@ -230,7 +114,7 @@ def map_lanes(
     flat = per_lane(
         lambda x: np.asarray(x).reshape((total, *x.shape[len(shape) :])), lanes, axes
     )
-    shared_by = tuple(devices())
+    shared_by = tuple(sharing.devices())
     one = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if hasattr(x, "dtype") else x,
         (walk, per_lane(lambda x: x[0], flat, axes)),
@@ -245,8 +129,8 @@ def map_lanes(
         dealt, wanted = _deal(number, len(shared_by), size, min(DEAL, width))
         lane = start + np.minimum(dealt, number - 1)
         block = per_lane(lambda x, lane=lane: x[lane], flat, axes)
-        given = place((walk, block))
-        part = fetch(_run_block(*given, axes, wanted, chunks, shared_by))
+        given = sharing.place((walk, block))
+        part = sharing.fetch(_run_block(*given, axes, wanted, chunks, shared_by))
         back = np.empty_like(dealt)
         back[dealt] = np.arange(size)
         back = back[:number]
@@ -279,26 +163,6 @@ def _elements(structure: Any, leaves: tuple[Any, ...]) -> int:
     """How many numbers a walker consists of; tracing takes long, so once per kind."""
     walk, lane = jax.tree.unflatten(structure, leaves)
     return _count(eqx.filter_eval_shape(lambda w, x: w.begin(x), walk, lane))
-
-
-def shared_out(
-    function: Callable, lanes: Any, axes: Any, devices: tuple[jax.Device, ...] | None
-) -> Any:
-    """`function` of a block of lanes, of which each device has its share.
-
-    `lanes` are arrays; `function` gives arrays of one row per lane.
-    """
-    if devices is None or len(devices) == 1:
-        return function(lanes)
-    along = PartitionSpec("lanes")
-    specs = per_lane(lambda leaf: along, lanes, axes, other=PartitionSpec())
-    return jax.shard_map(
-        function,
-        mesh=Mesh(np.asarray(devices), ("lanes",)),
-        in_specs=(specs,),
-        out_specs=along,
-        check_vma=False,
-    )(lanes)
 
 
 @eqx.filter_jit
@@ -417,14 +281,3 @@ def _is_array(leaf) -> bool:
 
 def _count(tree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree) if _is_array(leaf))
-
-
-def per_lane(function, lanes, axes, other=None):
-    """`function` of the arrays with a lane axis; the others stay, or become `other`."""
-
-    def leaf(axis, value):
-        if axis is not None:
-            return function(value)
-        return value if other is None else jax.tree.map(lambda _: other, value)
-
-    return jax.tree.map(leaf, axes, lanes, is_leaf=lambda x: x is None)

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from simulator.dynamics import Dynamics, Point
-from simulator.events import AbstractEvent, AbstractExtreme
 from simulator.numerics.rootfinding import seek_positive
+from simulator.recording import AbstractEvent, AbstractExtreme
 
 State = Any
 DOUBT = 0.02  # how far below 0 an event's values are looked at more closely

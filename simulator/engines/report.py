@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 from simulator.engines.path import State
 from simulator.engines.walker import Settings, Walker, code, watched
 from simulator.engines.watch import locate, look_at, slots
-from simulator.events import AbstractExtreme
 from simulator.numerics.trees import select
+from simulator.recording import AbstractExtreme
 from simulator.solution import OUTCOME_NAMES, Outcome, Solution
 
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from simulator.events import AbstractEvent
 from simulator.problem import Problem
+from simulator.recording import AbstractEvent
 from simulator.updates import check_rule
 from simulator.validation import check_kind, check_real, given_array, is_traced, shown
 

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 
 from simulator import observables
 from simulator.dynamics import Dynamics
-from simulator.engines.ensembles import check_lanes, lane_axes, map_lanes, per_lane
+from simulator.engines.ensembles import map_lanes
 from simulator.engines.event_derivatives import tangent
 from simulator.engines.exact.path import AbstractSmoothPath
+from simulator.engines.lanes import check_lanes, lane_axes, per_lane
 from simulator.engines.path import AbstractPath
 from simulator.engines.report import ends, report, solution
 from simulator.engines.requests import (
@@ -22,8 +23,8 @@ from simulator.engines.requests import (
     saved_times,
 )
 from simulator.engines.walker import Settings, Walker, advance, begin
-from simulator.events import AbstractEvent
 from simulator.problem import Problem
+from simulator.recording import AbstractEvent
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
 from simulator.updates import AbstractUpdate, PolicyGradient

@@ -15,7 +15,7 @@ from simulator.engines.watch import (
     look_at,
     update_brackets,
 )
-from simulator.events import AbstractEvent
+from simulator.recording import AbstractEvent
 from simulator.solution import Outcome
 
 RUNNING = -1  # in place of an outcome, while a lane is not done

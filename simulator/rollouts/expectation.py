@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.engines.ensembles import lane_axes
+from simulator.engines.lanes import lane_axes
 from simulator.engines.requests import check_functions
 from simulator.problem import Problem
 from simulator.rollouts.draws.multinomial import LARGEST_GROUP

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from simulator.engines import ensembles
+from simulator.engines import sharing
+from simulator.engines.lanes import lane_axes, per_lane
 from simulator.engines.requests import check_functions
 from simulator.numerics import compiler
 from simulator.problem import Problem
@@ -99,7 +100,7 @@ def train(
     # One program for all lengths of a run.
     stops = jnp.append(jnp.asarray(save_at), recipe.num_steps)
     recipe = dataclasses.replace(recipe, num_steps=1)
-    axes = ensembles.lane_axes(recipe)
+    axes = lane_axes(recipe)
     check_lanes(axes, recipe, shape)
     if keys is None:
         keys = seed_keys(seed, jnp.arange(lanes)[:, None], jnp.arange(num_seeds))
@@ -109,7 +110,7 @@ def train(
         )
     keys = keys.ravel()
     total = lanes * num_seeds
-    devices = tuple(ensembles.devices())
+    devices = tuple(sharing.devices())
     each = -(-total // len(devices))
     width = _width(each, flat)
     size = width * len(devices)
@@ -118,11 +119,11 @@ def train(
         index = np.minimum(np.arange(first, first + size), total - 1)
         lane = index // num_seeds
         rows = jax.tree.map(lambda x, lane=lane: x[lane], flat)
-        own = ensembles.per_lane(lambda x, lane=lane: x[lane], recipe, axes)
+        own = per_lane(lambda x, lane=lane: x[lane], recipe, axes)
         bits = jax.random.key_data(keys[index])
-        given = ensembles.place((rows, own, bits, stops))
+        given = sharing.place((rows, own, bits, stops))
         part = program(*given, axes, observe, devices)
-        parts.append(ensembles.fetch(part))
+        parts.append(sharing.fetch(part))
         if progress is not None:
             progress(min(first + size, total), total)
     outcome, log_probs, groups, saved = jax.tree.map(
@@ -234,8 +235,8 @@ def _block(problems, recipe, bits, stops, axes, observe, devices):
         return eqx.filter_vmap(one, in_axes=(0, axes, 0))(problems, recipe, keys)
 
     lanes = problems, numbers, bits, stops
-    all_axes = ensembles.lane_axes(problems), axes, 0, None
-    return ensembles.shared_out(share, lanes, all_axes, devices)
+    all_axes = lane_axes(problems), axes, 0, None
+    return sharing.shared_out(share, lanes, all_axes, devices)
 
 
 def _one(problem, recipe, key, stops, observe):

@@ -11,7 +11,7 @@ import pytest
 from jaxtyping import Array, Float
 
 import simulator as sim
-from simulator.engines import ensembles
+from simulator.engines.lanes import lane_axes
 
 KERNELS = np.array(
     [
@@ -228,14 +228,14 @@ def test_own_arrays_have_the_lanes_that_their_annotation_leaves():
     one, many = jnp.arange(3.0), jnp.arange(9.0).reshape(3, 3)
     number, three = jnp.asarray(2.0), jnp.arange(3.0)
     for kind in (PerPattern, Said):
-        axes = ensembles.lane_axes(kind(one, number))
+        axes = lane_axes(kind(one, number))
         assert (axes.pay, axes.scale) == (None, None)
-        assert ensembles.lane_axes(kind(many, number)).pay == 0
-    assert ensembles.lane_axes(PerPattern(one, three)).scale == 0
+        assert lane_axes(kind(many, number)).pay == 0
+    assert lane_axes(PerPattern(one, three)).scale == 0
     inside = sim.Mixture([PerPattern(many, number), sim.Verifiable()], [1.0, 1.0])
-    assert ensembles.lane_axes(inside).signals[0].pay == 0
+    assert lane_axes(inside).signals[0].pay == 0
     with pytest.raises(ValueError, match=r"`Bare.pay`.*shape \(3,\).*annotate"):
-        ensembles.lane_axes(Bare(one, number))
+        lane_axes(Bare(one, number))
     with pytest.raises(ValueError, match="`Bare.pay`"):
         sim.solve(BATCH, Bare(one, number))
 

@@ -5,7 +5,7 @@ import optax
 import pytest
 
 import simulator as sim
-from simulator.engines import ensembles
+from simulator.engines import sharing
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_lanes_do_not_depend_on_their_number_or_on_devices(monkeypatch, rng):
     many = trained(problems, save_every=50).log_probs
     few = trained(problems[:5], save_every=50).log_probs
     np.testing.assert_array_equal(few, many[:5])
-    monkeypatch.setattr(ensembles, "devices", lambda: jax.local_devices())
+    monkeypatch.setattr(sharing, "devices", lambda: jax.local_devices())
     shared = trained(problems, save_every=50).log_probs
     np.testing.assert_array_equal(shared, many)
     inside = jax.jit(lambda given: trained(given, save_every=50).log_probs)

@@ -20,7 +20,6 @@ from jaxtyping import Array, Bool, Float
 
 from simulator.events import (
     T0,
-    AbstractEvent,
     Accuracy,
     BelowBase,
     LowestOptimalProbability,
@@ -31,6 +30,7 @@ from simulator.events import (
 from simulator.numerics.logspace import total
 from simulator.observables import best_patterns
 from simulator.problem import Problem
+from simulator.recording import AbstractEvent
 
 Scalar = Float[Array, ""]
 Values = Float[Array, " K"]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import simulator as sim
-from simulator.engines import ensembles
+from simulator.engines import ensembles, sharing
+from simulator.engines.lanes import lane_axes
 
 LANES = 21
 MANY = 4  # steps that some lanes need, and others do not
@@ -16,7 +17,7 @@ MANY = 4  # steps that some lanes need, and others do not
 @pytest.fixture(scope="module", autouse=True)
 def devices():
     """Here batches are shared by two devices."""
-    assert len(ensembles.devices()) == 2
+    assert len(sharing.devices()) == 2
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_results_do_not_depend_on_width_blocks_and_devices(batch, monkeypatch):
     monkeypatch.setattr(ensembles, "CPU_WIDTH", 2)
     monkeypatch.setattr(ensembles, "BLOCK_CHUNKS", 4)
     here = jax.local_devices()
-    monkeypatch.setattr(ensembles, "devices", lambda: here[:1])
+    monkeypatch.setattr(sharing, "devices", lambda: here[:1])
     assert_same(solve(batch), whole)
 
 
@@ -94,10 +95,10 @@ def test_levels_per_lane_are_refused_where_events_are_shared(batch):
 def test_lane_axes_follow_the_declared_number_of_axes():
     one = sim.FixedConfidence([0.1, 0.2])
     many = sim.FixedConfidence([[0.1, 0.2], [0.3, 0.4]])
-    assert ensembles.lane_axes(one).confidence is None
-    assert ensembles.lane_axes(many).confidence == 0
+    assert lane_axes(one).confidence is None
+    assert lane_axes(many).confidence == 0
     mixed = sim.Mixture([one, many], [0.5, 0.5])
-    axes = ensembles.lane_axes(mixed)
+    axes = lane_axes(mixed)
     assert axes.weights is None
     assert [part.confidence for part in axes.signals] == [None, 0]
 
@@ -138,7 +139,7 @@ def test_every_lane_is_walked_to_its_end_whatever_the_devices(
 ):
     here = jax.local_devices()
     assert len(here) == 2
-    monkeypatch.setattr(ensembles, "devices", lambda: here[:devices])
+    monkeypatch.setattr(sharing, "devices", lambda: here[:devices])
     monkeypatch.setattr(ensembles, "CPU_WIDTH", 8)
     monkeypatch.setattr(ensembles, "BLOCK_CHUNKS", 4)
     steps = rng.integers(0, 60, size=lanes)

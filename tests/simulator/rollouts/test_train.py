@@ -11,7 +11,7 @@ from scipy import stats
 
 import simulator as sim
 from simulator import rollouts as ro
-from simulator.engines import ensembles
+from simulator.engines import sharing
 from simulator.rollouts.step import draw, move, possible_results, start
 from tests.simulator.rollouts import by_hand
 
@@ -127,7 +127,7 @@ def test_a_lane_does_not_depend_on_its_neighbours_or_on_devices(monkeypatch):
     np.testing.assert_array_equal(few.log_probs, all_lanes.log_probs[:2])
     many = ro.train(sim.Problem(rates, policies), recipe, num_seeds=40)
     np.testing.assert_array_equal(many.log_probs[:, :3], all_lanes.log_probs)
-    monkeypatch.setattr(ensembles, "devices", lambda: jax.local_devices())
+    monkeypatch.setattr(sharing, "devices", lambda: jax.local_devices())
     assert len(jax.local_devices()) == 2
     shared = ro.train(sim.Problem(rates, policies), recipe, num_seeds=3)
     np.testing.assert_array_equal(shared.log_probs, all_lanes.log_probs)

@@ -1,0 +1,64 @@
+"""Several signals at once: a weighted sum of rewards."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from simulator.signals import AbstractSignal, check_finite
+from simulator.validation import check_kind, real_array
+
+
+class Mixture(AbstractSignal):
+    """A weighted sum of signals: `sum_i weights[i] * signals[i]`."""
+
+    signals: tuple[AbstractSignal, ...]
+    weights: Float[Array, "*B n"]
+
+    def __init__(self, signals: Sequence[AbstractSignal], weights: Any):
+        check_kind("signals", signals, Sequence, "[Verifiable(), MajorityVote()]")
+        for signal in signals:
+            check_kind("signals", signal, AbstractSignal, "Verifiable()")
+        self.signals = tuple(signals)
+        self.weights = real_array("weights", weights)
+        if not self.signals:
+            raise ValueError("a mixture has no signals; give at least one.")
+        if self.weights.shape[-1:] != (len(self.signals),):
+            raise ValueError(
+                f"{len(self.signals)} signals but weights of shape "
+                f"{self.weights.shape}; give one weight per signal."
+            )
+
+    @property
+    def fixed(self):
+        """If all of the signals are."""
+        return all(signal.fixed for signal in self.signals)
+
+    @property
+    def stiff(self):
+        """As soon as one of the signals is, or moves and counts negatively.
+
+        Rewards for what is rare, like an entropy bonus, keep all patterns alive.
+        """
+        if any(signal.stiff for signal in self.signals):
+            return True
+        moving = np.array([not signal.fixed for signal in self.signals])
+        if isinstance(self.weights, jax.core.Tracer):
+            return bool(moving.any())
+        return bool((np.asarray(self.weights)[..., moving] < 0).any())
+
+    def __call__(self, problem, log_probs):
+        paid = [signal(problem, log_probs) for signal in self.signals]
+        return sum(w * r for w, r in zip(self.weights, paid, strict=True))
+
+    def sizes(self, problem, log_probs):
+        sizes = [signal.sizes(problem, log_probs) for signal in self.signals]
+        return sum(jnp.abs(w) * s for w, s in zip(self.weights, sizes, strict=True))
+
+    def check(self, problem):
+        check_finite("weights", self.weights)
+        for signal in self.signals:
+            signal.check(problem)

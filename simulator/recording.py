@@ -1,0 +1,154 @@
+"""How an event is recorded: at its first change of sign, its last, or an extremum.
+
+An event has a value whose sign changes from negative to positive when it happens. The
+events themselves are in `simulator.events`.
+"""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool as Bools, Float, Int
+
+from simulator.dynamics import Point
+from simulator.problem import Problem
+from simulator.signals import AbstractSignal
+
+Scalar = Float[Array, ""]
+Bool = Bools[Array, ""]
+
+
+class AbstractEvent(eqx.Module):
+    """An event; see the module's docstring.
+
+    `slots`: how many changes of sign are kept, to be located at the end.
+    `counts_if_undone`: whether it has happened though its value is negative again.
+    `lasts`: whether what holds at the start counts as found.
+    """
+
+    slots: ClassVar[int] = 1
+    counts_if_undone: ClassVar[bool] = False
+    lasts: ClassVar[bool] = False
+
+    @abstractmethod
+    def value(self, point: Point) -> Scalar:
+        """Negative before, positive after."""
+
+    def check(self, problem: Problem) -> None:
+        """Raise `ValueError` if this cannot be an event of the problem."""
+        del problem
+
+    def holds_at_start(self, value: Scalar) -> Bool:
+        """Whether an event of this first value holds from the start."""
+        return value > 0
+
+    @abstractmethod
+    def change(
+        self, values: Float[Array, " M"], scores: Float[Array, " M"]
+    ) -> tuple[Int[Array, ""], Bool]:
+        """The part of a step in which it happens, and whether it does.
+
+        `values` and `scores` at M places along the step, the ends included.
+        """
+
+    def replaces(
+        self, found: Bools[Array, " S"], scores: Float[Array, " S"], score: Scalar
+    ) -> Bools[Array, " S"]:
+        """The slots that a new change of sign takes; `scores` of what they hold."""
+        del scores, score
+        return jnp.ones_like(found)
+
+    def forgets(self, value: Scalar) -> Bool:
+        """Whether a step that ends with this value undoes what was found before."""
+        del value
+        return jnp.asarray(False)
+
+    def while_leading(self, problem: Problem, leader: Int[Array, ""]) -> Bool | None:
+        """Whether it holds while this pattern leads, if that is all that counts.
+
+        Engines that know who leads then look at nothing else. None: more counts.
+        """
+        del problem, leader
+        return None
+
+    def impossible(self, problem: Problem, leads: Bools[Array, " K"] | None) -> Bool:
+        """Whether it cannot happen, however long the run, unless it holds at the start.
+
+        `leads`: who is ever the most likely, if that is known. Claimed only where it
+        follows from the problem: no policy is there, or only the limit of policies.
+        """
+        del problem, leads
+        return jnp.asarray(False)
+
+    def changes_once(self, signal: AbstractSignal) -> bool:
+        """Whether the sign changes at most once.
+
+        Along a policy-gradient flow of fixed rewards. If not, the sign is looked at
+        within steps too.
+        """
+        del signal
+        return False
+
+
+def _upward(values: Float[Array, " M"]) -> Bools[Array, " M-1"]:
+    """The parts of a step in which a value changes from negative to positive."""
+    return (values[:-1] <= 0) & (values[1:] > 0)
+
+
+class AbstractFirst(AbstractEvent):
+    """Recorded at its first change of sign."""
+
+    counts_if_undone: ClassVar[bool] = True
+
+    def holds_at_start(self, value):
+        # A level that is met is reached.
+        return value >= 0
+
+    def change(self, values, scores):
+        up = _upward(values)
+        return jnp.argmax(up), jnp.any(up)
+
+    def replaces(self, found, scores, score):
+        return ~found
+
+
+class AbstractLast(AbstractEvent):
+    """Recorded at its last change of sign, if the value is positive at the end.
+
+    If the value is positive all along, that was from the start.
+    """
+
+    lasts: ClassVar[bool] = True
+
+    def change(self, values, scores):
+        up = _upward(values)
+        # What is undone before the step ends does not last.
+        return len(up) - 1 - jnp.argmax(up[::-1]), jnp.any(up) & (values[-1] > 0)
+
+    def forgets(self, value):
+        return value < 0
+
+
+class AbstractExtreme(AbstractEvent):
+    """Recorded where `score` is largest over the whole run, both ends included.
+
+    `value` is minus the slope of the score. The three most promising local extrema are
+    located, and compared by their true scores.
+    """
+
+    slots: ClassVar[int] = 3
+
+    def change(self, values, scores):
+        up = _upward(values)
+        score = jnp.maximum(scores[:-1], scores[1:])
+        return jnp.argmax(jnp.where(up, score, -jnp.inf)), jnp.any(up)
+
+    def replaces(self, found, scores, score):
+        # The least promising makes room.
+        weakest = jnp.arange(self.slots) == jnp.argmin(scores)
+        return weakest & (score > scores)
+
+    @abstractmethod
+    def score(self, point: Point) -> Scalar:
+        """The quantity to maximise."""
