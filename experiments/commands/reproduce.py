@@ -15,7 +15,12 @@ from experiments.runtime.output import (
 from experiments.runtime.progress import bar
 from experiments.text.errors import UserError
 
-LONGEST = ("rlif", "agreement", "random_rewards", "votes")  # they begin first
+LONGEST = (
+    "degradation",
+    "agreement",
+    "random_rewards",
+    "majority_vote",
+)  # they begin first
 RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
 
 

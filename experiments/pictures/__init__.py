@@ -7,23 +7,23 @@ What a picture says in numbers, its `summary(data)`, `reproduce` prints.
 
 COMPUTED = (
     "optimum",
-    "regime_1",
+    "monotone_regime",
     "entanglement",
     "transition_time",
     "phase_diagram",
-    "rlif",
+    "degradation",
     "hull",
-    "universal_tail",
-    "delay_law",
+    "tail",
+    "delay",
     "degradation_law",
-    "clocks",
+    "group_clocks",
     "fluctuations",
-    "step_size",
+    "collapse",
     "extinction",
     "random_rewards",
-    "pass_at_n_crossing",
+    "several_questions",
     "verifier_noise",
-    "votes",
+    "majority_vote",
 )
 FROM_REPORT = "tightness"
 NAMES = (*COMPUTED, FROM_REPORT)

@@ -62,7 +62,7 @@ def test_the_flow_rests_at_the_closed_form(data):
 
 
 def test_the_best_pattern_only_rises_in_regime_1(data):
-    saved = data("regime_1")
+    saved = data("monotone_regime")
     assert (np.diff(saved["optimal_examples"], axis=1) > -1e-12).all()
     assert saved["ratio_max"].max() <= 1 + 1e-9
     assert (saved["hitting"] > 0).all()
@@ -96,7 +96,7 @@ def test_no_transition_exactly_beyond_the_boundary(data):
 
 
 def test_certain_draws_end_right_or_wrong(data):
-    saved = data("rlif")
+    saved = data("degradation")
     for case in range(3):
         base = saved[f"improved_path_{case}"][2, 0]
         assert saved[f"improved_path_{case}"][2, -1] > base + 0.1
@@ -122,7 +122,7 @@ def test_accuracy_stands_on_the_stairs_of_the_hull(data):
 
 
 def test_time_times_gap_reaches_its_limit(data):
-    saved = data("universal_tail")
+    saved = data("tail")
     unique = [saved[f"limit_{i}"] for i in range(len(saved["sizes"]))]
     np.testing.assert_allclose(unique, 1 - 1 / saved["sizes"])
     for i in range(len(saved["sizes"]) + len(saved["ties"])):
@@ -132,7 +132,7 @@ def test_time_times_gap_reaches_its_limit(data):
 
 
 def test_the_delay_obeys_its_law_and_the_dip_its_ceiling(data):
-    saved = data("delay_law")
+    saved = data("delay")
     assert (saved["lower"] <= 1 + 1e-9).all() and (saved["upper"] >= 1 - 1e-9).all()
     degree = (
         np.diff(saved["log10_time"][:, -2:]) / -np.diff(np.log10(saved["rare"]))[-1]
@@ -152,7 +152,7 @@ def test_late_accuracy_approaches_the_degradation_law(data):
 
 
 def test_clocks_share_one_path_and_others_leave_it(data):
-    saved = data("clocks")
+    saved = data("group_clocks")
     spread = np.abs(saved["at_level"] - saved["at_level"][0])
     assert spread.max() < 1e-6
     outside = np.abs(saved["outside_at_level"] - saved["at_level"][0])
@@ -180,12 +180,12 @@ def test_noise_is_proportional_to_the_step_over_the_group(data):
 
 
 def test_the_step_size_that_collapses_grows_with_the_gap_and_the_group(data):
-    collapsed = data("step_size")["shares"][:, 2]
+    collapsed = data("collapse")["shares"][:, 2]
     # Small gaps, small groups and large steps are the dangerous ones.
     assert collapsed[0, 0, -1] > 0.3 > 0.05 > collapsed[0, -1, 0]
     assert collapsed[0].mean() > collapsed[1].mean() > collapsed[2].mean()
-    np.testing.assert_allclose(data("step_size")["shares"].sum(axis=1), 1)
-    line = figures.picture("step_size").published(data("step_size")["gap"])
+    np.testing.assert_allclose(data("collapse")["shares"].sum(axis=1), 1)
+    line = figures.picture("collapse").published(data("collapse")["gap"])
     np.testing.assert_allclose(line, 4 / 33)  # as figures/README.md says
 
 
@@ -218,11 +218,11 @@ def test_random_rewards_move_log_odds_only_through_reuse_and_clips(data):
 
 
 def test_training_for_pass_at_n_moves_the_crossing_out(data):
-    saved = data("pass_at_n_crossing")
+    saved = data("several_questions")
     assert (saved["trained"][:3, :, 0] > saved["base"][:, 0]).all()
     # The picture that is shown: a quick one has too few runs.
     folder = Path(__file__).parents[2] / "figures" / "data"
-    with np.load(folder / "pass_at_n_crossing.npz") as shown:
+    with np.load(folder / "several_questions.npz") as shown:
         crossing = shown["crossing"]
     middle = np.nanmedian(crossing, axis=2)
     never = np.isnan(crossing).mean(axis=2)
@@ -234,7 +234,7 @@ def test_training_for_pass_at_n_moves_the_crossing_out(data):
 
 
 def test_a_crossing_is_where_the_base_model_takes_the_lead_for_good():
-    from experiments.pictures.pass_at_n_crossing import ATTEMPTS, crossing
+    from experiments.pictures.several_questions import ATTEMPTS, crossing
 
     n, base = np.log(ATTEMPTS), np.zeros(len(ATTEMPTS))
     assert np.isclose(crossing(base, np.log(50) - n), 50)
@@ -265,7 +265,7 @@ def test_the_noise_model_is_better_than_a_constant_on_runs_it_has_not_seen(data)
 
 
 def test_small_groups_of_votes_lead_elsewhere_than_the_flow(data):
-    saved = data("votes")
+    saved = data("majority_vote")
     answers = saved["answers"]
     assert answers[0].argmax() == 0 and answers[-1].argmax() == 1
     np.testing.assert_allclose(saved["flip"], 469.31, atol=0.02)
@@ -278,5 +278,5 @@ def test_small_groups_of_votes_lead_elsewhere_than_the_flow(data):
 def test_summaries_say_what_the_pictures_rest_on(data):
     said = figures.picture("verifier_noise").summary(data("verifier_noise"))
     assert "fit: 92 runs, error 0.058" in said and "test: 24 runs, error 0.064" in said
-    said = figures.picture("step_size").summary(data("step_size"))
+    said = figures.picture("collapse").summary(data("collapse"))
     assert said.count("at G = ") == 3

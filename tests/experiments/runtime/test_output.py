@@ -166,7 +166,7 @@ def test_every_file_is_written_by_one_function():
 
 REFUSED = {
     "no data": ["figures"],
-    "no data of this picture": ["figures", "rlif"],
+    "no data of this picture": ["figures", "degradation"],
     "no such picture": ["figures", "rlhf"],
     "no base model": ["train"],
     "no file for JSON": [
