@@ -5,8 +5,9 @@ import math
 import sys
 
 from experiments.runtime.output import check_writable_file, write_json
-from experiments.text import base_model, catalogue, events as named_events, numbers
+from experiments.text import base_model, catalogue, events as named_events
 from experiments.text.errors import UserError
+from experiments.text.numbers import as_number
 
 MOMENTS = {"t0": 0, "t_cross": 1, "t_below_base": 4}  # and their events
 MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
@@ -60,7 +61,7 @@ def _parse_weight(item: str) -> tuple[str, float | None]:
     name, equals, weight = item.partition("=")
     if not equals:
         return name, None
-    value = numbers.number(weight)
+    value = as_number(weight)
     if not math.isfinite(value):
         raise UserError(f"--signal {item}: the weight must be a finite number.")
     return name, value
