@@ -40,7 +40,7 @@ def _as_pattern(value):
         return jnp.asarray(given, dtype=int)
 
 
-def _check_level(event, most: float) -> None:
+def _check_level(event, most: int | float) -> None:
     """A level from 0 (which a share that only falls never reaches) to `most`."""
     if isinstance(event.level, jax.core.Tracer):
         return

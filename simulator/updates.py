@@ -202,7 +202,7 @@ class AbstractClock(AbstractUpdate):
             )
 
 
-def _check_group(name: str, size: float) -> None:
+def _check_group(name: str, size: Any) -> None:
     if not isinstance(size, float) or size != math.inf:
         check_real(name, size)
     if not size >= 2 or (math.isfinite(size) and size != int(size)):

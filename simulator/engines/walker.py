@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from simulator.engines.path import AbstractPath, State, Stride, Target
 from simulator.engines.watch import (
@@ -143,6 +144,6 @@ def watched(run: Settings, until: AbstractEvent | None) -> tuple[AbstractEvent, 
     return (() if until is None else (until,)) + run.events
 
 
-def code(outcome: Outcome) -> Array:
+def code(outcome: Outcome) -> Int[Array | np.ndarray, ""]:
     """The number of an outcome, to compute with."""
     return outcome._value

@@ -87,7 +87,7 @@ def _exp(x: Array) -> Array:
     return jnp.exp(jnp.minimum(x, jnp.log(jnp.finfo(x.dtype).max) - 1))
 
 
-def log_expm1(x: Float[Array, ""]) -> Float[Array, ""]:
+def log_expm1(x: Float[Array, "*N"]) -> Float[Array, "*N"]:
     """`log(exp(x) - 1)` for `x >= 0`, without overflow; `-inf` at 0."""
     return x + jnp.log(-jnp.expm1(-x))
 
@@ -102,12 +102,12 @@ def _by_halves(combine: Callable[[Array, Array], Array], table: Array) -> Array:
     return table[0]
 
 
-def total(table: Float[Array, "K N"]) -> Float[Array, " N"]:
+def total(table: Float[Array, "K *N"]) -> Float[Array, "*N"]:
     """`sum_k table[k]`."""
     return _by_halves(jnp.add, table)
 
 
-def log_product(table: Float[Array, "K N"]) -> Float[Array, " N"]:
+def log_product(table: Float[Array, "K *N"]) -> Float[Array, "*N"]:
     """`sum_k log table[k]` for numbers of order 1: one logarithm for eight of them."""
     missing = -len(table) % 8
     if missing:

@@ -37,7 +37,7 @@ def hashed(words: Words, number: UInt32[Array, "..."]) -> Pair:
     return x, y
 
 
-def fold_in(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
+def fold_in(key: Key[Array, ""], number: Int[Array, ""] | int) -> Key[Array, ""]:
     """`jax.random.fold_in`."""
     pair = hashed(words(key), jnp.asarray(number).astype(jnp.uint32))
     return jax.random.wrap_key_data(jnp.stack(pair), impl=KIND)
