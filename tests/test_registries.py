@@ -92,7 +92,7 @@ def test_no_new_statement_moves_the_draws_of_another(monkeypatch):
 
     monkeypatch.setattr(feedback_classes, "check", check)
     before = verify.verify_one("C1", 4, 0)["worst_margin"]
-    monkeypatch.setitem(theory.STATEMENTS, "A0", theory.STATEMENTS["A1"])
-    monkeypatch.setitem(theory.MODULES, "A0", theory.optimum)
+    more = {"A0": theory.STATEMENTS["A1"]} | theory.STATEMENTS
+    monkeypatch.setattr(theory, "STATEMENTS", more)
     assert verify.verify_one("C1", 4, 0)["worst_margin"] == before
     assert verify.verify_one("C1", 4, 1)["worst_margin"] != before
