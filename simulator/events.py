@@ -23,6 +23,19 @@ from simulator.recording import AbstractExtreme, AbstractFirst, AbstractLast
 from simulator.signals import Verifiable
 from simulator.validation import given_array, is_traced, real
 
+__all__ = [
+    "Accuracy",
+    "BelowBase",
+    "Crossing",
+    "Gap",
+    "Leads",
+    "LowestOptimalProbability",
+    "OptimalProbability",
+    "PeakAccuracy",
+    "SuboptimalMass",
+    "T0",
+]
+
 Scalar = Float[Array, ""]
 Bool = Bools[Array, ""]
 

@@ -21,6 +21,20 @@ from jaxtyping import Array, Bool, Float
 from simulator.numerics.logspace import log_sum
 from simulator.validation import check_whole, given_array, is_traced
 
+__all__ = [
+    "accuracy",
+    "best_patterns",
+    "best_value",
+    "entropy",
+    "kl",
+    "log_accuracy",
+    "log_gap",
+    "log_optimal_probability",
+    "log_probabilities",
+    "pass_at_n",
+    "probs",
+]
+
 Policy = Float[Array, "*N K"]
 Values = Float[Array, "*N K"]
 Scalars = Float[Array, "*N"]
