@@ -260,7 +260,9 @@ class T0(AbstractFirst):
         best = best_patterns(problem.log_policy, rates)
         runner_up = jnp.max(jnp.where(inside & ~best, rates, -jnp.inf))
         # All rates equal: there is no rival, and nothing to pass.
-        return jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
+        lead = jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
+        # Its own lead is 0 whatever its rate, in both directions of differentiation.
+        return jnp.where(rates == runner_up, 0.0, lead)
 
     def impossible(self, problem, leads):
         return jnp.all(self._lead(problem) < 0)
