@@ -364,8 +364,7 @@ class BelowBase(AbstractLast):
     @staticmethod
     def _loss(problem):
         """By how much each pattern is worse than the base model."""
-        base = jnp.exp(problem.log_policy)
-        return jnp.sum(base * problem.success_rates) - problem.success_rates
+        return -centre(problem.log_policy, problem.success_rates).values()
 
     @staticmethod
     def _shown(lost, falling):

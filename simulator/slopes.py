@@ -161,19 +161,25 @@ class SlopePath(AbstractSmoothPath):
             by_reward=kept * start.by_reward + by_reward,
         )
 
-    def _corners(self, state: SlopeState, d_log_start, d_rewards):
-        """The ends of a piece; for that of the last one, how a_k grows."""
-        piece, changes = state.orbit.piece, (d_log_start, d_rewards)
+    def _corners(self, state: SlopeState, d_log_start, d_rewards, parting=False):
+        """The ends of a piece; for that of the last one, how a_k grows.
+
+        `parting`: with what takes patterns that are alike apart.
+        """
+        piece, changes = state.orbit.piece, (d_log_start, d_rewards, parting)
         left = self._corner(state.log_tau, state.previous, piece.leader, *changes)
         log_tau = jnp.logaddexp(state.log_tau, piece.log_length)
         right = self._corner(log_tau, piece.leader, piece.heir, *changes)
         alike = self._alike(piece.leader)
-        growth = jnp.where(alike, 0.0, _mean(d_rewards, alike) - d_rewards)
+        growth = _mean(d_rewards, alike) - d_rewards
+        growth = jnp.where(alike & ~(parting & _several(alike)), 0.0, growth)
         zeros = jnp.zeros_like(d_rewards)
         growing = Corner(zeros, growth, zeros[0], zeros[0])
         return left, select(piece.bounded, right, growing)
 
-    def _corner(self, log_tau, before, after, d_log_start, d_rewards) -> Corner:
+    def _corner(
+        self, log_tau, before, after, d_log_start, d_rewards, parting
+    ) -> Corner:
         """The hand-over at tau from one to another; from one to itself at tau = 0."""
         rewards, log_start = self.inner.orbit.rewards, self.inner.orbit.log_start()
 
@@ -190,8 +196,10 @@ class SlopePath(AbstractSmoothPath):
         d_tau = jnp.where(rise != 0, (eta_new - eta_old) / some_rise, 0.0)
         log_size = jnp.maximum(log_unit, log_start)
         level = eta_old + (rewards - rewards[before]) * d_tau
+        level = jnp.where(new, eta_new, level)
         height = eta(log_size) - jnp.exp(log_unit - log_size) * level
-        counts = self.inner.orbit.inside & ~old & ~new
+        counts = ~(old | new) | (parting & (_several(old) | _several(new)))
+        counts = counts & self.inner.orbit.inside
         return Corner(log_size, jnp.where(counts, height, 0.0), log_unit, d_tau)
 
     def _alike(self, pattern):
@@ -214,17 +222,8 @@ class SlopePath(AbstractSmoothPath):
         d_rewards = jnp.where(inside, d_rewards, 0.0)
         log_time = state.by_start @ d_log_start + state.by_reward @ d_rewards
         piece, log_u = state.orbit.piece, state.orbit.log_u
-        corners = self._corners(state, d_log_start, d_rewards)
-        shares = log_shares(piece, state.orbit.v)
-        e = _relative(corners, shares, log_u)
-        # How those that are alike part.
-        log_tau = jnp.logaddexp(state.log_tau, piece.log_length + shares[1])
-        own = _exp(orbit.log_start() - log_u) * d_log_start
-        own = own - _exp(log_tau - log_u) * d_rewards
-        for pattern in (piece.leader, state.previous, piece.heir):
-            alike = self._alike(pattern)
-            several = alike & (jnp.sum(alike) > 1)
-            e = jnp.where(several, own - _mean(own, alike), e)
+        corners = self._corners(state, d_log_start, d_rewards, parting=True)
+        e = _relative(corners, log_shares(piece, state.orbit.v), log_u)
         return Shift(self._change(state, e), log_time)
 
     def along(self, state: SlopeState) -> Shift:
@@ -252,6 +251,11 @@ class SlopePath(AbstractSmoothPath):
 
 def _mean(values: Values, which) -> Float[Array, ""]:
     return jnp.sum(jnp.where(which, values, 0.0)) / jnp.sum(which)
+
+
+def _several(which):
+    """Those of a group of more than one; of one alone the mean is itself."""
+    return which & (jnp.sum(which) > 1)
 
 
 def _exp(x):
