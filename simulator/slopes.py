@@ -22,8 +22,9 @@ on a deep plateau, and only their sum is of order 1.
 
 Patterns that start alike with the same reward stay alike, and t changes with their mean
 only. How they part is multiplied by `c_k / u_k`, which may be beyond all floats: no
-factor is taken to be larger than the root of the largest float, and derivatives of that
-size (of an exact tie, or of a hand-over of three at once) have no digits.
+factor is taken to be larger than the root of the largest float. Such derivatives (of
+policies by what breaks a tie, of a hand-over of three at once) are finite, with the
+right sign; those of events at such policies, by what breaks the tie, have no digits.
 """
 
 from typing import ClassVar, NamedTuple
@@ -240,10 +241,11 @@ class SlopePath(AbstractSmoothPath):
         # Nobody asks at the start, where there is no time yet; but it must be finite.
         log_t = jnp.where(state.orbit.log_t > -jnp.inf, state.orbit.log_t, 0.0)
         log_rate = log_z - log_clock + log_scale - log_t
-        return Shift(self._change(state, e), jnp.exp(log_rate))
+        # Within a hand-over next to no time passes: what is divided by it stays finite.
+        return Shift(self._change(state, e), 1 / _exp(-log_rate))
 
     def _change(self, state, e) -> Values:
-        """`d log pi_k` from `e_k = (dv_k - dv_i) / u_k`."""
+        """`d log pi_k` from `e_k`, the changes of `u_k - u_i` in units of `u_k`."""
         pi = jnp.exp(self.log_probs(state))
         d_log_u = e - pi * jnp.sum(e)
         return jnp.where(self.inner.orbit.inside, jnp.sum(pi * d_log_u) - d_log_u, 0.0)
