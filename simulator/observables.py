@@ -21,6 +21,20 @@ from jaxtyping import Array, Bool, Float
 from simulator.numerics.logspace import log_sum
 from simulator.validation import check_whole, given_array, is_traced
 
+__all__ = [
+    "accuracy",
+    "best_patterns",
+    "best_value",
+    "entropy",
+    "kl",
+    "log_accuracy",
+    "log_gap",
+    "log_optimal_probability",
+    "log_probabilities",
+    "pass_at_n",
+    "probs",
+]
+
 Policy = Float[Array, "*N K"]
 Values = Float[Array, "*N K"]
 Scalars = Float[Array, "*N"]
@@ -109,7 +123,8 @@ def log_gap(log_probs: Policy, rewards: Values) -> Scalars:
     rewards = _values("rewards", rewards, log_probs)
     inside = log_probs > -jnp.inf
     best = best_value(log_probs, rewards)[..., None]
-    return log_sum(log_probs, jnp.where(inside, best - rewards, 0.0))
+    # The best one's own gap is 0 whatever its reward, for derivatives too.
+    return log_sum(log_probs, jnp.where(inside & (rewards < best), best - rewards, 0.0))
 
 
 def log_optimal_probability(log_probs: Policy, success_rates: Values) -> Scalars:

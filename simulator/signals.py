@@ -21,6 +21,21 @@ from simulator.numerics.ties import made_equal, made_equal_to_leaders, rounding
 from simulator.problem import SUM_TOLERANCE, Problem
 from simulator.validation import check_share, real
 
+__all__ = [
+    "AbstractFixedSignal",
+    "AbstractSignal",
+    "AnswerEntropy",
+    "Demonstrations",
+    "FixedConfidence",
+    "MajorityVote",
+    "NoisyVerifier",
+    "SelfCertainty",
+    "SelfConsistency",
+    "SequenceLogProbability",
+    "TokenEntropy",
+    "Verifiable",
+]
+
 
 def check_finite(name: str, values: Array) -> None:
     if isinstance(values, jax.core.Tracer):

@@ -6,6 +6,14 @@ from jaxtyping import Array, Float, Int
 
 from simulator.validation import check_kind, check_known
 
+__all__ = [
+    "OUTCOME_NAMES",
+    "Outcome",
+    "Solution",
+    "outcome_codes",
+    "outcome_names",
+]
+
 
 class Outcome(eqx.Enumeration):
     """Why a run ended. The value of each member says what it means and what to do."""

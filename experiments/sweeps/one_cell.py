@@ -150,19 +150,18 @@ def _part(option: str, part: Any, inside: np.ndarray) -> list[str]:
 def _options(parts, inside: np.ndarray) -> list[str]:
     words: list[str] = []
     for part in parts:
-        kinds = {**catalogue.signals(), **catalogue.updates()}
-        for field in kinds[objects.name_of(part)].fields:
-            value = getattr(part, field.name)
+        for name in objects.fields(type(part)):
+            option, value = catalogue.option(name), getattr(part, name)
             if isinstance(value, bool):
-                words += [field.option] if value else []
+                words += [option] if value else []
             elif isinstance(value, str):
-                words += [field.option, value]
+                words += [option, value]
             elif np.ndim(value):
-                words += [field.option, *_numbers(np.asarray(value)[inside])]
+                words += [option, *_numbers(np.asarray(value)[inside])]
             elif isinstance(value, int):
-                words += [field.option, str(value)]
+                words += [option, str(value)]
             else:
-                words += [field.option, repr(float(value))]
+                words += [option, repr(float(value))]
     return words
 
 

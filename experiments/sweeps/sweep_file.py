@@ -299,7 +299,8 @@ def _roots(table: dict[str, Any]):
 
 
 def _until(text: str):
-    if text in events.LEVELS:
+    known = events.entries().get(text)
+    if known is not None and events.needs_level(known):
         raise UserError(
             f"until {text}: give a level between 0 and 1, as in '{text}=0.5'; an axis "
             "`level` takes its place."

@@ -24,6 +24,17 @@ from simulator.rollouts.groups import Group
 from simulator.rollouts.judges import AbstractJudge, OwnGroup
 from simulator.validation import check_kind, check_share, real_array
 
+__all__ = [
+    "AbstractFeedback",
+    "AnswerEntropy",
+    "MajorityVote",
+    "Mixture",
+    "SelfCertainty",
+    "SelfConsistency",
+    "SequenceLogProbability",
+    "Verifier",
+]
+
 
 class AbstractFeedback(eqx.Module):
     """`feedback(group) -> rewards [K, M]`, for one group of one question.

@@ -18,6 +18,12 @@ from simulator.rollouts.draws import threefry
 from simulator.rollouts.draws.multinomial import multinomial
 from simulator.validation import check_kind, real_array
 
+__all__ = [
+    "Group",
+    "Results",
+    "results",
+]
+
 
 def rounding(dtype) -> float:
     """What is left of numbers of order 1 that cancel may be as large.

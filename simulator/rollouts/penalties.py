@@ -14,6 +14,14 @@ from simulator.rollouts.groups import Group
 from simulator.rollouts.surrogates import score
 from simulator.validation import check_real, plain
 
+__all__ = [
+    "AbstractPenalty",
+    "EntropyBonus",
+    "KLLoss1",
+    "KLLoss3",
+    "KLReward",
+]
+
 Policy = Float[Array, " K"]
 Cells = Float[Array, "K M"]
 

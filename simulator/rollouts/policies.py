@@ -15,6 +15,13 @@ from jaxtyping import Array, Float
 from simulator.problem import Problem
 from simulator.validation import real
 
+__all__ = [
+    "AbstractPolicy",
+    "Linear",
+    "PerQuestion",
+    "Shared",
+]
+
 Logits = Float[Array, "Q K"]
 
 

@@ -20,6 +20,10 @@ from simulator.rollouts.groups import (
 from simulator.rollouts.recipe import Recipe
 from simulator.solution import Outcome
 
+__all__ = [
+    "Tally",
+]
+
 VOTES = 2**31 - 1  # more than any number of redraws
 QUESTIONS = VOTES - 1  # and so is this
 LARGEST_STEP = 50.0  # of a logit at once: odds change by e^50

@@ -29,6 +29,12 @@ from simulator.rollouts.step import (
 from simulator.solution import Outcome
 from simulator.validation import check_kind, check_whole, given_array, is_traced, shown
 
+__all__ = [
+    "Run",
+    "seed_keys",
+    "train",
+]
+
 NARROWEST, WIDEST = 8, 1024  # lanes that one device trains at once
 CELLS = 2**15  # at most about so many counts on their way at once
 # XLA's library of sums (YNNPACK) takes long for sums over a few patterns or results.

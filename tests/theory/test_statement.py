@@ -12,13 +12,17 @@ CLAIMS = [claim for s in theory.STATEMENTS.values() for claim in s.claims]
 
 def _claim(**changes):
     fields = dict(
-        id="A9.x", words="w", formula="f", status="formal", hypotheses=theory.has_t0
+        id="A9.x",
+        words="w",
+        formula="f",
+        status="formal",
+        hypotheses=theory.entanglement.has_t0,
     )
-    return theory.Claim(**(fields | changes))
+    return theory.statement.Claim(**(fields | changes))
 
 
 def _statement(*claims):
-    return theory.Statement("A9", "t", "w", "f", "s", "a", "p", claims)
+    return theory.statement.Statement("A9", "t", "w", "f", "s", "a", "p", claims)
 
 
 def test_theory_never_imports_the_simulator():
