@@ -1,4 +1,4 @@
-"""What one reads off a policy, or off each of many: `log_probs [..., K]`.
+"""Quantities computed from a policy, or from each of many: `log_probs [..., K]`.
 
 Values of the patterns (success rates, rewards, another policy) are `[K]`, the same for
 all policies, or `[..., K]` like the policies; the result is `[...]`, or `[..., K]` for

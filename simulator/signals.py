@@ -1,4 +1,4 @@
-"""What a pattern is paid: the reward that training sees.
+"""Signals: the reward of each pattern, as training sees it.
 
 A signal maps a problem and the current policy to one reward per pattern. To add one,
 write a small class here: its name in kebab-case and its first docstring line appear in

@@ -1,4 +1,4 @@
-"""What an engine returns, and why it stopped."""
+"""The result of a run, and why it stopped."""
 
 import equinox as eqx
 import numpy as np

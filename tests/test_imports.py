@@ -16,7 +16,7 @@ def module_name(path, root):
 
 
 def imports_of(tree):
-    """What is imported at module level, as `(module, names)`."""
+    """Imports at module level, as `(module, names)`."""
     blocks = [tree.body]
     while blocks:
         for node in blocks.pop():

@@ -1,4 +1,4 @@
-"""What belongs together has one name: statement, check, test; picture and caption."""
+"""Parts that belong together share a name: statement, check, test; picture, caption."""
 
 import re
 from pathlib import Path

@@ -27,7 +27,7 @@ SHARED = ("self-certainty", "token entropy")
 
 
 def _shared_score(name, log_probs, inside):
-    """What the pattern token adds to the objective: `KL(U || pi)` or `-H(pi)`."""
+    """The pattern token's part of the objective: `KL(U || pi)` or `-H(pi)`."""
     log_pi = jnp.where(inside, log_probs, 0.0)
     if name == "self-certainty":
         return -jnp.sum(log_pi) / jnp.sum(inside)

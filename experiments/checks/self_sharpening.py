@@ -87,7 +87,7 @@ def along_the_path(job, kernel, log_policy) -> CheckResult:
 
 
 def at_the_start(kernel, log_policy) -> list[CheckResult]:
-    """What the proofs of order and mode say about velocities, over the largest."""
+    """Margins of the velocities in the proofs of order and mode, over the largest."""
     inputs = {"kernel": kernel, "log_policy": log_policy}
     problem, plain = _problem(kernel, log_policy), sim.PolicyGradient()
     speed = _velocity(problem, plain, log_policy)

@@ -137,7 +137,7 @@ def table(reports: list[dict]) -> str:
 
 
 def _cell_rows(report: dict) -> list[str]:
-    """What holds where: measured and predicted shares, by reading of A4."""
+    """Rows of measured and predicted shares, by reading of A4."""
     rows = [
         f"{report['id']} by reading of Assumption 5.5: (1) accuracy rises at first, "
         "(2) the winner is the worst pattern",

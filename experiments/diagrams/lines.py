@@ -1,4 +1,4 @@
-"""What theory draws on a diagram: levels of functions of the base models alone.
+"""Lines of theory on a diagram: levels of functions of the base models alone.
 
 Nothing here runs the simulator, but `warm-start` base models are trained by it.
 """

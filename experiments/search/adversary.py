@@ -42,7 +42,7 @@ class Found(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What a search has found: the extreme instances, and how many were looked at.
+    """The result of a search: the extreme instances, and how many were looked at.
 
     They are None if no point could be settled.
     """

@@ -1,4 +1,4 @@
-"""What the search has found, once more in 50 digits and by other means."""
+"""Results of the search, computed again in 50 digits and by other means."""
 
 from typing import Any, NamedTuple
 

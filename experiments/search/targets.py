@@ -17,7 +17,7 @@ Place = Literal["gap", "t0", "crossing"]
 
 
 class Quantities(NamedTuple):
-    """What a claim compares, for one problem.
+    """The quantities that a claim compares, for one problem.
 
     - `n`: the number of suboptimal patterns; `leader`: the most likely pattern;
       `rival`: the suboptimal one of the highest rate.

@@ -1,4 +1,4 @@
-"""What is recorded on the way, at given times, and not only at the end.
+"""Curves: observables at given times, and not only at the end.
 
 [along]
 record = ["accuracy", "entropy"]

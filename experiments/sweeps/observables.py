@@ -1,4 +1,4 @@
-"""What can be recorded of a run, by name, with units.
+"""Observables of a run that a sweep can record, by name, with units.
 
 An observable is a function below; its name and the first line of its docstring appear
 in `pattern-selection sweep --help`. It is given a `Policy` or a `Run`, of one problem.

@@ -69,7 +69,7 @@ def values_of(sweep: Sweep, index: dict[str, int]) -> dict[str, Any]:
 
 
 def stored(sweep: Sweep, target: Store, index: dict[str, int]) -> dict[str, Any]:
-    """What the store holds of the cell. Raises `UserError` if it is not there yet."""
+    """The cell as the store has it. Raises `UserError` if it is not there yet."""
     cell = tuple(index[axis.name] for axis in sweep.kept)
     unit = target.grid.unit_of(cell)
     if not target.done()[unit.index]:
@@ -86,7 +86,7 @@ def one_run(sweep: Sweep, values: dict[str, Any]) -> tuple[Runs, dict[str, Any]]
 
 
 def summary(sweep: Sweep, values: dict[str, Any]) -> dict[str, Any]:
-    """What is stored of the cell of these values, solved by itself."""
+    """The cell of these values, solved by itself, as it would be stored."""
     found = solving.cell_columns(sweep, grid.alone(sweep, values), 1)
     return {name: value[0] for name, value in found.items()}
 

@@ -16,7 +16,7 @@ Columns = dict[str, np.ndarray]
 
 
 def unit_columns(sweep: Sweep, unit: Unit) -> Columns:
-    """What the store keeps of the cells of a unit: `[*unit.shape, ...]` each."""
+    """Arrays to be stored for the cells of a unit: `[*unit.shape, ...]` each."""
     values = grid.cells(sweep, unit)
     columns = cell_columns(sweep, values, unit.num_cells)
     return {k: v.reshape((*unit.shape, *v.shape[1:])) for k, v in columns.items()}
@@ -137,7 +137,7 @@ def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
 
 
 def _curves(sweep: Sweep, saved: Any, runs: Runs) -> Columns:
-    """What is recorded on the way, if anything, of the log-probabilities there."""
+    """Observables along the run, if any, from the log-probabilities there."""
     if sweep.along is None:
         return {}
     return _measured(along.measured, sweep.along.record, saved, runs)

@@ -1,4 +1,4 @@
-"""What a sweep file asks for, checked before anything runs.
+"""Sweep files, checked before anything runs.
 
     record = ["log10_t0", "accuracy"]
     until = "gap=1e-3"
@@ -342,7 +342,7 @@ def _without_rest(signal: Any) -> tuple[Any, int | None]:
 
 
 def _place(axis: Axis, family, roots) -> parameter_paths.Slot:
-    """What an axis sets, after a look at its values."""
+    """The parameter that an axis sets, after a look at its values."""
     named = axis.values.dtype == object
     parameters = {
         name: parameter_paths.Slot(

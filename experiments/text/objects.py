@@ -74,7 +74,7 @@ def decode(cls: type, table: dict[str, Any], where: str):
 
 
 def field_value(cls: type, key: str, value: Any):
-    """What a class's field `key` gets for `value`, which is of the kinds of TOML."""
+    """The value of a class's field `key`, for `value` as TOML gives it."""
     import equinox as eqx
 
     from simulator.engines.lanes import own_axes

@@ -1,4 +1,4 @@
-"""What keeps the policy near its reference, or spread out.
+"""Penalties that keep the policy near its reference, or spread out.
 
 A penalty may change the rewards of a group, add a gradient, or both. To add one, write
 a small class here.
@@ -33,11 +33,11 @@ class AbstractPenalty(eqx.Module):
     in_reward: ClassVar[bool] = False  # whether it changes rewards
 
     def reward(self, group: Group) -> Policy:
-        """What is added to the reward of each pattern's rollouts."""
+        """Term added to the reward of each pattern's rollouts."""
         return jnp.zeros_like(group.log_probs)
 
     def gradient(self, group: Group, log_probs: Policy) -> Policy:
-        """What is added to the direction of ascent."""
+        """Term added to the direction of ascent."""
         del group
         return jnp.zeros_like(log_probs)
 

@@ -44,7 +44,7 @@ class Tally(eqx.Module):
 
 
 class State(eqx.Module):
-    """What the next step needs. `outcome` is `horizon` as long as all is well."""
+    """State carried to the next step; `outcome` is `horizon` while all is well."""
 
     parameters: Array
     teacher: Array
@@ -63,7 +63,7 @@ def start(problem: Problem, recipe: Recipe) -> State:
 
 
 def possible_results(problem: Problem, recipe: Recipe) -> Results:
-    """What rollouts can end in, `chance` with a leading axis of questions."""
+    """Possible results of a rollout; `chance` has a leading axis of questions."""
     noise = recipe.feedback.noise(problem)
     return jax.vmap(results)(problem, noise)
 

@@ -42,7 +42,7 @@ LOOPS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
 class Run(eqx.Module):
-    """What training ended with; `*B` are the lanes of the problems, then the seeds.
+    """The result of training; `*B` are the lanes of the problems, then the seeds.
 
     - `outcome`: `horizon` (all steps done), `nonfinite` or `oversized`. A run that
       failed keeps its last good parameters.

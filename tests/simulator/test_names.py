@@ -91,7 +91,7 @@ print(*(f.__name__ for f in (exact, flow, plateaus, solve, rollouts.train)))
 
 
 def test_names_may_be_used_first_while_jax_traces():
-    """What a module makes when it is loaded is no tracer."""
+    """Objects that a module makes when it is loaded are no tracers."""
     script = """
 import jax
 import simulator

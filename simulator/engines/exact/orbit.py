@@ -40,7 +40,7 @@ _ROUGH_NEWTON = 3
 
 
 class Piece(NamedTuple):
-    """What happens between two hand-overs.
+    """The path between two hand-overs.
 
     - `leader`: the most likely pattern i. `heir`: the next one.
     - `log_a`, `log_b`: log of `a_k` at the left and at the right end; on the last piece
