@@ -1,4 +1,5 @@
 import ast
+import re
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,8 @@ def test_unknown_data_are_refused():
         _claim(data="kernel")
 
 
-def test_the_readme_counts_the_claims():
-    text = (Path(theory.__file__).parents[1] / "README.md").read_text()
-    assert text.count(f"{len(CLAIMS)} claims") == 2
+def test_the_readmes_count_the_claims():
+    root = Path(theory.__file__).parents[1]
+    for file in ("README.md", "theory/README.md"):
+        counts = re.findall(r"(\d+) claims", (root / file).read_text())
+        assert counts and set(counts) == {str(len(CLAIMS))}, file
