@@ -30,9 +30,11 @@ EVENTS = (sim.T0(), sim.Crossing())
 def families(rng, number):
     """All families of `verify`, 2 to 8 patterns; gaps down to 1e-6 of the first."""
     rates, log_policy = mixed(
-        rng, number, K, lambda s, log_pi: theory.gap(s, log_pi) > 1e-9
+        rng, number, K, lambda s, log_pi: theory.support.gap(s, log_pi) > 1e-9
     )
-    level = theory.gap(rates, log_policy) * 10.0 ** -rng.uniform(0.1, 6, size=number)
+    level = theory.support.gap(rates, log_policy) * 10.0 ** -rng.uniform(
+        0.1, 6, size=number
+    )
     return rates, log_policy, level
 
 
@@ -111,7 +113,7 @@ def compare(rates, log_policy, level, solution, lane):
         wanted = float(flow.time(flow.crossing()).log())
         errors["crossing"] = relative(log_crossing, wanted)
     if np.isfinite(log_t0):
-        rival = int(theory.rival(rates, log_policy))
+        rival = int(theory.entanglement.rival(rates, log_policy))
         wanted = float(flow.time(flow.passing(rival)).log())
         # Nearer to the start, T0 is a difference of nearly equal rates.
         if wanted > -10:

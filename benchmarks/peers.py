@@ -1,4 +1,4 @@
-"""What users would write today: plain Diffrax and SciPy, in physical time.
+"""Code that users would write today: plain Diffrax and SciPy, in physical time.
 
 Both take `remaining(xp, pi, s)`, which falls to 0 at the event, and stop there; rtol =
 atol = 1e-8 unless given. `xp` is the array library.

@@ -63,7 +63,7 @@ def main():
     rates = rng.uniform(size=(args.problems, PATTERNS))
     base = rng.dirichlet(np.ones(PATTERNS), size=args.problems)
     betas = 10.0 ** rng.uniform(-2, 0, size=args.problems)
-    optimum = np.exp(theory.optimal_policy(rates, np.log(base), betas))
+    optimum = np.exp(theory.optimum.optimal_policy(rates, np.log(base), betas))
     problem = sim.Problem(rates, base)
     update = sim.PolicyGradient(beta=betas)
 

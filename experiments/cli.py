@@ -15,11 +15,11 @@ from experiments.runtime import compiling, interrupts
 from experiments.text.errors import UserError
 
 COMMANDS = {
-    "run": "one base model and one recipe: what happens, and when",
-    "train": "one recipe on sampled groups, many seeds",
-    "sweep": "a grid of base models and recipes, into one labelled store",
-    "phase-diagram": "where training takes off, stalls or degrades, over two axes",
-    "verify": "check statements on many random problems",
+    "run": "follow one base model under one update: times, leaders, accuracy",
+    "train": "train on sampled groups, with many seeds",
+    "sweep": "solve a grid of base models and recipes into one labelled store",
+    "phase-diagram": "draw where training takes off, stalls or degrades, over two axes",
+    "verify": "check all claims on random problems",
     "falsify": "search for the base model that breaks a claim",
     "reproduce": "all checks and all figures",
     "figures": "draw the figures again from saved data",
@@ -67,7 +67,9 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
             default="float64",
             help="default float64",
         )
-        sub.add_argument("--json", metavar="FILE", help="machine-readable; - is stdout")
+        sub.add_argument(
+            "--json", metavar="FILE", help="write the result as JSON; - is stdout"
+        )
         sub.set_defaults(main=module.main)
     return parser
 

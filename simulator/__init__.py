@@ -2,9 +2,34 @@
 
 `Problem -> signal, update -> engine -> Solution -> observables`.
 
-`__init__.pyi` lists the names; each is loaded when it is first used.
+The public names are those in `__all__` of each module that `__init__.pyi` lists. They
+are loaded at first use, so that `import simulator` does not import JAX.
 """
+
+import re
+from pathlib import Path
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+def _public_names(file: str) -> dict[str, list[str]]:
+    """The names in `__all__` by module, for the modules in the stub of a package.
+
+    Read from the source, since importing the modules would import JAX.
+    """
+    stub = Path(file).with_suffix(".pyi")
+    modules = re.findall(r"^from \.([\w.]+) import \*$", stub.read_text(), re.M)
+    names = {}
+    for module in modules:
+        path = stub.parent.joinpath(*module.split(".")).with_suffix(".py")
+        text = path.read_text(encoding="utf-8")
+        listed = re.search(r"^__all__ = \[(.*?)\]", text, re.M | re.S)
+        if listed is None:
+            raise ImportError(f"{path} has no list `__all__` of its public names.")
+        names[module] = re.findall(r'"(\w+)"', listed[1])
+    return names
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs=_public_names(__file__)
+)

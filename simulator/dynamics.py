@@ -14,6 +14,11 @@ from simulator.signals import AbstractSignal
 from simulator.updates import AbstractUpdate, check_rule
 from simulator.validation import check_kind, given_array
 
+__all__ = [
+    "Dynamics",
+    "Point",
+]
+
 
 class Point(NamedTuple):
     """All an event may look at: one policy, its pay, and where it is heading.

@@ -23,6 +23,19 @@ from simulator.recording import AbstractExtreme, AbstractFirst, AbstractLast
 from simulator.signals import Verifiable
 from simulator.validation import given_array, is_traced, real
 
+__all__ = [
+    "Accuracy",
+    "BelowBase",
+    "Crossing",
+    "Gap",
+    "Leads",
+    "LowestOptimalProbability",
+    "OptimalProbability",
+    "PeakAccuracy",
+    "SuboptimalMass",
+    "T0",
+]
+
 Scalar = Float[Array, ""]
 Bool = Bools[Array, ""]
 
@@ -145,7 +158,9 @@ class T0(AbstractFirst):
         best = best_patterns(problem.log_policy, rates)
         runner_up = jnp.max(jnp.where(inside & ~best, rates, -jnp.inf))
         # All rates equal: there is no rival, and nothing to pass.
-        return jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
+        lead = jnp.where(jnp.isfinite(runner_up), rates - runner_up, -1.0)
+        # Its own lead is 0 whatever its rate, in both directions of differentiation.
+        return jnp.where(rates == runner_up, 0.0, lead)
 
     def impossible(self, problem, leads):
         return jnp.all(self.lead(problem) < 0)
@@ -242,8 +257,7 @@ class BelowBase(AbstractLast):
     @staticmethod
     def loss(problem):
         """By how much each pattern is worse than the base model."""
-        base = jnp.exp(problem.log_policy)
-        return jnp.sum(base * problem.success_rates) - problem.success_rates
+        return -centre(problem.log_policy, problem.success_rates).values()
 
     @staticmethod
     def shown(lost, falling):

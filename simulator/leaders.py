@@ -13,6 +13,11 @@ from simulator.solving import solve
 from simulator.updates import AbstractUpdate
 from simulator.validation import check_known
 
+__all__ = [
+    "Plateau",
+    "plateaus",
+]
+
 
 class Plateau(NamedTuple):
     """`pattern` is the most likely one between two log times (-inf: from the start).

@@ -11,6 +11,10 @@ from jaxtyping import Array, Float
 from simulator.signals import AbstractSignal, check_finite
 from simulator.validation import check_kind, real_array
 
+__all__ = [
+    "Mixture",
+]
+
 
 class Mixture(AbstractSignal):
     """A weighted sum of signals: `sum_i weights[i] * signals[i]`."""

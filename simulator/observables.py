@@ -1,4 +1,4 @@
-"""What one reads off a policy, or off each of many: `log_probs [..., K]`.
+"""Quantities computed from a policy, or from each of many: `log_probs [..., K]`.
 
 Values of the patterns (success rates, rewards, another policy) are `[K]`, the same for
 all policies, or `[..., K]` like the policies; the result is `[...]`, or `[..., K]` for
@@ -20,6 +20,20 @@ from jaxtyping import Array, Bool, Float
 
 from simulator.numerics.logspace import log_sum
 from simulator.validation import check_whole, given_array, is_traced
+
+__all__ = [
+    "accuracy",
+    "best_patterns",
+    "best_value",
+    "entropy",
+    "kl",
+    "log_accuracy",
+    "log_gap",
+    "log_optimal_probability",
+    "log_probabilities",
+    "pass_at_n",
+    "probs",
+]
 
 Policy = Float[Array, "*N K"]
 Values = Float[Array, "*N K"]
@@ -109,7 +123,8 @@ def log_gap(log_probs: Policy, rewards: Values) -> Scalars:
     rewards = _values("rewards", rewards, log_probs)
     inside = log_probs > -jnp.inf
     best = best_value(log_probs, rewards)[..., None]
-    return log_sum(log_probs, jnp.where(inside, best - rewards, 0.0))
+    # The best one's own gap is 0 whatever its reward, for derivatives too.
+    return log_sum(log_probs, jnp.where(inside & (rewards < best), best - rewards, 0.0))
 
 
 def log_optimal_probability(log_probs: Policy, success_rates: Values) -> Scalars:

@@ -13,6 +13,11 @@ from jaxtyping import Array, Float
 
 from simulator.validation import check_kind, floats, given_array, is_traced, real_array
 
+__all__ = [
+    "Problem",
+    "two_answer_kernel",
+]
+
 ODDS_ERROR = 0.01  # of odds, by the rounding of logits
 SUM_TOLERANCE = 1e-5  # how far the sum of probabilities typed by hand may be from 1
 

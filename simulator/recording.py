@@ -15,6 +15,13 @@ from simulator.dynamics import Point
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 
+__all__ = [
+    "AbstractEvent",
+    "AbstractExtreme",
+    "AbstractFirst",
+    "AbstractLast",
+]
+
 Scalar = Float[Array, ""]
 Bool = Bools[Array, ""]
 

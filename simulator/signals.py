@@ -1,4 +1,4 @@
-"""What a pattern is paid: the reward that training sees.
+"""Signals: the reward of each pattern, as training sees it.
 
 A signal maps a problem and the current policy to one reward per pattern. To add one,
 write a small class here: its name in kebab-case and its first docstring line appear in
@@ -20,6 +20,21 @@ from jaxtyping import Array, Float
 from simulator.numerics.ties import made_equal, made_equal_to_leaders, rounding
 from simulator.problem import SUM_TOLERANCE, Problem
 from simulator.validation import check_share, real
+
+__all__ = [
+    "AbstractFixedSignal",
+    "AbstractSignal",
+    "AnswerEntropy",
+    "Demonstrations",
+    "FixedConfidence",
+    "MajorityVote",
+    "NoisyVerifier",
+    "SelfCertainty",
+    "SelfConsistency",
+    "SequenceLogProbability",
+    "TokenEntropy",
+    "Verifiable",
+]
 
 
 def check_finite(name: str, values: Array) -> None:

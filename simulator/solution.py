@@ -1,10 +1,18 @@
-"""What an engine returns, and why it stopped."""
+"""The result of a run, and why it stopped."""
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from simulator.validation import check_kind, check_known
+
+__all__ = [
+    "OUTCOME_NAMES",
+    "Outcome",
+    "Solution",
+    "outcome_codes",
+    "outcome_names",
+]
 
 
 class Outcome(eqx.Enumeration):

@@ -16,6 +16,13 @@ from simulator.solution import Solution
 from simulator.updates import AbstractUpdate, PolicyGradient, check_rule
 from simulator.validation import check_real, shown
 
+__all__ = [
+    "closed_form",
+    "exact",
+    "flow",
+    "solve",
+]
+
 METHODS = ("auto", "exact", "flow")
 # Of implicit steps, if the rewards move: they need a matrix for each lane.
 MOST_PATTERNS = 256

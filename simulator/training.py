@@ -30,6 +30,11 @@ from simulator.solution import Outcome
 from simulator.updates import AbstractUpdate, PolicyGradient
 from simulator.validation import check_optimizer, check_whole
 
+__all__ = [
+    "Training",
+    "train",
+]
+
 if TYPE_CHECKING:
     import optax
 

@@ -29,6 +29,17 @@ from simulator.problem import Problem
 from simulator.signals import AbstractSignal
 from simulator.validation import check_bool, check_kind, check_real, plain, real, shown
 
+__all__ = [
+    "AbstractClock",
+    "AbstractUpdate",
+    "GRPO",
+    "GroupMean",
+    "NaturalGradient",
+    "PassAtN",
+    "PolicyGradient",
+    "RejectionSampling",
+]
+
 LARGEST_GROUP = 100_000  # h is a sum over all numbers of right answers in a group
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
 

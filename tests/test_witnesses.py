@@ -1,14 +1,17 @@
 """Every number and line that a command prints has a test with an independent witness.
 
 What is printed is read off the source: every event class, every observable of sweeps,
-every text with values in it, every key of a JSON object. Each is registered here with
-the test that compares it with a value found another way (a closed form, `theory`, an
-integration in SciPy, plain NumPy, a count in the stored arrays). Something new that is
-printed fails here until it has one.
+every text with values in it, every key of a JSON object. Each has a test that compares
+it with a value found another way (a closed form, `theory`, an integration in SciPy,
+plain NumPy, a count in the stored arrays). Tests of events and observables say so in
+`pytest.mark.witness`, the others are registered here. Something new that is printed
+fails here until it has one.
 """
 
 import ast
+import importlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +25,6 @@ from tests.experiments.sweeps import small
 TESTS = Path(__file__).parent
 SOURCE = Path(experiments.__file__).parent
 
-ENGINES = "differential/test_engines.py::"
-ENGINES += "test_an_engine_agrees_with_an_independent_integration"
 RUN = "differential/test_commands.py::test_run_prints_what_the_witness_finds"
 CELLS = "differential/test_sweeps.py::test_every_observable_is_what_the_witness_finds"
 STORE = "differential/test_sweeps.py::test_what_a_sweep_says_is_what_its_store_holds"
@@ -40,46 +41,6 @@ OUTCOME = SOLVING + "test_runs_that_fail_are_counted_and_leave_no_number"
 CELL = SWEEP + "test_a_cell_alone_gives_the_same_number"
 FORMAT = ""  # a part of another text, a name or advice: no number of its own
 
-EVENTS = {
-    name: ENGINES
-    for name in (
-        "T0",
-        "Crossing",
-        "LowestOptimalProbability",
-        "PeakAccuracy",
-        "BelowBase",
-        "Leads",
-        "Gap",
-        "Accuracy",
-        "OptimalProbability",
-        "SuboptimalMass",
-    )
-}
-OBSERVABLES = {
-    name: CELLS
-    for name in (
-        "log10_time",
-        "log10_total_time",
-        "accuracy",
-        "log10_accuracy",
-        "base_accuracy",
-        "gain",
-        "optimal_probability",
-        "log10_optimal_probability",
-        "entropy",
-        "base_entropy",
-        "kl_to_base",
-        "log10_t0",
-        "log10_crossing",
-        "peak_accuracy",
-        "peak_gain",
-        "log10_peak_time",
-        "log10_below_base",
-        "lowest_optimal_probability",
-        "log10_lowest_optimal_probability",
-        "num_steps",
-    )
-}
 RUN_KEYS = {
     name: RUN
     for name in (
@@ -157,7 +118,7 @@ SWEEP_KEYS = {
 
 # Texts with values in them, as in the source, by module.
 TEXTS = {
-    "run.py": {
+    "commands/run.py": {
         "outcome    {}: {}": RUN,
         "time       {}": RUN,
         "  (10^{})": RUN,
@@ -176,7 +137,7 @@ TEXTS = {
         "all patterns of the base model are right equally often, {}": RUN,
         "--until {} is never reached": RUN,
     },
-    "train.py": {
+    "commands/train.py": {
         "{} {}": TABLE,
         "10^{}": COMMANDS + "test_train.py::"
         "test_a_rare_best_pattern_is_shown_with_its_size",
@@ -224,7 +185,7 @@ TEXTS = {
         "{}={}": FORMAT,
         "{}": FORMAT,
     },
-    "phase_diagram.py": {
+    "commands/phase_diagram.py": {
         "{}.svg": FORMAT,
         "{}.zarr": FORMAT,
     },
@@ -271,12 +232,23 @@ def printed(capsys, *words: str) -> dict:
 ONE = "--success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25".split()
 
 
-def test_every_event_has_a_witness():
-    assert {k.__name__ for k in final_classes(sim.AbstractEvent)} == set(EVENTS)
+def marked() -> Iterator[tuple[str, str]]:
+    """The names in `pytest.mark.witness(...)`, each with the test that is marked."""
+    for path in sorted(TESTS.rglob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        if "mark.witness(" not in text:
+            continue
+        for node in ast.parse(text).body:
+            for mark in getattr(node, "decorator_list", []):
+                if ast.unparse(mark).startswith("pytest.mark.witness("):
+                    test = f"{path.relative_to(TESTS).as_posix()}::{node.name}"
+                    yield from ((name.value, test) for name in mark.args)
 
 
-def test_every_observable_of_a_sweep_has_a_witness():
-    assert set(observables.TABLE) == set(OBSERVABLES)
+def test_every_event_and_every_observable_of_a_sweep_has_a_witness():
+    importlib.import_module("simulator.events")
+    events = {k.__name__ for k in final_classes(sim.AbstractEvent)}
+    assert {name for name, _ in marked()} == events | set(observables.TABLE)
 
 
 @pytest.mark.parametrize("path", TEXTS)
@@ -303,9 +275,9 @@ def test_every_key_of_a_sweep_has_a_witness(capsys, tmp_path):
 
 def registered() -> list[str]:
     """Every test that is named above."""
-    tables = (EVENTS, OBSERVABLES, RUN_KEYS, PLATEAU_KEYS, TRAIN_KEYS, SWEEP_KEYS)
-    named = {test for table in (*tables, *TEXTS.values()) for test in table.values()}
-    return sorted(named - {FORMAT})
+    tables = (RUN_KEYS, PLATEAU_KEYS, TRAIN_KEYS, SWEEP_KEYS, *TEXTS.values())
+    named = {test for table in tables for test in table.values()}
+    return sorted((named | {test for _, test in marked()}) - {FORMAT})
 
 
 @pytest.mark.parametrize("test", registered())

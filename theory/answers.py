@@ -1,4 +1,4 @@
-r"""What the answers look like, given the patterns: the answer kernel and its averages.
+r"""Answers given patterns: the answer kernel and its averages.
 
 `kernel` is `[..., K, A]`: row k holds the probability of every answer given pattern k,
 the correct answer in column 0. With a policy `pi` the model answers a with probability

@@ -69,7 +69,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binom
 
 from theory.statement import Claim, Statement
 from theory.support import Bools, Floats, best_reward, checked, support
@@ -87,6 +86,13 @@ def _chance(p: ArrayLike) -> Floats:
     return chance
 
 
+def _binomial(wins: Floats, group_size: int, chance: Floats) -> Floats:
+    """Chances of so many right rollouts."""
+    from scipy.stats import binom  # takes longer to import than all else here
+
+    return np.asarray(binom.pmf(wins, group_size, chance))
+
+
 def group_factor(p: ArrayLike, group_size: int, advantages: Advantages) -> Floats:
     """h of a rule, by its definition: a sum over the number of right rollouts: `[...]`.
 
@@ -98,7 +104,7 @@ def group_factor(p: ArrayLike, group_size: int, advantages: Advantages) -> Float
     wins = np.arange(group_size + 1, dtype=np.float64)
     right, wrong = advantages(wins)
     share = wins * right / chance - (group_size - wins) * wrong / (1 - chance)
-    weight = binom.pmf(wins, group_size, chance)
+    weight = _binomial(wins, group_size, chance)
     return np.asarray(np.sum(weight * share, axis=-1) / group_size)
 
 
@@ -149,9 +155,8 @@ def grpo(
     h = group_factor(p, group_size, advantages)
     if redraw:
         chance = _chance(p)
-        h = h / np.sum(
-            binom.pmf(np.arange(1, group_size), group_size, chance[..., None]), axis=-1
-        )
+        mixed = np.arange(1.0, group_size)
+        h = h / np.sum(_binomial(mixed, group_size, chance[..., None]), axis=-1)
     return h
 
 

@@ -1,4 +1,4 @@
-"""What a theorem is, as data: its words, its formula, its proof, and its claims.
+"""Theorems as data: words, formula, proof, and claims.
 
 A `Statement` is one result, of the paper or of this project (`source`). Its `claims`
 are the separate assertions that can be tested one by one, each with the hypotheses
@@ -23,7 +23,7 @@ Status = Literal["proved", "as reported", "formal", "refuted"]
 """
 
 Data = Literal["success rates", "answer kernel", "questions"]
-"""What a claim is about, besides the base policy.
+"""Data of a claim, besides the base policy.
 
 - `success rates` `[..., K]`.
 - `answer kernel` `[..., K, A]`: chance of each answer given the pattern; the correct

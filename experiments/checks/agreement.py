@@ -13,6 +13,7 @@ import optax
 import simulator as sim
 from experiments.checks.random_problems import mixed, moving
 from experiments.checks.runs import MOMENTS
+from experiments.runtime.keys import generator
 from experiments.runtime.progress import bar
 
 END = 30.0
@@ -26,7 +27,7 @@ AT_START = 1e-12  # an event before this time held from the start, but for round
 
 def agreement(problems: int, seed: int) -> list[dict]:
     """One row per recipe: worst differences over `problems` random base models."""
-    rng = np.random.default_rng([seed, 1000])
+    rng = generator(seed, "agreement")
     rates, log_policy = mixed(rng, min(problems, MOST), PATTERNS, moving)
     given = sim.Problem(rates, logits=log_policy)
     # Made here, so that they have the precision that the command asks for.

@@ -42,9 +42,9 @@ def draw_cell(job: Job, K: int, c: float, draws: int) -> dict[str, np.ndarray]:
     """Draws of the tilted law in bulks: rises, worst wins, mean rate: `[draws]`."""
     found: dict[str, list[np.ndarray]] = {"rise": [], "worst": [], "mean": []}
     for start in range(0, draws, BULK):
-        rates = theory.sample(job.rng, (BULK, K), c)
+        rates = theory.degradation.sample(job.rng, (BULK, K), c)
         found["rise"].append(initial_rise(rates))
-        winner = theory.confidence(rates).argmax(-1)
+        winner = theory.degradation.confidence(rates).argmax(-1)
         found["worst"].append(winner == rates.argmin(-1))
         found["mean"].append(rates.mean(axis=-1))
         if job.progress is not None:
@@ -60,7 +60,7 @@ def number_of_draws(job: Job) -> int:
 def _cell(draws, K, c, reading) -> dict[str, Any]:
     """Shares of draws for which claims (1) and (2) hold, and what theory predicts."""
     inside = np.ones(len(draws["rise"]), bool)
-    if reading == theory.MEAN_ABOVE_HALF:
+    if reading == theory.degradation.MEAN_ABOVE_HALF:
         inside = draws["mean"] > 0.5
     return {
         "reading": reading,
@@ -68,9 +68,13 @@ def _cell(draws, K, c, reading) -> dict[str, Any]:
         "c": c,
         "draws": int(inside.sum()),
         "rise": float(draws["rise"][inside].mean()),
-        "rise_predicted": float(theory.initial_rise_probability(K, c, reading)),
+        "rise_predicted": float(
+            theory.degradation.initial_rise_probability(K, c, reading)
+        ),
         "worst": float(draws["worst"][inside].mean()),
-        "worst_predicted": float(theory.winner_is_worst_probability(K, c, reading)),
+        "worst_predicted": float(
+            theory.degradation.winner_is_worst_probability(K, c, reading)
+        ),
     }
 
 
@@ -83,7 +87,7 @@ def share_margin(measured, expected, draws, bias=0.0):
 def check(job: Job) -> list[CheckResult]:
     """A4: both claims for tilted densities, under each reading of Assumption 5.5."""
     above = job.rng.uniform(0.5, 1, size=(job.number, 50))
-    up, winner = [], theory.confidence(above).argmax(-1)
+    up, winner = [], theory.degradation.confidence(above).argmax(-1)
     for lanes in blocks(len(above), BULK):
         up.append(initial_rise(above[lanes]))
     up = np.concatenate(up)[: len(above)]
@@ -100,10 +104,13 @@ def check(job: Job) -> list[CheckResult]:
     cells = []
     for K, c in CELLS:
         draws = draw_cell(job, K, c, number_of_draws(job))
-        for reading in (theory.UNCONDITIONED, theory.MEAN_ABOVE_HALF):
+        for reading in (
+            theory.degradation.UNCONDITIONED,
+            theory.degradation.MEAN_ABOVE_HALF,
+        ):
             cells.append(_cell(draws, K, c, reading))
     last = {"rise": up, "worst": worst, "mean": above.mean(axis=-1)}
-    cells.append(_cell(last, 50, 0.0, theory.EVERY_ABOVE_HALF))
+    cells.append(_cell(last, 50, 0.0, theory.degradation.EVERY_ABOVE_HALF))
 
     note = f"cells of up to {number_of_draws(job):,} draws"
 
@@ -136,7 +143,7 @@ def check(job: Job) -> list[CheckResult]:
         [
             abs(cell["rise"] - 1) + abs(cell["worst"] - 0.5) - 0.1
             for cell in cells
-            if cell["K"] == 1000 and cell["reading"] == theory.UNCONDITIONED
+            if cell["K"] == 1000 and cell["reading"] == theory.degradation.UNCONDITIONED
         ],
         note=note,
     )

@@ -19,7 +19,7 @@ def _drawn(job: Job, number, sizes):
     """Success rates, confidences, log-policies; ties in a fifth of the lanes."""
     for rates, log_policy in groups(job.rng, number, None, sizes):
         kernel = kernels(job.rng, rates, ANSWERS)
-        confidence = theory.self_certainty(kernel, log_policy)
+        confidence = theory.feedback_classes.self_certainty(kernel, log_policy)
         # Rows with the same entries are equally certain, whatever the order of a sum.
         confidence = np.round(confidence, 12)
         inside = log_policy > -np.inf
@@ -70,15 +70,15 @@ def check(job: Job) -> list[CheckResult]:
 
 
 def _merit(rates, confidence, log_policy):
-    end = theory.limit_accuracy(rates, confidence, log_policy)
+    end = theory.degradation.limit_accuracy(rates, confidence, log_policy)
     return np.where(log_policy > -np.inf, rates - end[:, None], 0.0)
 
 
 def _late(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
     merit = _merit(rates, confidence, log_policy)
     n, m, losers = counts(confidence, log_policy)
-    kept = theory.survivors(confidence, log_policy)
-    law = theory.degradation_coefficient(rates, confidence, log_policy)
+    kept = theory.survivors.survivors(confidence, log_policy)
+    law = theory.degradation_law.degradation_coefficient(rates, confidence, log_policy)
     size = np.sum(np.abs(merit), axis=-1) + 1e-300
     first, second, tied, times, ok, late_at = [], [], [], [], moves, True
     for gap in GAPS:
@@ -89,10 +89,12 @@ def _late(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
         log_t = np.where(runs.reached & moves, runs.log_time, 0.0)
         scaled = _excess(runs.log_probs, merit, kept, log_t)
         time = np.exp(log_t)
-        expansion = theory.degradation_expansion(rates, confidence, log_policy, time)
+        expansion = theory.degradation_law.degradation_expansion(
+            rates, confidence, log_policy, time
+        )
         first.append(np.abs(scaled - law) / (np.abs(law) + size))
         second.append(np.abs(scaled - expansion) / (np.abs(law) + size))
-        slow = theory.loser_excess(rates, confidence, log_policy, time)
+        slow = theory.degradation_law.loser_excess(rates, confidence, log_policy, time)
         excess = _excess(runs.log_probs, merit, kept)
         tied.append(np.abs(excess / np.where(slow == 0, 1.0, slow) - 1))
         times.append(log_t)
@@ -119,7 +121,7 @@ def _late(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
                 **inputs,
             )
         )
-    several = theory.has_tied_law(rates, confidence, log_policy)
+    several = theory.degradation_law.has_tied_law(rates, confidence, log_policy)
     with np.errstate(invalid="ignore"):
         early, late = (np.where(losers, a, b) for a, b in zip(tied, first, strict=True))
     exponent = 0.5 * np.minimum(m, n) / K
@@ -140,7 +142,7 @@ def _late(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
 
 def _early(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
     """The first slope by a difference quotient, and the end."""
-    gap = np.where(moves, theory.gap(confidence, log_policy), 1.0)
+    gap = np.where(moves, theory.support.gap(confidence, log_policy), 1.0)
     base = np.where(log_policy > -np.inf, rates, 0.0)
     times, changes, ok = [], [], moves
     shares = short_steps(confidence, log_policy)
@@ -151,7 +153,7 @@ def _early(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
         changes.append(np.sum(change * base, axis=-1))
         ok = ok & runs.reached
     slope, allowed = slope_at_start(np.stack(times), np.stack(changes), shares)
-    expected = theory.initial_slope(rates, confidence, log_policy)
+    expected = theory.degradation_law.initial_slope(rates, confidence, log_policy)
     inputs = {
         "success_rates": rates,
         "confidence": confidence,
@@ -160,9 +162,12 @@ def _early(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
     late = _run(rates, confidence, log_policy, np.full(len(rates), 1e-9), job)
     start = np.sum(np.exp(log_policy) * base, axis=-1)
     end = np.sum(np.exp(late.log_probs) * base, axis=-1)
-    falls = theory.rises_then_ends_below(rates, confidence, log_policy) & moves
+    falls = (
+        theory.degradation_law.rises_then_ends_below(rates, confidence, log_policy)
+        & moves
+    )
     # A winner among near ties may not have won when the gap is 1e-9.
-    limit = theory.limit_accuracy(rates, confidence, log_policy)
+    limit = theory.degradation.limit_accuracy(rates, confidence, log_policy)
     done = np.abs(end - limit) < 0.5 * np.abs(start - limit)
     return [
         scored(
@@ -185,13 +190,15 @@ def _early(job, moves, rates, confidence, log_policy) -> list[CheckResult]:
 
 
 def _bounds(job, rates, confidence, log_policy) -> CheckResult:
-    known = theory.in_tail(confidence, log_policy)
+    known = theory.tail_bounds.in_tail(confidence, log_policy)
     gap = np.where(known, levels(job.rng, confidence, log_policy, (0.3, 8.0)), 1.0)
     runs = _run(rates, confidence, log_policy, gap, job)
     ok = runs.reached & (runs.time > 0) & np.isfinite(runs.time)
     time = np.where(ok, runs.time, 1.0)
-    bounds = theory.degradation_bounds(rates, confidence, log_policy, time)
-    kept = theory.survivors(confidence, log_policy)
+    bounds = theory.degradation_law.degradation_bounds(
+        rates, confidence, log_policy, time
+    )
+    kept = theory.survivors.survivors(confidence, log_policy)
     merit = _merit(rates, confidence, log_policy)
     value = _excess(runs.log_probs, merit, kept, np.log(time))
     size = np.abs(bounds.lower) + np.abs(bounds.upper) + 1e-300

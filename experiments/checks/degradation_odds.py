@@ -49,25 +49,33 @@ def check(job: Job) -> list[CheckResult]:
     bound, clt, exact, limit, jointly, mean = [], [], [], [], [], []
     for (K, c), found in draws.items():
         rise, worst = found["rise"].mean(), found["worst"].mean()
-        moments = theory.family_moments(c)
-        least = float(theory.sign_probability_bound(K, moments))
+        moments = theory.degradation_odds.family_moments(c)
+        least = float(theory.degradation_odds.sign_probability_bound(K, moments))
         sign = rise if c >= 0 else 1 - rise
         spread = STANDARD_ERRORS * np.sqrt(max(least * (1 - least), 1e-12) / number)
         bound.append(sign - least + spread)
-        predicted = float(theory.initial_rise_probability(K, c, theory.UNCONDITIONED))
+        predicted = float(
+            theory.degradation.initial_rise_probability(
+                K, c, theory.degradation.UNCONDITIONED
+            )
+        )
         clt.append(share_margin(rise, predicted, number, NORMAL / np.sqrt(K)))
-        chance = theory.worst_wins_probability(K, _density(c), _distribution(c))
+        chance = theory.degradation_odds.worst_wins_probability(
+            K, _density(c), _distribution(c)
+        )
         exact.append(share_margin(worst, chance, number))
-        end = float(theory.worst_wins_limit(1 - c, 1 + c))
+        end = float(theory.degradation_odds.worst_wins_limit(1 - c, 1 + c))
         limit.append(share_margin(worst, end, number, 2 * abs(c) / K))
         both = (found["rise"] & found["worst"]).mean()
-        expected = float(theory.rise_and_worst_probability(K, c))
+        expected = float(theory.rise_then_worst.rise_and_worst_probability(K, c))
         jointly.append(share_margin(both, expected, number, 0.02))
         if c == 0:
             above = found["mean"] > 0.5
             given = found["rise"][above].mean()
             chance = float(
-                theory.initial_rise_probability(K, 0.0, theory.MEAN_ABOVE_HALF)
+                theory.degradation.initial_rise_probability(
+                    K, 0.0, theory.degradation.MEAN_ABOVE_HALF
+                )
             )
             mean.append(share_margin(given, chance, above.sum(), GIVEN / K))
     flat = [cell for cell in CELLS if cell[1] == 0]

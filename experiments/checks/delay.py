@@ -14,7 +14,9 @@ SLOW = 500
 
 def _both(rates, log_policy):
     """T0 and the crossing both lie ahead."""
-    return theory.has_t0(rates, log_policy) & theory.has_crossing(rates, log_policy)
+    return theory.entanglement.has_t0(rates, log_policy) & theory.delay.has_crossing(
+        rates, log_policy
+    )
 
 
 def check(job: Job) -> list[CheckResult]:
@@ -24,7 +26,7 @@ def check(job: Job) -> list[CheckResult]:
         results += dip.results(job, rates, log_policy)
     results += dip.deep(job)
     for rates, log_policy in groups(
-        job.rng, job.at_most(METERED), theory.has_crossing, SMALL
+        job.rng, job.at_most(METERED), theory.delay.has_crossing, SMALL
     ):
         results.append(_lost(job, rates, log_policy))
     for rates, log_policy in groups(job.rng, job.at_most(SLOW), _both, SMALL):
@@ -40,8 +42,10 @@ def _lost(job, rates, log_policy) -> CheckResult:
     short = np.where(log_policy > -np.inf, best - rates, 0.0)
     at_crossing = np.sum(np.exp(runs.at_moments[:, 1]) * short, axis=-1)
     lost, known = integral("undecided", np.ones(4)[:1], rates, log_policy, at_crossing)
-    path = theory.intrinsic_path(rates, log_policy)
-    bound = theory.lost_time_bound(path, theory.crossing_event(path))
+    path = theory.intrinsic_time.intrinsic_path(rates, log_policy)
+    bound = theory.delay.lost_time_bound(
+        path, theory.intrinsic_time.crossing_event(path)
+    )
     happens = runs.reached & np.isfinite(runs.log_moments[:, 1])
     return scored(
         "B4.lost",
@@ -62,7 +66,7 @@ def _law(rates, log_policy) -> list[CheckResult]:
     results = []
     times = {"t0": runs.log_moments[:, 0], "crossing": runs.log_moments[:, 1]}
     for event, log_time in times.items():
-        law = theory.transition_bounds(rates, log_policy, event=event)
+        law = theory.entanglement.transition_bounds(rates, log_policy, event=event)
         with np.errstate(over="ignore"):
             time = np.exp(log_time)
         results.append(
@@ -82,8 +86,10 @@ def _law(rates, log_policy) -> list[CheckResult]:
     def rising(log_probs):
         return level - np.sum(np.exp(log_probs) * short, axis=-1)
 
-    path = theory.intrinsic_path(rates, log_policy)
-    bounds = theory.delay_bounds(path, theory.find_event(path, rising))
+    path = theory.intrinsic_time.intrinsic_path(rates, log_policy)
+    bounds = theory.delay.delay_bounds(
+        path, theory.intrinsic_time.find_event(path, rising)
+    )
     margin = np.minimum(1 - bounds.lower / runs.time, 1 - runs.time / bounds.upper)
     results.append(
         scored(

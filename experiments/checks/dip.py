@@ -19,7 +19,7 @@ STATES = 12
 
 
 def _best(rates, log_policy):
-    chosen = np.argmax(theory.survivors(rates, log_policy), axis=-1)
+    chosen = np.argmax(theory.survivors.survivors(rates, log_policy), axis=-1)
     return np.arange(rates.shape[1]) == chosen[:, None]
 
 
@@ -29,7 +29,7 @@ def _log_best(log_probs, best):
 
 def results(job: Job, rates, log_policy) -> list[CheckResult]:
     """The criterion at the start, by difference quotients of simulated states."""
-    gap = theory.gap(rates, log_policy)
+    gap = theory.support.gap(rates, log_policy)
     best = _best(rates, log_policy)
     start = _log_best(log_policy, best)
     times, changes, ok = [], [], True
@@ -44,7 +44,7 @@ def results(job: Job, rates, log_policy) -> list[CheckResult]:
         scored(
             "B4.dip",
             "1 - |measured slope of log pi_* + theory's margin| / allowance",
-            1 - np.abs(slope + theory.dip_margin(rates, log_policy)) / allowed,
+            1 - np.abs(slope + theory.dip.dip_margin(rates, log_policy)) / allowed,
             ok,
             success_rates=rates,
             log_policy=log_policy,
@@ -54,8 +54,8 @@ def results(job: Job, rates, log_policy) -> list[CheckResult]:
 
 def _alone(rates, log_policy):
     """The best pattern is unique and not the most likely one."""
-    unique = theory.is_best(rates, log_policy).sum(axis=-1) == 1
-    return unique & theory.has_crossing(rates, log_policy)
+    unique = theory.support.is_best(rates, log_policy).sum(axis=-1) == 1
+    return unique & theory.delay.has_crossing(rates, log_policy)
 
 
 def deep(job: Job) -> list[CheckResult]:
@@ -66,7 +66,7 @@ def deep(job: Job) -> list[CheckResult]:
         level = past_transition(rates, log_policy)
         runs = run(rates, log_policy, level=level, events=MOMENTS)
         lowest = _log_best(runs.at_moments[:, 2], _best(rates, log_policy))
-        ceiling = theory.dip_ceiling(rates, log_policy)
+        ceiling = theory.dip.dip_ceiling(rates, log_policy)
         above, known = _above_floor(rates, runs, ceiling, lowest)
         inputs = {"success_rates": rates, "log_policy": log_policy}
         found += [
@@ -96,7 +96,10 @@ def deep(job: Job) -> list[CheckResult]:
 def _dips(rates, log_policy) -> CheckResult:
     """Local minima of pi_* among states in order of time."""
     best = _best(rates, log_policy)
-    first, last = theory.gap(rates, log_policy), past_transition(rates, log_policy)
+    first, last = (
+        theory.support.gap(rates, log_policy),
+        past_transition(rates, log_policy),
+    )
     last = np.minimum(last, 0.5 * first)
     path, ok = [_log_best(log_policy, best)], True
     for share in np.linspace(0, 1, STATES + 1)[1:]:
@@ -106,7 +109,7 @@ def _dips(rates, log_policy) -> CheckResult:
     path = np.stack(path, axis=-1)
     rising = np.diff(path, axis=-1) > 0
     minima = np.sum(~rising[:, :-1] & rising[:, 1:], axis=-1)
-    edges = theory.dominance_hull(rates, log_policy).edges
+    edges = theory.hull.dominance_hull(rates, log_policy).edges
     return scored(
         "B4.dips",
         f"hull edges less local minima of pi_* among {STATES} states",
@@ -119,7 +122,7 @@ def _dips(rates, log_policy) -> CheckResult:
 
 def _above_floor(rates, runs, ceiling, lowest):
     """`log (pi_*/floor)` at the lowest pi_*, and where theory has a floor there."""
-    share = theory.dip_share(rates, runs.at_moments[:, 2])
+    share = theory.dip.dip_share(rates, runs.at_moments[:, 2])
     known = share > 0
     return lowest - ceiling - np.log(np.where(known, share, 1.0)), known
 
@@ -135,7 +138,7 @@ def _depths(job: Job) -> list[CheckResult]:
         policy = [np.full(number, rare), (1 - rare) * share, (1 - rare) * (1 - share)]
         log_policy = log_normalised(np.log(np.stack(policy, axis=-1)))
         rates, log_policy = padded(three, log_policy)
-        form = theory.has_deep_edge(rates, log_policy)
+        form = theory.dip.has_deep_edge(rates, log_policy)
         runs = run(
             rates,
             log_policy,
@@ -143,10 +146,10 @@ def _depths(job: Job) -> list[CheckResult]:
             events=MOMENTS,
         )
         lowest = runs.at_moments[:, 2, 0]
-        low, high = theory.dip_three_bounds(rates, log_policy)
+        low, high = theory.dip.dip_three_bounds(rates, log_policy)
         low = np.where(form, low, 0.0)
         above, deep = _above_floor(rates, runs, low, lowest)
-        missing.append(1 - theory.dip_share(rates, runs.at_moments[:, 2]))
+        missing.append(1 - theory.dip.dip_share(rates, runs.at_moments[:, 2]))
         ok = ok & runs.reached & form
         inputs = {"success_rates": rates, "log_policy": log_policy}
         found.append(

@@ -22,12 +22,14 @@ def _moments(rates, log_policy, progress=None):
 def check(job: Job) -> list[CheckResult]:
     """The law on a part of the problems, its explicit consequences on more."""
     results = []
-    parts = groups(job.rng, job.at_most(METERED), theory.is_overtaking, SMALL)
-    slow = groups(job.rng, job.at_most(SLOW), theory.in_regime_2)
+    parts = groups(
+        job.rng, job.at_most(METERED), theory.entanglement.is_overtaking, SMALL
+    )
+    slow = groups(job.rng, job.at_most(SLOW), theory.entanglement.in_regime_2)
     for rates, log_policy in slow:
         log_t0, _, reached = _moments(rates, log_policy)
         t0 = np.exp(log_t0)
-        law = theory.transition_bounds(rates, log_policy, event="t0")
+        law = theory.entanglement.transition_bounds(rates, log_policy, event="t0")
         margin = np.minimum(1 - law.lower / t0, 1 - t0 / law.upper)
         inputs = {"success_rates": rates, "log_policy": log_policy}
         results.append(
@@ -58,15 +60,15 @@ def _degree(job, rates, log_policy) -> list[CheckResult]:
     with np.errstate(over="ignore", invalid="ignore"):
         t0, crossing, _ = np.exp(runs.log_moments).T
         after = t0 - crossing
-    longest = theory.t0_after_crossing(rates, log_policy)
+    longest = theory.entanglement.t0_after_crossing(rates, log_policy)
     # A difference of long times is rounding.
-    told = theory.has_t0(rates, log_policy) & (crossing < 1e6 * longest)
+    told = theory.entanglement.has_t0(rates, log_policy) & (crossing < 1e6 * longest)
     inputs = {"success_rates": rates, "log_policy": log_policy}
     return [
         scored(
             "A3.degree",
             "1 - L/bound, L measured along the run; 1 - (T0 - T_cross)/bound",
-            1 - product / theory.degree_bound(rates, log_policy).product,
+            1 - product / theory.entanglement.degree_bound(rates, log_policy).product,
             runs.reached & known,
             note="integrals along the run",
             **inputs,
@@ -93,7 +95,9 @@ def _trend(job: Job) -> CheckResult:
     rates = np.repeat(top[:, 0], TREND_STEPS, axis=0)
     rates, log_policy = padded(rates, np.log(policy))
     log_t0, _, reached = _moments(rates, log_policy)
-    inside = theory.has_t0(rates, log_policy) & reached & np.isfinite(log_t0)
+    inside = (
+        theory.entanglement.has_t0(rates, log_policy) & reached & np.isfinite(log_t0)
+    )
     inside, log_t0 = (a.reshape(families, TREND_STEPS) for a in (inside, log_t0))
     with np.errstate(invalid="ignore"):
         growth = np.diff(log_t0, axis=1) / np.diff(-np.log(rare))
@@ -110,7 +114,7 @@ def _trend(job: Job) -> CheckResult:
 
 def _gamma_alone() -> CheckResult:
     """The same gamma = 6, and T0 ten times longer each time: no bound in gamma."""
-    rates, policy = theory.counterexample(np.array([1e-2, 1e-3, 1e-4]))
+    rates, policy = theory.entanglement.counterexample(np.array([1e-2, 1e-3, 1e-4]))
     t0 = np.exp(_moments(*padded(rates, np.log(policy)))[0])
     return scored(
         "A3.gamma-alone",

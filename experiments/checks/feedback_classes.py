@@ -27,7 +27,7 @@ SHARED = ("self-certainty", "token entropy")
 
 
 def _shared_score(name, log_probs, inside):
-    """What the pattern token adds to the objective: `KL(U || pi)` or `-H(pi)`."""
+    """The pattern token's part of the objective: `KL(U || pi)` or `-H(pi)`."""
     log_pi = jnp.where(inside, log_probs, 0.0)
     if name == "self-certainty":
         return -jnp.sum(log_pi) / jnp.sum(inside)
@@ -75,14 +75,20 @@ def _claims(kernel, log_policy, job) -> list[CheckResult]:
             np.asarray(v) for v in _velocities(name)(kernel, log_policy)
         )
         pair = (
-            (detached, theory.detached_velocity(name, kernel, log_policy)),
-            (through, theory.through_velocity(name, kernel, log_policy)),
+            (
+                detached,
+                theory.feedback_classes.detached_velocity(name, kernel, log_policy),
+            ),
+            (
+                through,
+                theory.feedback_classes.through_velocity(name, kernel, log_policy),
+            ),
         )
         errors = [np.abs(a - b).max(axis=-1) for a, b in pair]
         found[name] = 1 - np.maximum(*errors) / 1e-9
         if job.progress is not None:
             job.progress(i + 1, len(SIGNALS))
-    shares = np.sort(theory.answer_probabilities(kernel, log_policy), axis=-1)
+    shares = np.sort(theory.answers.answer_probabilities(kernel, log_policy), axis=-1)
     agree = np.minimum(found["sequence log-probability"], found["answer entropy"])
     # Next to a tie rounding decides who leads.
     clear = shares[:, -1] - shares[:, -2] > 1e-9
@@ -108,7 +114,7 @@ def _trap(job) -> CheckResult:
     parts = list(groups(job.rng, number, trapped, SMALL))
     rates, log_policy = parts[0]
     kernel = kernels(job.rng, rates, ANSWERS)
-    margin = theory.trap_margin(kernel, log_policy)
+    margin = theory.feedback_classes.trap_margin(kernel, log_policy)
     runs = follow(
         kernel, log_policy, ThroughSelfCertainty(), TIMES, progress=job.progress
     )

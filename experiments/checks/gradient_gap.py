@@ -57,7 +57,7 @@ def _directions(rng, log_policy):
     kind = rng.integers(3, size=len(log_policy))[:, None]
     lot = np.where(log_policy > -np.inf, rng.uniform(size=shape), -1.0)
     up = lot == lot.max(axis=-1, keepdims=True)
-    pay = theory.push(rng.uniform(size=shape), log_policy)
+    pay = theory.answers.push(rng.uniform(size=shape), log_policy)
     direction = np.where(
         kind == 0, rng.normal(size=shape), np.where(kind == 1, up, pay)
     )
@@ -93,17 +93,19 @@ def check(job: Job) -> list[CheckResult]:
 
 def _claims(job, rates, log_policy, direction) -> list[CheckResult]:
     """Margins in log-odds, over 1 + the range of the step."""
-    start = theory.log_odds(rates, log_policy)
+    start = theory.gradient_gap.log_odds(rates, log_policy)
     mixed = np.isfinite(start)
     # The other way where it leads down.
-    gap = theory.gradient_gap(rates, log_policy, direction)
+    gap = theory.gradient_gap.gradient_gap(rates, log_policy, direction)
     direction = np.where(gap < 0, -1.0, 1.0)[:, None] * direction
     gap = np.abs(gap)
     reach = np.ptp(direction, axis=-1)
     inputs = {"success_rates": rates, "log_policy": log_policy, "direction": direction}
 
     def gained(step):
-        end = theory.log_odds(rates, _stepped(rates, log_policy, direction, step))
+        end = theory.gradient_gap.log_odds(
+            rates, _stepped(rates, log_policy, direction, step)
+        )
         with np.errstate(invalid="ignore"):
             return end - start
 
@@ -111,10 +113,12 @@ def _claims(job, rates, log_policy, direction) -> list[CheckResult]:
         return room / (1 + step * reach)
 
     any_step = 10.0 ** job.rng.uniform(-3, 3, size=len(rates))
-    lower, upper = theory.log_odds_bounds(rates, log_policy, direction, any_step)
+    lower, upper = theory.gradient_gap.log_odds_bounds(
+        rates, log_policy, direction, any_step
+    )
     change = gained(any_step)
-    longest = theory.longest_step(rates, log_policy, direction)
-    allowed = theory.published_step(rates, log_policy, direction)
+    longest = theory.gradient_gap.longest_step(rates, log_policy, direction)
+    allowed = theory.gradient_gap.published_step(rates, log_policy, direction)
     # Half of the steps are as long as they may be.
     share = np.minimum(2 * job.rng.uniform(size=len(rates)), 1.0)
     part, half, short = share * longest, share * longest / 2, share * allowed
@@ -158,13 +162,13 @@ def _claims(job, rates, log_policy, direction) -> list[CheckResult]:
 
 def _own_gradient(job, rates, log_policy) -> CheckResult:
     """Steps from a hundredth to ten thousand times the scale of the logits."""
-    size = np.abs(theory.push(rates, log_policy)).max(axis=-1)
+    size = np.abs(theory.answers.push(rates, log_policy)).max(axis=-1)
     step = 10.0 ** job.rng.uniform(-2, 4, size=len(rates))
     step = step / np.where(size > 0, size, 1.0)
-    before = theory.gap(rates, log_policy)
+    before = theory.support.gap(rates, log_policy)
     end = _train(rates, log_policy, step[:, None] * rates)
     moves = before > 0
-    after = theory.gap(rates, np.asarray(end))
+    after = theory.support.gap(rates, np.asarray(end))
     return scored(
         "C7.gradient",
         "share of the gap that a step takes away",
@@ -182,7 +186,7 @@ def _converse(rng, number) -> CheckResult:
     weights = np.exp(rng.normal(size=(number, 3)))
     features = rng.uniform(0.1, 1.0, size=(number, 3))
     apart = 10.0 ** rng.uniform(-3, 0, number)  # from the step that changes nothing
-    case = theory.mirrored(theta, weights, features)
+    case = theory.gradient_gap.mirrored(theta, weights, features)
     rates, start = padded(case.success_rates, case.log_policy)
     direction, _ = padded(case.direction, case.log_policy)
     direction = np.where(start > -np.inf, direction, 0.0)
@@ -191,8 +195,10 @@ def _converse(rng, number) -> CheckResult:
     def gained(log_policy, direction, step):
         """Log-odds over 1 + the range of the step, if it is aligned; and where to."""
         end = _stepped(rates, log_policy, direction, step)
-        change = theory.log_odds(rates, end) - theory.log_odds(rates, log_policy)
-        aligned = theory.gradient_gap(rates, log_policy, direction) > 0
+        change = theory.gradient_gap.log_odds(
+            rates, end
+        ) - theory.gradient_gap.log_odds(rates, log_policy)
+        aligned = theory.gradient_gap.gradient_gap(rates, log_policy, direction) > 0
         return np.where(aligned, change / (1 + step * reach), np.nan), end
 
     worst, _ = gained(start, direction, (1 - apart) * case.turning)
@@ -216,15 +222,17 @@ def _instances() -> list[CheckResult]:
     """Aligned steps that lose accuracy: far ones, and one beyond the longest."""
     results = []
     for name, (rates, policy, direction), factor in (
-        ("C7.aligned", theory.overshoot_instance(), FAR),
-        ("C7.longer", theory.sharp_instance(), BEYOND),
+        ("C7.aligned", theory.gradient_gap.overshoot_instance(), FAR),
+        ("C7.longer", theory.gradient_gap.sharp_instance(), BEYOND),
     ):
         log_policy, rates = np.log(policy)[None], rates[None]
         direction = _centred(direction[None], log_policy)
-        step = factor * theory.longest_step(rates, log_policy, direction)
+        step = factor * theory.gradient_gap.longest_step(rates, log_policy, direction)
         end = _stepped(rates, log_policy, direction, step)
-        lost = theory.log_odds(rates, log_policy) - theory.log_odds(rates, end)
-        aligned = theory.gradient_gap(rates, log_policy, direction) > 0
+        lost = theory.gradient_gap.log_odds(
+            rates, log_policy
+        ) - theory.gradient_gap.log_odds(rates, end)
+        aligned = theory.gradient_gap.gradient_gap(rates, log_policy, direction) > 0
         counts = aligned & (step > 0) & (lost > REAL)
         results.append(
             scored(

@@ -28,7 +28,7 @@ RULES = [rule for rule, *_ in TAILS.values()]  # GRPO(GROUP) among them
 def _perfect(rng, number):
     """Problems whose best patterns are always right."""
     for rates, log_policy in groups(rng, number, moving):
-        best = theory.is_best(rates, log_policy)
+        best = theory.support.is_best(rates, log_policy)
         # Others stay below 0.95, but for near ties.
         yield np.where(best, 1.0, 0.95 * rates), log_policy
 
@@ -65,7 +65,7 @@ def _chance(rates, log_policy):
 def _pointwise(job, rates, log_policy) -> list[CheckResult]:
     p, proper = _chance(rates, log_policy)
     inputs = {"success_rates": rates, "log_policy": log_policy}
-    h = theory.grpo(p, GROUP)
+    h = theory.group_clocks.grpo(p, GROUP)
     measured = np.exp(np.asarray(_factors(rates, log_policy)))
     false_yes = job.rng.uniform(0, 0.9, size=len(p))
     false_no = job.rng.uniform(0, 0.9, size=len(p))
@@ -78,7 +78,7 @@ def _pointwise(job, rates, log_policy) -> list[CheckResult]:
         )
     )
     J = 1 - false_yes - false_no
-    noisy_h = J * theory.grpo(np.clip(false_yes + J * p, 1e-12, 1), GROUP)
+    noisy_h = J * theory.group_clocks.grpo(np.clip(false_yes + J * p, 1e-12, 1), GROUP)
     inside = log_policy > -np.inf
     plain = np.exp(log_policy) * np.where(inside, rates - p[:, None], 0.0)
     error = np.abs(velocity - noisy_h[:, None] * plain).max(axis=-1)
@@ -125,7 +125,10 @@ def _delays(job, rates, log_policy) -> CheckResult:
     # p only rises: p (1 - p) is smallest at an end, and largest there or at 1/2.
     ends = [np.where(proper, x, 0.5) for x in (p, later)]
     least, most = zip(
-        *(theory.grpo_bounds(x, GROUP) for x in (*ends, np.clip(0.5, *ends))),
+        *(
+            theory.group_clocks.grpo_bounds(x, GROUP)
+            for x in (*ends, np.clip(0.5, *ends))
+        ),
         strict=True,
     )
     lower, upper = np.min(least, axis=0), np.max(most, axis=0)
@@ -169,7 +172,7 @@ def _path(job, rates, log_policy) -> CheckResult:
 def _tail(job, name, rates, log_policy) -> CheckResult:
     """The residual of the limit falls, or is below rounding."""
     rule, scale, power = TAILS[name]
-    limit = theory.clock_tail(rates, log_policy, scale, power)
+    limit = theory.group_clocks.clock_tail(rates, log_policy, scale, power)
     exponential = power == -1  # a rate takes two gaps, and two rates three
     gaps = (*GAPS, GAPS[-1] ** 2) if exponential else GAPS
     runs = [
@@ -232,7 +235,7 @@ def _rare() -> CheckResult:
     rates, policy = np.tile([1.0, 0.0], (5, 1)), np.stack([p, 1 - p], axis=-1)
     h = np.exp(np.asarray(_factors(rates, np.log(policy))))
     # The limit as `theory` has it: its h at the rarest p.
-    limit = theory.grpo(1e-12, GROUP)
+    limit = theory.group_clocks.grpo(1e-12, GROUP)
     residual = np.abs(h / limit - 1)
     measured = np.log10(residual[:-1] / residual[1:])
     return scored(

@@ -31,7 +31,7 @@ APART = 1e-5  # rewards that are computed twice, and keep ten digits of their di
 
 def _slope(rates, log_policy, log_probs):
     """`tau / g` read off two states, and how far rounding may have moved it."""
-    tau = theory.elapsed(rates, log_policy, log_probs).tau
+    tau = theory.integrability.elapsed(rates, log_policy, log_probs).tau
     inside = log_policy > -np.inf
     log_mean = np.mean(log_policy, axis=-1, where=inside)
     slope = tau / np.exp(log_mean)
@@ -44,7 +44,7 @@ def _slope(rates, log_policy, log_probs):
 
 def _vertices(engine, tolerance, runs, rates, log_policy) -> CheckResult:
     """How far the vertex that should lead is behind the leader, in log-probability."""
-    hull = theory.dominance_hull(rates, log_policy)
+    hull = theory.hull.dominance_hull(rates, log_policy)
     slope, scale = _slope(rates, log_policy, runs.log_probs)
     shortfall = np.full(len(rates), -np.inf)
     # A hand-over may be narrower than the slope is known.
@@ -94,7 +94,7 @@ def _leaders(job: Job, rates, log_policy) -> list[CheckResult]:
     noise = job.rng.uniform(0, 0.9, size=(2, number))
     signal = sim.NoisyVerifier(*noise)
     rewards = noise[0][:, None] * (1 - rates) + (1 - noise[1])[:, None] * rates
-    hull = theory.dominance_hull(rewards, log_policy)
+    hull = theory.hull.dominance_hull(rewards, log_policy)
     pattern = _some_pattern(job.rng, hull, log_policy)
     clock = job.rng.integers(len(CLOCKS), size=number)
     runs = run(
@@ -154,9 +154,11 @@ def _leaders(job: Job, rates, log_policy) -> list[CheckResult]:
 
 def _time_error(rewards, log_policy, runs, lanes, place) -> np.ndarray:
     """Of the log of the time at which a vertex takes over, in the plain clock."""
-    path = theory.intrinsic_path(rewards[lanes], log_policy[lanes])
+    path = theory.intrinsic_time.intrinsic_path(rewards[lanes], log_policy[lanes])
     end = np.full(len(lanes), np.inf)
-    known = theory.time_of(path, theory.Event(place[lanes] - 1, end)).time
+    known = theory.clock.time_of(
+        path, theory.intrinsic_time.Event(place[lanes] - 1, end)
+    ).time
     sure = known < LONGEST
     with np.errstate(divide="ignore"):
         error = np.abs(runs.log_time[lanes] - np.log(np.where(sure, known, 1.0)))
@@ -174,7 +176,7 @@ def _some_pattern(rng, hull, log_policy):
 
 def _hand_over(runs, rates, log_policy) -> CheckResult:
     """At the crossing, on the way of runs that go beyond it."""
-    hull = theory.dominance_hull(rates, log_policy)
+    hull = theory.hull.dominance_hull(rates, log_policy)
     several = hull.edges > 0
     slope, scale = _slope(rates, log_policy, runs.at_moments[:, 1])
     last = lane_values(hull.slopes, np.maximum(hull.edges - 1, 0))
@@ -193,11 +195,11 @@ def _ends(late, rates, log_policy, progress) -> CheckResult:
     """A moment after the start, and after the transition."""
     top = log_policy.max(axis=-1, keepdims=True)
     first = np.argmax(np.where(log_policy == top, rates, -1.0), axis=-1)
-    best = theory.is_best(rates, log_policy)
+    best = theory.support.is_best(rates, log_policy)
     last = np.argmax(np.where(best, log_policy, -np.inf), axis=-1)
-    start = theory.gap(rates, log_policy) * (1 - 1e-4)
+    start = theory.support.gap(rates, log_policy) * (1 - 1e-4)
     early = run(rates, log_policy, level=start, progress=progress)
-    hull = theory.dominance_hull(rates, log_policy)
+    hull = theory.hull.dominance_hull(rates, log_policy)
     slope, scale = _slope(rates, log_policy, early.log_probs)
     before = np.where(hull.edges > 0, hull.slopes[:, 0], np.inf)
     still = slope + 1e-9 * (slope + scale) < before

@@ -12,7 +12,7 @@ SLOW = 500  # of them, for predictions that cost milliseconds
 
 
 def _linear(runs, tolerance, note, rates, log_policy) -> CheckResult:
-    left = theory.elapsed(rates, log_policy, runs.log_probs)
+    left = theory.integrability.elapsed(rates, log_policy, runs.log_probs)
     inside = log_policy > -np.inf
     spread = np.ptp(np.where(inside, rates, rates[:, :1]), axis=-1)
     # The law is in differences of rates, which near ties are known to fewer digits.
@@ -38,7 +38,9 @@ def _two(runs, tolerance, rates, log_policy) -> CheckResult:
     )
     even = np.log([0.5, 0.5])
     safe = np.where(two[:, None], first, even)
-    expected = theory.two_pattern_time(s, safe, np.where(two[:, None], last, even))
+    expected = theory.integrability.two_pattern_time(
+        s, safe, np.where(two[:, None], last, even)
+    )
     return scored(
         "B1.two",
         "1 - (relative error of the time) / (allowed to the engine)",
@@ -95,12 +97,15 @@ def _by_root(job, rates, log_policy) -> list[CheckResult]:
         with np.errstate(divide="ignore"):
             return np.log(level) - np.log(np.sum(np.exp(log_probs) * short, axis=-1))
 
-    path = theory.intrinsic_path(rates, log_policy)
-    event = theory.find_event(path, rising)
-    state, time = theory.log_probs_at(path, event), theory.time_of(path, event).time
+    path = theory.intrinsic_time.intrinsic_path(rates, log_policy)
+    event = theory.intrinsic_time.find_event(path, rising)
+    state, time = (
+        theory.intrinsic_time.log_probs_at(path, event),
+        theory.clock.time_of(path, event).time,
+    )
     with np.errstate(invalid="ignore"):
         error = np.where(inside, np.abs(state - runs.log_probs), 0.0).max(axis=-1)
-    known = event.piece != theory.UNRESOLVED
+    known = event.piece != theory.intrinsic_time.UNRESOLVED
     inputs = {"success_rates": rates, "log_policy": log_policy, "gap": level}
     return [
         scored(

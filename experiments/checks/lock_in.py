@@ -92,13 +92,17 @@ def _random_cases(job: Job, rates, log_policy) -> list[CheckResult]:
     times, policies, later, received = both_layers(rates, log_policy, alpha, horizon)
 
     known = inside[:, None]
-    clock = theory.rate_clock(np.where(known, np.clip(later, None, 1 - 1e-15), 0.5))
-    gained = clock - theory.rate_clock(rates)[:, None]
+    clock = theory.lock_in.rate_clock(
+        np.where(known, np.clip(later, None, 1 - 1e-15), 0.5)
+    )
+    gained = clock - theory.lock_in.rate_clock(rates)[:, None]
     error = np.abs(gained - alpha[:, None, None] * received) / (1 + np.abs(clock))
     error = np.where(known, error, 0.0).max(axis=(1, 2))
     # While the clock says safe, no pattern that was worse is better.
-    safe = alpha[:, None] * times < theory.safe_clock(rates, log_policy)[:, None]
-    worse = theory.is_suboptimal(rates, log_policy)
+    safe = (
+        alpha[:, None] * times < theory.lock_in.safe_clock(rates, log_policy)[:, None]
+    )
+    worse = theory.support.is_suboptimal(rates, log_policy)
     ahead = later[lanes, :, best][..., None] - later
     ahead = np.where(worse[:, None], ahead, np.inf).min(axis=-1)
     ahead = np.where(safe, ahead, np.inf).min(axis=-1)
@@ -129,7 +133,7 @@ def _random_cases(job: Job, rates, log_policy) -> list[CheckResult]:
             "C6.locked",
             "smallest growth of the leader's mass, and of its lead over the start",
             growth,
-            where=theory.is_locked(rates, log_policy),
+            where=theory.lock_in.is_locked(rates, log_policy),
             allowance=ALLOWED,
             **inputs,
         ),
@@ -143,13 +147,13 @@ def _plateaus(job: Job) -> list[CheckResult]:
         drawn = np.sort(job.rng.uniform(0.1, 0.9, size=3))[::-1]
         cases.append(tuple(drawn + np.array([0.05, 0.0, -0.05])))
     best, rival, worst = (np.array(column) for column in zip(*cases, strict=True))
-    constant = theory.lock_in_constant(best, rival, worst[:, None])
-    lower, upper = theory.lock_in_bounds(best, rival, worst[:, None])
+    constant = theory.lock_in.lock_in_constant(best, rival, worst[:, None])
+    lower, upper = theory.lock_in.lock_in_bounds(best, rival, worst[:, None])
     rare, share = 1e-3, 0.6
     policy = np.array([rare, (1 - rare) * share, (1 - rare) * (1 - share)])
     log_policy = np.tile(np.log(policy), (CONSTANTS, 1))
     rates, log_policy = padded(np.stack([best, rival, worst], axis=-1), log_policy)
-    predicted = theory.lock_in_rate(rates, log_policy)
+    predicted = theory.lock_in.lock_in_rate(rates, log_policy)
     time = 6 * constant / predicted  # six times until they cross
     wins = []
     for factor in (0.9, 1.1):

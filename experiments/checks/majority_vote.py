@@ -76,8 +76,8 @@ def _drift(kernel, log_policy, paid):
 
 def _speeds(job, kernel, log_policy) -> list[CheckResult]:
     """Growth of the leading share, and of a challenger's lead, by autodiff."""
-    shares = theory.answer_probabilities(kernel, log_policy)
-    leader = theory.majority(kernel, log_policy)
+    shares = theory.answers.answer_probabilities(kernel, log_policy)
+    leader = theory.feedback_classes.majority(kernel, log_policy)
     other = (leader + job.rng.integers(1, ANSWERS, size=len(leader))) % ANSWERS
     voted, paid = (np.asarray(d) for d in _drift(kernel, log_policy, other))
 
@@ -86,8 +86,8 @@ def _speeds(job, kernel, log_policy) -> list[CheckResult]:
 
     ordered = np.sort(shares, axis=-1)
     clear = ordered[:, -1] - ordered[:, -2] > 1e-9
-    speed = theory.majority_speed(kernel, log_policy)
-    first, second = theory.lead_speeds(kernel, log_policy, other)
+    speed = theory.majority_vote.majority_speed(kernel, log_policy)
+    first, second = theory.majority_vote.lead_speeds(kernel, log_policy, other)
     errors = [
         np.abs(at(voted, other) - at(voted, leader) - first),
         np.abs(at(paid, other) - at(paid, leader) - second),
@@ -132,12 +132,12 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
     states = np.concatenate([log_policy[:, None], runs.saved], axis=1)
     shares = np.einsum("btk,bka->bta", np.exp(states), kernel)
     largest, leaders = shares.max(axis=-1), shares.argmax(axis=-1)
-    first = theory.majority(kernel, log_policy)
-    absolute = theory.majority_is_absolute(kernel, log_policy)
+    first = theory.feedback_classes.majority(kernel, log_policy)
+    absolute = theory.majority_vote.majority_is_absolute(kernel, log_policy)
     own = np.take_along_axis(shares, first[:, None, None], axis=-1)[..., 0]
     keeps = (own - np.where(own == largest, -np.inf, largest)).min(axis=1)
     flipped = (leaders != first[:, None]).any(axis=1)
-    champions = theory.champions(kernel, log_policy)
+    champions = theory.majority_vote.champions(kernel, log_policy)
     end = np.where(inside, runs.saved[:, -1], -np.inf)
     best = np.maximum(np.where(champions, end, -np.inf).max(axis=-1), LEAST)
     # On a plateau a pattern may hold nearly all the mass without being paid best.
@@ -168,7 +168,7 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
             "1 where the leader was overtaken; unresolved where not yet at t = 1e6",
             np.where(flipped, 1.0, -1.0),
             runs.lasted & (flipped | settled),
-            where=theory.must_flip(kernel, log_policy),
+            where=theory.majority_vote.must_flip(kernel, log_policy),
             note="flow",
             **inputs,
         ),
@@ -177,7 +177,7 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
             "log of (likeliest champion / most likely pattern) at t = 1e6",
             best - end.max(axis=-1),
             runs.lasted & settled,
-            where=theory.vote_settles(kernel, log_policy),
+            where=theory.majority_vote.vote_settles(kernel, log_policy),
             note="flow",
             **inputs,
         ),
@@ -187,9 +187,9 @@ def _three_answers(job, kernel, log_policy) -> list[CheckResult]:
 def _two_answers(job, rates, log_policy) -> CheckResult:
     """The vote against the fixed reward that it amounts to, at an equal gap."""
     kernel = np.stack([rates, 1 - rates, 0 * rates], axis=-1)
-    accuracy = theory.answer_probabilities(kernel, log_policy)[:, 0]
-    paid = theory.vote_rewards(rates, log_policy)
-    start = theory.gap(paid, log_policy)
+    accuracy = theory.answers.answer_probabilities(kernel, log_policy)[:, 0]
+    paid = theory.majority_vote.vote_rewards(rates, log_policy)
+    start = theory.support.gap(paid, log_policy)
     level = np.where(start > 0, start, 1.0) * 10.0 ** -job.rng.uniform(
         0.1, 3, size=len(rates)
     )
@@ -232,16 +232,18 @@ def _flips(job) -> CheckResult:
     kernel = np.stack([rates, wrong, rest], axis=-1)
     policy = np.stack(2 * [job.rng.uniform(0.01, 0.3, size=number)], axis=-1)
     policy[:, 1] = 1 - policy[:, 0]
-    kernel[0], policy[0] = theory.flip_instance()
+    kernel[0], policy[0] = theory.majority_vote.flip_instance()
     log_policy = log_normalised(np.log(policy))
-    expected = theory.flip_time_two_patterns(kernel, log_policy)
+    expected = theory.majority_vote.flip_time_two_patterns(kernel, log_policy)
     behind = kernel[..., 0] - kernel[..., 1]
     odds = -behind[:, 1] / behind[:, 0]
     share = odds / (1 + odds)
     level = share * kernel[:, 0, 0] + (1 - share) * kernel[:, 1, 0]
-    here = (rest >= 0).all(axis=-1) & (theory.majority(kernel, log_policy) == 0)
+    here = (rest >= 0).all(axis=-1) & (
+        theory.feedback_classes.majority(kernel, log_policy) == 0
+    )
     here &= np.isfinite(expected) & (expected > 1e-3)
-    here &= theory.must_flip(kernel, log_policy)
+    here &= theory.majority_vote.must_flip(kernel, log_policy)
     runs = run(
         kernel[..., 0],
         log_policy,

@@ -17,20 +17,31 @@ def _log_best(log_probs, rates, log_policy):
 def check(job: Job) -> list[CheckResult]:
     """Each run ends at a gap; that gap, and the mass left there, are targets."""
     results = []
-    for rates, log_policy in groups(job.rng, job.number, theory.in_regime_1):
+    for rates, log_policy in groups(
+        job.rng, job.number, theory.monotone_regime.in_regime_1
+    ):
         gap = levels(job.rng, rates, log_policy)
         runs = run(rates, log_policy, level=gap, events=MOMENTS, progress=job.progress)
         ok, time = runs.reached & np.isfinite(runs.time), runs.time
         lowest = _log_best(runs.at_moments[:, 2], rates, log_policy)
         first = _log_best(log_policy, rates, log_policy)
         last = _log_best(runs.log_probs, rates, log_policy)
-        others = theory.is_suboptimal(rates, log_policy)
+        others = theory.support.is_suboptimal(rates, log_policy)
         mass = np.sum(np.exp(runs.log_probs), axis=-1, where=others)
         with np.errstate(divide="ignore", invalid="ignore"):
-            upper = 1 - time / theory.gap_time_upper(rates, log_policy, gap)
-            lower = 1 - theory.gap_time_lower(rates, log_policy, gap) / time
-            mass_upper = 1 - time / theory.mass_time_upper(rates, log_policy, mass)
-            mass_lower = 1 - theory.mass_time_lower(rates, log_policy, mass) / time
+            upper = 1 - time / theory.monotone_regime.gap_time_upper(
+                rates, log_policy, gap
+            )
+            lower = (
+                1 - theory.monotone_regime.gap_time_lower(rates, log_policy, gap) / time
+            )
+            mass_upper = 1 - time / theory.monotone_regime.mass_time_upper(
+                rates, log_policy, mass
+            )
+            mass_lower = (
+                1
+                - theory.monotone_regime.mass_time_lower(rates, log_policy, mass) / time
+            )
         inputs = {"success_rates": rates, "log_policy": log_policy, "gap": gap}
         results += [
             scored(

@@ -14,7 +14,7 @@ MAX_STEPS = 30_000
 
 
 def _off_optimum(rates, log_policy):
-    return theory.gap(rates, log_policy) > 0.02
+    return theory.support.gap(rates, log_policy) > 0.02
 
 
 def check(job: Job) -> list[CheckResult]:
@@ -36,11 +36,11 @@ def pointwise(job, rates, log_reference) -> list[CheckResult]:
     """
     betas = 10.0 ** job.rng.uniform(-2, 1, size=len(rates))
     inside = log_reference > -np.inf
-    optimum = theory.optimal_policy(rates, log_reference, betas)
+    optimum = theory.optimum.optimal_policy(rates, log_reference, betas)
     # Also far from the reference.
     moved = log_reference + 3 * job.rng.normal(size=rates.shape)
     policy = log_normalised(np.where(inside, moved, -np.inf))
-    lost = theory.kl_divergence(policy, optimum)
+    lost = theory.optimum.kl_divergence(policy, optimum)
     ratio = np.where(inside, optimum, 0.0) - np.where(inside, policy, 0.0)
     pull = betas[:, None] * np.where(inside, ratio + lost[:, None], 0.0)
     scale = 1 + betas * (np.abs(ratio).max(axis=-1) + lost)
@@ -58,12 +58,13 @@ def pointwise(job, rates, log_reference) -> list[CheckResult]:
             error = np.where(inside, np.abs(found - expected), 0.0)
             errors.append(error.max(axis=-1))
     highest, score = (
-        theory.objective(rates, at, log_reference, betas) for at in (optimum, policy)
+        theory.optimum.objective(rates, at, log_reference, betas)
+        for at in (optimum, policy)
     )
     errors.append(np.abs(highest - score - betas * lost))
     error = np.max(errors, axis=0) / scale
 
-    bound = theory.limit_distance_bound(rates, log_reference, betas)
+    bound = theory.optimum.limit_distance_bound(rates, log_reference, betas)
     distance = _off_best(rates, log_reference, optimum)
     inputs = {"success_rates": rates, "log_policy": log_reference, "beta": betas}
     return [
@@ -94,14 +95,14 @@ def _off_best(rates, log_reference, policy):
 
     A difference of the two would have no digits for a small beta.
     """
-    best = theory.is_best(rates, log_reference)
+    best = theory.support.is_best(rates, log_reference)
     return np.sum(np.where(best, 0.0, np.exp(policy)), axis=-1)
 
 
 def _at_rest(job, rates, log_policy) -> list[CheckResult]:
     betas = 10.0 ** job.rng.uniform(-2, 1, size=len(rates))
-    predicted = theory.optimal_policy(rates, log_policy, betas)
-    bound = theory.limit_distance_bound(rates, log_policy, betas)
+    predicted = theory.optimum.optimal_policy(rates, log_policy, betas)
+    bound = theory.optimum.limit_distance_bound(rates, log_policy, betas)
     inputs = {"success_rates": rates, "log_policy": log_policy, "beta": betas}
     results = []
     # As in B7, which has the program: watched for a gap, with a reference.

@@ -19,7 +19,7 @@ class Meter(sim.AbstractClock):
     in `theory.intrinsic_time`:
 
     - `squared`: `f = P^2`; `off`: `f = 1 - P`;
-    - `uneven`: the unevenness of `theory.unevenness`;
+    - `uneven`: the unevenness of `theory.tail_bounds.unevenness`;
     - `undecided`: `f = 1 - pi_i`, so that the integral is I of `theory.clock`;
     - `product`: `f = prod_{k != i} a_k / Z`, so that it is L;
     - `time`: `f = 1`.

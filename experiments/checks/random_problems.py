@@ -29,7 +29,7 @@ LARGEST = 64  # sizes beyond are left out
 
 def moving(rates: np.ndarray, log_policy: np.ndarray) -> np.ndarray:
     """Whether there is something to gain: the gap is positive. `[B]`."""
-    return theory.gap(rates, log_policy) > 0
+    return theory.support.gap(rates, log_policy) > 0
 
 
 class Group(NamedTuple):

@@ -49,10 +49,10 @@ def _end(runs, rates, log_policy, level, allowed) -> list[CheckResult]:
     """Where a run ended, after its own time."""
     ok = runs.reached & (runs.time > 0)
     time = np.where(ok, runs.time, 1.0)
-    expected = theory.replicator_policy(rates, log_policy, time)
-    optimum = theory.optimal_policy(rates, log_policy, 1 / time)
-    bound = theory.limit_distance_bound(rates, log_policy, 1 / time)
-    best = theory.is_best(rates, log_policy)
+    expected = theory.replicator.replicator_policy(rates, log_policy, time)
+    optimum = theory.optimum.optimal_policy(rates, log_policy, 1 / time)
+    bound = theory.optimum.limit_distance_bound(rates, log_policy, 1 / time)
+    best = theory.support.is_best(rates, log_policy)
     off = np.sum(np.where(best, 0.0, np.exp(runs.log_probs)), axis=-1)
     inputs = {"success_rates": rates, "log_policy": log_policy, "gap": level}
     return [
@@ -87,7 +87,7 @@ def _by_flow(job, rates, log_policy) -> list[CheckResult]:
 def _plain(job, rates, log_policy) -> list[CheckResult]:
     level = levels(job.rng, rates, log_policy)
     runs = _run(job, rates, log_policy, level)
-    best = theory.is_best(rates, log_policy)
+    best = theory.support.is_best(rates, log_policy)
 
     def log_mass(log_probs):
         with np.errstate(divide="ignore"):
@@ -122,23 +122,23 @@ def _growth_error(rates, log_probs, best):
     own = np.where(best, policy, 0.0)
     growth = np.sum(own * velocity, axis=-1) / np.sum(own, axis=-1)
     growth = growth - np.sum(policy * velocity, axis=-1)
-    return np.abs(growth - theory.gap(rates, log_probs))
+    return np.abs(growth - theory.support.gap(rates, log_probs))
 
 
 def _crossing(job, rates, log_policy) -> CheckResult:
     """A run to the gap that the policy is predicted to have at the crossing."""
-    crossing = theory.replicator_crossing_time(rates, log_policy)
-    then = theory.replicator_policy(rates, log_policy, crossing)
+    crossing = theory.replicator.replicator_crossing_time(rates, log_policy)
+    then = theory.replicator.replicator_policy(rates, log_policy, crossing)
     ahead = crossing == 0
-    gap = theory.gap(rates, then)
+    gap = theory.support.gap(rates, then)
     runs = _run(job, rates, log_policy, np.where(ahead, 0.9, 1.0) * gap)
     inside = log_policy > -np.inf
-    best = theory.is_best(rates, log_policy)
+    best = theory.support.is_best(rates, log_policy)
     lead = np.where(best, runs.log_probs, -np.inf).max(axis=-1)
     lead = lead - np.where(best, -np.inf, runs.log_probs).max(axis=-1)
     # A lead and the gap are known to rounding, the time to that over what they change.
     delta = separation(rates, log_policy)
-    excess = np.where(inside, theory.accuracy_excess(rates, then), 0.0)
+    excess = np.where(inside, theory.support.accuracy_excess(rates, then), 0.0)
     slope = np.sum(np.exp(then) * excess**2, axis=-1)
     size = 1 + np.where(inside, np.abs(log_policy), 0.0).max(axis=-1)
     rounding = 4 * np.finfo(float).eps * (size / delta + gap / slope)
@@ -170,13 +170,15 @@ def _penalised(job, rates, log_policy) -> CheckResult:
         log_policy,
         update=sim.NaturalGradient(beta=beta),
         reference=reference,
-        level=0.1 * theory.gap(rates, log_policy),
+        level=0.1 * theory.support.gap(rates, log_policy),
         progress=job.progress,
         max_log_time=7.0,
     )
     ok = np.isfinite(runs.log_time)
     time = np.where(ok, runs.time, 1.0)
-    expected = theory.replicator_kl_policy(rates, log_reference, log_policy, beta, time)
+    expected = theory.replicator.replicator_kl_policy(
+        rates, log_reference, log_policy, beta, time
+    )
     return scored(
         "B7.kl",
         "1 - (relative error of a log-probability) / 1e-9",

@@ -1,4 +1,4 @@
-"""What a check returns, and what it is asked for."""
+"""The interface of a check: its job and its result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

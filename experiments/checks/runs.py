@@ -124,7 +124,7 @@ def integral(kind, mask, rates, log_policy, level) -> tuple[np.ndarray, np.ndarr
 
 def levels(rng, rates, log_policy, decades=(0.1, 6.0)) -> np.ndarray:
     """A gap to reach, log-uniformly below the initial one."""
-    first = theory.gap(rates, log_policy)
+    first = theory.support.gap(rates, log_policy)
     return first * 10.0 ** -rng.uniform(*decades, size=len(rates))
 
 
@@ -135,14 +135,14 @@ def past_transition(rates, log_policy) -> np.ndarray:
     not best is as likely as the likeliest of the M best ones, so that all others have
     `1/(M + 1)` of the mass at least, and the gap is at least `Delta/(M + 1)`.
     """
-    best = theory.is_best(rates, log_policy)
+    best = theory.support.is_best(rates, log_policy)
     return 0.8 * separation(rates, log_policy) / (1 + np.sum(best, axis=-1))
 
 
 def separation(rates, log_policy) -> np.ndarray:
     """`Delta`, what the best patterns are ahead of the next ones: `[B]`."""
-    best = theory.is_best(rates, log_policy)
-    worse = theory.is_suboptimal(rates, log_policy)
+    best = theory.support.is_best(rates, log_policy)
+    worse = theory.support.is_suboptimal(rates, log_policy)
     lead = np.where(best, rates, -np.inf).max(axis=-1)
     return lead - np.where(worse, rates, -np.inf).max(axis=-1)
 
@@ -171,9 +171,9 @@ def short_steps(rewards, log_policy) -> np.ndarray:
     Shares of the gap, to first order, for three short runs (`slope_at_start`).
     """
     inside = log_policy > -np.inf
-    excess = theory.accuracy_excess(rewards, log_policy)
+    excess = theory.support.accuracy_excess(rewards, log_policy)
     speed = np.where(inside, np.exp(log_policy) * excess, 0.0)
-    gap = theory.gap(rewards, log_policy)
+    gap = theory.support.gap(rewards, log_policy)
     fastest = np.abs(speed).max(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.sum(speed**2, axis=-1) / (fastest * gap)

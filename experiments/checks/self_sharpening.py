@@ -64,7 +64,9 @@ def along_the_path(job, kernel, log_policy) -> CheckResult:
         return finite - np.take_along_axis(finite, leader, axis=-1)
 
     def path(share):
-        return theory.sharpened_policy(kernel, log_policy, start + STRETCH * share)
+        return theory.self_sharpening.sharpened_policy(
+            kernel, log_policy, start + STRETCH * share
+        )
 
     moved = np.zeros(log_policy.shape)
     for node, weight in zip((1 + NODES) / 2, WEIGHTS / 2, strict=True):
@@ -85,7 +87,7 @@ def along_the_path(job, kernel, log_policy) -> CheckResult:
 
 
 def at_the_start(kernel, log_policy) -> list[CheckResult]:
-    """What the proofs of order and mode say about velocities, over the largest."""
+    """Margins of the velocities in the proofs of order and mode, over the largest."""
     inputs = {"kernel": kernel, "log_policy": log_policy}
     problem, plain = _problem(kernel, log_policy), sim.PolicyGradient()
     speed = _velocity(problem, plain, log_policy)
@@ -96,7 +98,7 @@ def at_the_start(kernel, log_policy) -> list[CheckResult]:
     tied, lanes = log_policy.copy(), np.arange(len(kernel))
     tied[lanes, second] = tied[lanes, mode]
     tied = log_normalised(tied)
-    entropy = -theory.token_entropy(kernel, log_policy)
+    entropy = -theory.feedback_classes.token_entropy(kernel, log_policy)
     less = lane_values(entropy, second) - lane_values(entropy, mode)
     at_tie = _velocity(problem, plain, tied)
     ahead = (lane_values(at_tie, mode) - lane_values(at_tie, second)) * np.sign(less)
@@ -116,7 +118,7 @@ def at_the_start(kernel, log_policy) -> list[CheckResult]:
             f"smallest rise of log pi_mode/pi_k between {SAVED} times, or its speed "
             "over the largest speed",
             rise / size,
-            where=theory.flat_with_a_mode(kernel, log_policy),
+            where=theory.self_sharpening.flat_with_a_mode(kernel, log_policy),
             allowance=1e-6,
             note="velocities at the start; a part by flow",
             **inputs,
@@ -146,15 +148,15 @@ def _natural(job, kernel, log_policy) -> list[CheckResult]:
     inside = log_policy > -np.inf
     worst = np.zeros(len(kernel))
     for i, time in enumerate(EARLY):
-        expected = theory.sharpened_policy(
+        expected = theory.self_sharpening.sharpened_policy(
             kernel, log_policy, np.full(len(kernel), time)
         )
         with np.errstate(invalid="ignore"):
             error = np.abs(runs.saved[:, i] - expected) / (1 + np.abs(expected))
         worst = np.maximum(worst, np.where(inside, error, 0.0).max(axis=-1))
     inputs = {"kernel": kernel, "log_policy": log_policy}
-    winner = theory.sharpening_winner(kernel, log_policy)
-    known = winner != theory.UNRESOLVED
+    winner = theory.self_sharpening.sharpening_winner(kernel, log_policy)
+    known = winner != theory.intrinsic_time.UNRESOLVED
     final = runs.saved[:, -1]
     lead = _lead(final, np.maximum(winner, 0), inside)
     return [
@@ -189,14 +191,16 @@ def _lead(values, chosen, inside):
 
 def _late_trend(runs, kernel, log_policy) -> CheckResult:
     """Sign of the accuracy's change, once `theory` says that it is final."""
-    trend = theory.late_trend(kernel, log_policy)
-    winner = np.maximum(theory.sharpening_winner(kernel, log_policy), 0)
+    trend = theory.self_sharpening.late_trend(kernel, log_policy)
+    winner = np.maximum(theory.self_sharpening.sharpening_winner(kernel, log_policy), 0)
     s = kernel[..., 0]
     merit = s - np.take_along_axis(s, winner[:, None], axis=-1)
     merit = np.where(log_policy > -np.inf, merit, 0.0)
     margin, seen = np.full(len(s), np.inf), np.zeros(len(s), bool)
     for i, time in enumerate(EARLY[:-1]):
-        final = theory.trend_is_final(kernel, log_policy, np.full(len(s), time))
+        final = theory.self_sharpening.trend_is_final(
+            kernel, log_policy, np.full(len(s), time)
+        )
         now, later = (np.exp(runs.saved[:, j]) @ np.eye(s.shape[1]) for j in (i, i + 1))
         change = np.sum((later - now) * merit, axis=-1)
         size = np.sum((later + now) * np.abs(merit), axis=-1)
@@ -221,7 +225,7 @@ def _plain(job, kernel, log_policy) -> list[CheckResult]:
     runs = _follow_plain(kernel, log_policy, progress=job.progress)
     inside = log_policy > -np.inf
     path = np.where(inside[:, None], runs.saved, 0.0)
-    kept = theory.keeps_order(kernel, log_policy)
+    kept = theory.self_sharpening.keeps_order(kernel, log_policy)
     pairs = kept.sum(axis=(1, 2)) > np.trace(kept, axis1=1, axis2=2)
     # Equal in both: a tie that any rounding breaks, and that is unstable.
     kept &= _not_tied(kernel, log_policy)
@@ -233,10 +237,11 @@ def _plain(job, kernel, log_policy) -> list[CheckResult]:
     start = np.take_along_axis(start, modes[:, None], axis=-1) - start
     rise = np.diff(np.concatenate([start[:, None], lead], axis=1), axis=1)
     rise = np.where(inside[:, None], rise, np.inf).min(axis=(1, 2))
-    winner = np.maximum(theory.sharpening_winner(kernel, log_policy), 0)
+    winner = np.maximum(theory.self_sharpening.sharpening_winner(kernel, log_policy), 0)
     final = _lead(runs.saved[:, -1], winner, inside)
     two = (inside.sum(axis=-1) == 2) & (
-        theory.sharpening_winner(kernel, log_policy) != theory.UNRESOLVED
+        theory.self_sharpening.sharpening_winner(kernel, log_policy)
+        != theory.intrinsic_time.UNRESOLVED
     )
     inputs = {"kernel": kernel, "log_policy": log_policy}
     return [
@@ -255,7 +260,7 @@ def _plain(job, kernel, log_policy) -> list[CheckResult]:
             f"smallest rise of log pi_mode/pi_k between {SAVED} times",
             rise,
             runs.lasted,
-            where=theory.flat_with_a_mode(kernel, log_policy),
+            where=theory.self_sharpening.flat_with_a_mode(kernel, log_policy),
             allowance=1e-6,
             note="flow",
             **inputs,
@@ -274,7 +279,7 @@ def _plain(job, kernel, log_policy) -> list[CheckResult]:
 
 def _not_tied(kernel, log_policy):
     """`[B, K, K]`: pairs that differ, in entropy or in probability, visibly."""
-    entropy = -theory.token_entropy(kernel, log_policy)
+    entropy = -theory.feedback_classes.token_entropy(kernel, log_policy)
     logits = np.where(log_policy > -np.inf, log_policy, 0.0)
 
     def differ(values):
@@ -290,7 +295,7 @@ def _instance(kernel, policy):
 
 def _instances() -> list[CheckResult]:
     """The two counterexamples of `theory`, followed."""
-    kernel, log_policy = _instance(*theory.different_winners())
+    kernel, log_policy = _instance(*theory.self_sharpening.different_winners())
     inside = log_policy > -np.inf
     plain = _follow_plain(kernel, log_policy)
     natural = _follow_natural(kernel, log_policy)
@@ -298,7 +303,7 @@ def _instances() -> list[CheckResult]:
         _lead(plain.saved[:, -1], np.array([1]), inside),
         _lead(natural.saved[:, -1], np.array([0]), inside),
     )
-    ratio_kernel, ratio_policy = _instance(*theory.shrinking_ratio())
+    ratio_kernel, ratio_policy = _instance(*theory.self_sharpening.shrinking_ratio())
     runs = _follow_plain(ratio_kernel, ratio_policy)
     ratio = runs.saved[:, :, 0] - runs.saved[:, :, 1]
     start = ratio_policy[:, 0] - ratio_policy[:, 1]

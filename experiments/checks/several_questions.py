@@ -67,24 +67,28 @@ def check(job: Job) -> list[CheckResult]:
 
 def _claims(job, questions, log_policy) -> list[CheckResult]:
     inputs = {"questions": questions, "log_policy": log_policy}
-    mean = theory.mean_rates(questions)
+    mean = theory.several_questions.mean_rates(questions)
     found = _velocities(questions, mean, log_policy)
     by_hand, single = (np.asarray(v) for v in found)
     # Sums of probabilities may exceed 1 by rounding.
-    before = np.minimum(theory.question_accuracies(questions, log_policy), 1.0)
-    start = theory.gap(mean, log_policy)
+    before = np.minimum(
+        theory.several_questions.question_accuracies(questions, log_policy), 1.0
+    )
+    start = theory.support.gap(mean, log_policy)
     # Half of the runs stop early, the others when training is over.
     level = start * 10.0 ** -job.rng.choice([0.3, 6.0], size=len(start))
     runs = run(mean, log_policy, level=level, progress=job.progress)
     after = np.sum(np.exp(runs.log_probs)[:, None] * questions, axis=-1)
     after = np.minimum(after, 1.0)
     rise = (after.mean(axis=-1) - before.mean(axis=-1)) / start
-    bound = theory.crossover_bound(before, after)
+    bound = theory.several_questions.crossover_bound(before, after)
     crosses = np.isfinite(bound)
     attempts = np.where(crosses, bound, 1.0)
     below = np.min(
         [
-            -theory.pass_change(before, after, np.maximum(x * attempts, 1e-9))
+            -theory.several_questions.pass_change(
+                before, after, np.maximum(x * attempts, 1e-9)
+            )
             for x in BEYOND
         ],
         axis=0,
@@ -112,15 +116,19 @@ def _claims(job, questions, log_policy) -> list[CheckResult]:
 
 def _one_crossing(before, after, reached, inputs) -> CheckResult:
     """Signs of the change of pass@n on either side of the crossing."""
-    one = theory.has_one_crossing(before, after)
-    crossing = np.where(one, theory.crossing_n(before, after), 2.0)
+    one = theory.several_questions.has_one_crossing(before, after)
+    crossing = np.where(one, theory.several_questions.crossing_n(before, after), 2.0)
     margin = np.full(len(one), np.inf)
     for share in (0.01, 0.5, 0.99):
         n = 1 + share * (crossing - 1)
-        margin = np.minimum(margin, theory.pass_change(before, after, n))
+        margin = np.minimum(
+            margin, theory.several_questions.pass_change(before, after, n)
+        )
     for factor in (1.01, 2.0, 20.0):
         n = factor * crossing
-        margin = np.minimum(margin, -theory.pass_change(before, after, n))
+        margin = np.minimum(
+            margin, -theory.several_questions.pass_change(before, after, n)
+        )
     return scored(
         "C5.one-crossing",
         "change of pass@n with the claimed sign, at 6 numbers of attempts",
@@ -133,7 +141,7 @@ def _one_crossing(before, after, reached, inputs) -> CheckResult:
 
 def _grpo() -> CheckResult:
     """The instance: at every policy and group size pass@1 falls under GRPO."""
-    questions, _ = theory.grpo_instance()
+    questions, _ = theory.several_questions.grpo_instance()
     mass = 1 / (1 + np.exp(-np.linspace(-8, 8, 9)))
     lanes = np.indices((len(GROUPS), len(mass), len(questions))).reshape(3, -1)
     log_policy = np.log(np.stack([mass, 1 - mass], axis=-1))[lanes[1]]
@@ -145,7 +153,9 @@ def _grpo() -> CheckResult:
     )
     theta, policy = np.asarray(theta), np.exp(log_policy)
     moved = policy * (theta - np.sum(policy * theta, axis=-1, keepdims=True))
-    gained = (moved @ theory.mean_rates(questions)).reshape(-1, len(questions))
+    gained = (moved @ theory.several_questions.mean_rates(questions)).reshape(
+        -1, len(questions)
+    )
     policy = policy[:: len(questions)]
     return scored(
         "C5.grpo",

@@ -16,7 +16,7 @@ RISES = 8  # states at which ratios are compared
 
 def _likeliest_best(rates, log_policy):
     """`[B, K]`, one True per lane."""
-    chosen = np.argmax(theory.survivors(rates, log_policy), axis=-1)
+    chosen = np.argmax(theory.survivors.survivors(rates, log_policy), axis=-1)
     return np.arange(rates.shape[1]) == chosen[:, None]
 
 
@@ -30,10 +30,12 @@ def check(job: Job) -> list[CheckResult]:
     for rates, log_policy in groups(job.rng, job.at_most(METERED), moving, SMALL):
         results += _metered(job, rates, log_policy)
     for rates, log_policy in groups(
-        job.rng, job.at_most(METERED), theory.in_tail, SMALL
+        job.rng, job.at_most(METERED), theory.tail_bounds.in_tail, SMALL
     ):
         results.append(_rate(job, rates, log_policy))
-    for rates, log_policy in groups(job.rng, job.at_most(SLOW), theory.in_tail, SMALL):
+    for rates, log_policy in groups(
+        job.rng, job.at_most(SLOW), theory.tail_bounds.in_tail, SMALL
+    ):
         results.append(_bounds(job, rates, log_policy))
     return results
 
@@ -50,11 +52,11 @@ def _on_the_way(job, rates, log_policy) -> list[CheckResult]:
             np.where(best, runs.log_probs, 0.0).sum(axis=-1) - start,
         ]
     rise = np.minimum(*on_the_way)
-    monotone = theory.in_monotone_region(rates, log_policy)
+    monotone = theory.tail.in_monotone_region(rates, log_policy)
     top = log_policy == log_policy.max(axis=-1, keepdims=True)
-    leads = np.any(top & theory.is_best(rates, log_policy), axis=-1)
+    leads = np.any(top & theory.support.is_best(rates, log_policy), axis=-1)
     with np.errstate(invalid="ignore"):
-        lower = theory.gap_lower(rates, log_policy, runs.time)
+        lower = theory.tail.gap_lower(rates, log_policy, runs.time)
     inputs = {"success_rates": rates, "log_policy": log_policy, "gap": level}
     return [
         scored(
@@ -86,13 +88,13 @@ def _on_the_way(job, rates, log_policy) -> list[CheckResult]:
 def _metered(job, rates, log_policy) -> list[CheckResult]:
     """Upper bounds, with `int P^2` measured along the run; ratios along the way."""
     level = levels(job.rng, rates, log_policy)
-    best = theory.is_best(rates, log_policy)
-    kept = theory.survivors(rates, log_policy)
+    best = theory.support.is_best(rates, log_policy)
+    kept = theory.survivors.survivors(rates, log_policy)
     inputs = {"success_rates": rates, "log_policy": log_policy, "gap": level}
     results = []
     for name, mask, bound in (
-        ("B3.upper", best, theory.gap_upper),
-        ("B3.survivors-upper", kept, theory.gap_upper_survivors),
+        ("B3.upper", best, theory.tail.gap_upper),
+        ("B3.survivors-upper", kept, theory.tail.gap_upper_survivors),
     ):
         square, known = integral("squared", mask, rates, log_policy, level)
         results.append(
@@ -110,7 +112,7 @@ def _metered(job, rates, log_policy) -> list[CheckResult]:
 
 def _ratios(job, rates, log_policy) -> CheckResult:
     """`pi_k/pi_*` in order of time: largest rise after a fall."""
-    start = theory.gap(rates, log_policy)
+    start = theory.support.gap(rates, log_policy)
     best = _likeliest_best(rates, log_policy)
     inside = log_policy > -np.inf
     ok = np.ones(len(rates), bool)
@@ -138,13 +140,13 @@ def _ratios(job, rates, log_policy) -> CheckResult:
 def _rate(job, rates, log_policy) -> CheckResult:
     """The time off the survivors, and the uneven time, measured along the run."""
     level = levels(job.rng, rates, log_policy, (0.3, 6.0))
-    kept = theory.survivors(rates, log_policy)
+    kept = theory.survivors.survivors(rates, log_policy)
     runs = run(rates, log_policy, level=level, progress=job.progress)
     off, known = integral("off", kept, rates, log_policy, level)
     uneven, known_too = integral("uneven", kept, rates, log_policy, level)
     ok = runs.reached & known & known_too & np.isfinite(runs.time)
     safe = (np.where(ok, a, 1.0) for a in (runs.time, off, uneven))
-    bounds = theory.gap_rate_bounds(rates, log_policy, *safe)
+    bounds = theory.tail_bounds.gap_rate_bounds(rates, log_policy, *safe)
     return scored(
         "B3.rate",
         "smaller of 1 - lower/gap and 1 - gap/upper",
@@ -162,7 +164,7 @@ def _bounds(job, rates, log_policy) -> CheckResult:
     runs = run(rates, log_policy, level=level)
     ok = runs.reached & (runs.time > 0) & np.isfinite(runs.time)
     time = np.where(ok, runs.time, 1.0)
-    bounds = theory.tail_bounds(rates, log_policy, time)
+    bounds = theory.tail_bounds.tail_bounds(rates, log_policy, time)
     value = time * level
     return scored(
         "B3.bounds",

@@ -16,9 +16,9 @@ GAPS = (1e-60, 1e-120)
 
 def counts(rewards, log_policy):
     """Suboptimal patterns n, survivors m, and whether best patterns are lost."""
-    n = np.sum(theory.is_suboptimal(rewards, log_policy), axis=-1)
-    m = np.sum(theory.survivors(rewards, log_policy), axis=-1)
-    return n, m, theory.has_losers(rewards, log_policy)
+    n = np.sum(theory.support.is_suboptimal(rewards, log_policy), axis=-1)
+    m = np.sum(theory.survivors.survivors(rewards, log_policy), axis=-1)
+    return n, m, theory.survivors.has_losers(rewards, log_policy)
 
 
 def gap_exponent(n, m, losers):
@@ -33,14 +33,17 @@ def is_late(rewards, log_policy, log_probs):
     In the notation of `theory.intrinsic_time`; tau is read off the two states.
     """
     inside = log_policy > -np.inf
-    best = theory.is_best(rewards, log_policy)
+    best = theory.support.is_best(rewards, log_policy)
     largest = np.where(best, rewards, -np.inf).max(axis=-1, keepdims=True)
     delta = np.where(inside & ~best, largest - rewards, np.inf)
-    start = np.where(inside, theory.inverse_weights(log_policy), 0.0)
+    start = np.where(inside, theory.integrability.inverse_weights(log_policy), 0.0)
     first = np.max(start, where=best, initial=0.0, axis=-1)
     needed = np.max((start + first[:, None]) / delta, axis=-1)
     with np.errstate(over="ignore", invalid="ignore"):
-        return theory.elapsed(rewards, log_policy, log_probs).tau >= 10 * needed
+        return (
+            theory.integrability.elapsed(rewards, log_policy, log_probs).tau
+            >= 10 * needed
+        )
 
 
 def results(job: Job, rates, log_policy) -> list[CheckResult]:
@@ -52,7 +55,7 @@ def results(job: Job, rates, log_policy) -> list[CheckResult]:
     ok = np.all([r.reached for r in runs], axis=0)
     ok &= is_late(rates, log_policy, runs[0].log_probs)
     n, m, losers = counts(rates, log_policy)
-    limit = theory.tail_limit(rates, log_policy)
+    limit = theory.tail.tail_limit(rates, log_policy)
     scaled = [
         np.exp(np.where(ok, r.log_time, 0.0) + np.log(g))
         for r, g in zip(runs, GAPS, strict=True)
@@ -86,7 +89,7 @@ def _survivors(runs, ok, n, m, losers, success_rates, log_policy) -> CheckResult
     residuals = []
     for r in runs:
         time = np.exp(np.where(ok, r.log_time, 0.0))
-        expected = theory.loser_mass(success_rates, log_policy, time)
+        expected = theory.survivors.loser_mass(success_rates, log_policy, time)
         with np.errstate(invalid="ignore"):
             error = np.abs(r.log_probs - expected)
         residuals.append(np.where(np.isnan(expected), 0.0, error).max(axis=-1))
@@ -112,7 +115,7 @@ def _expansion(
     errors = []
     for value, log_t in zip(scaled, times, strict=True):
         time = np.exp(np.where(ok, log_t, 0.0))
-        expected = theory.tail_expansion(success_rates, log_policy, time)
+        expected = theory.tail.tail_expansion(success_rates, log_policy, time)
         errors.append(np.abs(value - expected) / limit)
     K = n + 1
     with np.errstate(invalid="ignore"):

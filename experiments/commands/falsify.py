@@ -5,6 +5,7 @@ import sys
 import time
 
 from experiments.runtime import workers
+from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_file, write_json
 from experiments.runtime.progress import bar
 from experiments.text.errors import UserError
@@ -41,8 +42,6 @@ def falsify(names: list[str], restarts: int, steps: int, seed: int) -> list[dict
 
 def falsify_one(name: str, restarts: int, steps: int, seed: int) -> dict:
     """The report of one claim."""
-    import numpy as np
-
     import theory
     from experiments.search.adversary import search
     from experiments.search.targets import TARGETS
@@ -51,7 +50,7 @@ def falsify_one(name: str, restarts: int, steps: int, seed: int) -> dict:
     (status,) = (claim.status for claim in claims if claim.id == name)
     target, started = TARGETS[name], time.perf_counter()
     # The key of a claim does not depend on which others are searched.
-    rng = np.random.default_rng([seed, list(TARGETS).index(name)])
+    rng = generator(seed, name)
     with bar(name) as progress:
         found = search(target, rng, restarts, steps, progress)
     tightest, loosest = (

@@ -1,7 +1,6 @@
 """`pattern-selection figures`: draw every picture again from its saved data."""
 
 import argparse
-import importlib
 import io
 import shlex
 import zipfile
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.diagrams import preset
-from experiments.pictures import NAMES
+from experiments.pictures import NAMES, picture
 from experiments.runtime.output import check_writable_folder, to_json, write_bytes
 from experiments.text.errors import UserError
 
@@ -42,11 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("figures"), help="folder (default figures)"
     )
-
-
-def picture(name: str):
-    """The module of a picture."""
-    return importlib.import_module(f"experiments.pictures.{name}")
 
 
 def save_data(data: dict, stamp: dict, folder: Path, name: str) -> None:

@@ -1,12 +1,13 @@
-"""`pattern-selection reproduce`: check all statements and draw all figures."""
+"""`pattern-selection reproduce`: check statements and draw their figures."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from experiments.commands import falsify, figures, verify
-from experiments.pictures import COMPUTED, FROM_REPORT
+from experiments.commands import falsify, figures, schedule, verify
+from experiments.pictures import picture, with_part
 from experiments.runtime import workers
+from experiments.runtime.keys import generator
 from experiments.runtime.output import (
     check_writable_file,
     check_writable_folder,
@@ -15,12 +16,6 @@ from experiments.runtime.output import (
 from experiments.runtime.progress import bar
 from experiments.text.errors import UserError
 
-LONGEST = (
-    "degradation",
-    "agreement",
-    "random_rewards",
-    "majority_vote",
-)  # they begin first
 RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
 
 
@@ -58,22 +53,22 @@ def main(args: argparse.Namespace) -> int:
         "seed": args.seed,
     }
     provenance = stamp(config, args.seed)
+    computed = with_part("compute")
 
     def ended(name, result):
-        if name in COMPUTED:
+        if name in computed:
             _keep(name, result, provenance, args.out)
 
     results = workers.run(_tasks(problems, args.quick, args.seed), ended)
-    reports = [results[name] for name in verify.IDS]
+    reports = [results[name] for name in verify.statements()]
     searched = [results[name] for name in falsify.claims()]
-    report = figures.picture(FROM_REPORT).collect(reports)
-    _keep(FROM_REPORT, report, provenance, args.out)
+    for name in with_part("collect"):
+        _keep(name, picture(name).collect(reports), provenance, args.out)
     print(verify.table(reports))
     print(f"\n{agreement.table(results['agreement'])}")
     print(f"\n{falsify.table(searched)}\n")
-    for name in COMPUTED:
-        if hasattr(figures.picture(name), "summary"):
-            print(figures.picture(name).summary(results[name]))
+    for name in with_part("summary"):
+        print(picture(name).summary(results[name]))
     write_json(
         {
             "stamp": provenance,
@@ -94,25 +89,22 @@ def _tasks(problems: int, quick: bool, seed: int) -> dict[str, workers.Task]:
     from experiments.checks import agreement
 
     restarts, steps = (2, 10) if quick else (RESTARTS, STEPS)
-    tasks = {
-        **{name: (verify.verify_one, (name, problems, seed)) for name in verify.ORDER},
+    tasks: dict[str, workers.Task] = {
+        **{n: (verify.verify_one, (n, problems, seed)) for n in verify.statements()},
         "agreement": (agreement.agreement, (problems, seed)),
         **{
             name: (falsify.falsify_one, (name, restarts, steps, seed))
             for name in falsify.claims()
         },
-        **{name: (_compute, (name, quick, seed)) for name in COMPUTED},
+        **{name: (_compute, (name, quick, seed)) for name in with_part("compute")},
     }
-    return {name: tasks[name] for name in [*LONGEST, *tasks]}
+    return {name: tasks[name] for name in schedule.in_order(tasks)}
 
 
 def _compute(name: str, quick: bool, seed: int) -> dict:
     """The data of a picture."""
-    import numpy as np
-
-    rng = np.random.default_rng([seed, 100 + COMPUTED.index(name)])
     with bar(f"figure {name}") as progress:
-        return figures.picture(name).compute(rng, quick, progress)
+        return picture(name).compute(generator(seed, name), quick, progress)
 
 
 def _keep(name: str, data: dict, provenance: dict, folder: Path) -> None:

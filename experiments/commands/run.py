@@ -5,7 +5,7 @@ import math
 import sys
 
 from experiments.runtime.output import check_writable_file, write_json
-from experiments.text import base_model, catalogue, events as named_events
+from experiments.text import base_model, catalogue, events as named_events, objects
 from experiments.text.errors import UserError
 from experiments.text.numbers import as_number
 
@@ -46,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-steps", type=int, metavar="N", help="steps of the solver (default 20000)"
     )
     parser.add_argument(
-        "--tolerance", type=float, metavar="X", help="of the solver (see simulator)"
+        "--tolerance",
+        type=float,
+        metavar="X",
+        help="of the solver (default: 1e-11 exact, 1e-8 flow)",
     )
     parser.add_argument(
         "--method",
@@ -84,14 +87,18 @@ def build_signal(items: list[str], rule: catalogue.Entry, options: dict[str, obj
     table = catalogue.signals()
     entries = [_choose(table, name, "--signal") for name, _ in parsed]
     catalogue.check_used([*entries, rule], options)
-    parts = [catalogue.build(entry, options) for entry in entries]
-    if len(parts) == 1 and parsed[0][1] is None:
-        return parts[0]
+    tables = [catalogue.table(entry, options) for entry in entries]
+    if len(parsed) == 1 and parsed[0][1] is None:
+        return objects.named(simulator.AbstractSignal, tables[0], "--signal")
     if any(weight is None for _, weight in parsed):
         raise UserError(
             "--signal: in a mixture every signal needs a weight, NAME=WEIGHT."
         )
-    return simulator.Mixture(parts, [weight for _, weight in parsed])
+    weighted = [
+        own | {"weight": weight}
+        for own, (_, weight) in zip(tables, parsed, strict=True)
+    ]
+    return objects.named(simulator.AbstractSignal, weighted, "--signal")
 
 
 def _refuse_never(event, text: str, problem) -> None:
@@ -105,14 +112,13 @@ def _refuse_never(event, text: str, problem) -> None:
             f"{said}: accuracy may come near the best rate, {best:g}, and never gets "
             "there; give a level just below it, or --until gap=1e-3."
         )
-    reason = {
+    known = {
         "Accuracy": f"no pattern of the base model is right more often than {best:g}",
         "T0": f"all patterns of the base model are right equally often, {best:g}",
         "Crossing": "some other pattern is always more likely than the best one",
     }
-    raise UserError(
-        f"{said}: {reason[type(event).__name__]}; give another event or level."
-    )
+    reason = known.get(type(event).__name__, "it cannot happen to this base model")
+    raise UserError(f"{said}: {reason}; give another event or level.")
 
 
 def report(args: argparse.Namespace) -> dict:
@@ -134,7 +140,8 @@ def report(args: argparse.Namespace) -> dict:
     options = {name: getattr(args, name) for name in catalogue.options()}
     rule = _choose(catalogue.updates(), args.update, "--update")
     signal = build_signal(args.signal, rule, options)
-    update = catalogue.build(rule, options)
+    own = catalogue.table(rule, options)
+    update = objects.named(sim.AbstractUpdate, own, "--update")
     problem = sim.Problem(**base_model.given(args))
     event = args.until
     if event is None and not args.beta:

@@ -41,7 +41,7 @@ are neither the best nor a rival. Where all patterns are equally good, all are b
 pi_* is 1, and there is no T0. Runs that fail (a time that cannot be told, numbers
 that overflow) are stored as NaN, counted, and make the exit code 1.
 
-Interrupted, also by kill -9, the same command goes on. Many processes, on one machine
+Interrupted, also by kill -9, the same command resumes. Many processes, on one machine
 or on many that share a disk: --shard 0/4, --shard 1/4, ... One sweep over the devices
 of many machines: --coordinator HOST:PORT --processes N --process I on each, all started
 within 40 s of each other. Process 0 listens at HOST:PORT. If one of them ends early, so
@@ -64,18 +64,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE + "\n" + "\n".join(lines)
     parser.add_argument("file", type=Path, metavar="FILE", help="the sweep, as TOML")
     parser.add_argument("--out", type=Path, help="the store (default FILE.zarr)")
-    parser.add_argument("--dry-run", action="store_true", help="say what it would take")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="estimate cells, memory, disk and time, and stop",
+    )
     parser.add_argument("--shard", metavar="I/N", help="only every N-th unit, from I")
-    parser.add_argument("--overwrite", action="store_true", help="begin a new store")
+    parser.add_argument("--overwrite", action="store_true", help="replace the store")
     parser.add_argument(
         "--mix",
         action="store_true",
         help="go on although code, packages, devices, precision or settings are others "
         "(the cells must be the same); the store keeps both stamps",
     )
-    parser.add_argument("--check", action="store_true", help="look for damaged chunks")
+    parser.add_argument("--check", action="store_true", help="verify all checksums")
     parser.add_argument(
-        "--repair", action="store_true", help="compute damaged chunks again"
+        "--repair", action="store_true", help="restore or recompute what is damaged"
     )
     parser.add_argument(
         "--redo-unresolved",
@@ -91,7 +95,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="show the stored cell nearest to these values, and the command for it",
     )
-    parser.add_argument("--coordinator", metavar="HOST:PORT", help="of many machines")
+    parser.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="address of process 0, for sweeps over many machines",
+    )
     parser.add_argument("--processes", type=int, metavar="N", help="with --coordinator")
     parser.add_argument("--process", type=int, metavar="I", help="with --coordinator")
 

@@ -147,7 +147,7 @@ def _lines(result: dict) -> str:
 
 
 def _notes(result: dict) -> list[str]:
-    """What is said below the table."""
+    """The lines below the table."""
     outcomes = ", ".join(f"{k} {n}" for k, n in result["outcomes"].items())
     blind, questions = result["questions_without_best"], result["questions"]
     lines = [f"{result['seeds']} seeds: {outcomes}"]

@@ -1,4 +1,4 @@
-"""What `pattern-selection train` reports: one recipe, many seeds, as numbers."""
+"""The report of `pattern-selection train`: one recipe, many seeds, as numbers."""
 
 import argparse
 import contextlib
@@ -109,7 +109,7 @@ def _has_a_best(problem):
 
 
 def _measures(problem, log_probs):
-    """What is kept of every saved step: means over the questions, and policies.
+    """Data kept of every saved step: means over the questions, and policies.
 
     `pi_*` is the mean over the questions that have a best pattern, NaN if none has; its
     logarithm is told too, as it may be smaller than floats can say.

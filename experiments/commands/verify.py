@@ -4,18 +4,13 @@ import argparse
 import sys
 import time
 
+from experiments.commands import schedule
 from experiments.runtime import workers
+from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_file, write_json
 from experiments.runtime.progress import bar
 from experiments.text.errors import UserError
 
-# Two run side by side: those that need the same compiled program do not begin together,
-# so that one finds what the other has kept; long ones come first.
-ORDER = (
-    *("A2", "B7", "A3", "B5", "B3", "B6", "B2", "C3", "B1", "B4"),
-    *("C6", "C2", "C1", "C5", "A1", "A4", "C4", "C7"),
-)
-IDS = tuple(sorted(ORDER))
 QUANTILES = (0.0, 0.01, 0.5, 0.99, 1.0)
 MOST_PROBLEMS = 10**9
 CHUNK = 20_000  # problems in memory at once
@@ -27,7 +22,10 @@ COUNTED = ("proved", "refuted")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `verify`."""
     parser.add_argument(
-        "ids", nargs="*", metavar="ID", help=f"from {', '.join(IDS)} (default: all)"
+        "ids",
+        nargs="*",
+        metavar="ID",
+        help=f"from {', '.join(statements())} (default: all)",
     )
     parser.add_argument(
         "--problems",
@@ -37,9 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def statements() -> tuple[str, ...]:
+    """The ids of all statements."""
+    import theory  # takes a while to import
+
+    return tuple(theory.STATEMENTS)
+
+
 def verify(ids, problems: int, seed: int) -> list[dict]:
     """One report per statement, in the order of `ids`."""
-    tasks = {n: (verify_one, (n, problems, seed)) for n in ORDER if n in ids}
+    tasks = {n: (verify_one, (n, problems, seed)) for n in schedule.in_order(ids)}
     reports = workers.run(tasks)
     return [reports[name] for name in ids]
 
@@ -52,12 +57,12 @@ def verify_one(name: str, problems: int, seed: int) -> dict:
     import numpy as np
 
     import theory
-    from experiments.checks import CHECKS, Job, by_claim
+    from experiments.checks import Job, by_claim, check_of
     from simulator.engines import ensembles
 
     statement = theory.STATEMENTS[name]
     # The key of a statement does not depend on which others are checked.
-    rng = np.random.default_rng([seed, IDS.index(statement.id)])
+    rng = generator(seed, statement.id)
     started = time.perf_counter()
     results = []
     chunks = -(-problems // CHUNK)
@@ -66,7 +71,7 @@ def verify_one(name: str, problems: int, seed: int) -> dict:
         label = f"{statement.id} {chunk + 1}/{chunks}"
         with bar(label) as progress, ensembles.no_small_programs():
             job = Job(rng, number, problems, chunk * CHUNK, progress)
-            results = by_claim([*results, *CHECKS[statement.id](job)])
+            results = by_claim([*results, *check_of(statement.id)(job)])
     status = {claim.id: claim.status for claim in statement.claims}
     claims = [_claim_report(result, status[result.id], np) for result in results]
     known = [claim for claim in claims if claim["worst_margin"] is not None]
@@ -132,7 +137,7 @@ def table(reports: list[dict]) -> str:
 
 
 def _cell_rows(report: dict) -> list[str]:
-    """What holds where: measured and predicted shares, by reading of A4."""
+    """Rows of measured and predicted shares, by reading of A4."""
     rows = [
         f"{report['id']} by reading of Assumption 5.5: (1) accuracy rises at first, "
         "(2) the winner is the worst pattern",
@@ -152,22 +157,23 @@ def _cell_rows(report: dict) -> list[str]:
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 1 if any claim is violated."""
+    known = statements()
     for name in args.ids:
         whole, dot, _ = name.partition(".")
-        if dot and whole in IDS:
+        if dot and whole in known:
             raise UserError(
                 f"{name}: claims are checked with their statement; give {whole}."
             )
-        if name not in IDS:
+        if name not in known:
             raise UserError(
-                f"statement {name} is unknown; choose from {', '.join(IDS)}."
+                f"statement {name} is unknown; choose from {', '.join(known)}."
             )
     if not 1 <= args.problems <= MOST_PROBLEMS:
         raise UserError(f"--problems {args.problems}: give 1 to {MOST_PROBLEMS:,}.")
     if args.precision != "float64":
         raise UserError("--precision float32: theorem checks run in float64 only.")
     check_writable_file(args.json)
-    reports = verify(tuple(dict.fromkeys(args.ids)) or IDS, args.problems, args.seed)
+    reports = verify(tuple(dict.fromkeys(args.ids)) or known, args.problems, args.seed)
     if args.json != "-":
         print(table(reports))
     write_json(reports, args.json)

@@ -47,7 +47,7 @@ DIVERGING = ("gain", "gain_mean", "peak_gain")
 
 
 def value(diagram: Diagram, name: str, columns: Columns) -> np.ndarray:
-    """What a panel shows, `[y, x]`. Infinite values are left out."""
+    """The values of a panel, `[y, x]`. Infinite ones are left out."""
     order = [axis.name for axis in diagram.sweep.kept]
     table = _stored(name, columns)
     if order == [diagram.x, diagram.y]:
@@ -208,7 +208,7 @@ def _draw_lines(panel, lines, color: str) -> list:
 
 
 def _shows(diagram: Diagram, name: str) -> str:
-    """What the colours of a panel are, in words."""
+    """The label of a panel's colours."""
     shows = VALUES.get(name, _described(name))
     if name in DERIVED and diagram.x != "best_probability":
         return shows.replace(r"\pi_0(*)", "x")

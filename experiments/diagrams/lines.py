@@ -1,4 +1,4 @@
-"""What theory draws on a diagram: levels of functions of the base models alone.
+"""Lines of theory on a diagram: levels of functions of the base models alone.
 
 Nothing here runs the simulator, but `warm-start` base models are trained by it.
 """
@@ -39,13 +39,15 @@ def _best_and_rival(base: BaseModels) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _regime(base, values):
-    rival = theory.rival(base.success_rates, base.log_policy)[:, None]
-    excess = theory.accuracy_excess(base.success_rates, base.log_policy)
+    rival = theory.entanglement.rival(base.success_rates, base.log_policy)[:, None]
+    excess = theory.support.accuracy_excess(base.success_rates, base.log_policy)
     return np.take_along_axis(excess, rival, axis=-1)[:, 0]
 
 
 def _lower_bound(base, values):
-    bounds = theory.transition_bounds(base.success_rates, base.log_policy, "t0")
+    bounds = theory.entanglement.transition_bounds(
+        base.success_rates, base.log_policy, "t0"
+    )
     return np.log10(bounds.lower)
 
 
@@ -60,12 +62,16 @@ def _hard_side(base, values):
 
 def _first_move(base, values):
     """Signs, so that their mean is 0 where as many draws rise as fall."""
-    slope = theory.initial_slope(base.success_rates, base.confidence, base.log_policy)
+    slope = theory.degradation_law.initial_slope(
+        base.success_rates, base.confidence, base.log_policy
+    )
     return np.sign(slope)
 
 
 def _final_change(base, values):
-    final = theory.limit_accuracy(base.success_rates, base.confidence, base.log_policy)
+    final = theory.degradation.limit_accuracy(
+        base.success_rates, base.confidence, base.log_policy
+    )
     return final - np.sum(np.exp(base.log_policy) * base.success_rates, axis=-1)
 
 
@@ -81,7 +87,7 @@ def _no_information(base, values):
 
 def _step_size(base, values):
     best, rival = _best_and_rival(base)
-    limit = theory.collapse_step_size(best - rival, values["group_size"])
+    limit = theory.collapse.collapse_step_size(best - rival, values["group_size"])
     return np.log(values["learning_rate"] / limit)
 
 
@@ -93,11 +99,13 @@ def _data_regime(base, values):
 
 def _time_to(goal: np.ndarray, success_rates, log_policy) -> np.ndarray:
     """Time until the accuracy reaches `goal`, by the closed form; 0 from the start."""
-    path = theory.intrinsic_path(success_rates, log_policy)
+    path = theory.intrinsic_time.intrinsic_path(success_rates, log_policy)
     ahead = success_rates - goal[:, None]
     reached = np.sum(np.exp(log_policy) * ahead, axis=-1) >= 0
-    place = theory.find_event(path, lambda lp: np.sum(np.exp(lp) * ahead, axis=-1))
-    return np.where(reached, 0.0, theory.time_of(path, place).time)
+    place = theory.intrinsic_time.find_event(
+        path, lambda lp: np.sum(np.exp(lp) * ahead, axis=-1)
+    )
+    return np.where(reached, 0.0, theory.clock.time_of(path, place).time)
 
 
 def _without_sft(base, values):

@@ -40,7 +40,7 @@ def names() -> dict[str, str]:
 
 
 def file_name(name: str) -> str:
-    """What the files of a preset's diagram are called."""
+    """The file name of a preset's diagram."""
     return f"phase_{name.replace('-', '_')}"
 
 
@@ -89,7 +89,7 @@ def load(
 
 
 def of_sweep(sweep: Sweep, figure: Mapping[str, Any], text: str) -> Diagram:
-    """What `figure` asks for, drawn of the sweep. Raises `UserError`."""
+    """The picture that `figure` describes, drawn from the sweep. Raises `UserError`."""
     dims = {axis.name for axis in sweep.kept}
     if dims != {figure["x"], figure["y"]}:
         raise UserError(f"a diagram has two axes; these are {', '.join(sorted(dims))}.")

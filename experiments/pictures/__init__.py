@@ -1,29 +1,24 @@
 """The pictures: one module each, `compute(rng, quick, progress)` and `draw(data)`.
 
-`compute` returns named arrays; they are saved, and `draw` sees nothing else. One
-picture is made of the report of `verify` instead: it has `collect(reports)`.
+A module here is a picture, and needs no other entry. `compute` returns named arrays;
+they are saved, and `draw` sees nothing else. A picture that is made of the report of
+`verify` has `collect(reports)` instead. `SHOWS` names the statements that it is about.
 What a picture says in numbers, its `summary(data)`, `reproduce` prints.
 """
 
-COMPUTED = (
-    "optimum",
-    "monotone_regime",
-    "entanglement",
-    "transition_time",
-    "phase_diagram",
-    "degradation",
-    "hull",
-    "tail",
-    "delay",
-    "degradation_law",
-    "group_clocks",
-    "fluctuations",
-    "collapse",
-    "extinction",
-    "random_rewards",
-    "several_questions",
-    "verifier_noise",
-    "majority_vote",
-)
-FROM_REPORT = "tightness"
-NAMES = (*COMPUTED, FROM_REPORT)
+import importlib
+import pkgutil
+from types import ModuleType
+
+OTHERS = ("style", "train")  # one look for all; the picture of `train`
+NAMES = tuple(m.name for m in pkgutil.iter_modules(__path__) if m.name not in OTHERS)
+
+
+def picture(name: str) -> ModuleType:
+    """The module of a picture."""
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def with_part(part: str, names: tuple[str, ...] = NAMES) -> list[str]:
+    """The pictures that have `compute`, or `collect`, or `summary`."""
+    return [name for name in names if hasattr(picture(name), part)]

@@ -10,6 +10,8 @@ import numpy as np
 
 import theory
 
+SHOWS: tuple[str, ...] = ()
+
 GROUPS = (2, 8, 64)
 STEPS = 2000
 LOW, HIGH = 0.02, 0.98  # of the better pattern's mass: collapsed, converged
@@ -60,8 +62,8 @@ def _rates(gap):
 def published(gap):
     """The learning rate that Suk and Duan's condition allows to the exact gradient."""
     rates, log_policy = _rates(gap), np.log([0.5, 0.5])
-    gradient = theory.push(rates, log_policy)
-    return theory.published_step(rates, log_policy, gradient)
+    gradient = theory.answers.push(rates, log_policy)
+    return theory.gradient_gap.published_step(rates, log_policy, gradient)
 
 
 def threshold(data, level=0.1):
@@ -81,7 +83,7 @@ def threshold(data, level=0.1):
                 part = (level - collapsed[k]) / (collapsed[k + 1] - collapsed[k])
                 found[i, j] = log_rate[k] + part * (log_rate[k + 1] - log_rate[k])
         known = np.isfinite(found[i])
-        log_gap = np.log(theory.collapse_step_size(data["gap"][known], group))
+        log_gap = np.log(theory.collapse.collapse_step_size(data["gap"][known], group))
         fits[i] = np.polyfit(log_gap, found[i, known], 1) if known.sum() > 2 else np.nan
     return np.exp(found), fits
 
@@ -122,7 +124,9 @@ def draw(data):
         axis.contourf(
             gap, rate, between.T, levels=[0.5, 1.1], colors="none", hatches=["////"]
         )
-        axis.plot(gap, theory.collapse_step_size(gap, group), color=ORANGE, lw=1.4)
+        axis.plot(
+            gap, theory.collapse.collapse_step_size(gap, group), color=ORANGE, lw=1.4
+        )
         axis.plot(gap, published(gap), color=BLUE, lw=1.4, ls="--")
         axis.plot(gap, found[i], ".", color=BLACK, ms=5)
         axis.set(

@@ -10,6 +10,8 @@ import numpy as np
 from experiments.pictures.monotone_regime import QUANTILES, bands
 from experiments.runtime.compiling import fast
 
+SHOWS = ("A4",)
+
 # (K, tilt, draws); in --quick the same with few patterns and draws.
 CASES = ((1000, 0.0, 4000), (10_000, 0.0, 2000), (1000, 0.3, 2000))
 QUICK_CASES = ((100, 0.0, 64), (100, 0.0, 64), (100, 0.3, 64))
@@ -72,12 +74,12 @@ def early_rise(rng, sizes, trials):
     Rows: each of `TILTS` unconditioned, then tilt 0 given that the mean exceeds 1/2.
     """
     import theory
-    from experiments.checks import initial_rise
+    from experiments.checks.degradation import initial_rise
 
     shares = np.zeros((len(TILTS) + 1, len(sizes)))
     for j, K in enumerate(sizes):
         for i, c in enumerate(TILTS):
-            rates = theory.sample(rng, (trials, K), c)
+            rates = theory.degradation.sample(rng, (trials, K), c)
             rise = initial_rise(rates)
             shares[i, j] = rise.mean()
             if c == 0:
@@ -91,7 +93,7 @@ def compute(rng, quick, progress):
 
     data = {"quantiles": QUANTILES, "tilts": TILTS}
     for i, (K, c, draws) in enumerate(QUICK_CASES if quick else CASES):
-        rates = theory.sample(rng, (draws, K), c)
+        rates = theory.degradation.sample(rng, (draws, K), c)
         path, end = accuracy_over_time(rates, quick, progress)
         base = rates.mean(axis=-1)
         improved, above = end > base, base > 0.5
@@ -108,17 +110,17 @@ def compute(rng, quick, progress):
     sizes = np.array([10, 30, 100, 300, 1000, 3000])
     data["K"] = sizes
     data["rise"] = early_rise(rng, sizes, 400 if quick else 2000)
-    predict = theory.initial_rise_probability
+    predict = theory.degradation.initial_rise_probability
     data["rise_predicted"] = np.array(
-        [predict(sizes, c, theory.UNCONDITIONED) for c in TILTS]
-        + [predict(sizes, 0.0, theory.MEAN_ABOVE_HALF)]
+        [predict(sizes, c, theory.degradation.UNCONDITIONED) for c in TILTS]
+        + [predict(sizes, 0.0, theory.degradation.MEAN_ABOVE_HALF)]
     )
     map_K, map_c = np.geomspace(10, 1e6, 61), np.linspace(0, 0.5, 51)
     grid_c, grid_K = np.meshgrid(map_c, np.round(map_K).astype(int), indexing="ij")
     data["map_K"], data["map_c"] = map_K, map_c
-    data["map_rise"] = predict(grid_K, grid_c, theory.UNCONDITIONED)
-    data["map_winner"] = theory.winner_is_worst_probability(
-        grid_K, grid_c, theory.UNCONDITIONED
+    data["map_rise"] = predict(grid_K, grid_c, theory.degradation.UNCONDITIONED)
+    data["map_winner"] = theory.degradation.winner_is_worst_probability(
+        grid_K, grid_c, theory.degradation.UNCONDITIONED
     )
     return data
 

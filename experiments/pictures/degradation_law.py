@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS = ("B5",)
+
 TIMES = 10.0 ** np.array([4, 8, 12])
 ANSWERS, MOST_PATTERNS = 3, 8
 EDGE = 400.0  # of the panels
@@ -34,7 +36,9 @@ def compute(rng, quick, progress):
     return {
         "time": TIMES,
         "measured": TIMES * np.einsum("btk,bk->bt", solution.saved, merit),
-        "predicted": theory.degradation_coefficient(rates, confidence, log_policy),
+        "predicted": theory.degradation_law.degradation_coefficient(
+            rates, confidence, log_policy
+        ),
         "sizes": sizes,
     }
 

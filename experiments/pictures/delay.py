@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS = ("B4",)
+
 RATES = {
     2: (0.9, 0.6),
     3: (0.9, 0.6, 0.1),
@@ -54,16 +56,16 @@ def compute(rng, quick, progress):
     reached = sim.outcome_names(solution.outcome) == "reached"
     if not reached.all():
         raise RuntimeError(f"{(~reached).sum()} lanes did not reach the crossing")
-    law = theory.transition_bounds(rates, log_policy, event="crossing")
-    degree = theory.degree_bound(rates, log_policy)
+    law = theory.entanglement.transition_bounds(rates, log_policy, event="crossing")
+    degree = theory.entanglement.degree_bound(rates, log_policy)
     columns = {
         "log10_time": solution.log_time / np.log(10),
         "lower": law.lower / np.exp(solution.log_time),
         "upper": law.upper / np.exp(solution.log_time),
         "lowest": solution.event_log_probs[:, 0, 0] / np.log(10),
-        "ceiling": theory.dip_ceiling(rates, log_policy) / np.log(10),
-        "dip_three": np.log10(theory.dip_three(rates, log_policy)),
-        "gamma": theory.gamma(rates, log_policy),
+        "ceiling": theory.dip.dip_ceiling(rates, log_policy) / np.log(10),
+        "dip_three": np.log10(theory.dip.dip_three(rates, log_policy)),
+        "gamma": theory.entanglement.gamma(rates, log_policy),
         "exponential": np.log10(degree.exponential),
     }
     data = {"rare": rare, "sizes": sizes}
@@ -118,7 +120,9 @@ def _draw_gamma(axis, data, colors):
     from experiments.pictures.style import BLACK, GREY
 
     shown = np.linspace(1.01, 24, 200)
-    axis.plot(shown, np.log10(theory.reported_form(shown)), "--", color=BLACK)
+    axis.plot(
+        shown, np.log10(theory.entanglement.reported_form(shown)), "--", color=BLACK
+    )
     gamma = data["crowd_gamma"]
     axis.plot(gamma, data["crowd_exponential"], color=GREY)
     axis.plot(gamma, data["crowd_log10_time"], "s", color=BLACK, ms=2.2)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS = ("A3",)
+
 
 def compute(rng, quick, progress):
     """The three probabilities over time, T0, the crossing and the dip."""
@@ -9,7 +11,7 @@ def compute(rng, quick, progress):
     import theory
 
     del rng, progress
-    rates, policy = theory.example_case()
+    rates, policy = theory.entanglement.example_case()
     times = np.geomspace(0.1, 1e4, 40 if quick else 241)
     solution = sim.solve(
         sim.Problem(rates, policy),
@@ -24,7 +26,7 @@ def compute(rng, quick, progress):
         "event_times": np.exp(solution.event_log_times),
         "event_policy": np.exp(solution.event_log_probs),
         "success_rates": np.asarray(rates),
-        "gamma": np.asarray(theory.gamma(rates, np.log(policy))),
+        "gamma": np.asarray(theory.entanglement.gamma(rates, np.log(policy))),
     }
 
 

@@ -12,6 +12,8 @@ from scipy.special import entr, expit
 
 from experiments.extinct import lost
 
+SHOWS: tuple[str, ...] = ()
+
 RATES = np.array([0.7, 0.5])
 STEPS = 3000
 BASES = np.geomspace(1e-4, 0.3, 11)

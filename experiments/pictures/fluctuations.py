@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS: tuple[str, ...] = ()
+
 RATES = np.array([0.9, 0.6, 0.1])
 BASE = np.array([0.05, 0.70, 0.25])
 HORIZON = 120.0  # flow time shown

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+SHOWS = ("B6",)
+
 RATES = np.array([0.6, 0.25, 0.01])
 BASE = np.array([0.06, 0.24, 0.70])
 NOISE = (0.1, 0.2)  # chances that a wrong answer is paid, that a right one is not

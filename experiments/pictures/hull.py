@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS = ("B2",)
+
 POLICY = np.array([0.658, 0.24, 0.05, 0.012, 0.004, 0.03, 0.006])
 RATES = np.array([0.1, 0.4, 0.65, 0.8, 0.9, 0.3, 0.7])
 # Paid by confidence (in nats), which knows nothing of the success rates below.
@@ -16,11 +18,11 @@ def hand_over_times(hull, rewards, log_policy):
 
     edges = int(hull.edges)
     shape = (edges, rewards.size)
-    path = theory.intrinsic_path(
+    path = theory.intrinsic_time.intrinsic_path(
         np.broadcast_to(rewards, shape), np.broadcast_to(log_policy, shape)
     )
-    ends = theory.Event(np.arange(edges), np.full(edges, np.inf))
-    return theory.time_of(path, ends).time
+    ends = theory.intrinsic_time.Event(np.arange(edges), np.full(edges, np.inf))
+    return theory.clock.time_of(path, ends).time
 
 
 def changes_of_leader(times, policy):
@@ -44,9 +46,9 @@ def compute(rng, quick, progress):
     log_policy = np.log(POLICY)
     rewards = np.stack([RATES, CONFIDENCE])
     rates = np.stack([RATES, SUCCESS])
-    hull = theory.dominance_hull(rewards, np.stack([log_policy, log_policy]))
+    hull = theory.hull.dominance_hull(rewards, np.stack([log_policy, log_policy]))
     predicted = [
-        hand_over_times(theory.dominance_hull(r, log_policy), r, log_policy)
+        hand_over_times(theory.hull.dominance_hull(r, log_policy), r, log_policy)
         for r in rewards
     ]
     grid = np.geomspace(0.1, 10.0**LAST_LOG10_TIME, 121 if quick else 501)
@@ -61,7 +63,7 @@ def compute(rng, quick, progress):
     )
     data = {"time": times, "policy": solution.saved, "base": POLICY}
     data |= {"rewards": rewards, "rates": rates, "vertices": hull.vertices}
-    data["staircase"] = theory.values_along(hull, rates)
+    data["staircase"] = theory.hull.values_along(hull, rates)
     for i, name in enumerate(("rlvr", "rlif")):
         data[f"predicted_{name}"] = predicted[i]
         data[f"measured_{name}"] = changes_of_leader(times, solution.saved[i])

@@ -6,6 +6,8 @@ teacher.
 
 import numpy as np
 
+SHOWS = ("C3",)
+
 KERNEL = np.array([[0.45, 0.55, 0.0], [0.42, 0.20, 0.38]])
 BASE = np.array([0.05, 0.95])
 HORIZON = 2000.0

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS = ("A2",)
+
 EPSILONS = 10.0 ** -np.arange(1, 7)
 QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
@@ -17,7 +19,7 @@ def compute(rng, quick, progress):
 
     number = 64 if quick else 2000
     epsilons = EPSILONS[:2] if quick else EPSILONS
-    rates, log_policy = draw_problems(rng, number, theory.in_regime_1)
+    rates, log_policy = draw_problems(rng, number, theory.monotone_regime.in_regime_1)
     times = np.geomspace(1e-1, 1e6, 15 if quick else 141)
     problem = sim.Problem(rates, logits=log_policy)
     solution = sim.solve(
@@ -39,7 +41,11 @@ def compute(rng, quick, progress):
     )
     hitting = np.exp(solution.event_log_times)
     bound = np.stack(
-        [theory.mass_time_upper(rates, log_policy, e) for e in epsilons], -1
+        [
+            theory.monotone_regime.mass_time_upper(rates, log_policy, e)
+            for e in epsilons
+        ],
+        -1,
     )
     # A problem that starts within some eps takes no time to get there.
     outside = (hitting > 0).all(axis=-1)

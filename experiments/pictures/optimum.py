@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS = ("A1",)
+
 RATES = np.array([0.9, 0.6, 0.1])
 BASE = np.array([0.05, 0.70, 0.25])
 
@@ -14,7 +16,7 @@ def compute(rng, quick, progress):
     del rng, progress
     betas = np.geomspace(0.01, 10, 20)
     data = {"beta": betas, "success_rates": RATES, "base": BASE}
-    rewards = {"rlvr": RATES, "rlif": theory.confidence(RATES)}
+    rewards = {"rlvr": RATES, "rlif": theory.degradation.confidence(RATES)}
     shape = (len(rewards) * len(betas), len(RATES))
     kernel = np.asarray(sim.two_answer_kernel(RATES))
     problem = sim.Problem(
@@ -30,12 +32,14 @@ def compute(rng, quick, progress):
     weights = np.repeat(np.eye(len(rewards)), len(betas), axis=0)
     signal = sim.Mixture((sim.Verifiable(), sim.SelfCertainty()), weights)
     paid = np.repeat([*rewards.values()], len(betas), axis=0)
-    predicted = theory.optimal_policy(paid, np.log(BASE), beta)
+    predicted = theory.optimum.optimal_policy(paid, np.log(BASE), beta)
     closed = dict(zip(rewards, np.split(predicted, len(rewards)), strict=True))
     fine = np.geomspace(betas[0], betas[-1], 200)
     data["beta_of_lines"] = fine
     for name, pay in rewards.items():
-        data[f"{name}_line"] = np.exp(theory.optimal_policy(pay, np.log(BASE), fine))
+        data[f"{name}_line"] = np.exp(
+            theory.optimum.optimal_policy(pay, np.log(BASE), fine)
+        )
     for label, rule in rules.items():
         solution = sim.flow(problem, signal, rule(beta=beta))
         settled = sim.outcome_names(solution.outcome) == "settled"

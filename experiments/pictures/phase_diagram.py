@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS = ("A3",)
+
 RIVAL, THIRD = 0.5, 0.1  # success rates of the rival and of the third pattern
 SHARE = 0.75  # of the rest of the base model that is on the rival
 

@@ -6,6 +6,8 @@ one step comes from all groups; long runs are sampled.
 
 import numpy as np
 
+SHOWS: tuple[str, ...] = ()
+
 BASE = np.array([0.7, 0.2, 0.1])
 COIN = 0.5
 GROUP, RATE = 6, 2.0

@@ -10,6 +10,8 @@ import numpy as np
 
 import theory
 
+SHOWS = ("C5",)
+
 QUESTIONS, PATTERNS = 64, 8
 SPREADS = np.array([0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])  # of the log-odds of success
 SHOWN = 3  # index of the spread on the left
@@ -34,7 +36,7 @@ def recipes():
 def pass_at_n(policy, rates):
     """pass@n over the questions, `[..., n]`, for policies `[..., K]`."""
     solved = np.einsum("...k,...qk->...q", policy, rates)
-    return theory.pass_at(solved[..., None, :], ATTEMPTS)
+    return theory.several_questions.pass_at(solved[..., None, :], ATTEMPTS)
 
 
 def crossing(base, trained):

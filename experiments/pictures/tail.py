@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS = ("B3",)
+
 SIZES = (2, 3, 5, 10)
 # (n suboptimal, M best, m of them in front)
 TIES = ((1, 2, 2), (3, 3, 1), (2, 2, 2), (3, 3, 2), (3, 3, 3))
@@ -49,7 +51,7 @@ def compute(rng, quick, progress):
     best = np.where(logits > -np.inf, rates, -np.inf).max(axis=-1, keepdims=True)
     shortfall = np.where(logits > -np.inf, best - rates, 0.0)
     scaled = times * np.einsum("btk,bk->bt", solution.saved, shortfall)
-    limit = theory.tail_limit(rates, np.asarray(problem.log_policy))
+    limit = theory.tail.tail_limit(rates, np.asarray(problem.log_policy))
     edges = np.cumsum([0] + [len(group[0]) for group in groups])
     data = {"time": times, "sizes": SIZES, "ties": TIES, "counts": counts}
     for i, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):

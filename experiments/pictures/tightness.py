@@ -7,6 +7,8 @@ an equality, a limit or a sign it is measured in what is allowed, so that 1 is p
 
 import numpy as np
 
+SHOWS: tuple[str, ...] = ()
+
 STATUSES = ("proved", "formal", "as reported", "refuted")
 QUANTILES = ("0", "0.01", "0.5", "0.99", "1")
 FLOOR = 1e-16  # margins below this, negative ones too, are drawn here

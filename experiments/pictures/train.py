@@ -1,4 +1,4 @@
-"""What `pattern-selection train` saw: accuracy and policy against steps."""
+"""Accuracy and policy against steps, as `pattern-selection train` saves them."""
 
 
 def draw(data):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SHOWS = ("A3",)
+
 # T0 is about 1 at these base probabilities of the best pattern, for K = 3, 4, 5.
 COMMON = {3: 0.26, 4: 0.23, 5: 0.2175}
 RATES = {3: (0.9, 0.6, 0.1), 4: (0.9, 0.6, 0.3, 0.1), 5: (0.9, 0.6, 0.4, 0.2, 0.1)}
@@ -32,17 +34,22 @@ def compute(rng, quick, progress):
     for K, rates in RATES.items():
         data[f"rare_{K}"] = rare = np.geomspace(COMMON[K], 1e-8, points)
         policy = _starts(K, rare)
-        law = theory.transition_bounds(
+        law = theory.entanglement.transition_bounds(
             np.broadcast_to(rates, policy.shape), np.log(policy), event="t0"
         )
         data[f"lower_{K}"], data[f"upper_{K}"] = law.lower, law.upper
         problems[f"log10_t0_{K}"] = _padded(rates, policy)
     e = np.geomspace(0.1, 1e-8, points)
-    rates, policy = theory.counterexample(e)
-    data["fixed_e"], data["fixed_gamma"] = e, theory.gamma(rates, np.log(policy))
+    rates, policy = theory.entanglement.counterexample(e)
+    data["fixed_e"], data["fixed_gamma"] = (
+        e,
+        theory.entanglement.gamma(rates, np.log(policy)),
+    )
     problems["fixed_log10_t0"] = _padded(rates, policy)
     policy = _starts(3, np.geomspace(COMMON[3], 1e-5, points))
-    growing = theory.gamma(np.broadcast_to(RATES[3], policy.shape), np.log(policy))
+    growing = theory.entanglement.gamma(
+        np.broadcast_to(RATES[3], policy.shape), np.log(policy)
+    )
     data["growing_gamma"] = growing
     problems["growing_log10_t0"] = _padded(RATES[3], policy)
     rates, policy = np.stack(list(problems.values()), axis=1)

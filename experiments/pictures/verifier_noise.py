@@ -7,6 +7,8 @@ import numpy as np
 
 from experiments import noise_fit
 
+SHOWS: tuple[str, ...] = ()
+
 GROUPS = (8, 32)
 STEPS = 200  # of the sampled map; the learning rate is then T / STEPS
 RATES = np.linspace(0, 0.6, 25)

@@ -1,4 +1,4 @@
-"""What is asked of XLA; most of it has to be said before JAX is imported.
+"""Options of XLA; most of them have to be set before JAX is imported.
 
 What the user has set in the environment stays.
 """

@@ -75,7 +75,7 @@ def _side_by_side(tasks, processes):
 
 
 def _begin(places, lock, double):
-    """What a process does before its first task."""
+    """Set a process up, before its first task."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is heeded by the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     progress.share(lock, places.get())

@@ -42,7 +42,7 @@ class Found(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What a search has found: the extreme instances, and how many were looked at.
+    """The result of a search: the extreme instances, and how many were looked at.
 
     They are None if no point could be settled.
     """
@@ -115,7 +115,7 @@ def _starts(rng, target: Target, number: int) -> Lanes:
     """Random problems of all families that satisfy the hypotheses."""
 
     def accept(rates, log_policy):
-        alone = theory.is_best(rates, log_policy).sum(axis=-1) == 1
+        alone = theory.support.is_best(rates, log_policy).sum(axis=-1) == 1
         return alone & target.hypotheses(rates, log_policy)
 
     rates, log_policy = mixed(rng, number, K, accept)

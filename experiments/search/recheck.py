@@ -1,4 +1,4 @@
-"""What the search has found, once more in 50 digits and by other means."""
+"""Results of the search, computed again in 50 digits and by other means."""
 
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ def _margin(target: Target, success_rates, log_policy, gap: float, order: int) -
     weights = [arb(float(x)).exp() for x in log_policy]
     total = sum(weights, arb(0))
     probs = [(w / total).mid() for w in weights]
-    rival = int(theory.rival(success_rates, log_policy))
+    rival = int(theory.entanglement.rival(success_rates, log_policy))
     places = {
         "gap": lambda: flow.gap(gap),
         "t0": lambda: flow.passing(rival),

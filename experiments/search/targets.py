@@ -17,7 +17,7 @@ Place = Literal["gap", "t0", "crossing"]
 
 
 class Quantities(NamedTuple):
-    """What a claim compares, for one problem.
+    """The quantities that a claim compares, for one problem.
 
     - `n`: the number of suboptimal patterns; `leader`: the most likely pattern;
       `rival`: the suboptimal one of the highest rate.
@@ -104,8 +104,8 @@ def _gamma_alone(q: Quantities) -> list[Number]:
 
 
 def _regime_2_gamma_6(rates, log_policy):
-    return theory.in_regime_2(rates, log_policy) & (
-        theory.gamma(rates, log_policy) <= 6 * (1 + 1e-9)
+    return theory.entanglement.in_regime_2(rates, log_policy) & (
+        theory.entanglement.gamma(rates, log_policy) <= 6 * (1 + 1e-9)
     )
 
 
@@ -125,7 +125,7 @@ TARGETS = {
                 - 2 * q.log(q.probs[0])
                 - q.log(q.integrals["time"])
             ],
-            theory.in_regime_1,
+            theory.monotone_regime.in_regime_1,
         ),
         Target(
             "A2.lower",
@@ -135,14 +135,14 @@ TARGETS = {
             lambda q: [q.log(q.integrals["time"]) - q.log(q.closed / 2)],
             moving,
         ),
-        Target("A3.law", TWO_SIDED, "t0", LAW, two_sided, theory.has_t0),
+        Target("A3.law", TWO_SIDED, "t0", LAW, two_sided, theory.entanglement.has_t0),
         Target(
             "A3.degree",
             "log(bound/L), at the crossing, hulls of one edge",
             "crossing",
             ("product",),
             _degree,
-            theory.has_one_edge,
+            theory.entanglement.has_one_edge,
         ),
         Target(
             "A3.gamma-alone",
@@ -174,11 +174,16 @@ TARGETS = {
             "gap",
             ("time", "off"),
             _rate,
-            theory.in_tail,
+            theory.tail_bounds.in_tail,
         ),
         Target("B4.law", TWO_SIDED, "gap", LAW, two_sided, moving),
         Target(
-            "B4.crossing", TWO_SIDED, "crossing", LAW, two_sided, theory.has_crossing
+            "B4.crossing",
+            TWO_SIDED,
+            "crossing",
+            LAW,
+            two_sided,
+            theory.delay.has_crossing,
         ),
     )
 }

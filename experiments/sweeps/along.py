@@ -1,4 +1,4 @@
-"""What is recorded on the way, at given times, and not only at the end.
+"""Curves: observables at given times, and not only at the end.
 
 [along]
 record = ["accuracy", "entropy"]
@@ -55,8 +55,8 @@ def read(table: Any, trains: bool) -> Along | None:
     if not isinstance(record, list) or not record:
         raise UserError("along: record must be a list of observables.")
     for name in record:
-        if not isinstance(name, str) or not observables.of_policy(name):
-            allowed = ", ".join(filter(observables.of_policy, observables.TABLE))
+        if not isinstance(name, str) or not observables.varies(name):
+            allowed = ", ".join(filter(observables.varies, observables.TABLE))
             raise UserError(
                 f"along: {name!r} cannot be recorded on the way; choose from "
                 f"{allowed}, pass_at_8 (or any number)."

@@ -9,13 +9,13 @@ model.gap = [0.01, 0.1]                  # by its full name, in quotes or not
 """
 
 import math
-import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from experiments.runtime.keys import generator
 from experiments.text.errors import UserError
 
 LONGEST = 10**8
@@ -154,7 +154,7 @@ def _table(name: str, given: Any, seed: int, most: int) -> Values:
     if not math.isfinite(second - first):
         raise UserError(f"{first:g} and {second:g} are too far apart")
     # Every axis has randomness of its own, whatever the others are.
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    rng = generator(seed, name)
     return KINDS[kind](rng, first, second, _count(numbers[2], most))
 
 

@@ -1,4 +1,4 @@
-"""What `pattern-selection sweep` does, mode by mode."""
+"""The modes of `pattern-selection sweep`."""
 
 import argparse
 import contextlib
@@ -106,7 +106,7 @@ def claim_writable(path: Path, shard: Shard, alone: bool = False) -> Iterator[No
 
 
 def compute(sweep: Sweep, target: Store, shard: Shard, label: str) -> None:
-    """What is missing, with a bar; interrupted, say what is stored."""
+    """Solve the missing units, with a bar; interrupted, say how much is stored."""
     try:
         with bar(label, "cell") as progress:
             run_units.march(sweep, target, shard, progress)

@@ -1,4 +1,4 @@
-"""What a sweep would take: cells, memory, disk and time, from a sample of its cells."""
+"""The cost of a sweep, from a sample of its cells: memory, disk and time."""
 
 import math
 import resource
@@ -23,7 +23,7 @@ class Took(NamedTuple):
 
 
 def _sample(sweep: Sweep, cells: grid.Grid, runs: int) -> tuple[Took, int]:
-    """What about so many runs of cells from all over the grid take, and how many."""
+    """Time of about so many runs of cells from all over the grid, and their number."""
     rng = np.random.default_rng(0)
     unit = cells.unit(int(rng.integers(cells.num_units)))
     each = min(sweep.lanes_per_cell, runs)

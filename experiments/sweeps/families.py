@@ -138,7 +138,7 @@ def _random(v, width, seed) -> BaseModels:
     inside = np.arange(width) < v["patterns"][:, None]
     uniform = _random_numbers(v["draw"], seed, width, "uniform", 0)
     normal = _random_numbers(v["draw"], seed, width, "normal", 1)
-    rates = theory.quantile(uniform, v["tilt"][:, None])
+    rates = theory.degradation.quantile(uniform, v["tilt"][:, None])
     logits = normal * (v["spread"] / v["temperature"])[:, None]
     answers = int(v["answers"][0])
     wrong = np.repeat((1 - rates)[..., None] / (answers - 1), answers - 1, axis=-1)

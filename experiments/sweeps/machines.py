@@ -98,13 +98,13 @@ def _share(flags: np.ndarray) -> np.ndarray:
 
 
 def lead(sweep: Sweep, target: Store, progress: run_units.Progress | None) -> None:
-    """What the first process does."""
+    """The work of the first process."""
     _share(target.done())
     run_units.march(sweep, target, Shard(), progress)
 
 
 def follow(sweep: Sweep, cells: Grid) -> None:
-    """What the others do: solve along, keep nothing."""
+    """The work of the others: solve along, keep nothing."""
     done = _share(np.zeros(cells.num_units, bool))
     for unit in cells.units():
         if not done[unit.index]:

@@ -1,4 +1,7 @@
-"""What can be recorded of a run, by name, with units.
+"""Observables of a run that a sweep can record, by name, with units.
+
+An observable is a function below; its name and the first line of its docstring appear
+in `pattern-selection sweep --help`. It is given a `Policy` or a `Run`, of one problem.
 
 Flow times are physical times t (learning rate times steps), as decimal logarithms:
 -inf if it held from the start, +inf if it did not happen. Probabilities may be smaller
@@ -10,98 +13,261 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+import simulator as sim
 from experiments.text.errors import UserError
+
+OUTCOME = "outcome"
+ATTEMPTS = r"pass_at_([1-9]\d{0,8})"
+LOG_10 = math.log(10)
+DEFAULT = {False: ("log10_time", "accuracy"), True: ("accuracy", "optimal_probability")}
+
+
+class Policy(NamedTuple):
+    """`[K]` each: a policy, the success rates of its problem, and the base policy."""
+
+    log_probs: Any
+    success_rates: Any
+    log_base: Any
+
+
+class Run(NamedTuple):
+    """One run of the flow, and the events that are watched, by class name.
+
+    `log_before`: log of the time that was spent before, on SFT.
+    """
+
+    solution: Any
+    success_rates: Any
+    log_base: Any
+    log_before: Any
+    events: tuple[str, ...]
+
+    def log_time(self, event: str) -> Any:
+        """When the event happened."""
+        return self.solution.event_log_times[self.events.index(event)]
+
+    def log_probs(self, event: str) -> Any:
+        """The policy when the event happened."""
+        return self.solution.event_log_probs[self.events.index(event)]
 
 
 @dataclass(frozen=True)
 class Observable:
-    """`event`: the class in `simulator.events` that has to be watched, if any."""
+    """`measure(policy or run)`; `of`: `policy`, `base` (known before the run), `run`.
+
+    `events`: the classes in `simulator/events.py` that have to be watched.
+    """
 
     text: str
     units: str
-    event: str | None = None
-    sampled: bool = True  # whether sampled training has it too
+    measure: Callable[[Any], Any]
+    of: str
+    events: tuple[str, ...] = ()
+
+    @property
+    def sampled(self) -> bool:
+        """Whether sampled training has it too."""
+        return self.of != "run"
 
 
-OUTCOME = "outcome"
-ATTEMPTS = r"pass_at_([1-9]\d{0,8})"
-TABLE: dict[str, Observable] = {
-    "log10_time": Observable("log10 of the time at the end", "log10(t)", sampled=False),
-    "log10_total_time": Observable(
-        "log10 of the time to the event, with that of SFT before",
-        "log10(t)",
-        sampled=False,
-    ),
-    "accuracy": Observable("accuracy at the end", "1"),
-    "log10_accuracy": Observable("log10 of the accuracy at the end", "log10(1)"),
-    "base_accuracy": Observable("accuracy of the base model", "1"),
-    "gain": Observable("accuracy at the end minus that of the base model", "1"),
-    "optimal_probability": Observable("pi_* at the end", "1"),
-    "log10_optimal_probability": Observable("log10 of pi_* at the end", "log10(1)"),
-    "entropy": Observable("entropy of the policy at the end", "nat"),
-    "base_entropy": Observable("entropy of the base policy", "nat"),
-    "kl_to_base": Observable("KL of the final policy to the base", "nat"),
-    "log10_t0": Observable(
-        "log10 of T0, when accuracy passes the second-best rate",
-        "log10(t)",
-        "T0",
-        False,
-    ),
-    "log10_crossing": Observable(
-        "log10 of the time when a best pattern becomes the most likely",
-        "log10(t)",
-        "Crossing",
-        False,
-    ),
-    "peak_accuracy": Observable(
-        "highest accuracy on the way", "1", "PeakAccuracy", False
-    ),
-    "peak_gain": Observable(
-        "highest accuracy minus that of the base model", "1", "PeakAccuracy", False
-    ),
-    "log10_peak_time": Observable(
-        "log10 of the time of the highest accuracy, before the end of the run",
-        "log10(t)",
-        "PeakAccuracy",
-        False,
-    ),
-    "log10_below_base": Observable(
-        "log10 of the time when accuracy falls below the base model's for good",
-        "log10(t)",
-        "BelowBase",
-        False,
-    ),
-    "lowest_optimal_probability": Observable(
-        "lowest pi_* on the way", "1", "LowestOptimalProbability", False
-    ),
-    "log10_lowest_optimal_probability": Observable(
-        "log10 of the lowest pi_* on the way",
-        "log10(1)",
-        "LowestOptimalProbability",
-        False,
-    ),
-    "num_steps": Observable("steps of the solver", "1", sampled=False),
-}
-OF_BASE = ("base_accuracy", "base_entropy")  # known before the run
-DEFAULT = {False: ("log10_time", "accuracy"), True: ("accuracy", "optimal_probability")}
+TABLE: dict[str, Observable] = {}
+
+
+def _registered(of: str, units: str, events: tuple[str, ...] = ()) -> Callable:
+    def register(function: Callable) -> Callable:
+        line = (function.__doc__ or "").split("\n")[0].rstrip(".").replace("`", "")
+        if line[1:2].islower():  # not an abbreviation, like KL
+            line = line[0].lower() + line[1:]
+        name = function.__name__
+        TABLE[name] = Observable(line, units, function, of, events)
+        return function
+
+    return register
+
+
+def of_policy(units: str) -> Callable:
+    """Register a function of a `Policy`: recorded at the end, and on the way."""
+    return _registered("policy", units)
+
+
+def of_base(units: str) -> Callable:
+    """Register a function of the base model, as a `Policy`."""
+    return _registered("base", units)
+
+
+def of_run(units: str, *events: str) -> Callable:
+    """Register a function of a `Run` for which these events are watched."""
+    return _registered("run", units, events)
+
+
+def _log10_within_floats(log_probability):
+    from simulator.observables import within_floats
+
+    return within_floats(log_probability) / LOG_10
+
+
+@of_run("log10(t)")
+def log10_time(run):
+    """Log10 of the time at the end."""
+    return run.solution.log_time / LOG_10
+
+
+@of_run("log10(t)")
+def log10_total_time(run):
+    """Log10 of the time to the event, with that of SFT before."""
+    import jax.numpy as jnp
+
+    total = jnp.logaddexp(run.solution.log_time, run.log_before)
+    reached = run.solution.outcome == sim.Outcome.reached
+    return jnp.where(reached, total / LOG_10, jnp.inf)
+
+
+@of_policy("1")
+def accuracy(policy):
+    """Accuracy at the end."""
+    return sim.accuracy(policy.log_probs, policy.success_rates)
+
+
+@of_policy("log10(1)")
+def log10_accuracy(policy):
+    """Log10 of the accuracy at the end."""
+    return sim.log_accuracy(policy.log_probs, policy.success_rates) / LOG_10
+
+
+@of_base("1")
+def base_accuracy(base):
+    """Accuracy of the base model."""
+    return sim.accuracy(base.log_probs, base.success_rates)
+
+
+@of_policy("1")
+def gain(policy):
+    """Accuracy at the end minus that of the base model."""
+    before = sim.accuracy(policy.log_base, policy.success_rates)
+    return sim.accuracy(policy.log_probs, policy.success_rates) - before
+
+
+@of_policy("1")
+def optimal_probability(policy):
+    """`pi_*` at the end."""
+    import jax.numpy as jnp
+
+    rates = policy.success_rates
+    return jnp.exp(sim.log_optimal_probability(policy.log_probs, rates))
+
+
+@of_policy("log10(1)")
+def log10_optimal_probability(policy):
+    """Log10 of `pi_*` at the end."""
+    log = sim.log_optimal_probability(policy.log_probs, policy.success_rates)
+    return _log10_within_floats(log)
+
+
+@of_policy("nat")
+def entropy(policy):
+    """Entropy of the policy at the end."""
+    return sim.entropy(policy.log_probs)
+
+
+@of_base("nat")
+def base_entropy(base):
+    """Entropy of the base policy."""
+    return sim.entropy(base.log_probs)
+
+
+@of_policy("nat")
+def kl_to_base(policy):
+    """KL of the final policy to the base."""
+    return sim.kl(policy.log_probs, policy.log_base)
+
+
+@of_run("log10(t)", "T0")
+def log10_t0(run):
+    """Log10 of T0, when accuracy passes the second-best rate."""
+    return run.log_time("T0") / LOG_10
+
+
+@of_run("log10(t)", "Crossing")
+def log10_crossing(run):
+    """Log10 of the time when a best pattern becomes the most likely."""
+    return run.log_time("Crossing") / LOG_10
+
+
+@of_run("1", "PeakAccuracy")
+def peak_accuracy(run):
+    """Highest accuracy on the way."""
+    return sim.accuracy(run.log_probs("PeakAccuracy"), run.success_rates)
+
+
+@of_run("1", "PeakAccuracy")
+def peak_gain(run):
+    """Highest accuracy minus that of the base model."""
+    return peak_accuracy(run) - sim.accuracy(run.log_base, run.success_rates)
+
+
+@of_run("log10(t)", "PeakAccuracy")
+def log10_peak_time(run):
+    """Log10 of the time of the highest accuracy, before the end of the run."""
+    import jax.numpy as jnp
+
+    peak = run.log_time("PeakAccuracy") / LOG_10
+    # The best of a run that still rises when it ends is not its peak.
+    rises = peak >= run.solution.log_time / LOG_10
+    return jnp.where(rises, jnp.inf, peak)
+
+
+@of_run("log10(t)", "BelowBase")
+def log10_below_base(run):
+    """Log10 of the time when accuracy falls below the base model's for good."""
+    return run.log_time("BelowBase") / LOG_10
+
+
+def _log_lowest(run):
+    lowest = run.log_probs("LowestOptimalProbability")
+    return sim.log_optimal_probability(lowest, run.success_rates)
+
+
+@of_run("1", "LowestOptimalProbability")
+def lowest_optimal_probability(run):
+    """Lowest `pi_*` on the way."""
+    import jax.numpy as jnp
+
+    return jnp.exp(_log_lowest(run))
+
+
+@of_run("log10(1)", "LowestOptimalProbability")
+def log10_lowest_optimal_probability(run):
+    """Log10 of the lowest `pi_*` on the way."""
+    return _log10_within_floats(_log_lowest(run))
+
+
+@of_run("1")
+def num_steps(run):
+    """Steps of the solver."""
+    return run.solution.num_steps
+
+
+def _pass_at(attempts: int) -> Observable:
+    def measure(policy):
+        return sim.pass_at_n(policy.log_probs, policy.success_rates, attempts)
+
+    return Observable(f"pass@{attempts} at the end", "1", measure, "policy")
 
 
 def find(name: str) -> Observable | None:
     """The observable of this name, `pass_at_8` and the like included."""
     attempts = re.fullmatch(ATTEMPTS, name)
-    if attempts:
-        return Observable(f"pass@{attempts[1]} at the end", "1")
-    return TABLE.get(name)
+    return _pass_at(int(attempts[1])) if attempts else TABLE.get(name)
 
 
-def of_policy(name: str) -> bool:
+def varies(name: str) -> bool:
     """Whether the observable belongs to a policy, and changes on the way."""
     known = find(name)
-    return known is not None and known.sampled and name not in OF_BASE
+    return known is not None and known.of == "policy"
 
 
 def read(given: Any, trains: bool) -> tuple[str, ...]:
@@ -122,88 +288,43 @@ def read(given: Any, trains: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _known(names: Sequence[str]) -> dict[str, Observable]:
+    found = ((name, find(name)) for name in names)
+    return {name: known for name, known in found if known is not None}
+
+
 def events(record: Sequence[str]) -> list[str]:
     """The event classes that have to be watched."""
-    wanted = [found.event for name in record if (found := find(name)) is not None]
-    return list(dict.fromkeys(event for event in wanted if event is not None))
+    known = _known(record).values()
+    return list(dict.fromkeys(event for one in known for event in one.events))
 
 
 def policies(names: Sequence[str]) -> Callable:
     """`measure(log_probs, rates, log_base) -> {name: value}` for one policy."""
-    import jax.numpy as jnp
-
-    import simulator as sim
-    from simulator.observables import within_floats
 
     def measure(log_probs, rates, base):
-        accuracy, before = sim.accuracy(log_probs, rates), sim.accuracy(base, rates)
-        log_best = sim.log_optimal_probability(log_probs, rates)
-        known = {
-            "accuracy": accuracy,
-            "log10_accuracy": sim.log_accuracy(log_probs, rates) / math.log(10),
-            "base_accuracy": before,
-            "gain": accuracy - before,
-            "optimal_probability": jnp.exp(log_best),
-            "log10_optimal_probability": within_floats(log_best) / math.log(10),
-            "entropy": sim.entropy(log_probs),
-            "base_entropy": sim.entropy(base),
-            "kl_to_base": sim.kl(log_probs, base),
+        given = {
+            "policy": Policy(log_probs, rates, base),
+            "base": Policy(base, rates, base),
         }
-        for name in names:
-            if attempts := re.fullmatch(ATTEMPTS, name):
-                known[name] = sim.pass_at_n(log_probs, rates, int(attempts[1]))
-        return {name: known[name] for name in names if name in known}
+        known = _known(names).items()
+        return {name: one.measure(given[one.of]) for name, one in known if one.sampled}
 
     return measure
 
 
 def solutions(names: Sequence[str]) -> Callable:
-    """`measure(solution, rates, log_base) -> {name: value}` for one run of the flow."""
+    """`measure(solution, rates, log_base, log_before) -> {name: value}` for one run."""
     import jax.numpy as jnp
 
-    import simulator as sim
-    from simulator.observables import within_floats
+    watched, of_policies = tuple(events(names)), policies(names)
 
-    watched = {name: i for i, name in enumerate(events(names))}
-    of_policy = policies(names)
-
-    def measure(solution, rates, base):
-        found = of_policy(solution.log_probs, rates, base)
-
-        def log10(event):
-            return solution.event_log_times[watched[event]] / math.log(10)
-
-        def policy(event):
-            return solution.event_log_probs[watched[event]]
-
-        if "PeakAccuracy" in watched:
-            peak = sim.accuracy(policy("PeakAccuracy"), rates)
-            found["peak_accuracy"] = peak
-            found["peak_gain"] = peak - sim.accuracy(base, rates)
-            found["log10_peak_time"] = log10("PeakAccuracy")
-        if "LowestOptimalProbability" in watched:
-            lowest = policy("LowestOptimalProbability")
-            log_lowest = sim.log_optimal_probability(lowest, rates)
-            found["lowest_optimal_probability"] = jnp.exp(log_lowest)
-            found["log10_lowest_optimal_probability"] = within_floats(
-                log_lowest
-            ) / math.log(10)
-        for name, event in (
-            ("log10_t0", "T0"),
-            ("log10_crossing", "Crossing"),
-            ("log10_below_base", "BelowBase"),
-        ):
-            if event in watched:
-                found[name] = log10(event)
-        if "log10_peak_time" in found:
-            # The best of a run that still rises when it ends is not its peak.
-            rises = found["log10_peak_time"] >= solution.log_time / math.log(10)
-            found["log10_peak_time"] = jnp.where(
-                rises, jnp.inf, found["log10_peak_time"]
-            )
-        found["log10_time"] = solution.log_time / math.log(10)
-        found["num_steps"] = solution.num_steps
-        return {k: jnp.asarray(v, float) for k, v in found.items() if k in names}
+    def measure(solution, rates, base, log_before=-math.inf):
+        run = Run(solution, rates, base, log_before, watched)
+        known = _known(names).items()
+        found = of_policies(solution.log_probs, rates, base)
+        found |= {n: one.measure(run) for n, one in known if not one.sampled}
+        return {name: jnp.asarray(value, float) for name, value in found.items()}
 
     return measure
 
@@ -214,7 +335,7 @@ def without_failures(
     """`values` with NaN for runs that failed: what they end with means nothing."""
     return {
         name: value
-        if name in (OUTCOME, *OF_BASE)
+        if name == OUTCOME or (name in TABLE and TABLE[name].of == "base")
         else np.where(bad.reshape(-1, *[1] * (value.ndim - 1)), np.nan, value)
         for name, value in values.items()
     }

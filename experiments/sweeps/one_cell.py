@@ -69,7 +69,7 @@ def values_of(sweep: Sweep, index: dict[str, int]) -> dict[str, Any]:
 
 
 def stored(sweep: Sweep, target: Store, index: dict[str, int]) -> dict[str, Any]:
-    """What the store holds of the cell. Raises `UserError` if it is not there yet."""
+    """The cell as the store has it. Raises `UserError` if it is not there yet."""
     cell = tuple(index[axis.name] for axis in sweep.kept)
     unit = target.grid.unit_of(cell)
     if not target.done()[unit.index]:
@@ -86,7 +86,7 @@ def one_run(sweep: Sweep, values: dict[str, Any]) -> tuple[Runs, dict[str, Any]]
 
 
 def summary(sweep: Sweep, values: dict[str, Any]) -> dict[str, Any]:
-    """What is stored of the cell of these values, solved by itself."""
+    """The cell of these values, solved by itself, as it would be stored."""
     found = solving.cell_columns(sweep, grid.alone(sweep, values), 1)
     return {name: value[0] for name, value in found.items()}
 
@@ -150,19 +150,18 @@ def _part(option: str, part: Any, inside: np.ndarray) -> list[str]:
 def _options(parts, inside: np.ndarray) -> list[str]:
     words: list[str] = []
     for part in parts:
-        kinds = {**catalogue.signals(), **catalogue.updates()}
-        for field in kinds[objects.name_of(part)].fields:
-            value = getattr(part, field.name)
+        for name in objects.fields(type(part)):
+            option, value = catalogue.option(name), getattr(part, name)
             if isinstance(value, bool):
-                words += [field.option] if value else []
+                words += [option] if value else []
             elif isinstance(value, str):
-                words += [field.option, value]
+                words += [option, value]
             elif np.ndim(value):
-                words += [field.option, *_numbers(np.asarray(value)[inside])]
+                words += [option, *_numbers(np.asarray(value)[inside])]
             elif isinstance(value, int):
-                words += [field.option, str(value)]
+                words += [option, str(value)]
             else:
-                words += [field.option, repr(float(value))]
+                words += [option, repr(float(value))]
     return words
 
 

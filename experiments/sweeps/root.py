@@ -28,7 +28,7 @@ def _digest(table: Mapping[str, Any]) -> str:
 
 
 def _parsed(file: Path) -> Table | None:
-    """What the file says, if that is a group with attributes."""
+    """The contents of the file, if it is a group with attributes."""
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
         return table if isinstance(table["attributes"], dict) else None
@@ -37,7 +37,7 @@ def _parsed(file: Path) -> Table | None:
 
 
 def _whole(file: Path) -> Table | None:
-    """What the file says, if nothing of it has changed since it was written."""
+    """The contents of the file, if nothing has changed since it was written."""
     table = _parsed(file)
     sealed = table is not None and table["attributes"].get(SEAL) == _digest(table)
     return table if sealed else None

@@ -97,7 +97,7 @@ def agree(
     mix: bool = False,
     reading: bool = False,
 ) -> list[str]:
-    """What else the store is of than what is here, the `stamp` of the sweep.
+    """Differences between the store's stamp and the `stamp` of this sweep.
 
     Raises `UserError` if there is no store, or if it is of something else. With `mix`
     the cells have to be the same, no more; `reading` only, the sweep.
@@ -290,7 +290,7 @@ def all_columns(
 
 
 def damages(target: Store) -> list[tuple[Unit, str]]:
-    """What is wrong with the units that are done: the unit, and which file."""
+    """Faults of the units that are done: the unit, and which file."""
     done = target.done()
     return list(target.damages(u for u in target.grid.units() if done[u.index]))
 

@@ -16,7 +16,7 @@ Columns = dict[str, np.ndarray]
 
 
 def unit_columns(sweep: Sweep, unit: Unit) -> Columns:
-    """What the store keeps of the cells of a unit: `[*unit.shape, ...]` each."""
+    """Arrays to be stored for the cells of a unit: `[*unit.shape, ...]` each."""
     values = grid.cells(sweep, unit)
     columns = cell_columns(sweep, values, unit.num_cells)
     return {k: v.reshape((*unit.shape, *v.shape[1:])) for k, v in columns.items()}
@@ -94,8 +94,10 @@ def options(sweep: Sweep) -> dict[str, Any]:
 
 def _flow(sweep: Sweep, runs: Runs) -> Columns:
     import simulator as sim
+    from simulator import events as known_events
 
-    events = [getattr(sim, name)() for name in observables.events(sweep.record)]
+    names = observables.events(sweep.record)
+    events = [getattr(known_events, name)() for name in names]
     solution = sim.solve(
         runs.problem,
         runs.roots["signal"],
@@ -104,14 +106,11 @@ def _flow(sweep: Sweep, runs: Runs) -> Columns:
         events=events,
         **options(sweep),
     )
-    columns = _measured(observables.solutions, sweep.record, solution, runs)
+    before = runs.base.log_before
+    if before is None:
+        before = np.full(len(runs.base.success_rates), -np.inf)
+    columns = _measured(observables.solutions, sweep.record, solution, runs, before)
     columns |= _curves(sweep, solution.saved, runs)
-    if "log10_total_time" in sweep.record:
-        before = runs.base.log_before
-        log_time = np.asarray(solution.log_time)
-        total = log_time if before is None else np.logaddexp(log_time, before)
-        reached = sim.outcome_names(solution.outcome) == "reached"
-        columns["log10_total_time"] = np.where(reached, total / np.log(10), np.inf)
     return columns | {observables.OUTCOME: sim.outcome_codes(solution.outcome)}
 
 
@@ -138,7 +137,7 @@ def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
 
 
 def _curves(sweep: Sweep, saved: Any, runs: Runs) -> Columns:
-    """What is recorded on the way, if anything, of the log-probabilities there."""
+    """Observables along the run, if any, from the log-probabilities there."""
     if sweep.along is None:
         return {}
     return _measured(along.measured, sweep.along.record, saved, runs)
@@ -151,13 +150,15 @@ def _measure(make: Callable, names: tuple[str, ...]) -> Callable:
     return jax.jit(jax.vmap(make(names)))
 
 
-def _measured(make: Callable, names: tuple[str, ...], ends: Any, runs: Runs) -> Columns:
+def _measured(
+    make: Callable, names: tuple[str, ...], ends: Any, runs: Runs, *more: np.ndarray
+) -> Columns:
     """`make(names)` of every run, in whole blocks: few programs are compiled."""
     import jax
 
     number = len(runs.base.success_rates)
     size = 1 << (number - 1).bit_length()
-    given = (ends, runs.problem.success_rates, runs.problem.log_policy)
+    given = (ends, runs.problem.success_rates, runs.problem.log_policy, *more)
 
     def padded(leaf):
         rows = np.asarray(leaf)

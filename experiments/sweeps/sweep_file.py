@@ -1,4 +1,4 @@
-"""What a sweep file asks for, checked before anything runs.
+"""Sweep files, checked before anything runs.
 
     record = ["log10_t0", "accuracy"]
     until = "gap=1e-3"
@@ -299,7 +299,8 @@ def _roots(table: dict[str, Any]):
 
 
 def _until(text: str):
-    if text in events.LEVELS:
+    known = events.entries().get(text)
+    if known is not None and events.needs_level(known):
         raise UserError(
             f"until {text}: give a level between 0 and 1, as in '{text}=0.5'; an axis "
             "`level` takes its place."
@@ -341,7 +342,7 @@ def _without_rest(signal: Any) -> tuple[Any, int | None]:
 
 
 def _place(axis: Axis, family, roots) -> parameter_paths.Slot:
-    """What an axis sets, after a look at its values."""
+    """The parameter that an axis sets, after a look at its values."""
     named = axis.values.dtype == object
     parameters = {
         name: parameter_paths.Slot(

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def given(args: argparse.Namespace) -> dict[str, Any]:
-    """What `simulator.Problem` takes; None for what was not given."""
+    """Arguments of `simulator.Problem`; None for those that were not given."""
     if args.policy is not None:
         note_sums("--policy", args.policy)
     return {

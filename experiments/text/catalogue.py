@@ -1,17 +1,23 @@
-"""Which signals and updates exist, read from their source without importing JAX.
+"""Which signals, updates, events and parts of recipes there are.
 
-`--help` has to be fast and complete: a class added to `simulator/signals.py` or
-`simulator/updates.py` is offered on the command line at once, with an option for each
-of its fields.
+Read from the source, since `--help` has to be fast: JAX is not imported. A class added
+to `simulator/signals.py` or `simulator/updates.py` is offered on the command line at
+once, with an option for each of its fields.
 """
 
 import ast
+import functools
 import importlib
 import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+
+def option(field_name: str) -> str:
+    """The option that gives a field its value."""
+    return "--" + field_name.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -24,17 +30,28 @@ class Field:
 
     @property
     def option(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        return option(self.name)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A final class: its name on the command line, in Python, and what it does."""
+    """A final class: its name on the command line, in Python, and what it does.
+
+    `module`: its path in `simulator`; `bases`: the names of its base classes, and of
+    theirs where they are in the same module.
+    """
 
     name: str
+    module: str
     class_name: str
     summary: str
     fields: tuple[Field, ...]
+    bases: frozenset[str]
+
+    def load(self) -> type:
+        """The class itself; imports JAX."""
+        path = self.module.replace("/", ".")
+        return getattr(importlib.import_module(f"simulator.{path}"), self.class_name)
 
 
 def _kebab(class_name: str) -> str:
@@ -79,20 +96,25 @@ def _is_required(default: ast.expr | None) -> bool:
     )
 
 
+@functools.cache
 def entries(module: str) -> dict[str, Entry]:
-    """The final classes of `simulator.<module>`, by command-line name."""
+    """The final classes of `simulator/<module>.py`, by command-line name."""
     root = importlib.util.find_spec("simulator").submodule_search_locations[0]
     tree = ast.parse((Path(root) / f"{module}.py").read_text(encoding="utf-8"))
+    bases: dict[str, frozenset[str]] = {}
     found = {}
     for node in tree.body:
-        if not isinstance(node, ast.ClassDef) or node.name.startswith("Abstract"):
+        if not isinstance(node, ast.ClassDef):
             continue
-        bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-        if not any(base.startswith("Abstract") for base in bases):
+        own = {base.id for base in node.bases if isinstance(base, ast.Name)}
+        bases[node.name] = own.union(*(bases.get(base, ()) for base in own))
+        abstract = any(base.startswith("Abstract") for base in bases[node.name])
+        if node.name.startswith("Abstract") or not abstract:
             continue
         summary = (ast.get_docstring(node) or "").split("\n")[0]
-        name = _kebab(node.name)
-        found[name] = Entry(name, node.name, summary, _fields(node))
+        name, fields = _kebab(node.name), _fields(node)
+        entry = Entry(name, module, node.name, summary, fields, bases[node.name])
+        found[name] = entry
     return found
 
 
@@ -111,19 +133,26 @@ def options() -> dict[str, tuple[Field, list[str]]]:
     found: dict[str, tuple[Field, list[str]]] = {}
     for entry in (*signals().values(), *updates().values()):
         for field in entry.fields:
-            found.setdefault(field.name, (field, []))[1].append(entry.name)
+            known, owners = found.setdefault(field.name, (field, []))
+            if known.settings != field.settings:
+                raise TypeError(
+                    f"`{field.name}` of {entry.name} is of another type than that of "
+                    f"{owners[0]}, and both are the option {field.option}; rename it."
+                )
+            owners.append(entry.name)
     return found
 
 
-def build(entry: Entry, given: dict[str, object]):
-    """Make the object, giving each field the option of the same name, if given."""
-    import simulator
+def table(entry: Entry, given: dict[str, object]) -> dict[str, object]:
+    """The name and the given options of a class, as the table of a TOML file.
 
+    Raises `ValueError` for a required option that is not given.
+    """
     own = {f.name: given[f.name] for f in entry.fields if given.get(f.name) is not None}
     for field in entry.fields:
         if field.required and field.name not in own:
             raise ValueError(f"{entry.name} needs {field.option}.")
-    return getattr(simulator, entry.class_name)(**own)
+    return {"name": entry.name, **own}
 
 
 def check_used(chosen: list[Entry], given: dict[str, object]) -> None:

@@ -1,26 +1,47 @@
-"""Events by name, as the command line and sweep files write them: `gap=1e-3`, `t0`."""
+"""Events by name, as the command line and sweep files write them: `gap=1e-3`, `t0`.
 
+They are the classes of `simulator/events.py` that are recorded at their first change of
+sign, and have no field but a `level` between 0 and 1.
+"""
+
+from experiments.text import catalogue
 from experiments.text.errors import UserError
 from experiments.text.numbers import as_number
 
-# Class in `simulator`, what it is; the first ones need a level between 0 and 1.
-LEVELS = {
-    "gap": ("Gap", "the reward gap rho_* - rho_bar falls to this"),
-    "accuracy": ("Accuracy", "accuracy rises to this"),
-    "optimal-probability": ("OptimalProbability", "pi_* rises to this"),
-}
-PLAIN = {
-    "t0": ("T0", "accuracy passes the second-best rate"),
-    "crossing": ("Crossing", "a best pattern becomes the most likely"),
-}
 REST = "rest"
+
+
+def entries() -> dict[str, catalogue.Entry]:
+    """The events by name; `needs_level` tells those that are written with a level."""
+    known = catalogue.entries("events")
+    return {
+        name: entry
+        for name, entry in known.items()
+        if "AbstractFirst" in entry.bases
+        and [field.name for field in entry.fields] in ([], ["level"])
+    }
+
+
+def needs_level(entry: catalogue.Entry) -> bool:
+    """Whether the event is written with a level."""
+    return bool(entry.fields)
 
 
 def described() -> str:
     """The events in words, for help."""
-    texts = [f"{k}=LEVEL: {v[1]}" for k, v in LEVELS.items()]
-    texts += [f"{k}: {v[1]}" for k, v in PLAIN.items()]
+    texts = []
+    for form, entry in zip(_forms(), entries().values(), strict=True):
+        text = entry.summary.rstrip(".").replace("`", "")
+        texts.append(f"{form}: {text[:1].lower()}{text[1:]}")
     return "; ".join([*texts, f"{REST}: at rest, or at the time limit"])
+
+
+def _forms() -> list[str]:
+    """How each event is written."""
+    return [
+        f"{name}=LEVEL" if needs_level(entry) else name
+        for name, entry in entries().items()
+    ]
 
 
 def read(text: str, option: str):
@@ -28,21 +49,20 @@ def read(text: str, option: str):
 
     Raises `UserError` with the option, what was given and what is allowed.
     """
-    import simulator
-
     if text == REST:
         return None
     name, equals, level = text.partition("=")
-    if name in PLAIN and not equals:
-        return getattr(simulator, PLAIN[name][0])()
+    entry = entries().get(name)
+    if entry is not None and not needs_level(entry) and not equals:
+        return entry.load()()
     value = as_number(level)
-    if name not in LEVELS or not 0 < value < 1:
-        allowed = ", ".join([*(f"{key}=LEVEL" for key in LEVELS), *PLAIN, REST])
+    if entry is None or not needs_level(entry) or not 0 < value < 1:
+        allowed = ", ".join([*_forms(), REST])
         raise UserError(
             f"{option} {text}: give one of {allowed}, with a level between 0 and 1."
         )
     _check_kept(value, f"{option} {text}")
-    return getattr(simulator, LEVELS[name][0])(value)
+    return entry.load()(value)
 
 
 def _check_kept(level: float, given: str) -> None:
@@ -62,8 +82,7 @@ def _check_kept(level: float, given: str) -> None:
 def write(event) -> str:
     """The text that `read` takes for this event."""
     kind = type(event).__name__
-    for name, (class_name, _) in (LEVELS | PLAIN).items():
-        if class_name == kind:
-            level = getattr(event, "level", None)
-            return name if level is None else f"{name}={float(level)!r}"
+    for name, entry in entries().items():
+        if entry.class_name == kind:
+            return f"{name}={float(event.level)!r}" if needs_level(entry) else name
     raise ValueError(f"{kind} has no name on the command line")

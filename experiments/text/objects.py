@@ -24,25 +24,12 @@ FLOW_PARTS = ("signals", "updates")
 
 
 @functools.cache
-def _classes():
-    from simulator import rollouts
-
-    return rollouts
-
-
-@functools.cache
 def kinds() -> dict[str, dict[str, type]]:
     """Per module of `PARTS` and `FLOW_PARTS`, its final classes by file name."""
-    import simulator
-
-    homes = {f"rollouts/{module}": _classes() for module in PARTS}
-    homes |= {module: simulator for module in FLOW_PARTS}
+    modules = [*(f"rollouts/{part}" for part in PARTS), *FLOW_PARTS]
     return {
-        module: {
-            name: getattr(home, entry.class_name)
-            for name, entry in catalogue.entries(module).items()
-        }
-        for module, home in homes.items()
+        module: {name: e.load() for name, e in catalogue.entries(module).items()}
+        for module in modules
     }
 
 
@@ -87,7 +74,7 @@ def decode(cls: type, table: dict[str, Any], where: str):
 
 
 def field_value(cls: type, key: str, value: Any):
-    """What a class's field `key` gets for `value`, which is of the kinds of TOML."""
+    """The value of a class's field `key`, for `value` as TOML gives it."""
     import equinox as eqx
 
     from simulator.engines.lanes import own_axes
@@ -163,9 +150,10 @@ def named(base: type, value: Any, key: str):
 
 def _mixture(base: type, items: list[Any], key: str):
     import simulator
+    from simulator import rollouts
 
     mixtures = {
-        _classes().AbstractFeedback: _classes().Mixture,
+        rollouts.AbstractFeedback: rollouts.Mixture,
         simulator.AbstractSignal: simulator.Mixture,
     }
     if base not in mixtures:
@@ -185,6 +173,8 @@ def _mixture(base: type, items: list[Any], key: str):
 
 
 def _optimizer(value: Any):
+    from simulator import rollouts
+
     table = _table(value)
     if not isinstance(table, dict) or not isinstance(table.get("name"), str):
         raise UserError("optimizer needs the name of one of Optax, for example 'adam'.")
@@ -196,9 +186,7 @@ def _optimizer(value: Any):
     if schedule and not isinstance(schedule.get("name"), str):
         raise UserError("schedule needs the name of one of Optax and its options.")
     schedule = {name: _by_update(name, value) for name, value in schedule.items()}
-    return _classes().Optimizer(
-        table["name"], own, schedule.pop("name", None), schedule
-    )
+    return rollouts.Optimizer(table["name"], own, schedule.pop("name", None), schedule)
 
 
 def _by_update(name: str, option: Any) -> Any:
@@ -217,7 +205,8 @@ def _by_update(name: str, option: Any) -> Any:
 def _encode(value: Any):
     import equinox as eqx
 
-    rollouts = _classes()
+    from simulator import rollouts
+
     if isinstance(value, rollouts.Optimizer):
         schedule = {"name": value.schedule, **_encode(dict(value.schedule_options))}
         rest = {"schedule": schedule} if value.schedule else {}

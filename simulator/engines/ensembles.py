@@ -24,6 +24,11 @@ from simulator.engines.lanes import check_lanes, lane_axes, per_lane
 from simulator.problem import Problem
 from simulator.validation import check_kind, check_whole
 
+__all__ = [
+    "block_shape",
+    "map_lanes",
+]
+
 CPU_WIDTH, ACCELERATOR_WIDTH = 128, 2**15  # lanes on their way at once
 BLOCK_CHUNKS = 128  # of the largest width
 CHUNK_ELEMENTS = 2**22  # at most this many numbers on their way at once

@@ -26,7 +26,7 @@ from simulator.solution import Outcome, Solution
 
 
 class Change(eqx.Module):
-    """What the path and the events depend on, or a small change of it."""
+    """All inputs of the path and of the events, or a small change of them."""
 
     dynamics: Dynamics
     rewards: Any

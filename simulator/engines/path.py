@@ -121,7 +121,7 @@ class AbstractPath(eqx.Module):
         """Try a step of `stride.size`; land on a time that is reached or passed."""
 
     def view(self, start: State, size: Float[Array, ""]) -> Any:
-        """What is needed to look into the step from `start`, of `size`."""
+        """Data for looking into the step from `start`, of `size`."""
         del size
         return start
 
@@ -152,7 +152,7 @@ class AbstractPath(eqx.Module):
     def look_within(
         self, events, start: State, move: Move, ends: list[Seen]
     ) -> list[Seen]:
-        """What is seen of events within a step, whose `ends` are known."""
+        """Values of events within a step, whose `ends` are known."""
         looked = [self.glimpse(event, move) for event in events]
         brief = [i for i, event in enumerate(events) if event.counts_if_undone]
         if brief:

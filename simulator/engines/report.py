@@ -1,4 +1,4 @@
-"""What is reported of a walk that is done."""
+"""The report of a walk that is done."""
 
 from typing import Any, NamedTuple
 
@@ -84,7 +84,7 @@ def report(run: Settings, walker: Walker) -> Solution:
 
 
 def solution(run: Settings, walker: Walker, found: Ends) -> Solution:
-    """What is reported of a walk and its ends."""
+    """The solution that a walk and its ends amount to."""
     path, ended = walker.path, found.ended
     status = verdict(walker, found)
     base = path.dynamics.problem.log_policy

@@ -1,4 +1,4 @@
-"""What may be asked of the engines; anything else is refused in one line."""
+"""Validation of requests to the engines: anything else is refused in one line."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -61,7 +61,7 @@ def look_at(path: AbstractPath, events, state: State):
 
 
 def along(path: AbstractPath, events, start: State, move: Move, before, after):
-    """What is seen of each event: the ends of a step, and if need be what is passed.
+    """Values of each event along a step: at its ends, and within it where needed.
 
     `before`, `after`: values and scores at both ends, as `look_at` gives them.
     """

@@ -55,7 +55,8 @@ def centre(log_probs: Float[Array, " K"], values: Float[Array, " K"]) -> Centred
     counts = (offset != 0) & (log_probs > -jnp.inf)
     log_scale = jnp.max(jnp.where(counts, log_probs, -jnp.inf))
     log_scale = jnp.where(log_scale == -jnp.inf, 0.0, log_scale)
-    weighted = jnp.where(counts, jnp.exp(log_probs - log_scale) * offset, 0.0)
+    # Chosen before the exponential, or 0 times inf is a derivative in reverse mode.
+    weighted = jnp.exp(jnp.where(counts, log_probs - log_scale, -jnp.inf)) * offset
     return Centred(log_probs, offset, weighted, jnp.sum(weighted), log_scale)
 
 

@@ -3,9 +3,13 @@
 `train(problem, recipe)` runs any number of questions, seeds and recipes at once;
 `expected_step` enumerates all groups and gives the exact mean of one step.
 
-`__init__.pyi` lists the names; each is loaded when it is first used.
+The public names are those in `__all__` of each module that `__init__.pyi` lists.
 """
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from simulator import _public_names
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs=_public_names(__file__)
+)

@@ -23,6 +23,17 @@ from simulator.rollouts.groups import Group
 from simulator.rollouts.penalties import AbstractPenalty
 from simulator.validation import check_kind, check_real, check_whole, plain
 
+__all__ = [
+    "AbstractEstimator",
+    "Delight",
+    "GRPO",
+    "GroupMean",
+    "PassAtNAdvantage",
+    "PassAtNReward",
+    "RLOO",
+    "Reinforce",
+]
+
 Cells = Float[Array, "K M"]
 
 

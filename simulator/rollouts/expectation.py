@@ -26,6 +26,11 @@ from simulator.rollouts.recipe import Recipe, check_lanes
 from simulator.rollouts.step import move, possible_results, start
 from simulator.validation import check_kind, check_whole
 
+__all__ = [
+    "all_counts",
+    "expected_step",
+]
+
 MOST_GROUPS = 2_000_000
 
 

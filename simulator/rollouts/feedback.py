@@ -1,4 +1,4 @@
-"""What a rollout is paid: by a verifier, or by the model itself.
+"""Feedback: the reward of a rollout, by a verifier or by the model itself.
 
 A feedback maps a sampled group to one reward per cell of its table of counts. To add
 one, write a small class here. Rewards are detached: no gradient flows through them.
@@ -23,6 +23,17 @@ from simulator.problem import Problem
 from simulator.rollouts.groups import Group
 from simulator.rollouts.judges import AbstractJudge, OwnGroup
 from simulator.validation import check_kind, check_share, real_array
+
+__all__ = [
+    "AbstractFeedback",
+    "AnswerEntropy",
+    "MajorityVote",
+    "Mixture",
+    "SelfCertainty",
+    "SelfConsistency",
+    "SequenceLogProbability",
+    "Verifier",
+]
 
 
 class AbstractFeedback(eqx.Module):

@@ -18,9 +18,15 @@ from simulator.rollouts.draws import threefry
 from simulator.rollouts.draws.multinomial import multinomial
 from simulator.validation import check_kind, real_array
 
+__all__ = [
+    "Group",
+    "Results",
+    "results",
+]
+
 
 def rounding(dtype) -> float:
-    """What is left of numbers of order 1 that cancel may be as large.
+    """Threshold below which a difference of O(1) numbers is treated as rounding.
 
     2e-13 in float64, 1e-4 in float32.
     """
@@ -28,7 +34,7 @@ def rounding(dtype) -> float:
 
 
 class Results(eqx.Module):
-    """What a rollout can end in, and how likely that is for each pattern.
+    """Possible results of a rollout, and their probabilities for each pattern.
 
     - `chance`: `[K, M]`, rows sum to 1.
     - `answer`, `passed`: for each of the `M` results its answer (0 is right) and

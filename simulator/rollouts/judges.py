@@ -11,6 +11,12 @@ from jaxtyping import Array, Float
 
 from simulator.rollouts.groups import Group
 
+__all__ = [
+    "AbstractJudge",
+    "OwnGroup",
+    "Teacher",
+]
+
 
 class AbstractJudge(eqx.Module):
     """Whose answers a rollout is compared with."""

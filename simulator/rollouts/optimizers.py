@@ -9,6 +9,10 @@ import optax
 
 from simulator.validation import check_kind, shown
 
+__all__ = [
+    "Optimizer",
+]
+
 OWN_NOISE = ("noisy_sgd",)
 RATE = "the learning rate is the recipe's `learning_rate`"
 ELSEWHERE = {"betas": "give b1 and b2", "learning_rate": RATE, "lr": RATE}

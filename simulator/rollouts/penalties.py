@@ -1,4 +1,4 @@
-"""What keeps the policy near its reference, or spread out.
+"""Penalties that keep the policy near its reference, or spread out.
 
 A penalty may change the rewards of a group, add a gradient, or both. To add one, write
 a small class here.
@@ -14,6 +14,14 @@ from simulator.rollouts.groups import Group
 from simulator.rollouts.surrogates import score
 from simulator.validation import check_real, plain
 
+__all__ = [
+    "AbstractPenalty",
+    "EntropyBonus",
+    "KLLoss1",
+    "KLLoss3",
+    "KLReward",
+]
+
 Policy = Float[Array, " K"]
 Cells = Float[Array, "K M"]
 
@@ -25,11 +33,11 @@ class AbstractPenalty(eqx.Module):
     in_reward: ClassVar[bool] = False  # whether it changes rewards
 
     def reward(self, group: Group) -> Policy:
-        """What is added to the reward of each pattern's rollouts."""
+        """Term added to the reward of each pattern's rollouts."""
         return jnp.zeros_like(group.log_probs)
 
     def gradient(self, group: Group, log_probs: Policy) -> Policy:
-        """What is added to the direction of ascent."""
+        """Term added to the direction of ascent."""
         del group
         return jnp.zeros_like(log_probs)
 

@@ -15,6 +15,13 @@ from jaxtyping import Array, Float
 from simulator.problem import Problem
 from simulator.validation import real
 
+__all__ = [
+    "AbstractPolicy",
+    "Linear",
+    "PerQuestion",
+    "Shared",
+]
+
 Logits = Float[Array, "Q K"]
 
 
@@ -27,7 +34,7 @@ class AbstractPolicy(eqx.Module):
 
     @abstractmethod
     def change(self, parameters: Array, problem: Problem) -> Logits:
-        """What the parameters add to the base model's logits."""
+        """Logits that the parameters add to those of the base model."""
 
     @abstractmethod
     def pull(self, gradient: Logits) -> Array:

@@ -31,6 +31,10 @@ from simulator.validation import (
     real,
 )
 
+__all__ = [
+    "Recipe",
+]
+
 
 class Recipe(eqx.Module):
     """How to train, step by step. See `train`.

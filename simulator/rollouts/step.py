@@ -20,6 +20,10 @@ from simulator.rollouts.groups import (
 from simulator.rollouts.recipe import Recipe
 from simulator.solution import Outcome
 
+__all__ = [
+    "Tally",
+]
+
 VOTES = 2**31 - 1  # more than any number of redraws
 QUESTIONS = VOTES - 1  # and so is this
 LARGEST_STEP = 50.0  # of a logit at once: odds change by e^50
@@ -40,7 +44,7 @@ class Tally(eqx.Module):
 
 
 class State(eqx.Module):
-    """What the next step needs. `outcome` is `horizon` as long as all is well."""
+    """State carried to the next step; `outcome` is `horizon` while all is well."""
 
     parameters: Array
     teacher: Array
@@ -59,7 +63,7 @@ def start(problem: Problem, recipe: Recipe) -> State:
 
 
 def possible_results(problem: Problem, recipe: Recipe) -> Results:
-    """What rollouts can end in, `chance` with a leading axis of questions."""
+    """Possible results of a rollout; `chance` has a leading axis of questions."""
     noise = recipe.feedback.noise(problem)
     return jax.vmap(results)(problem, noise)
 

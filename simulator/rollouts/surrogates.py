@@ -13,6 +13,14 @@ from jaxtyping import Array, Float
 from simulator.rollouts.groups import Group, rounding
 from simulator.validation import check_real, check_whole, plain
 
+__all__ = [
+    "AbstractSurrogate",
+    "Clipped",
+    "NaturalGradient",
+    "NormalisedGradient",
+    "PolicyGradient",
+]
+
 MOST_EPOCHS = 1000
 
 Policy = Float[Array, " K"]

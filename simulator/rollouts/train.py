@@ -29,6 +29,12 @@ from simulator.rollouts.step import (
 from simulator.solution import Outcome
 from simulator.validation import check_kind, check_whole, given_array, is_traced, shown
 
+__all__ = [
+    "Run",
+    "seed_keys",
+    "train",
+]
+
 NARROWEST, WIDEST = 8, 1024  # lanes that one device trains at once
 CELLS = 2**15  # at most about so many counts on their way at once
 # XLA's library of sums (YNNPACK) takes long for sums over a few patterns or results.
@@ -36,7 +42,7 @@ LOOPS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
 class Run(eqx.Module):
-    """What training ended with; `*B` are the lanes of the problems, then the seeds.
+    """The result of training; `*B` are the lanes of the problems, then the seeds.
 
     - `outcome`: `horizon` (all steps done), `nonfinite` or `oversized`. A run that
       failed keeps its last good parameters.

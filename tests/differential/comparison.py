@@ -99,7 +99,7 @@ def path_of(law: Law, recipe: Recipe, lane: Lane) -> witness.Path:
 
 
 def compare(recipe: Recipe, lane: Lane, found: Answer):
-    """What differs, as `(what, got, right)`."""
+    """Differences, as `(what, got, right)`."""
     law = problems.law(lane, recipe.signals, recipes.rule_of(recipe, lane))
     path = path_of(law, recipe, lane)
     if found.outcome in FAILED:

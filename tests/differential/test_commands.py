@@ -104,7 +104,7 @@ class Printed:
 
 
 def differences(plan, lane, result, text):
-    """What differs, as `(what, got, right)`: numbers in JSON, then in the text."""
+    """Differences, as `(what, got, right)`: numbers in JSON, then in the text."""
     law = problems.law(lane, plan.signals, plan.rule)
     path = comparison.path_of(law, plan, lane)
     numbers = ("accuracy", "base_accuracy", "peak_accuracy", "entropy", "kl_to_base")
@@ -195,7 +195,7 @@ def _numbers(law, path, lane, result, end):
 
 
 def _twice(result, rates, lane):
-    """What the JSON object says in two ways."""
+    """Numbers that the JSON object gives in two ways."""
     for name in ("time", "t0", "t_cross", "t_below_base"):
         log10, time = result[f"log10_{name}"], result[name]
         if time is not None and abs(10**log10 - time) > 1e-9 * time:

@@ -16,6 +16,18 @@ SEED = int(os.environ.get("DIFFERENTIAL_SEED", "0"))
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.witness(
+    "T0",
+    "Crossing",
+    "LowestOptimalProbability",
+    "PeakAccuracy",
+    "BelowBase",
+    "Leads",
+    "Gap",
+    "Accuracy",
+    "OptimalProbability",
+    "SuboptimalMass",
+)
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_an_engine_agrees_with_an_independent_integration(recipe):

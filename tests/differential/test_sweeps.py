@@ -123,6 +123,28 @@ def expected(best, over, level):
     }
 
 
+@pytest.mark.witness(
+    "log10_time",
+    "log10_total_time",
+    "accuracy",
+    "log10_accuracy",
+    "base_accuracy",
+    "gain",
+    "optimal_probability",
+    "log10_optimal_probability",
+    "entropy",
+    "base_entropy",
+    "kl_to_base",
+    "log10_t0",
+    "log10_crossing",
+    "peak_accuracy",
+    "peak_gain",
+    "log10_peak_time",
+    "log10_below_base",
+    "lowest_optimal_probability",
+    "log10_lowest_optimal_probability",
+    "num_steps",
+)
 @pytest.mark.slow
 def test_every_observable_is_what_the_witness_finds():
     found = columns(TEXT)

@@ -39,7 +39,7 @@ def test_hand_overs_are_those_of_the_hull(rng):
         path = witness.follow(one, 40.0, never, stiff=False)
         leaders = [np.argmax(log_pi) for log_pi in path.log_pi]
         changes = [k for i, k in enumerate(leaders) if i == 0 or k != leaders[i - 1]]
-        hull = theory.dominance_hull(rates, base)
+        hull = theory.hull.dominance_hull(rates, base)
         assert changes == [k for k in hull.vertices if k >= 0]
 
 

@@ -29,7 +29,7 @@ MOST_STEPS = 30_000
 
 @dataclass
 class Path:
-    """What was passed: `sigma` `[N]`, `log_t` `[N]`, `log_pi` `[N, K]`.
+    """The way so far: `sigma` `[N]`, `log_t` `[N]`, `log_pi` `[N, K]`.
 
     `over`: the policy does not change any more after the last point.
     """

@@ -57,7 +57,7 @@ def solutions(way, index, problem):
 
 
 def assert_same(batch, lane, i, rtol=1e-9):
-    """What does not depend on how much is padded agrees to rounding."""
+    """Results that do not depend on padding agree to rounding."""
     for a, b in zip(jax.tree.leaves(batch), jax.tree.leaves(lane), strict=True):
         np.testing.assert_allclose(np.asarray(a)[i], b, rtol=rtol, atol=1e-12)
 

@@ -39,7 +39,7 @@ def walked():
 
 def test_all_vertices_of_the_hull_lead_and_nobody_else(walked):
     _, rewards, log_policy, solution = walked
-    hull = theory.dominance_hull(rewards, log_policy)
+    hull = theory.hull.dominance_hull(rewards, log_policy)
     several = 0
     for lane in range(LANES):
         found, _ = leaders(solution.event_log_times[lane, :K])
@@ -51,13 +51,13 @@ def test_all_vertices_of_the_hull_lead_and_nobody_else(walked):
 
 def test_they_take_over_at_the_slopes_of_the_hull(walked):
     _, rewards, log_policy, solution = walked
-    hull = theory.dominance_hull(rewards, log_policy)
+    hull = theory.hull.dominance_hull(rewards, log_policy)
     inside = log_policy > -np.inf
     log_mean = np.mean(log_policy, axis=-1, where=inside)
     for lane, edge in zip(*np.nonzero(~np.isnan(hull.slopes)), strict=True):
         heir = hull.vertices[lane, edge + 1]
         there = solution.event_log_probs[lane, heir]
-        tau = theory.elapsed(rewards[lane], log_policy[lane], there).tau
+        tau = theory.integrability.elapsed(rewards[lane], log_policy[lane], there).tau
         slope = tau / np.exp(log_mean[lane])
         largest = np.exp(-log_policy[lane][inside[lane]].min())
         spread = np.ptp(rewards[lane][inside[lane]])
@@ -67,7 +67,7 @@ def test_they_take_over_at_the_slopes_of_the_hull(walked):
 
 def test_the_crossing_is_when_a_best_pattern_first_leads(walked):
     rates, _, log_policy, solution = walked
-    best = theory.is_best(rates, log_policy)
+    best = theory.support.is_best(rates, log_policy)
     leads = np.where(best, solution.event_log_times[:, :K], np.inf).min(axis=-1)
     np.testing.assert_array_equal(solution.event_log_times[:, K], leads)
     assert 5 < np.isposinf(leads).sum() < LANES - 5

@@ -1,11 +1,15 @@
 """The names of both packages: they exist, load late, and stay what they are."""
 
+import ast
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import simulator
+from experiments.text import catalogue, objects
 from simulator import rollouts
 
 
@@ -22,6 +26,41 @@ def test_every_listed_name_exists_and_is_no_module(package):
     assert len(package.__all__) > 30
     for name in package.__all__:
         assert not isinstance(getattr(package, name), type(sys)), name
+
+
+@pytest.mark.parametrize("package", [simulator, rollouts], ids=lambda p: p.__name__)
+def test_the_stub_lists_the_modules_that_have_public_names(package):
+    """So a type checker sees the names that there are when the program runs."""
+    folder = Path(package.__file__).parent
+    lines = ast.parse((folder / "__init__.pyi").read_text()).body
+    listed = [line.module for line in lines]
+    public = [p for p in folder.rglob("*.py") if "\n__all__ = [" in p.read_text()]
+    paths = [p.relative_to(folder).with_suffix("") for p in public]
+    own = {".".join(p.parts) for p in paths if p.parts[0] != "rollouts"}
+    assert listed == sorted(own) and all(n.names[0].name == "*" for n in lines)
+    names = []
+    for module in listed:
+        loaded = importlib.import_module(f"{package.__name__}.{module}")
+        assert loaded.__all__ == sorted(loaded.__all__), module
+        names += loaded.__all__
+        for name in loaded.__all__:
+            assert getattr(package, name) is getattr(loaded, name)
+    assert sorted(names) == sorted(package.__all__)
+
+
+PARTS = (
+    "signals",
+    "updates",
+    "events",
+    *(f"rollouts.{part}" for part in objects.PARTS),
+)
+
+
+@pytest.mark.parametrize("module", PARTS)
+def test_every_final_class_is_public(module):
+    loaded = importlib.import_module(f"simulator.{module}")
+    for entry in catalogue.entries(module.replace(".", "/")).values():
+        assert entry.class_name in loaded.__all__
 
 
 def test_unknown_names_are_refused():
@@ -52,7 +91,7 @@ print(*(f.__name__ for f in (exact, flow, plateaus, solve, rollouts.train)))
 
 
 def test_names_may_be_used_first_while_jax_traces():
-    """What a module makes when it is loaded is no tracer."""
+    """Objects that a module makes when it is loaded are no tracers."""
     script = """
 import jax
 import simulator

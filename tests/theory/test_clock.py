@@ -82,14 +82,14 @@ class Reference:
 def test_time_and_both_integrals_agree_with_30_digit_quadrature(name):
     rates, policy = PROBLEMS[name]
     log_pi = np.log(policy)
-    path = theory.intrinsic_path(rates, log_pi)
+    path = theory.intrinsic_time.intrinsic_path(rates, log_pi)
     with mp.workdps(30):
         reference = Reference(rates, policy)
         at_crossing = reference.clock(reference.crossing())
         at_t0 = reference.clock(reference.t0())
-    computed = theory.time_of(path, theory.crossing_event(path))
+    computed = theory.clock.time_of(path, theory.intrinsic_time.crossing_event(path))
     np.testing.assert_allclose(computed, at_crossing, rtol=1e-11)
-    law = theory.transition_bounds(rates, log_pi, event="t0")
+    law = theory.entanglement.transition_bounds(rates, log_pi, event="t0")
     time, product, rest = at_t0
     wanted = product + rest, product + 2 * rest, time
     np.testing.assert_allclose(law, wanted, rtol=1e-11)
@@ -103,17 +103,23 @@ def test_the_time_of_a_reached_accuracy_agrees_with_the_stepped_flow(rng, K):
     wanted = hitting_times(
         s, log_pi, [lambda pi, a=level: pi @ s - a for level in levels], 1e5
     )
-    path = theory.intrinsic_path(s, log_pi)
+    path = theory.intrinsic_time.intrinsic_path(s, log_pi)
     for level, time in zip(levels, wanted, strict=True):
-        event = theory.find_event(path, lambda lp, a=level: np.exp(lp) @ s - a)
-        np.testing.assert_allclose(theory.time_of(path, event).time, time, rtol=1e-8)
+        event = theory.intrinsic_time.find_event(
+            path, lambda lp, a=level: np.exp(lp) @ s - a
+        )
+        np.testing.assert_allclose(
+            theory.clock.time_of(path, event).time, time, rtol=1e-8
+        )
 
 
 def test_the_bounds_hold_at_any_place_of_any_hull(rng):
     s, log_pi = padded_batch(rng, lambda s, log_pi: True, 200, spread=2.5)
-    path = theory.intrinsic_path(s, log_pi)
+    path = theory.intrinsic_time.intrinsic_path(s, log_pi)
     for sigma in (0.2, 3.0, 50.0, 2000.0):
-        t, product, rest = theory.time_of(path, theory.event_at_slope(path, sigma))
+        t, product, rest = theory.clock.time_of(
+            path, theory.intrinsic_time.event_at_slope(path, sigma)
+        )
         assert np.all(rest > 0) and np.all(product >= 0)
         assert np.all(t >= (product + rest) * (1 - 1e-11))
         assert np.all(t <= (product + 2 * rest) * (1 + 1e-11))
@@ -123,8 +129,8 @@ def test_the_second_integral_is_the_time_spent_undecided(rng):
     # For two patterns x + sinh x grows linearly, x = theta_1 - theta_2, and
     # I = int (1 - max pi) dt.
     log_pi = np.log([0.12, 0.88])
-    path = theory.intrinsic_path([0.83, 0.35], log_pi)
-    clock = theory.time_of(path, theory.crossing_event(path))
+    path = theory.intrinsic_time.intrinsic_path([0.83, 0.35], log_pi)
+    clock = theory.clock.time_of(path, theory.intrinsic_time.crossing_event(path))
     x = log_pi[1] - log_pi[0]
     np.testing.assert_allclose(clock.time, (x + np.sinh(x)) / 0.48, rtol=1e-13)
     grid = np.linspace(0, x, 20_001)
@@ -137,33 +143,43 @@ def test_a_pattern_without_mass_does_not_touch_the_clock(rng):
     s, log_pi = random_problem(rng, 4, spread=2.0)
     s, log_pi = np.array([s, s]), np.array([log_pi, log_pi])
     extra = np.full((2, 1), -np.inf)
-    bare = theory.intrinsic_path(s, log_pi)
-    masked = theory.intrinsic_path(
+    bare = theory.intrinsic_time.intrinsic_path(s, log_pi)
+    masked = theory.intrinsic_time.intrinsic_path(
         np.hstack([[[0.99], [np.nan]], s]), np.hstack([extra, log_pi])
     )
     for sigma in (1.0, 40.0):
         np.testing.assert_allclose(
-            theory.time_of(masked, theory.event_at_slope(masked, sigma)),
-            theory.time_of(bare, theory.event_at_slope(bare, sigma)),
+            theory.clock.time_of(
+                masked, theory.intrinsic_time.event_at_slope(masked, sigma)
+            ),
+            theory.clock.time_of(
+                bare, theory.intrinsic_time.event_at_slope(bare, sigma)
+            ),
             rtol=1e-13,
         )
 
 
 def test_time_times_gap_tends_to_the_share_of_worse_patterns():
     s, log_pi = np.array([0.8, 0.55, 0.2]), np.log([0.5, 0.3, 0.2])
-    times = np.array([theory.gap_time(s, log_pi, eps) for eps in (1e-4, 1e-7, 1e-10)])
+    times = np.array(
+        [theory.monotone_regime.gap_time(s, log_pi, eps) for eps in (1e-4, 1e-7, 1e-10)]
+    )
     miss = np.abs(times * [1e-4, 1e-7, 1e-10] - 2 / 3)
     assert miss[0] > 4 * miss[1] > 16 * miss[2] and miss[2] < 1e-5
 
 
 def test_the_flow_run_for_the_crossing_time_has_two_leaders():
-    s, policy = theory.example_case()
-    time = theory.transition_bounds(s, np.log(policy), event="crossing").exact
+    s, policy = theory.entanglement.example_case()
+    time = theory.entanglement.transition_bounds(
+        s, np.log(policy), event="crossing"
+    ).exact
     state = flow_at(s, np.log(policy), time)
     np.testing.assert_allclose(state[0], state[1], rtol=1e-8)
 
 
 def test_a_time_beyond_the_range_of_floats_is_nan():
     log_pi = np.log([1e-200, 0.7, 0.3])
-    law = theory.transition_bounds([0.9, 0.6, 0.1], log_pi, event="crossing")
+    law = theory.entanglement.transition_bounds(
+        [0.9, 0.6, 0.1], log_pi, event="crossing"
+    )
     assert np.isnan(law.exact)

@@ -18,36 +18,36 @@ def test_the_criterion_is_the_sign_of_the_velocity_of_the_best_pattern(rng):
     for _ in range(40):
         s, log_pi = random_problem(rng, 5, 1.5)
         best, pi = s.argmax(), np.exp(log_pi)
-        margin = theory.dip_margin(s, log_pi)
+        margin = theory.dip.dip_margin(s, log_pi)
         np.testing.assert_allclose(-margin * pi[best], qpg(pi, s)[best], rtol=1e-8)
         signs.add(np.sign(margin))
     assert signs == {-1.0, 1.0}
 
 
 def test_the_example_case_dips_and_the_search_finds_its_depth():
-    s, policy = theory.example_case()
+    s, policy = theory.entanglement.example_case()
     log_pi = np.log(policy)
-    lowest = np.exp(theory.lowest_best_mass(s, log_pi))
+    lowest = np.exp(theory.dip.lowest_best_mass(s, log_pi))
     np.testing.assert_allclose(lowest, 0.0433989190, rtol=1e-8)
     times = np.linspace(0, 92, 2001)[1:]
     pi, _ = flow_path(s, log_pi, times)
     np.testing.assert_allclose(pi[:, 0].min(), lowest, rtol=1e-6)
-    falling = theory.dip_margin(s, np.log(pi)) > 0
+    falling = theory.dip.dip_margin(s, np.log(pi)) > 0
     assert np.all(falling == (np.arange(2000) < pi[:, 0].argmin()))
     # Too shallow for the ceiling to say more than the start.
-    np.testing.assert_allclose(np.exp(theory.dip_ceiling(s, log_pi)), 0.05)
+    np.testing.assert_allclose(np.exp(theory.dip.dip_ceiling(s, log_pi)), 0.05)
 
 
 def test_the_dip_is_never_shallower_than_the_ceiling(rng):
     s, log_pi = padded_batch(rng, lambda *x: True, 400, spread=2.5)
-    lowest = theory.lowest_best_mass(s, log_pi)
-    ceiling = theory.dip_ceiling(s, log_pi)
+    lowest = theory.dip.lowest_best_mass(s, log_pi)
+    ceiling = theory.dip.dip_ceiling(s, log_pi)
     start = log_pi[np.arange(400), np.nanargmax(np.where(log_pi > -50, s, 0), axis=1)]
     assert np.all(lowest <= ceiling + 1e-9) and np.all(ceiling <= start)
     binding = ceiling < start - 0.7
     assert binding.sum() > 20
     assert np.median((ceiling - lowest)[binding]) < 0.02
-    edges = theory.dominance_hull(s, log_pi).edges
+    edges = theory.hull.dominance_hull(s, log_pi).edges
     assert np.any(edges[binding] > 1)
     assert np.all(ceiling[edges == 0] == start[edges == 0])
 
@@ -56,7 +56,7 @@ def test_two_edges_have_a_ceiling_each():
     # The deepest of both is a product on the first piece, written out by hand.
     s = np.array([0.93, 0.71, 0.42, 0.16])
     log_pi = np.log([1e-5, 4e-3, 0.7, 0.3 - 4e-3 - 1e-5])
-    hull = theory.dominance_hull(s, log_pi)
+    hull = theory.hull.dominance_hull(s, log_pi)
     np.testing.assert_array_equal(hull.vertices, [2, 1, 0, -1])
     depth = []
     for i, left, right in ((2, 0, hull.slopes[0]), (1, *hull.slopes[:2])):
@@ -65,12 +65,12 @@ def test_two_edges_have_a_ceiling_each():
         a = line - line[:, [i]]
         product = a[:, 0] * np.prod(np.delete(a, i, axis=1), axis=1)
         depth.append(product.max() * np.exp(log_pi.sum()))
-    ceiling = np.exp(-theory.dip_ceiling(s, log_pi))
+    ceiling = np.exp(-theory.dip.dip_ceiling(s, log_pi))
     np.testing.assert_allclose(ceiling, max(depth), rtol=1e-6)
 
 
 def test_one_edge_gives_the_printed_product(rng):
-    s, log_pi = padded_batch(rng, theory.has_one_edge, 60, spread=3.0)
+    s, log_pi = padded_batch(rng, theory.entanglement.has_one_edge, 60, spread=3.0)
     z = np.linspace(0, 0.9999, 20_001)
     best = np.argmax(np.where(log_pi > -np.inf, s, -1.0), axis=1)
     for lane in range(60):
@@ -84,21 +84,21 @@ def test_one_edge_gives_the_printed_product(rng):
             product = product * (height + (rates[i] - rates[k]) / rise * D * z)
         start = log_pi[lane, best[lane]]
         wanted = min(start, -np.log(product.max()))
-        ceiling = theory.dip_ceiling(s[lane], log_pi[lane])
+        ceiling = theory.dip.dip_ceiling(s[lane], log_pi[lane])
         np.testing.assert_allclose(ceiling, wanted, atol=1e-6)
         np.testing.assert_allclose(
-            theory.edge_depth(s[lane], log_pi[lane], z[5000]), np.log(product[5000])
+            theory.dip.edge_depth(s[lane], log_pi[lane], z[5000]), np.log(product[5000])
         )
 
 
 def test_a_rare_best_pattern_among_three_falls_to_the_printed_multiple_of_its_square():
     misses = []
     for e in (1e-2, 1e-3, 1e-4):
-        lowest = theory.lowest_best_mass(THREE, rare(e))
-        formal = theory.dip_three(THREE, rare(e))
+        lowest = theory.dip.lowest_best_mass(THREE, rare(e))
+        formal = theory.dip.dip_three(THREE, rare(e))
         np.testing.assert_allclose(formal, 6.75 * 0.6 * e**2 / (0.7 * (0.3 - e)))
         misses.append(abs(np.exp(lowest) / formal - 1))
-        ceiling = theory.dip_ceiling(THREE, rare(e))
+        ceiling = theory.dip.dip_ceiling(THREE, rare(e))
         assert lowest < ceiling < lowest + 20 * e**1.5
     assert misses[0] < 5e-3 and misses[1] < 1e-3 and misses[2] < 1e-4
 
@@ -116,7 +116,7 @@ def test_the_product_is_one_over_the_best_mass_up_to_the_mass_of_the_others(rng)
         u = np.exp(np.mean(np.log(pi))) / pi
         a = u - u[i]
         product = pi[best] * a[best] * np.prod(np.delete(a, i))
-        share = theory.dip_share(rho, np.log(pi))
+        share = theory.dip.dip_share(rho, np.log(pi))
         assert share - 1e-12 < product < 1
         tight += 0.5 < share and product < share + 0.01
     assert tight > 50
@@ -129,8 +129,10 @@ def test_the_depth_comes_to_its_ceiling_as_the_best_pattern_gets_rare(rng, K):
     short = []
     for e in (1e-2, 1e-4, 1e-6):
         log_pi = np.log(np.concatenate([[e], (1 - e) * rest]))
-        assert theory.has_deep_edge(s, log_pi)
-        short.append(theory.dip_ceiling(s, log_pi) - theory.lowest_best_mass(s, log_pi))
+        assert theory.dip.has_deep_edge(s, log_pi)
+        short.append(
+            theory.dip.dip_ceiling(s, log_pi) - theory.dip.lowest_best_mass(s, log_pi)
+        )
     assert short[0] >= -1e-12 and short[2] < 1e-5
     assert np.all(np.abs(np.diff(short)) <= short[0] + 1e-12)
 
@@ -140,8 +142,8 @@ def test_a_pattern_as_good_as_the_leader_keeps_the_dip_from_its_ceiling():
     s = np.array([0.9, 0.6, 0.6])
     for e in (1e-3, 1e-5):
         log_pi = np.log([e, 0.7, 0.3 - e])
-        assert not theory.has_deep_edge(s, log_pi)
-        np.testing.assert_allclose(theory.lowest_best_mass(s, log_pi), np.log(e))
+        assert not theory.dip.has_deep_edge(s, log_pi)
+        np.testing.assert_allclose(theory.dip.lowest_best_mass(s, log_pi), np.log(e))
         D, D_3 = 1 / e - 1 / 0.7, 1 / (0.3 - e) - 1 / 0.7
         product = e * 0.7 * (0.3 - e) * D**2 * D_3
         np.testing.assert_allclose(product * e, 0.4, rtol=0.02)  # not 1
@@ -150,8 +152,8 @@ def test_a_pattern_as_good_as_the_leader_keeps_the_dip_from_its_ceiling():
 def test_the_bounds_for_three_patterns_enclose_the_depth_and_close(rng):
     widths = []
     for e in (1e-2, 1e-3, 1e-4):
-        low, high = theory.dip_three_bounds(THREE, rare(e))
-        ceiling = theory.dip_ceiling(THREE, rare(e))
+        low, high = theory.dip.dip_three_bounds(THREE, rare(e))
+        ceiling = theory.dip.dip_ceiling(THREE, rare(e))
         assert low < ceiling < high
         D, D_3 = 1 / e - 1 / 0.7, 1 / (0.3 - e) - 1 / 0.7
         front = 6.75 * 0.6 / (0.7 * e * (0.3 - e) * D**3)
@@ -159,7 +161,7 @@ def test_the_bounds_for_three_patterns_enclose_the_depth_and_close(rng):
         np.testing.assert_allclose(high - low, np.log1p(6.75 * 0.6 * D_3 / D))
         widths.append(high - low)
     assert widths[0] < 0.1 and widths[2] < 1e-3
-    assert np.all(np.isnan(theory.dip_three_bounds([0.9, 0.6], np.log([0.1, 0.9]))))
+    assert np.all(np.isnan(theory.dip.dip_three_bounds([0.9, 0.6], np.log([0.1, 0.9]))))
 
 
 def test_the_largest_value_of_the_cubic_is_four_over_twenty_seven():
@@ -171,7 +173,7 @@ def test_the_largest_value_of_the_cubic_is_four_over_twenty_seven():
     for e in (1e-2, 1e-3):
         D = 1 / e - 1 / 0.7
         bound = 6.75 * 0.6 / (0.7 * e * (0.3 - e) * D**3)
-        assert np.exp(theory.dip_ceiling(THREE, rare(e))) < bound
+        assert np.exp(theory.dip.dip_ceiling(THREE, rare(e))) < bound
 
 
 def test_the_derivative_behind_the_criterion_is_right():
@@ -190,17 +192,17 @@ def test_the_derivative_behind_the_criterion_is_right():
 
 def number_of_dips(s, log_pi):
     """Sign changes of the criterion, from falling to rising, on a grid of states."""
-    path = theory.intrinsic_path(s, log_pi)
+    path = theory.intrinsic_time.intrinsic_path(s, log_pi)
     dips = np.zeros(len(s), dtype=int)
     latest = np.zeros(len(s))
     for piece in range(int(path.hull.edges.max()) + 1):
         for y in np.linspace(-40, 40, 161):
             exists = path.hull.edges >= piece
             where = np.where(exists, piece, path.hull.edges)
-            log_probs = theory.log_probs_at(
-                path, theory.Event(where, np.full(len(s), y))
+            log_probs = theory.intrinsic_time.log_probs_at(
+                path, theory.intrinsic_time.Event(where, np.full(len(s), y))
             )
-            margin = theory.dip_margin(s, log_probs)
+            margin = theory.dip.dip_margin(s, log_probs)
             sign = np.where(exists & (np.abs(margin) > 1e-12), -np.sign(margin), 0)
             dips += (sign > 0) & (latest < 0)
             latest = np.where(sign != 0, sign, latest)
@@ -215,8 +217,8 @@ def test_no_more_dips_than_hand_overs_were_found(rng):
 
 
 def test_the_sign_at_the_start_does_not_tell_whether_a_dip_comes(rng):
-    s, log_pi = padded_batch(rng, theory.has_one_edge, 400, spread=2.0)
-    later = (theory.dip_margin(s, log_pi) < 0) & (number_of_dips(s, log_pi)[0] > 0)
+    s, log_pi = padded_batch(rng, theory.entanglement.has_one_edge, 400, spread=2.0)
+    later = (theory.dip.dip_margin(s, log_pi) < 0) & (number_of_dips(s, log_pi)[0] > 0)
     assert later.sum() > 0
 
 
@@ -230,14 +232,18 @@ def test_the_sign_at_the_start_does_not_tell_whether_a_dip_comes(rng):
     ],
 )
 def test_the_form_for_three_patterns_abstains(s, policy):
-    assert np.isnan(theory.dip_three(s, np.log(policy)))
+    assert np.isnan(theory.dip.dip_three(s, np.log(policy)))
 
 
 def test_a_pattern_without_mass_changes_no_depth():
     log_pi = rare(1e-3)
     masked = np.insert(THREE, 1, np.nan), np.insert(log_pi, 1, -np.inf)
-    for function in (theory.dip_ceiling, theory.dip_three, theory.dip_margin):
+    for function in (
+        theory.dip.dip_ceiling,
+        theory.dip.dip_three,
+        theory.dip.dip_margin,
+    ):
         np.testing.assert_allclose(function(*masked), function(THREE, log_pi))
     np.testing.assert_allclose(
-        theory.lowest_best_mass(*masked), theory.lowest_best_mass(THREE, log_pi)
+        theory.dip.lowest_best_mass(*masked), theory.dip.lowest_best_mass(THREE, log_pi)
     )

@@ -33,8 +33,8 @@ def product_integral(s, policy):
 
 @pytest.mark.parametrize("event", ["t0", "crossing"])
 def test_the_law_holds_on_300_random_problems_of_regime_2(rng, event):
-    s, log_pi = padded_batch(rng, theory.in_regime_2, 300)
-    law = theory.transition_bounds(s, log_pi, event=event)
+    s, log_pi = padded_batch(rng, theory.entanglement.in_regime_2, 300)
+    law = theory.entanglement.transition_bounds(s, log_pi, event=event)
     happens = np.isfinite(law.exact)
     if event == "t0":
         assert np.all(happens)
@@ -50,8 +50,8 @@ def test_both_times_agree_with_the_stepped_flow(rng, K):
     while compared < 3:
         s, log_pi = random_problem(rng, K, spread=1.5)
         best = s.argmax()
-        law = theory.transition_bounds(s, log_pi, event="crossing")
-        if not theory.in_regime_2(s, log_pi) or not law.exact < 5e3:
+        law = theory.entanglement.transition_bounds(s, log_pi, event="crossing")
+        if not theory.entanglement.in_regime_2(s, log_pi) or not law.exact < 5e3:
             continue
         rate = np.sort(s)[-2]
         others = np.arange(K) != best
@@ -66,47 +66,51 @@ def test_both_times_agree_with_the_stepped_flow(rng, K):
         )
         np.testing.assert_allclose(law.exact, crossing, rtol=1e-7)
         if t0 < np.inf:
-            exact = theory.transition_bounds(s, log_pi).exact
+            exact = theory.entanglement.transition_bounds(s, log_pi).exact
             np.testing.assert_allclose(exact, t0, rtol=1e-7)
             compared += 1
 
 
 def test_the_example_case_has_the_printed_times_and_its_dip():
-    s, policy = theory.example_case()
+    s, policy = theory.entanglement.example_case()
     log_pi = np.log(policy)
-    t0 = theory.transition_bounds(s, log_pi).exact
-    crossing = theory.transition_bounds(s, log_pi, event="crossing").exact
+    t0 = theory.entanglement.transition_bounds(s, log_pi).exact
+    crossing = theory.entanglement.transition_bounds(s, log_pi, event="crossing").exact
     np.testing.assert_allclose([t0, crossing], [42.683163, 91.857068], atol=6e-7)
-    path = theory.intrinsic_path(s, log_pi)
+    path = theory.intrinsic_time.intrinsic_path(s, log_pi)
 
     def best_mass(sigma):
-        event = theory.event_at_slope(path, sigma)
-        return np.exp(theory.log_probs_at(path, event)[0])
+        event = theory.intrinsic_time.event_at_slope(path, sigma)
+        return np.exp(theory.intrinsic_time.log_probs_at(path, event)[0])
 
     dip = minimize_scalar(best_mass, bounds=(0, 60), method="bounded")
     np.testing.assert_allclose(dip.fun, 0.0433989190, rtol=1e-8)  # DOP853 at 1e-12
 
 
 def test_gamma_alone_bounds_nothing():
-    s, policy = theory.counterexample([1e-2, 1e-3, 1e-4])
-    assert np.all(theory.in_regime_2(s, np.log(policy)))
-    np.testing.assert_allclose(theory.gamma(s, np.log(policy)), 6, rtol=1e-12)
-    exact = theory.transition_bounds(s, np.log(policy)).exact
+    s, policy = theory.entanglement.counterexample([1e-2, 1e-3, 1e-4])
+    assert np.all(theory.entanglement.in_regime_2(s, np.log(policy)))
+    np.testing.assert_allclose(
+        theory.entanglement.gamma(s, np.log(policy)), 6, rtol=1e-12
+    )
+    exact = theory.entanglement.transition_bounds(s, np.log(policy)).exact
     np.testing.assert_allclose(exact, [285, 3025, 30422], atol=0.5)
 
 
 def test_two_patterns_in_the_deep_have_the_printed_ratio_of_time_to_product():
     log_pi = np.log([1e-3, 0.999])
-    path = theory.intrinsic_path([0.9, 0.6], log_pi)
-    clock = theory.time_of(path, theory.crossing_event(path))
+    path = theory.intrinsic_time.intrinsic_path([0.9, 0.6], log_pi)
+    clock = theory.clock.time_of(path, theory.intrinsic_time.crossing_event(path))
     np.testing.assert_allclose(clock.time / clock.product, 1.016, atol=6e-4)
 
 
 def test_the_degree_bounds_hold_on_every_hull_and_the_exponent_is_below_gamma(rng):
-    s, log_pi = padded_batch(rng, theory.is_overtaking, 200, spread=2.5)
-    path = theory.intrinsic_path(s, log_pi)
-    product = theory.time_of(path, theory.crossing_event(path)).product
-    bound = theory.degree_bound(s, log_pi)
+    s, log_pi = padded_batch(rng, theory.entanglement.is_overtaking, 200, spread=2.5)
+    path = theory.intrinsic_time.intrinsic_path(s, log_pi)
+    product = theory.clock.time_of(
+        path, theory.intrinsic_time.crossing_event(path)
+    ).product
+    bound = theory.entanglement.degree_bound(s, log_pi)
     assert np.all(product < bound.product)
     assert np.all(bound.product <= bound.exponential * (1 + 1e-12))
     counts = []
@@ -125,7 +129,7 @@ def test_the_degree_bounds_hold_on_every_hull_and_the_exponent_is_below_gamma(rn
             steps = policy[worse] * (rates[i] - rates[worse]) / (policy[j] * rise)
             front = policy[i] / (2 * policy[j] * rise)
             by_hand += front * np.prod(1 + steps)
-            crowd = theory.gamma(rates, np.log(policy)) - 1
+            crowd = theory.entanglement.gamma(rates, np.log(policy)) - 1
             with np.errstate(over="ignore"):
                 above_gamma += front * np.exp(crowd * (rates[i] - rates.min()) / rise)
         np.testing.assert_allclose(bound.product[lane], by_hand, rtol=1e-12)
@@ -133,8 +137,10 @@ def test_the_degree_bounds_hold_on_every_hull_and_the_exponent_is_below_gamma(rn
     assert counts.count(1) > 20 and counts.count(2) > 20
     # Pattern 1 leads between 0 and 2: the formula for one edge, from 0 to 2, fails.
     s, log_pi = np.array([0.3, 0.5, 0.51]), np.log([0.9, 0.0999, 0.0001])
-    path = theory.intrinsic_path(s, log_pi)
-    product = theory.time_of(path, theory.crossing_event(path)).product
+    path = theory.intrinsic_time.intrinsic_path(s, log_pi)
+    product = theory.clock.time_of(
+        path, theory.intrinsic_time.crossing_event(path)
+    ).product
     assert product > 1000 * 0.9 / (2 * 0.0001 * 0.21)
 
 
@@ -142,31 +148,34 @@ def test_t0_comes_a_bounded_time_after_the_crossing(rng):
     later, several = [], 0
     for _ in range(400):
         s, log_pi = random_problem(rng, rng.integers(3, 7), spread=1.5)
-        if not theory.has_t0(s, log_pi):
+        if not theory.entanglement.has_t0(s, log_pi):
             continue
-        crossing = theory.transition_bounds(s, log_pi, event="crossing").exact
+        crossing = theory.entanglement.transition_bounds(
+            s, log_pi, event="crossing"
+        ).exact
         crossing = 0.0 if np.isnan(crossing) else crossing
-        t0 = theory.transition_bounds(s, log_pi).exact
+        t0 = theory.entanglement.transition_bounds(s, log_pi).exact
         lead = -np.diff(np.sort(s)[::-1][:2])[0]
-        longest = theory.t0_after_crossing(s, log_pi)
+        longest = theory.entanglement.t0_after_crossing(s, log_pi)
         np.testing.assert_allclose(longest, len(s) * (len(s) - 1) / lead)
         assert t0 - crossing <= longest
         if t0 > crossing:
             later.append((t0 - crossing) * lead)
-            several += theory.in_regime_2(s, log_pi)
+            several += theory.entanglement.in_regime_2(s, log_pi)
     # It does happen, in regime 2 too, and takes longer than 1/Delta.
     assert len(later) > 50 and several > 10 and max(later) > 1
 
 
 def test_t0_after_the_crossing_agrees_with_the_stepped_flow():
     s, log_pi = np.array([0.9, 0.6, 0.1]), np.log([0.1, 0.15, 0.75])
-    assert theory.in_regime_2(s, log_pi)
+    assert theory.entanglement.in_regime_2(s, log_pi)
     t0, crossing = hitting_times(
         s, log_pi, [lambda pi: pi @ s - 0.6, lambda pi: pi[0] - pi[1:].max()], 1e3
     )
-    assert crossing < t0 < crossing + theory.t0_after_crossing(s, log_pi)
+    assert crossing < t0 < crossing + theory.entanglement.t0_after_crossing(s, log_pi)
     law = [
-        theory.transition_bounds(s, log_pi, event=e).exact for e in ("t0", "crossing")
+        theory.entanglement.transition_bounds(s, log_pi, event=e).exact
+        for e in ("t0", "crossing")
     ]
     np.testing.assert_allclose(law, [t0, crossing], rtol=1e-8)
 
@@ -177,20 +186,22 @@ def test_the_bound_is_the_limit_of_the_polynomial_integral():
     for policy in ([0.03, 0.67, 0.2, 0.1], [1e-5, 0.67, 0.22, 0.10999]):
         policy = np.array(policy)
         log_pi = np.log(policy)
-        assert theory.has_one_edge(s, log_pi)
-        path = theory.intrinsic_path(s, log_pi)
-        product = theory.time_of(path, theory.crossing_event(path)).product
+        assert theory.entanglement.has_one_edge(s, log_pi)
+        path = theory.intrinsic_time.intrinsic_path(s, log_pi)
+        product = theory.clock.time_of(
+            path, theory.intrinsic_time.crossing_event(path)
+        ).product
         np.testing.assert_allclose(product, product_integral(s, policy), rtol=1e-10)
     front = 0.67 / (2 * 1e-5 * 0.3)
     steps = [0.22 * 0.5 / (1e-5 * 0.3), 0.10999 * 0.15 / (1e-5 * 0.3)]
-    bound = theory.degree_bound(s, log_pi)
+    bound = theory.entanglement.degree_bound(s, log_pi)
     np.testing.assert_allclose(bound.product, front * np.prod(1 + np.array(steps)))
     assert bound.exponential == np.inf
 
 
 def test_the_exponential_bound_is_the_printed_formula():
-    s, policy = theory.example_case()
-    bound = theory.degree_bound(s, np.log(policy))
+    s, policy = theory.entanglement.example_case()
+    bound = theory.entanglement.degree_bound(s, np.log(policy))
     front = 0.7 / (2 * 0.05 * 0.3)
     np.testing.assert_allclose(bound.product, front * (1 + 0.25 * 0.5 / (0.05 * 0.3)))
     np.testing.assert_allclose(bound.exponential, front * np.exp((6 - 1) * 0.5 / 0.3))
@@ -198,33 +209,39 @@ def test_the_exponential_bound_is_the_printed_formula():
 
 def test_the_bound_for_two_patterns_becomes_sharp_for_a_rare_best_one():
     log_pi = np.log([1e-7, 1 - 1e-7])
-    path = theory.intrinsic_path([0.9, 0.6], log_pi)
-    product = theory.time_of(path, theory.crossing_event(path)).product
-    bound = theory.degree_bound([0.9, 0.6], log_pi).product
+    path = theory.intrinsic_time.intrinsic_path([0.9, 0.6], log_pi)
+    product = theory.clock.time_of(
+        path, theory.intrinsic_time.crossing_event(path)
+    ).product
+    bound = theory.entanglement.degree_bound([0.9, 0.6], log_pi).product
     np.testing.assert_allclose(bound, product, rtol=1e-6)
 
 
 def test_events_that_do_not_happen_have_no_time():
     s, log_pi = [0.9, 0.6, 0.1], np.log([0.8, 0.15, 0.05])
-    assert not theory.has_t0(s, log_pi)
+    assert not theory.entanglement.has_t0(s, log_pi)
     for event in ("t0", "crossing"):
-        assert np.all(np.isnan(theory.transition_bounds(s, log_pi, event=event)))
-    assert np.all(np.isnan(theory.degree_bound(s, log_pi)))
+        assert np.all(
+            np.isnan(theory.entanglement.transition_bounds(s, log_pi, event=event))
+        )
+    assert np.all(np.isnan(theory.entanglement.degree_bound(s, log_pi)))
     equal = [0.4, 0.4, 0.4]
-    assert np.isnan(theory.t0_after_crossing(equal, log_pi))
-    assert theory.rival(equal, log_pi) == theory.NO_RIVAL
-    assert np.isnan(theory.gamma(equal, log_pi))
-    assert np.all(np.isnan(theory.transition_bounds(equal, log_pi)))
+    assert np.isnan(theory.entanglement.t0_after_crossing(equal, log_pi))
+    assert theory.entanglement.rival(equal, log_pi) == theory.entanglement.NO_RIVAL
+    assert np.isnan(theory.entanglement.gamma(equal, log_pi))
+    assert np.all(np.isnan(theory.entanglement.transition_bounds(equal, log_pi)))
 
 
 def test_the_rival_is_the_next_best_and_the_likelier_of_two_equals():
     log_pi = np.log([0.1, 0.2, 0.4, 0.3])
-    assert theory.rival([0.9, 0.6, 0.1, 0.6], log_pi) == 3
-    assert theory.rival([0.6, 0.9, 0.1, 0.3], log_pi) == 0
+    assert theory.entanglement.rival([0.9, 0.6, 0.1, 0.6], log_pi) == 3
+    assert theory.entanglement.rival([0.6, 0.9, 0.1, 0.3], log_pi) == 0
 
 
 def test_several_best_patterns_count_together_in_gamma():
-    gamma = theory.gamma([0.9, 0.9, 0.1, 0.6], np.log([0.1, 0.2, 0.3, 0.4]))
+    gamma = theory.entanglement.gamma(
+        [0.9, 0.9, 0.1, 0.6], np.log([0.1, 0.2, 0.3, 0.4])
+    )
     np.testing.assert_allclose(gamma, (0.1 + 0.2 + 0.3) / (0.1 + 0.2))
 
 
@@ -238,20 +255,23 @@ def test_several_best_patterns_count_together_in_gamma():
     ],
 )
 def test_regime_2_is_recognised(rates, policy, expected):
-    assert theory.in_regime_2(rates, np.log(policy)) == expected
+    assert theory.entanglement.in_regime_2(rates, np.log(policy)) == expected
 
 
 def test_a_pattern_without_mass_changes_no_time_and_no_bound():
-    s, policy = theory.example_case()
+    s, policy = theory.entanglement.example_case()
     log_pi = np.log(policy)
     for extra in (1.0, 0.75, np.nan):
         masked = np.insert(s, 1, extra), np.insert(log_pi, 1, -np.inf)
-        assert theory.in_regime_2(*masked) and theory.rival(*masked) == 2
-        np.testing.assert_allclose(theory.gamma(*masked), 6)
+        assert (
+            theory.entanglement.in_regime_2(*masked)
+            and theory.entanglement.rival(*masked) == 2
+        )
+        np.testing.assert_allclose(theory.entanglement.gamma(*masked), 6)
         for function in (
-            theory.transition_bounds,
-            theory.degree_bound,
-            theory.t0_after_crossing,
+            theory.entanglement.transition_bounds,
+            theory.entanglement.degree_bound,
+            theory.entanglement.t0_after_crossing,
         ):
             np.testing.assert_allclose(
                 function(*masked), function(s, log_pi), rtol=1e-13
@@ -259,13 +279,17 @@ def test_a_pattern_without_mass_changes_no_time_and_no_bound():
 
 
 def test_the_form_in_the_reported_order_is_gamma_to_the_power_c_gamma():
-    np.testing.assert_allclose(theory.reported_form(6.0), 6.0**6)
-    np.testing.assert_allclose(theory.reported_form([2.0, 3.0], 0.5), [2, 3**1.5])
+    np.testing.assert_allclose(theory.entanglement.reported_form(6.0), 6.0**6)
+    np.testing.assert_allclose(
+        theory.entanglement.reported_form([2.0, 3.0], 0.5), [2, 3**1.5]
+    )
 
 
 def test_unknown_events_and_impossible_masses_are_refused():
     with pytest.raises(ValueError, match="event"):
-        theory.transition_bounds([0.9, 0.6], np.log([0.2, 0.8]), event="T0")
+        theory.entanglement.transition_bounds(
+            [0.9, 0.6], np.log([0.2, 0.8]), event="T0"
+        )
     for e in (0.0, 1 / 6, -0.1):
         with pytest.raises(ValueError, match="e"):
-            theory.counterexample(e)
+            theory.entanglement.counterexample(e)

@@ -7,8 +7,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import log_softmax
 
 import theory
-from theory import FEEDBACK
-from theory.feedback_classes import majority_vote
+from theory.feedback_classes import FEEDBACK, majority_vote
 
 NAMES = list(FEEDBACK)
 
@@ -58,10 +57,10 @@ def test_both_velocities_are_those_of_the_symbolic_gradient(name):
 
     arguments = name, point, log_softmax(logits)
     np.testing.assert_allclose(
-        theory.detached_velocity(*arguments), at(detached), atol=1e-14
+        theory.feedback_classes.detached_velocity(*arguments), at(detached), atol=1e-14
     )
     np.testing.assert_allclose(
-        theory.through_velocity(*arguments), at(through), atol=1e-14
+        theory.feedback_classes.through_velocity(*arguments), at(through), atol=1e-14
     )
 
 
@@ -71,11 +70,15 @@ def test_the_through_velocity_is_the_gradient_of_the_expected_feedback(rng, name
     for _ in range(5):
         P, log_pi = random_kernel(rng)
         up, down = (
-            theory.expected_feedback(name, P, log_softmax(log_pi + h, axis=-1))
+            theory.feedback_classes.expected_feedback(
+                name, P, log_softmax(log_pi + h, axis=-1)
+            )
             for h in (step, -step)
         )
         np.testing.assert_allclose(
-            theory.through_velocity(name, P, log_pi), (up - down) / 2e-6, atol=1e-8
+            theory.feedback_classes.through_velocity(name, P, log_pi),
+            (up - down) / 2e-6,
+            atol=1e-8,
         )
 
 
@@ -97,15 +100,17 @@ def test_the_extra_terms_are_the_printed_ones(rng):
     entropy = -pi @ log_pi
     np.testing.assert_allclose(extra["token entropy"], pi * (log_pi + entropy))
     np.testing.assert_allclose(
-        theory.through_velocity("token entropy", P, log_pi),
-        theory.detached_velocity("sequence log-probability", P, log_pi),
+        theory.feedback_classes.through_velocity("token entropy", P, log_pi),
+        theory.feedback_classes.detached_velocity(
+            "sequence log-probability", P, log_pi
+        ),
         rtol=1e-10,
     )
     for name in ("sequence log-probability", "answer entropy", "majority vote"):
         assert np.all(extra[name] == 0)
     np.testing.assert_allclose(
-        theory.through_velocity("self-consistency", P, log_pi),
-        2 * theory.detached_velocity("self-consistency", P, log_pi),
+        theory.feedback_classes.through_velocity("self-consistency", P, log_pi),
+        2 * theory.feedback_classes.detached_velocity("self-consistency", P, log_pi),
     )
 
 
@@ -131,7 +136,9 @@ def test_with_finitely_many_votes_the_two_readings_differ():
 
 def run_through(P, log_pi, time):
     def field(t, theta):
-        return theory.through_velocity("self-certainty", P, log_softmax(theta))
+        return theory.feedback_classes.through_velocity(
+            "self-certainty", P, log_softmax(theta)
+        )
 
     run = solve_ivp(field, (0, time), log_pi, method="LSODA", rtol=1e-9, atol=1e-10)
     return log_softmax(run.y[:, -1])
@@ -139,14 +146,16 @@ def run_through(P, log_pi, time):
 
 def test_a_trapped_leader_wins_even_if_it_is_the_least_certain_and_the_worst(rng):
     P = np.array([[0.35, 0.65], [0.9, 0.1], [0.95, 0.05]])
-    spread = np.ptp(theory.self_certainty(P, np.log([0.5, 0.25, 0.25])))
+    spread = np.ptp(
+        theory.feedback_classes.self_certainty(P, np.log([0.5, 0.25, 0.25]))
+    )
     edge = 1 / (2 * (1 + spread))
     log_pi = np.log([1 - 0.97 * edge, 0.5 * edge, 0.47 * edge])
-    assert 0 < theory.trap_margin(P, log_pi) < 0.04
+    assert 0 < theory.feedback_classes.trap_margin(P, log_pi) < 0.04
     early, late = (run_through(P, log_pi, t) for t in (20.0, 22.0))
     left = np.log(-np.expm1([early[0], late[0]]))
     np.testing.assert_allclose(np.diff(left), -2.0, atol=1e-3)
-    detached = theory.detached_velocity("self-certainty", P, log_pi)
+    detached = theory.feedback_classes.detached_velocity("self-certainty", P, log_pi)
     assert detached[0] < 0  # as a fixed number it would lose
 
 
@@ -155,9 +164,9 @@ def test_the_margin_bounds_the_growth_of_every_lead_of_the_leader(rng):
     for _ in range(200):
         P, _ = random_kernel(rng, K=3, A=2)
         log_pi = log_softmax([rng.uniform(1, 6), 0.0, rng.normal()])
-        velocity = theory.through_velocity("self-certainty", P, log_pi)
+        velocity = theory.feedback_classes.through_velocity("self-certainty", P, log_pi)
         leads = velocity[0] - velocity[1:]
-        margin = theory.trap_margin(P, log_pi)
+        margin = theory.feedback_classes.trap_margin(P, log_pi)
         if margin > 0:
             assert np.all(leads >= margin - 1e-12)
             tight = min(tight, np.min(leads - margin))
@@ -168,23 +177,28 @@ def test_patterns_without_mass_change_nothing(rng):
     P, log_pi = random_kernel(rng)
     masked = np.insert(P, 2, [1.0, 0.0, 0.0], axis=0), np.insert(log_pi, 2, -np.inf)
     for name in NAMES:
-        for function in (theory.detached_velocity, theory.through_velocity):
+        for function in (
+            theory.feedback_classes.detached_velocity,
+            theory.feedback_classes.through_velocity,
+        ):
             np.testing.assert_allclose(
                 np.delete(function(name, *masked), 2), function(name, P, log_pi)
             )
             assert function(name, *masked)[2] == 0
         np.testing.assert_allclose(
-            theory.expected_feedback(name, *masked),
-            theory.expected_feedback(name, P, log_pi),
+            theory.feedback_classes.expected_feedback(name, *masked),
+            theory.feedback_classes.expected_feedback(name, P, log_pi),
         )
 
 
 def test_a_batch_is_its_lanes(rng):
     P, log_pi = map(np.stack, zip(*[random_kernel(rng) for _ in range(5)], strict=True))
     for name in NAMES:
-        together = theory.through_velocity(name, P, log_pi)
+        together = theory.feedback_classes.through_velocity(name, P, log_pi)
         for lane in range(5):
-            alone = theory.through_velocity(name, P[lane], log_pi[lane])
+            alone = theory.feedback_classes.through_velocity(
+                name, P[lane], log_pi[lane]
+            )
             np.testing.assert_allclose(together[lane], alone, rtol=1e-12)
 
 
@@ -192,14 +206,14 @@ def test_a_kernel_that_is_none_is_refused():
     log_pi = np.log([0.5, 0.5])
     for wrong in ([0.3, 0.7], [[0.5, 0.6], [0.5, 0.5]], [[1.2, -0.2], [0.5, 0.5]]):
         with pytest.raises(ValueError, match="kernel"):
-            theory.self_consistency(wrong, log_pi)
+            theory.feedback_classes.self_consistency(wrong, log_pi)
 
 
 def test_tied_answers_win_equally_often():
     P = np.array([[0.25, 0.5, 0.25], [0.0, 0.25, 0.75]])
-    assert theory.majority(P, np.log([0.5, 0.5])) == 2
+    assert theory.feedback_classes.majority(P, np.log([0.5, 0.5])) == 2
     tied = np.array([[0.25, 0.5, 0.25], [0.25, 0.25, 0.5]])
     log_pi = np.log([0.5, 0.5])
-    assert theory.majority(tied, log_pi) == 1
+    assert theory.feedback_classes.majority(tied, log_pi) == 1
     # By hand: answers 1 and 2 have 3/8 each.
     np.testing.assert_array_equal(majority_vote(tied, log_pi), [0.375, 0.375])

@@ -14,23 +14,23 @@ def test_two_states_of_one_run_fit_the_law_and_tau_is_an_integral(rng):
             return np.exp(np.log(pi).mean())
 
         pi, integrals = flow_path(s, log_pi, times, [geometric_mean])
-        tau, misfit = theory.elapsed(s, log_pi, np.log(pi))
+        tau, misfit = theory.integrability.elapsed(s, log_pi, np.log(pi))
         assert np.all(misfit < 1e-8)
         np.testing.assert_allclose(tau, integrals[:, 0], rtol=1e-7)
 
 
 def test_states_of_another_flow_do_not_fit(rng):
     s, log_pi = random_problem(rng, 4)
-    other = theory.replicator_policy(s, log_pi, [2.0, 8.0])
-    assert np.all(theory.elapsed(s, log_pi, other).misfit > 1e-3)
+    other = theory.replicator.replicator_policy(s, log_pi, [2.0, 8.0])
+    assert np.all(theory.integrability.elapsed(s, log_pi, other).misfit > 1e-3)
     pi, _ = flow_path(s, log_pi, [8.0])
-    assert theory.elapsed(s[::-1], log_pi, np.log(pi[0])).misfit > 1e-3
+    assert theory.integrability.elapsed(s[::-1], log_pi, np.log(pi[0])).misfit > 1e-3
 
 
 def test_the_weights_have_product_one_and_invert_the_policy(rng):
     _, log_pi = random_problem(rng, 5, 2.0)
     masked = np.insert(log_pi, 2, -np.inf)
-    u = theory.inverse_weights(masked)
+    u = theory.integrability.inverse_weights(masked)
     assert u[2] == np.inf
     u = np.delete(u, 2)
     np.testing.assert_allclose(np.prod(u), 1, rtol=1e-13)
@@ -41,21 +41,31 @@ def test_two_patterns_take_the_printed_time():
     s, log_pi = np.array([0.83, 0.35]), np.log([0.12, 0.88])
     times = np.array([0.2, 5.0, 200.0])
     pi, _ = flow_path(s, log_pi, times)
-    got = theory.two_pattern_time(s, log_pi, np.log(pi))
+    got = theory.integrability.two_pattern_time(s, log_pi, np.log(pi))
     np.testing.assert_allclose(got, times, rtol=1e-9)
-    swapped = theory.two_pattern_time(s[::-1], log_pi[::-1], np.log(pi)[:, ::-1])
+    swapped = theory.integrability.two_pattern_time(
+        s[::-1], log_pi[::-1], np.log(pi)[:, ::-1]
+    )
     np.testing.assert_allclose(swapped, times, rtol=1e-9)
-    path = theory.intrinsic_path(s, log_pi)
-    crossing = theory.time_of(path, theory.crossing_event(path)).time
+    path = theory.intrinsic_time.intrinsic_path(s, log_pi)
+    crossing = theory.clock.time_of(
+        path, theory.intrinsic_time.crossing_event(path)
+    ).time
     even = np.log([0.5, 0.5])
-    np.testing.assert_allclose(theory.two_pattern_time(s, log_pi, even), crossing)
+    np.testing.assert_allclose(
+        theory.integrability.two_pattern_time(s, log_pi, even), crossing
+    )
 
 
 def test_nothing_is_claimed_where_nothing_moves():
     even = np.log([0.5, 0.5])
-    assert np.isnan(theory.two_pattern_time([0.4, 0.4], even, even))
-    assert np.isnan(theory.two_pattern_time([0.4, 0.5, 0.6], np.log([1 / 3] * 3), even))
-    assert np.all(np.isnan(theory.elapsed([0.4, 0.4], even, even)))
+    assert np.isnan(theory.integrability.two_pattern_time([0.4, 0.4], even, even))
+    assert np.isnan(
+        theory.integrability.two_pattern_time(
+            [0.4, 0.5, 0.6], np.log([1 / 3] * 3), even
+        )
+    )
+    assert np.all(np.isnan(theory.integrability.elapsed([0.4, 0.4], even, even)))
 
 
 def test_the_derivatives_of_the_solution_are_right():

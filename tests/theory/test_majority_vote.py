@@ -52,28 +52,30 @@ def random_case(rng, K=3, A=3):
 
 
 def test_the_printed_instance_flips_once_at_the_printed_times():
-    P, policy = theory.flip_instance()
+    P, policy = theory.majority_vote.flip_instance()
     log_pi = np.log(policy)
-    time = theory.flip_time_two_patterns(P, log_pi)
+    time = theory.majority_vote.flip_time_two_patterns(P, log_pi)
     np.testing.assert_allclose(time, 469.31, atol=0.005)
     _, states, leaders, flips = vote_flow(P, log_pi, 2e5)
     assert leaders == [0, 1]
     np.testing.assert_allclose(flips, [time], rtol=1e-7)
     np.testing.assert_allclose(softmax(states[-1]) @ P, P[0], atol=1e-4)
-    assert theory.must_flip(P, log_pi)
-    assert list(theory.champions(P, log_pi)) == [True, False]
+    assert theory.majority_vote.must_flip(P, log_pi)
+    assert list(theory.majority_vote.champions(P, log_pi)) == [True, False]
 
 
 def test_the_instance_with_its_second_pattern_split_flips_later():
-    P, policy = theory.flip_instance()
+    P, policy = theory.majority_vote.flip_instance()
     P, log_pi = P[[0, 1, 1]], np.log([policy[0], policy[1] / 2, policy[1] / 2])
     _, _, leaders, flips = vote_flow(P, log_pi, 2e3)
     assert leaders == [0, 1]
     np.testing.assert_allclose(flips, [625.747], atol=5e-4)
     # Without steps: the fixed reward of answer 0, up to where answer 1 is level.
-    path = theory.intrinsic_path(P[:, 0], log_pi)
-    level = theory.find_event(path, lambda lp: np.exp(lp) @ (P[:, 1] - P[:, 0]))
-    np.testing.assert_allclose(theory.time_of(path, level).time, flips, rtol=1e-7)
+    path = theory.intrinsic_time.intrinsic_path(P[:, 0], log_pi)
+    level = theory.intrinsic_time.find_event(
+        path, lambda lp: np.exp(lp) @ (P[:, 1] - P[:, 0])
+    )
+    np.testing.assert_allclose(theory.clock.time_of(path, level).time, flips, rtol=1e-7)
 
 
 @pytest.mark.parametrize("right", [True, False])
@@ -92,9 +94,9 @@ def test_with_two_answers_the_vote_is_rlvr_or_rlvr_upside_down(rng, right):
             atol=1e-8,
         )
         np.testing.assert_allclose(
-            theory.vote_rewards(s, log_pi), s if right else 1 - s
+            theory.majority_vote.vote_rewards(s, log_pi), s if right else 1 - s
         )
-        limit = theory.vote_limit_accuracy(s, log_pi)
+        limit = theory.majority_vote.vote_limit_accuracy(s, log_pi)
         assert limit == (s.max() if right else s.min())
         accuracy = softmax(vote_flow(P, log_pi, 1e5)[1][-1]) @ s
         np.testing.assert_allclose(accuracy, limit, atol=1e-3)
@@ -103,24 +105,24 @@ def test_with_two_answers_the_vote_is_rlvr_or_rlvr_upside_down(rng, right):
 
 def test_at_one_half_exactly_nothing_moves():
     s, log_pi = np.array([0.75, 0.25]), np.log([0.5, 0.5])
-    np.testing.assert_array_equal(theory.vote_rewards(s, log_pi), 0.5)
-    assert theory.vote_limit_accuracy(s, log_pi) == 0.5
+    np.testing.assert_array_equal(theory.majority_vote.vote_rewards(s, log_pi), 0.5)
+    assert theory.majority_vote.vote_limit_accuracy(s, log_pi) == 0.5
 
 
 def test_the_leading_share_grows_at_the_printed_speed_and_faster_after_each_flip(rng):
     flipped = 0
     while flipped < 4:
         P, log_pi = random_case(rng)
-        if not theory.must_flip(P, log_pi):
+        if not theory.majority_vote.must_flip(P, log_pi):
             continue
         times, states, leaders, flips = vote_flow(P, log_pi, 3e4)
         log_p = log_softmax(states, axis=-1)
-        share = theory.majority_share(P, log_p)
+        share = theory.majority_vote.majority_share(P, log_p)
         assert np.all(np.diff(share) > -1e-12)
         middle = len(times) // 3
         step = flow_at(P[:, leaders[0]], log_pi, 1e-4) @ P[:, leaders[0]] - share[0]
         np.testing.assert_allclose(
-            theory.majority_speed(P, log_pi), step / 1e-4, rtol=1e-3
+            theory.majority_vote.majority_speed(P, log_pi), step / 1e-4, rtol=1e-3
         )
         assert middle and flips  # the flip was bound to happen
         for n, time in enumerate(flips):
@@ -128,10 +130,10 @@ def test_the_leading_share_grows_at_the_printed_speed_and_faster_after_each_flip
             a, b = leaders[n : n + 2]
             before, after = lead_speeds(P, np.exp(here), a, b)
             assert before > -1e-9 and after > before
-            got = theory.lead_speeds(P, here, b)
-            if theory.majority(P, here) == a:
+            got = theory.majority_vote.lead_speeds(P, here, b)
+            if theory.feedback_classes.majority(P, here) == a:
                 np.testing.assert_allclose(got, (before, after), atol=1e-12)
-        champions = theory.champions(P, log_pi)
+        champions = theory.majority_vote.champions(P, log_pi)
         assert champions[int(log_p[-1].argmax())]
         flipped += 1
 
@@ -146,10 +148,10 @@ def lead_speeds(P, p, a, b):
 def test_lead_speeds_are_those_of_the_softmax_derivative(rng):
     for _ in range(20):
         P, log_pi = random_case(rng, K=5, A=4)
-        a = int(theory.majority(P, log_pi))
+        a = int(theory.feedback_classes.majority(P, log_pi))
         for b in set(range(4)) - {a}:
             np.testing.assert_allclose(
-                theory.lead_speeds(P, log_pi, b),
+                theory.majority_vote.lead_speeds(P, log_pi, b),
                 lead_speeds(P, np.exp(log_pi), a, b),
                 atol=1e-14,
             )
@@ -160,8 +162,8 @@ def test_arriving_at_a_positive_rate_means_leaving_at_a_larger_one(rng):
     log_pi = log_softmax(rng.normal(size=(100_000, 3)), axis=-1)
     arrivals = 0
     for b in range(3):
-        before, after = theory.lead_speeds(P, log_pi, b)
-        other = (theory.majority(P, log_pi) != b) & (before >= 0)
+        before, after = theory.majority_vote.lead_speeds(P, log_pi, b)
+        other = (theory.feedback_classes.majority(P, log_pi) != b) & (before >= 0)
         assert np.all(after[other] > before[other])
         arrivals += other.sum()
     assert arrivals > 1000
@@ -171,8 +173,8 @@ def test_an_absolute_majority_is_never_overtaken_and_a_doomed_one_always(rng):
     seen = np.zeros(3, dtype=int)
     while np.min(seen[:2]) < 6:
         P, log_pi = random_case(rng)
-        safe = bool(theory.majority_is_absolute(P, log_pi))
-        doomed = bool(theory.must_flip(P, log_pi))
+        safe = bool(theory.majority_vote.majority_is_absolute(P, log_pi))
+        doomed = bool(theory.majority_vote.must_flip(P, log_pi))
         assert not (safe and doomed)
         kind = 0 if safe else 1 if doomed else 2
         seen[kind] += 1
@@ -185,18 +187,18 @@ def test_one_half_is_sharp():
     """A leader with any share below one half may be overtaken."""
     P = np.array([[0.495, 0.505, 0.0], [0.49, 0.2, 0.31]])
     for log_pi in np.log([[0.05, 0.95], [0.3, 0.7]]):
-        assert theory.must_flip(P, log_pi)
-        assert not theory.majority_is_absolute(P, log_pi)
-        assert theory.majority_share(P, log_pi) > 0.49
-        assert np.isfinite(theory.flip_time_two_patterns(P, log_pi))
+        assert theory.majority_vote.must_flip(P, log_pi)
+        assert not theory.majority_vote.majority_is_absolute(P, log_pi)
+        assert theory.majority_vote.majority_share(P, log_pi) > 0.49
+        assert np.isfinite(theory.majority_vote.flip_time_two_patterns(P, log_pi))
 
 
 def test_flip_times_of_two_patterns_agree_with_the_stepped_vote(rng):
     found = none = 0
     while found < 6 or none < 6:
         P, log_pi = random_case(rng, K=2, A=4)
-        time = theory.flip_time_two_patterns(P, log_pi)
-        assert np.isnan(time) != theory.must_flip(P, log_pi)
+        time = theory.majority_vote.flip_time_two_patterns(P, log_pi)
+        assert np.isnan(time) != theory.majority_vote.must_flip(P, log_pi)
         if np.isnan(time):
             none += 1
             if none <= 3:
@@ -211,9 +213,9 @@ def test_after_a_last_flip_the_vote_ends_at_a_champion_of_its_favourite(rng):
     ended, flipped = 0, 0
     while ended < 25:
         P, log_pi = random_case(rng, K=4, A=4)
-        if ended % 2 and not theory.must_flip(P, log_pi):
+        if ended % 2 and not theory.majority_vote.must_flip(P, log_pi):
             continue
-        assert theory.vote_settles(P, log_pi)
+        assert theory.majority_vote.vote_settles(P, log_pi)
         _, states, leaders, flips = vote_flow(P, log_pi, 1e5)
         p = softmax(states[-1])
         winner = int(p.argmax())
@@ -221,7 +223,7 @@ def test_after_a_last_flip_the_vote_ends_at_a_champion_of_its_favourite(rng):
             continue  # a plateau, where more is to come
         ended += 1
         flipped += bool(flips)
-        assert theory.champions(P, log_pi)[winner]
+        assert theory.majority_vote.champions(P, log_pi)[winner]
         assert leaders[-1] == P[winner].argmax()
     assert flipped >= 12
 
@@ -243,29 +245,36 @@ def test_every_speed_of_the_leading_share_vanishes_at_the_vertices_only(rng):
 def test_ties_between_patterns_or_within_one_are_left_out():
     log_pi = np.log([0.2, 0.3, 0.5])
     P = np.array([[0.6, 0.4, 0.0], [0.5, 0.1, 0.4], [0.1, 0.2, 0.7]])
-    assert theory.vote_settles(P, log_pi)
+    assert theory.majority_vote.vote_settles(P, log_pi)
     same = P.copy()
     same[1] = [0.6, 0.1, 0.3]  # as often right as pattern 0
-    assert not theory.vote_settles(same, log_pi)
+    assert not theory.majority_vote.vote_settles(same, log_pi)
     _, states, leaders, _ = vote_flow(same, np.log([0.4, 0.4, 0.2]), 1e5)
     assert leaders == [0] and np.all(softmax(states[-1])[:2] > 0.4)  # no vertex
     two = P.copy()
     two[2] = [0.15, 0.425, 0.425]
-    assert not theory.vote_settles(two, log_pi)
+    assert not theory.majority_vote.vote_settles(two, log_pi)
     level = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
-    assert not theory.vote_settles(level[:, :2] / 0.75, np.log([0.5, 0.5]))
+    assert not theory.majority_vote.vote_settles(
+        level[:, :2] / 0.75, np.log([0.5, 0.5])
+    )
     outside = np.array([np.log(0.4), np.log(0.6), -np.inf])
-    assert theory.vote_settles(two, outside)
+    assert theory.majority_vote.vote_settles(two, outside)
 
 
 def test_patterns_without_mass_change_nothing_and_two_patterns_are_required(rng):
     P, log_pi = random_case(rng)
     masked = np.insert(P, 1, [0, 0, 1], axis=0), np.insert(log_pi, 1, -np.inf)
-    for function in (theory.majority_share, theory.majority_speed, theory.must_flip):
+    for function in (
+        theory.majority_vote.majority_share,
+        theory.majority_vote.majority_speed,
+        theory.majority_vote.must_flip,
+    ):
         np.testing.assert_allclose(function(*masked), function(P, log_pi))
     np.testing.assert_array_equal(
-        np.delete(theory.champions(*masked), 1), theory.champions(P, log_pi)
+        np.delete(theory.majority_vote.champions(*masked), 1),
+        theory.majority_vote.champions(P, log_pi),
     )
-    assert not theory.champions(*masked)[1]
+    assert not theory.majority_vote.champions(*masked)[1]
     with pytest.raises(ValueError, match="two patterns"):
-        theory.flip_time_two_patterns(P, log_pi)
+        theory.majority_vote.flip_time_two_patterns(P, log_pi)

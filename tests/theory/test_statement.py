@@ -1,4 +1,5 @@
 import ast
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,17 @@ CLAIMS = [claim for s in theory.STATEMENTS.values() for claim in s.claims]
 
 def _claim(**changes):
     fields = dict(
-        id="A9.x", words="w", formula="f", status="formal", hypotheses=theory.has_t0
+        id="A9.x",
+        words="w",
+        formula="f",
+        status="formal",
+        hypotheses=theory.entanglement.has_t0,
     )
-    return theory.Claim(**(fields | changes))
+    return theory.statement.Claim(**(fields | changes))
 
 
 def _statement(*claims):
-    return theory.Statement("A9", "t", "w", "f", "s", "a", "p", claims)
+    return theory.statement.Statement("A9", "t", "w", "f", "s", "a", "p", claims)
 
 
 def test_theory_never_imports_the_simulator():
@@ -85,6 +90,8 @@ def test_unknown_data_are_refused():
         _claim(data="kernel")
 
 
-def test_the_readme_counts_the_claims():
-    text = (Path(theory.__file__).parents[1] / "README.md").read_text()
-    assert text.count(f"{len(CLAIMS)} claims") == 2
+def test_the_readmes_count_the_claims():
+    root = Path(theory.__file__).parents[1]
+    for file in ("README.md", "theory/README.md"):
+        counts = re.findall(r"(\d+) claims", (root / file).read_text())
+        assert counts and set(counts) == {str(len(CLAIMS))}, file

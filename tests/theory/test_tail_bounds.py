@@ -15,18 +15,20 @@ TIED = (
 
 
 def test_the_gap_at_any_time_lies_between_its_bounds(rng):
-    s, log_pi = padded_batch(rng, theory.in_tail, 60, spread=1.5)
-    path = theory.intrinsic_path(s, log_pi)
+    s, log_pi = padded_batch(rng, theory.tail_bounds.in_tail, 60, spread=1.5)
+    path = theory.intrinsic_time.intrinsic_path(s, log_pi)
     for slope in (0.02, 1.0, 30.0, 1e3, 1e5):
-        event = theory.event_at_slope(path, slope)
-        time = theory.time_of(path, event).time
-        value = time * theory.gap(s, theory.log_probs_at(path, event))
-        bounds = theory.tail_bounds(s, log_pi, time)
+        event = theory.intrinsic_time.event_at_slope(path, slope)
+        time = theory.clock.time_of(path, event).time
+        value = time * theory.support.gap(
+            s, theory.intrinsic_time.log_probs_at(path, event)
+        )
+        bounds = theory.tail_bounds.tail_bounds(s, log_pi, time)
         assert np.all(bounds.lower <= value * (1 + 1e-11))
         assert np.all(value <= bounds.upper * (1 + 1e-11))
     # Late they differ by the time lost, log(u_k)/(delta_k - gap(0)) summed, over t.
     short = np.where(log_pi > -np.inf, np.nanmax(s, axis=-1)[:, None] - s, 0.0)
-    slack = short - theory.gap(s, log_pi)[:, None]
+    slack = short - theory.support.gap(s, log_pi)[:, None]
     cost = 2 * np.sum(1 / slack, axis=-1, where=short > 0)
     width = bounds.upper / bounds.lower - 1
     assert np.all(width < cost * np.log(time) / time + 1e-12)
@@ -34,13 +36,18 @@ def test_the_gap_at_any_time_lies_between_its_bounds(rng):
 
 def test_the_bounds_on_time_hold_from_the_first_moment_on(rng):
     # By the private function, since early states agree to all digits.
-    s, log_pi = padded_batch(rng, theory.in_tail, 40)
-    s, path = np.where(log_pi > -np.inf, s, 0.0), theory.intrinsic_path(s, log_pi)
-    kept = theory.survivors(s, log_pi)
+    s, log_pi = padded_batch(rng, theory.tail_bounds.in_tail, 40)
+    s, path = (
+        np.where(log_pi > -np.inf, s, 0.0),
+        theory.intrinsic_time.intrinsic_path(s, log_pi),
+    )
+    kept = theory.survivors.survivors(s, log_pi)
     for slope in 10.0 ** np.arange(-18, 6):
         y = np.full(40, np.log(slope))
         clock = _clock(s, log_pi, path, kept, y)
-        time = theory.time_of(path, theory.Event(np.zeros(40, dtype=int), y)).time
+        time = theory.clock.time_of(
+            path, theory.intrinsic_time.Event(np.zeros(40, dtype=int), y)
+        ).time
         assert np.all(clock.lower <= np.log(time) + 1e-12)
         assert np.all(np.log(time) <= clock.upper + 1e-12)
         assert np.all(clock.upper < clock.lower + np.log(1e4))
@@ -57,15 +64,17 @@ def test_the_bounds_on_time_hold_from_the_first_moment_on(rng):
 
 def test_the_search_returns_no_start_for_a_root_hit_exactly():
     s, log_pi = np.array([0.40122575, 0.55325004]), np.log([0.49895017, 0.50104983])
-    early, late = theory.tail_bracket(s, log_pi, np.geomspace(1e-3, 1.0, 3000))
+    early, late = theory.tail_bounds.tail_bracket(
+        s, log_pi, np.geomspace(1e-3, 1.0, 3000)
+    )
     assert np.all(np.diff(early[:, 0]) < 0) and np.all(np.diff(late[:, 0]) < 0)
     assert np.all(late[:, 0] < early[:, 0])
 
 
 def test_the_bounds_close_up_on_the_limit(rng):
-    s, log_pi = padded_batch(rng, theory.in_tail, 60)
-    bounds = theory.tail_bounds(s, log_pi, 1e60)
-    limit = theory.tail_limit(s, log_pi)
+    s, log_pi = padded_batch(rng, theory.tail_bounds.in_tail, 60)
+    bounds = theory.tail_bounds.tail_bounds(s, log_pi, 1e60)
+    limit = theory.tail.tail_limit(s, log_pi)
     for side in bounds:
         np.testing.assert_allclose(side, limit, rtol=1e-8)
 
@@ -79,11 +88,11 @@ def test_the_bounds_close_up_on_the_limit(rng):
     ],
 )
 def test_ties_and_losers_are_bounded_too(s, log_pi):
-    assert theory.in_tail(s, log_pi)
+    assert theory.tail_bounds.in_tail(s, log_pi)
     times = np.geomspace(0.05, 1e6, 15)
     pi, _ = flow_path(s, log_pi, times)
     value = times * (pi @ (s[0] - s))
-    bounds = theory.tail_bounds(s, log_pi, times)
+    bounds = theory.tail_bounds.tail_bounds(s, log_pi, times)
     assert np.all(bounds.lower <= value * (1 + 1e-8))
     assert np.all(value <= bounds.upper * (1 + 1e-8))
     width = bounds.upper / bounds.lower - 1
@@ -92,13 +101,13 @@ def test_ties_and_losers_are_bounded_too(s, log_pi):
 
 def test_the_bracket_holds_the_state_of_the_stepped_flow(rng):
     for _ in range(5):
-        s, log_pi = padded_batch(rng, theory.in_tail, 1, K=4)
+        s, log_pi = padded_batch(rng, theory.tail_bounds.in_tail, 1, K=4)
         inside = log_pi[0] > -np.inf
         s, log_pi = s[0, inside], log_pi[0, inside]
         others = s < s.max()
         times = np.array([0.3, 10.0, 1e3])
         pi, _ = flow_path(s, log_pi, times)
-        early, late = theory.tail_bracket(s, log_pi, times)
+        early, late = theory.tail_bounds.tail_bracket(s, log_pi, times)
         low, high = np.exp(late), np.exp(early)
         assert np.all((low < pi * (1 + 1e-9))[:, others])
         assert np.all((pi < high * (1 + 1e-9))[:, others])
@@ -111,8 +120,8 @@ def test_the_rate_of_the_inverse_gap_is_known_from_two_sides(rng, case):
         "plain": (np.array([0.9, 0.5, 0.2, 0.4]), np.log([0.8, 0.02, 0.1, 0.08])),
         "pair": (np.array([0.9, 0.2]), np.log([0.6, 0.4])),
     }[case]
-    assert theory.in_tail(s, log_pi)
-    kept = theory.survivors(s, log_pi)
+    assert theory.tail_bounds.in_tail(s, log_pi)
+    kept = theory.survivors.survivors(s, log_pi)
     times = np.geomspace(0.1, 1e4, 11)
     pi, integrals = flow_path(
         s,
@@ -121,18 +130,18 @@ def test_the_rate_of_the_inverse_gap_is_known_from_two_sides(rng, case):
         [
             lambda p: 1 - p[kept].sum(),
             lambda p: p[kept].sum() ** 2,
-            lambda p: theory.unevenness(s, np.log(p)),
+            lambda p: theory.tail_bounds.unevenness(s, np.log(p)),
         ],
     )
-    c, n = theory.tail_limit(s, log_pi), np.sum(s < s.max())
+    c, n = theory.tail.tail_limit(s, log_pi), np.sum(s < s.max())
     off, square, kappa = integrals.T
-    rise = 1 / (pi @ (s[0] - s)) - 1 / theory.gap(s, log_pi)
+    rise = 1 / (pi @ (s[0] - s)) - 1 / theory.support.gap(s, log_pi)
     slack = 1e-8 * rise
     assert np.all((times - 2 * off) / c <= square / c)
     assert np.all(square / c <= rise + slack)
     assert np.all(rise <= times / c + kappa / n + slack)
     gap = pi @ (s[0] - s)
-    bounds = theory.gap_rate_bounds(s, log_pi, times, off, kappa)
+    bounds = theory.tail_bounds.gap_rate_bounds(s, log_pi, times, off, kappa)
     assert np.all(bounds.lower <= gap * (1 + 1e-8))
     assert np.all(gap <= bounds.upper * (1 + 1e-8))
     assert bounds.upper[-1] < 1.2 * bounds.lower[-1]
@@ -147,7 +156,7 @@ def test_the_time_off_the_survivors_is_bounded_by_logarithms():
     theta = np.log(pi) - np.log(pi).mean() - log_pi + log_pi.mean()
     delta, grown = 0.9 - s[1:], -theta[1:]
     lower = np.sum(grown / delta)
-    upper = np.sum(grown / (delta - theory.gap(s, log_pi)))
+    upper = np.sum(grown / (delta - theory.support.gap(s, log_pi)))
     assert lower < off < upper < 1.6 * lower
 
 
@@ -157,10 +166,12 @@ def test_unevenness_is_the_printed_function_of_the_extreme_speeds():
     speed = np.exp(log_pi[1:]) * (accuracy - s[1:])
     r = speed.max() / speed.min()
     wanted = (r - 1) ** 2 / (4 * r)
-    np.testing.assert_allclose(theory.unevenness(s, log_pi), wanted, rtol=1e-12)
+    np.testing.assert_allclose(
+        theory.tail_bounds.unevenness(s, log_pi), wanted, rtol=1e-12
+    )
     # Kantorovich: n sum x^2 <= (1 + kappa) (sum x)^2.
     assert 3 * np.sum(speed**2) <= (1 + wanted) * speed.sum() ** 2
-    assert theory.unevenness([0.9, 0.5], np.log([0.6, 0.4])) == 0
+    assert theory.tail_bounds.unevenness([0.9, 0.5], np.log([0.6, 0.4])) == 0
 
 
 def test_the_identities_behind_the_clock_are_right():
@@ -182,16 +193,18 @@ def test_the_identities_behind_the_clock_are_right():
 
 def test_outside_the_tail_there_are_no_bounds(rng):
     s, log_pi = np.array([0.9, 0.6, 0.1]), np.log([0.2, 0.7, 0.1])
-    assert not theory.in_tail(s, log_pi)
-    assert np.all(np.isnan(theory.tail_bounds(s, log_pi, 5.0)))
-    assert np.isnan(theory.unevenness(s, log_pi))
-    assert np.all(np.isnan(theory.gap_rate_bounds(s, log_pi, 5.0, 1.0, 0.1)))
-    assert not theory.in_tail([0.9, 0.9], np.log([0.5, 0.5]))
+    assert not theory.tail_bounds.in_tail(s, log_pi)
+    assert np.all(np.isnan(theory.tail_bounds.tail_bounds(s, log_pi, 5.0)))
+    assert np.isnan(theory.tail_bounds.unevenness(s, log_pi))
+    assert np.all(
+        np.isnan(theory.tail_bounds.gap_rate_bounds(s, log_pi, 5.0, 1.0, 0.1))
+    )
+    assert not theory.tail_bounds.in_tail([0.9, 0.9], np.log([0.5, 0.5]))
     # The best pattern leads, but a second one is above average.
-    assert not theory.in_tail([0.9, 0.8, 0.1], np.log([0.4, 0.2, 0.4]))
+    assert not theory.tail_bounds.in_tail([0.9, 0.8, 0.1], np.log([0.4, 0.2, 0.4]))
     for time in (0.0, -1.0, np.nan):
         with pytest.raises(ValueError, match="time"):
-            theory.tail_bounds(s, log_pi, time)
+            theory.tail_bounds.tail_bounds(s, log_pi, time)
 
 
 def test_a_lane_of_the_bounds_does_not_depend_on_its_neighbours(rng):
@@ -199,13 +212,16 @@ def test_a_lane_of_the_bounds_does_not_depend_on_its_neighbours(rng):
     s, log_pi = map(np.stack, zip(*problems, strict=True))
     log_pi[0] = np.log([0.97, 0.01, 0.01, 0.01])
     s[0] = [0.95, 0.3, 0.2, 0.1]
-    together = theory.tail_bounds(s, log_pi, 40.0)
+    together = theory.tail_bounds.tail_bounds(s, log_pi, 40.0)
     assert np.isfinite(together.lower).sum() in range(1, 6)
     for lane in range(6):
-        alone = theory.tail_bounds(s[lane], log_pi[lane], 40.0)
+        alone = theory.tail_bounds.tail_bounds(s[lane], log_pi[lane], 40.0)
         for one, all_ in zip(alone, together, strict=True):
             np.testing.assert_allclose(one, all_[lane], rtol=1e-13)
     masked = np.insert(s, 2, np.nan, axis=1), np.insert(log_pi, 2, -np.inf, axis=1)
     np.testing.assert_allclose(
-        theory.tail_bounds(*masked, 40.0), together, rtol=1e-12, equal_nan=True
+        theory.tail_bounds.tail_bounds(*masked, 40.0),
+        together,
+        rtol=1e-12,
+        equal_nan=True,
     )

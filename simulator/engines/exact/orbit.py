@@ -40,7 +40,7 @@ _ROUGH_NEWTON = 3
 
 
 class Piece(NamedTuple):
-    """What happens between two hand-overs.
+    """The path between two hand-overs.
 
     - `leader`: the most likely pattern i. `heir`: the next one.
     - `log_a`, `log_b`: log of `a_k` at the left and at the right end; on the last piece
@@ -149,11 +149,15 @@ class Orbit(eqx.Module):
         return log_p
 
 
-def log_tau(piece: Piece, v: Scalar) -> Scalar:
-    """Log of tau at the place v, from the start of the piece."""
-    log_odds = piece.log_tilt + _log_sinh(v) - _log_sinh(piece.reach - v)
-    inside = piece.log_length - jax.nn.softplus(-log_odds)
-    return jnp.where(piece.bounded, inside, piece.log_tilt + _log_sinh(v))
+def log_shares(piece: Piece, v: Scalar) -> tuple[Scalar, Scalar]:
+    """Log of 1 - x and of x at the place v; on the last piece 0 and `log tau`."""
+    log_right = piece.log_tilt + _log_sinh(v)
+    # Rounding must not take it beyond the end.
+    log_odds = log_right - _log_sinh(jnp.maximum(piece.reach - v, 0.0))
+    return (
+        jnp.where(piece.bounded, -jax.nn.softplus(log_odds), 0.0),
+        jnp.where(piece.bounded, -jax.nn.softplus(-log_odds), log_right),
+    )
 
 
 def _log_sinh(x: Scalar) -> Scalar:

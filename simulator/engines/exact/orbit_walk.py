@@ -172,7 +172,7 @@ class OrbitPath(AbstractExactPath):
         return self.seen(view, self.quadrature(view, size))
 
     def seen(self, view: View, quadrature: Quadrature) -> Stretch:
-        """What is to be told of a stretch."""
+        """A stretch, with its error estimate."""
         log_u = self.log_u(view, quadrature.nodes)
         passage = self._passage(view, quadrature.nodes)
         return Stretch(

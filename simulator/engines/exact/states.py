@@ -183,11 +183,6 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
     )
 
 
-def log_tau(panel: Panel, root: Root) -> Places:
-    """Log of tau from the start of the piece."""
-    return panel.log_length + panel.log_right + jnp.log(root.right)
-
-
 def log_unit_of_speed(panel: Panel) -> Scalar:
     """Log of the unit in which `root.speed` is `dtau/dv`."""
     log_units = panel.log_length + jnp.where(panel.bounded, panel.log_left, 0.0)

@@ -1,4 +1,4 @@
-"""What the numerical paths of the flow have in common: logits, and a clock."""
+"""Base class of the numerical paths: logits, parametrised by a clock."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple

@@ -79,7 +79,7 @@ class ExplicitPath(AbstractFlowPath):
         return jnp.where(in_ell, -field, field)
 
     def _from(self, start: FlowState, size):
-        """What a step is told. A negative size is one in `ell`.
+        """Arguments of a step. A negative size is one in `ell`.
 
         With `ell` itself as the clock one step of known size lands on a given time.
         """

@@ -9,7 +9,7 @@ import pytest
 import simulator as sim
 import theory
 from experiments import checks, cli
-from experiments.checks import optimum, random_problems, self_sharpening
+from experiments.checks import optimum, random_problems, self_sharpening, tail
 from experiments.commands import verify
 
 PROBLEMS = 64
@@ -104,7 +104,9 @@ def both_times(factor):
 
 def lower_bounds(true):
     """Both forms of the bound on L a hundredth lower."""
-    return lambda *args: theory.DegreeBound(*(0.99 * bound for bound in true(*args)))
+    return lambda *args: theory.entanglement.DegreeBound(
+        *(0.99 * bound for bound in true(*args))
+    )
 
 
 def shifted(by):
@@ -121,7 +123,7 @@ def of_the_first_leader(true):
     """Champions of the answer that leads at the start, and no others."""
 
     def champions(kernel, log_policy):
-        first = theory.majority(kernel, log_policy)
+        first = theory.feedback_classes.majority(kernel, log_policy)
         return true(kernel, log_policy) & (kernel.argmax(axis=-1) == first[:, None])
 
     return champions
@@ -130,7 +132,7 @@ def of_the_first_leader(true):
 def cancelling_too(true):
     """The slow approach to a tie also where the losers' terms cancel."""
     return lambda s, c, log_policy: (
-        true(s, c, log_policy) | theory.has_losers(c, log_policy)
+        true(s, c, log_policy) | theory.survivors.has_losers(c, log_policy)
     )
 
 
@@ -164,7 +166,7 @@ def narrower(true):
     def bounds(*args):
         low, high = true(*args)
         middle, width = (low + high) / 2, 0.4 * (high - low)
-        return theory.LogOddsBounds(middle - width, middle + width)
+        return theory.gradient_gap.LogOddsBounds(middle - width, middle + width)
 
     return bounds
 
@@ -182,55 +184,62 @@ def turning(by):
     return wrong
 
 
+def plant(monkeypatch, function, falsify):
+    """Put a false version of `module.function` into `theory`."""
+    module, _, name = function.partition(".")
+    module = getattr(theory, module)
+    monkeypatch.setattr(module, name, falsify(getattr(module, name)))
+
+
 PLANTED = [
-    ("A2", "gap_time_lower", times(2)),
-    ("A3", "transition_bounds", with_one_i),
-    ("A3.degree", "degree_bound", lower_bounds),
-    ("A3.degree", "t0_after_crossing", times(0.1)),
-    slow("A4", "winner_is_worst_probability", times(0.7)),
-    slow("A4.rise-clt", "initial_rise_probability", times(0.93)),
-    slow("B2", "dominance_hull", later),
-    ("B3", "gap_lower", twice_as_fast),
-    ("B3", "tail_limit", times(1.01)),
-    ("B3", "loser_mass", times(1.01)),
-    ("B3", "gap_upper_survivors", times(0.9)),
-    ("B4", "transition_bounds", with_one_i),
-    ("B4", "dip_margin", times(-1)),
-    ("B4", "dip_ceiling", times(1.01)),
-    ("B4.dip-depth", "dip_share", times(1.01)),
-    ("B4.dip-three", "dip_three_bounds", shifted(0.01)),
-    ("B4.dip-three", "dip_three_bounds", shifted(-0.01)),
-    ("B4", "lost_time_bound", times(0.9)),
-    slow("B5", "degradation_coefficient", times(1.001)),
-    slow("B5.ties", "loser_excess", times(1.001)),
-    slow("B5.ties", "has_tied_law", cancelling_too),
-    slow("B5", "initial_slope", times(1.001)),
-    slow("B5", "rises_then_ends_below", wherever),
-    slow("B6", "clock_tail", times(1.001)),
-    slow("B6", "clock_tail", faster_redrawn),
-    slow("B6.grpo-bounds", "grpo_bounds", both_times(0.99)),
-    slow("B6.grpo-bounds", "grpo_bounds", both_times(1.01)),
-    slow("B7", "replicator_crossing_time", times(1.01)),
-    slow("B7", "replicator_kl_policy", times(1.001)),
-    slow("C1", "through_velocity", times(1.001)),
-    slow("C1", "trap_margin", times(4)),
-    slow("C3", "majority_speed", times(1.001)),
-    slow("C3", "flip_time_two_patterns", times(1.001)),
-    slow("C3.champion", "champions", of_the_first_leader),
-    ("C4", "worst_wins_probability", times(0.8)),
-    ("C4.sign-clt", "initial_rise_probability", times(0.93)),
-    ("C4.mean-above-half", "initial_rise_probability", times(0.75)),
-    ("C5", "crossover_bound", times(0.5)),
-    ("C5", "crossing_n", times(1.5)),
-    ("C5.grpo", "grpo_instance", for_large_groups),
-    slow("C6", "rate_clock", times(1.001)),
-    slow("C6", "safe_clock", times(10)),
-    ("C7", "gradient_gap", times(1.01)),
-    ("C7", "longest_step", times(1.05)),
-    ("C7", "published_step", times(1.01)),
-    ("C7", "log_odds_bounds", narrower),
-    ("C7", "mirrored", turning(0.95)),
-    ("C7", "mirrored", turning(1.05)),
+    ("A2", "monotone_regime.gap_time_lower", times(2)),
+    ("A3", "entanglement.transition_bounds", with_one_i),
+    ("A3.degree", "entanglement.degree_bound", lower_bounds),
+    ("A3.degree", "entanglement.t0_after_crossing", times(0.1)),
+    slow("A4", "degradation.winner_is_worst_probability", times(0.7)),
+    slow("A4.rise-clt", "degradation.initial_rise_probability", times(0.93)),
+    slow("B2", "hull.dominance_hull", later),
+    ("B3", "tail.gap_lower", twice_as_fast),
+    ("B3", "tail.tail_limit", times(1.01)),
+    ("B3", "survivors.loser_mass", times(1.01)),
+    ("B3", "tail.gap_upper_survivors", times(0.9)),
+    ("B4", "entanglement.transition_bounds", with_one_i),
+    ("B4", "dip.dip_margin", times(-1)),
+    ("B4", "dip.dip_ceiling", times(1.01)),
+    ("B4.dip-depth", "dip.dip_share", times(1.01)),
+    ("B4.dip-three", "dip.dip_three_bounds", shifted(0.01)),
+    ("B4.dip-three", "dip.dip_three_bounds", shifted(-0.01)),
+    ("B4", "delay.lost_time_bound", times(0.9)),
+    slow("B5", "degradation_law.degradation_coefficient", times(1.001)),
+    slow("B5.ties", "degradation_law.loser_excess", times(1.001)),
+    slow("B5.ties", "degradation_law.has_tied_law", cancelling_too),
+    slow("B5", "degradation_law.initial_slope", times(1.001)),
+    slow("B5", "degradation_law.rises_then_ends_below", wherever),
+    slow("B6", "group_clocks.clock_tail", times(1.001)),
+    slow("B6", "group_clocks.clock_tail", faster_redrawn),
+    slow("B6.grpo-bounds", "group_clocks.grpo_bounds", both_times(0.99)),
+    slow("B6.grpo-bounds", "group_clocks.grpo_bounds", both_times(1.01)),
+    slow("B7", "replicator.replicator_crossing_time", times(1.01)),
+    slow("B7", "replicator.replicator_kl_policy", times(1.001)),
+    slow("C1", "feedback_classes.through_velocity", times(1.001)),
+    slow("C1", "feedback_classes.trap_margin", times(4)),
+    slow("C3", "majority_vote.majority_speed", times(1.001)),
+    slow("C3", "majority_vote.flip_time_two_patterns", times(1.001)),
+    slow("C3.champion", "majority_vote.champions", of_the_first_leader),
+    ("C4", "degradation_odds.worst_wins_probability", times(0.8)),
+    ("C4.sign-clt", "degradation.initial_rise_probability", times(0.93)),
+    ("C4.mean-above-half", "degradation.initial_rise_probability", times(0.75)),
+    ("C5", "several_questions.crossover_bound", times(0.5)),
+    ("C5", "several_questions.crossing_n", times(1.5)),
+    ("C5.grpo", "several_questions.grpo_instance", for_large_groups),
+    slow("C6", "lock_in.rate_clock", times(1.001)),
+    slow("C6", "lock_in.safe_clock", times(10)),
+    ("C7", "gradient_gap.gradient_gap", times(1.01)),
+    ("C7", "gradient_gap.longest_step", times(1.05)),
+    ("C7", "gradient_gap.published_step", times(1.01)),
+    ("C7", "gradient_gap.log_odds_bounds", narrower),
+    ("C7", "gradient_gap.mirrored", turning(0.95)),
+    ("C7", "gradient_gap.mirrored", turning(1.05)),
 ]
 
 
@@ -238,7 +247,7 @@ PLANTED = [
 def test_planted_false_statements_are_refuted(
     monkeypatch, solved_once, name, function, falsify
 ):
-    monkeypatch.setattr(theory, function, falsify(getattr(theory, function)))
+    plant(monkeypatch, function, falsify)
     assert violations(name) > 0
 
 
@@ -265,12 +274,12 @@ def everywhere(true):
 @pytest.mark.parametrize(
     "claim, function, falsify",
     [
-        ("A1.maximiser", "optimal_policy", third_larger),
-        ("A1.maximiser", "kl_divergence", times(1.0001)),
-        ("A1.limit", "limit_distance_bound", times(0.9)),
-        ("C2.path", "sharpened_policy", third_larger),
-        ("C2.order", "token_entropy", times(-1)),
-        ("C2.mode", "flat_with_a_mode", everywhere),
+        ("A1.maximiser", "optimum.optimal_policy", third_larger),
+        ("A1.maximiser", "optimum.kl_divergence", times(1.0001)),
+        ("A1.limit", "optimum.limit_distance_bound", times(0.9)),
+        ("C2.path", "self_sharpening.sharpened_policy", third_larger),
+        ("C2.order", "feedback_classes.token_entropy", times(-1)),
+        ("C2.mode", "self_sharpening.flat_with_a_mode", everywhere),
     ],
 )
 def test_velocities_refute_planted_false_statements(
@@ -282,7 +291,7 @@ def test_velocities_refute_planted_false_statements(
         return result.violations
 
     assert found() == 0
-    monkeypatch.setattr(theory, function, falsify(getattr(theory, function)))
+    plant(monkeypatch, function, falsify)
     assert found() > 0
 
 
@@ -297,7 +306,7 @@ def test_a_failed_expansion_is_shown_but_does_not_fail_the_run(monkeypatch, caps
 
     def one(status_of_failure):
         failed = checks.CheckResult(status_of_failure, "", np.array([-1.0]))
-        monkeypatch.setitem(checks.CHECKS, "B3", lambda job: [failed])
+        monkeypatch.setattr(tail, "check", lambda job: [failed])
         code = cli.main(["verify", "B3", "--problems", "5"])
         assert f"{status_of_failure:<20} {1:>8} {1:>10}" in capsys.readouterr().out
         return code
@@ -311,7 +320,7 @@ def test_chunks_are_merged_and_their_worst_problem_kept(monkeypatch):
         values = np.arange(job.number) + (0.0 if job.first else 100.0)
         return [checks.CheckResult("B3.limit", "", values, 1, {"lowest": values.min()})]
 
-    monkeypatch.setitem(checks.CHECKS, "B3", check)
+    monkeypatch.setattr(tail, "check", check)
     monkeypatch.setattr(verify, "CHUNK", 4)
     (report,) = verify.verify(("B3",), 10, seed=0)
     (claim,) = report["claims"]

@@ -7,7 +7,9 @@ import theory
 from experiments.checks import random_problems
 
 
-@pytest.mark.parametrize("accept", [None, theory.in_regime_1, theory.in_tail])
+@pytest.mark.parametrize(
+    "accept", [None, theory.monotone_regime.in_regime_1, theory.tail_bounds.in_tail]
+)
 def test_as_many_as_asked_for_and_all_accepted(rng, accept):
     parts = list(random_problems.groups(rng, 500, accept))
     assert [part.rates.shape[1] for part in parts] == [8, 64]
@@ -48,4 +50,4 @@ def test_impossible_hypotheses_are_said_to_be(rng):
 def test_rows_of_a_permuted_kernel_are_equally_certain(rng):
     rates, _ = random_problems.mixed(rng, 50, 4)
     kernel = random_problems.kernels(rng, rates, 3, "permuted")
-    assert np.ptp(theory.row_entropy(kernel), axis=-1).max() == 0
+    assert np.ptp(theory.answers.row_entropy(kernel), axis=-1).max() == 0

@@ -399,13 +399,17 @@ def test_a_slope_along_a_logarithm_needs_numbers_above_0():
 def test_the_lower_bound_is_below_the_time_and_above_half_of_it():
     base, values = base_of("entangled", gamma=[3.0, 30.0], patterns=5)
     bound = lines.LINES["lower_bound"].function(base, values)
-    exact = theory.transition_bounds(base.success_rates, base.log_policy).exact
+    exact = theory.entanglement.transition_bounds(
+        base.success_rates, base.log_policy
+    ).exact
     assert (bound <= np.log10(exact)).all() and (bound > np.log10(exact / 2)).all()
 
 
 def test_families_keep_their_promises():
     base, _ = base_of("entangled", gamma=[6.0], patterns=5, rival_probability=0.7)
-    np.testing.assert_allclose(theory.gamma(base.success_rates, base.log_policy), 6)
+    np.testing.assert_allclose(
+        theory.entanglement.gamma(base.success_rates, base.log_policy), 6
+    )
     np.testing.assert_allclose(np.exp(base.log_policy).sum(-1), 1)
     base, _ = base_of("crowd", patterns=[2, 4], bad_probability=0.3)
     np.testing.assert_allclose(np.exp(base.log_policy).sum(-1), 1)

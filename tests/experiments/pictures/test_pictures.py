@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.commands import figures, verify
-from experiments.pictures import FROM_REPORT, NAMES
+from experiments.pictures import NAMES, picture
+from experiments.runtime.keys import generator
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +26,13 @@ def data(folder):
 
     def get(name):
         if name not in known:
-            picture = figures.picture(name)
-            if name == FROM_REPORT:
+            module = picture(name)
+            if hasattr(module, "collect"):
                 reports = [verify.verify_one(id, 64, seed=3) for id in ("A4", "C7")]
-                made = picture.collect(reports)
+                made = module.collect(reports)
             else:
-                rng = np.random.default_rng(NAMES.index(name))
-                made = picture.compute(rng, True, lambda done, total: None)
+                rng = generator(1, name)
+                made = module.compute(rng, True, lambda done, total: None)
             figures.save_data(made, {"figure": name}, folder, name)
             with np.load(folder / "data" / f"{name}.npz") as saved:
                 known[name] = dict(saved)
@@ -164,12 +165,12 @@ def test_clocks_share_one_path_and_others_leave_it(data):
 
 
 def test_every_claim_that_was_checked_has_a_strip(data):
-    saved = data(FROM_REPORT)
+    saved = data("tightness")
     claims = saved["claim"].tolist()
     assert {"A4.rise", "C7.bounds", "C7.aligned"} <= set(claims)
     assert (np.diff(saved["quantiles"], axis=1) >= 0).all()
     status = saved["status"][claims.index("C7.aligned")]
-    assert figures.picture(FROM_REPORT).STATUSES[status] == "refuted"
+    assert picture("tightness").STATUSES[status] == "refuted"
 
 
 def test_noise_is_proportional_to_the_step_over_the_group(data):
@@ -185,7 +186,7 @@ def test_the_step_size_that_collapses_grows_with_the_gap_and_the_group(data):
     assert collapsed[0, 0, -1] > 0.3 > 0.05 > collapsed[0, -1, 0]
     assert collapsed[0].mean() > collapsed[1].mean() > collapsed[2].mean()
     np.testing.assert_allclose(data("collapse")["shares"].sum(axis=1), 1)
-    line = figures.picture("collapse").published(data("collapse")["gap"])
+    line = picture("collapse").published(data("collapse")["gap"])
     np.testing.assert_allclose(line, 4 / 33)  # as figures/README.md says
 
 
@@ -276,7 +277,7 @@ def test_small_groups_of_votes_lead_elsewhere_than_the_flow(data):
 
 
 def test_summaries_say_what_the_pictures_rest_on(data):
-    said = figures.picture("verifier_noise").summary(data("verifier_noise"))
+    said = picture("verifier_noise").summary(data("verifier_noise"))
     assert "fit: 92 runs, error 0.058" in said and "test: 24 runs, error 0.064" in said
-    said = figures.picture("collapse").summary(data("collapse"))
+    said = picture("collapse").summary(data("collapse"))
     assert said.count("at G = ") == 3

@@ -1,4 +1,4 @@
-"""What is said to XLA before JAX is imported, and what the user said first."""
+"""Options for XLA, set before JAX is imported, and those of the user."""
 
 import os
 import subprocess

@@ -7,6 +7,7 @@ import pytest
 
 from experiments.runtime import stamp
 
+PLACE = "experiments/runtime"
 ME = ["-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
 
 
@@ -24,8 +25,8 @@ def repository(tmp_path, monkeypatch):
     for name in [name for name in stamp.os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     folder = tmp_path / "own"
-    (folder / "experiments").mkdir(parents=True)
-    shutil.copy(stamp.__file__, folder / "experiments")
+    (folder / PLACE).mkdir(parents=True)
+    shutil.copy(stamp.__file__, folder / PLACE)
     git(folder, "init", "-q")
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "all")
@@ -33,7 +34,7 @@ def repository(tmp_path, monkeypatch):
 
 
 def stamped(monkeypatch, folder):
-    monkeypatch.setattr(stamp, "FILE", folder / "experiments" / "stamp.py")
+    monkeypatch.setattr(stamp, "FILE", folder / PLACE / "stamp.py")
     found = stamp.stamp({}, 0)
     return found["revision"], found["dirty"]
 
@@ -41,7 +42,7 @@ def stamped(monkeypatch, folder):
 def test_the_revision_is_that_of_the_own_repository(repository, monkeypatch):
     head = git(repository, "rev-parse", "HEAD")
     assert stamped(monkeypatch, repository) == (head, False)
-    (repository / "experiments" / "stamp.py").write_text("changed")
+    (repository / PLACE / "stamp.py").write_text("changed")
     assert stamped(monkeypatch, repository) == (head, True)
 
 
@@ -61,7 +62,7 @@ def test_a_project_around_an_installed_package_is_not_its_own(
     repository, place, tmp_path, monkeypatch
 ):
     around = tmp_path / "around"
-    folder = around / place / "experiments"
+    folder = around / place / PLACE
     folder.mkdir(parents=True)
     shutil.copy(stamp.__file__, folder)
     (around / ".gitignore").write_text("experiments\n")

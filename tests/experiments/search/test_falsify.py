@@ -99,17 +99,17 @@ def test_formulas_are_those_of_theory(instance):
     q, problem = instance(LEADING)
     time = q.integrals["time"]
     wanted = {
-        "A2.upper": theory.gap_time_upper(*problem, 0.01) / time,
-        "A2.lower": time / theory.gap_time_lower(*problem, 0.01),
-        "B3.lower": 0.01 / theory.gap_lower(*problem, time),
+        "A2.upper": theory.monotone_regime.gap_time_upper(*problem, 0.01) / time,
+        "A2.lower": time / theory.monotone_regime.gap_time_lower(*problem, 0.01),
+        "B3.lower": 0.01 / theory.tail.gap_lower(*problem, time),
     }
     # gap <= bound, written for the inverse gaps less that of the base model.
-    bound = theory.gap_upper(*problem, q.integrals["squared"])
-    start = theory.gap(*problem)
+    bound = theory.tail.gap_upper(*problem, q.integrals["squared"])
+    start = theory.support.gap(*problem)
     wanted["B3.upper"] = (1 / 0.01 - 1 / start) / (1 / bound - 1 / start)
-    rate = theory.gap_rate_bounds(*problem, time, q.integrals["off"], 0.0)
+    rate = theory.tail_bounds.gap_rate_bounds(*problem, time, q.integrals["off"], 0.0)
     late = (1 / 0.01 - 1 / start) - (1 / rate.upper - 1 / start)
-    wanted["B3.rate"] = 1 + late * theory.tail_limit(*problem) / time
+    wanted["B3.rate"] = 1 + late * theory.tail.tail_limit(*problem) / time
     for claim, ratio in wanted.items():
         (margin,) = TARGETS[claim].margin(q)
         np.testing.assert_allclose(margin, np.log(ratio), rtol=1e-12, err_msg=claim)
@@ -118,11 +118,11 @@ def test_formulas_are_those_of_theory(instance):
 def test_formulas_of_delays_are_those_of_theory(instance):
     q, problem = instance(DELAYED)
     (margin,) = TARGETS["A3.degree"].margin(q)
-    bound = theory.degree_bound(*problem).product
+    bound = theory.entanglement.degree_bound(*problem).product
     np.testing.assert_allclose(margin, np.log(bound / q.integrals["product"]))
     for policy in (DELAYED, BEST_LEADS):
         q, problem = instance(policy)
-        np.testing.assert_allclose(q.gamma, theory.gamma(*problem))
+        np.testing.assert_allclose(q.gamma, theory.entanglement.gamma(*problem))
     lower, upper = two_sided(q)
     np.testing.assert_allclose([lower, upper], np.log([90 / 82, 94 / 90]))
 
@@ -130,8 +130,8 @@ def test_formulas_of_delays_are_those_of_theory(instance):
 def test_integrals_of_50_digits_are_those_of_theory():
     rates, policy = np.array([0.8, 0.55, 0.3]), np.array([0.02, 0.68, 0.3])
     flow = Precise(rates, np.log(policy))
-    path = theory.intrinsic_path(rates, np.log(policy))
-    clock = theory.time_of(path, theory.crossing_event(path))
+    path = theory.intrinsic_time.intrinsic_path(rates, np.log(policy))
+    clock = theory.clock.time_of(path, theory.intrinsic_time.crossing_event(path))
     measured = flow.integrals(flow.crossing())
     wanted = clock.time, clock.product, clock.reciprocal
     for name, value in zip(("time", "product", "undecided"), wanted, strict=True):

@@ -1,4 +1,4 @@
-"""What is recorded on the way, against the same runs by hand."""
+"""Curves along a run, against the same runs by hand."""
 
 import jax
 import numpy as np

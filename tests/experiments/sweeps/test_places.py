@@ -78,7 +78,7 @@ def test_overwriting_needs_all_shards_free(stored):
 
 
 def replace(path, how):
-    """What another program does to a store that is in use."""
+    """Another program changes a store that is in use."""
     if how == "lost":
         shutil.rmtree(path)
     elif how == "copied":

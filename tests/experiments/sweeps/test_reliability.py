@@ -33,7 +33,7 @@ def slow_solver(sweep, unit):
 
 
 def work(path: str, solve=no_solver, at_work=None) -> None:
-    """What a child process does: begin or go on. `at_work`: it has stored a unit."""
+    """Child process: begin or resume. `at_work`: it has stored a unit."""
     grid.LANES = 10
     sweep, begun = many_units(), []
 
@@ -157,7 +157,7 @@ def test_who_creates_a_store_waits_for_another_who_does(
 
 
 def make(path: str) -> None:
-    """What a child does: begin, without a claim."""
+    """Child process: begin, without a lock."""
     grid.LANES = 10
     run_units.begin(Path(path), many_units(), "")
 
@@ -241,7 +241,7 @@ def test_a_second_process_on_the_same_shard_is_refused(tmp_path, children):
 
 
 def hold(path, claimed) -> None:
-    """What a child does: claim, say so, and wait to be killed."""
+    """Child process: take the lock, say so, and wait to be killed."""
     with locks.claim(Path(path), Shard()):
         claimed.set()
         time.sleep(60)

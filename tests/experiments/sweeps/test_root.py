@@ -1,4 +1,4 @@
-"""What describes a store: sealed, kept twice, mended from what is whole."""
+"""The description of a store: sealed, kept twice, repaired from the whole copy."""
 
 import json
 import shutil

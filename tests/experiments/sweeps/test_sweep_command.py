@@ -375,7 +375,7 @@ def test_a_summary_alone_gives_the_same_numbers(tmp_path, capsys):
 
 
 def trained_alone(file, cell, capsys):
-    """What the command prints that `--cell` gives."""
+    """The output of the command that `--cell` prints."""
     assert sweep(file) == 0
     capsys.readouterr()
     assert sweep(file, "--cell", *cell) == 0

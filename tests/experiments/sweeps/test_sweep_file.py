@@ -1,4 +1,4 @@
-"""What sweep files may say."""
+"""The language of sweep files."""
 
 import dataclasses
 

@@ -209,3 +209,79 @@ def test_an_extremum_at_the_end_moves_with_the_end():
     assert abs(end[0]) > 0.1
     np.testing.assert_array_equal(peak, end)
     assert np.abs(policy).max() > 0.1
+
+
+# In 50 digits: states in closed form, times by Gauss-Legendre rules, differences of
+# the times at a step of 1e-14. The same for T0 and the crossing, to these digits.
+PLATEAU = ([0.83, 0.64, 0.37, 0.12], [-211.3, 97.1, 260.9, -33.7])
+BY_RATES = [-15.78947368421, 21.41625431099, -3.703703703704, -1.923076923077]
+BY_LOGITS = [-3.0, 1.0, 1.0, 1.0]
+
+
+def times_and_policies(rates, logits):
+    problem = sim.Problem(rates, logits=logits)
+    solution = sim.solve(problem, sim.Verifiable(), until=sim.Gap(1e-2), events=EVENTS)
+    times = jnp.append(solution.event_log_times, solution.log_time)
+    policies = jnp.append(solution.event_log_probs.ravel(), solution.log_probs)
+    return jnp.concatenate([times, policies])
+
+
+@pytest.mark.slow
+def test_slopes_on_deep_plateaus():
+    rng = np.random.default_rng(2)
+    rates = np.sort(rng.uniform(size=(12, K)))[:, ::-1].copy()
+    logits = 150 * rng.normal(size=(12, K))
+    logits[:, 0] -= 150
+    rates[0], logits[0] = PLATEAU
+    many = jax.jit(jax.vmap(times_and_policies))
+    assert (
+        np.nanmax(np.where(many(rates, logits) < np.inf, many(rates, logits), 0)) > 900
+    )
+    wanted = differences(many, rates, logits)
+    known = np.isfinite(wanted)
+    assert known.mean() > 0.9
+    for mode in (jax.jacrev, jax.jacfwd):
+        slopes = mode(times_and_policies, argnums=(0, 1))
+        by_rates, by_logits = jax.jit(jax.vmap(slopes))(rates, logits)
+        found = np.concatenate([by_rates, by_logits], axis=-1)
+        assert np.isfinite(found).all()
+        scale = np.maximum(1, np.abs(found).max((1, 2), keepdims=True))
+        error = np.where(known, np.abs(found - wanted), 0) / scale
+        assert error.max() < 1e-6
+        for moment in (0, 1):
+            np.testing.assert_allclose(by_rates[0, moment], BY_RATES, rtol=1e-9)
+            np.testing.assert_allclose(by_logits[0, moment], BY_LOGITS, rtol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [jax.jacrev, jax.jacfwd])
+def test_patterns_that_are_alike_share_the_slopes_of_times(mode):
+    # Twice the best pattern, in the limit of a deep plateau: as one of twice the mass.
+    def log_times(rates, logits):
+        return times_and_policies(rates, logits)[:4]
+
+    rates, logits = (
+        jnp.array([0.9, 0.9, 0.6, 0.1]),
+        jnp.array([-300.0, -300.0, 300.0, 0]),
+    )
+    slopes = jax.jit(mode(log_times, argnums=1))(rates, logits)
+    np.testing.assert_allclose(
+        slopes, np.tile([-1.0, -1.0, 1.0, 1.0], (4, 1)), rtol=1e-9
+    )
+
+
+@pytest.mark.slow
+def test_policies_at_a_time_limit_on_a_plateau_have_slopes():
+    # On the way to a hand-over that comes later: u_2 = d tau, d = rho_1 - rho_2, u_0 =
+    # c_0, and t = c_0 d tau^2 / 2 is given. So pi_0 ~ c_0^(-3/2) d^(-1/2), pi_2 ~ 1/d.
+    def log_probs(rates, logits):
+        problem = sim.Problem(rates, logits=logits)
+        return sim.solve(problem, sim.Verifiable(), until=sim.Gap(1e-2)).log_probs
+
+    rates, logits = jnp.array([0.9, 0.5, 0.1]), jnp.array([-700.0, 700.0, 0.0])
+    slopes = jax.jit(jax.jacrev(log_probs, argnums=(0, 1)))
+    by_rates, by_logits = slopes(rates, logits)
+    wanted = [[0, -1.25, 1.25], [0, 0, 0], [0, -2.5, 2.5]]
+    np.testing.assert_allclose(by_rates, wanted, atol=1e-9)
+    wanted = [[1, -0.5, -0.5], [0, 0, 0], [0, 0, 0]]
+    np.testing.assert_allclose(by_logits, wanted, atol=1e-9)

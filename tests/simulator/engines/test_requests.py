@@ -1,4 +1,4 @@
-"""What the engines refuse, in one line, before anything is compiled."""
+"""Requests that the engines refuse, in one line, before anything is compiled."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -26,7 +26,7 @@ def group():
 
 
 def paid(feedback):
-    """What each answer is paid (the same for both patterns)."""
+    """The reward of each answer (the same for both patterns)."""
     rewards = np.asarray(feedback(group()))
     np.testing.assert_array_equal(rewards[0], rewards[1])
     return rewards[0]

@@ -202,7 +202,7 @@ def test_the_deepest_of_several_dips_is_found(rng):
     dips = (path[:, 1:-1] < path[:, :-2]) & (path[:, 1:-1] < path[:, 2:])
     assert (dips.sum(axis=1) > 1).any()
     lowest = np.asarray(solution.event_log_probs[:, 0, 4])
-    wanted = theory.lowest_best_mass(rates, problem.log_policy)
+    wanted = theory.dip.lowest_best_mass(rates, problem.log_policy)
     np.testing.assert_allclose(lowest, wanted, atol=1e-9)
 
 

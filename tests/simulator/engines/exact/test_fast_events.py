@@ -1,4 +1,4 @@
-"""What is seen in passing, against the same from log-probabilities."""
+"""Events from ratios of probabilities, against the same from log-probabilities."""
 
 import jax
 import jax.numpy as jnp

@@ -32,7 +32,7 @@ def run(rates, logits, beta, signal=None, **options):
 def resting(rates, beta):
     """The closed form of where it ends."""
     reference = np.full((WIDTH, PATTERNS), -np.log(PATTERNS))
-    return theory.optimal_policy(
+    return theory.optimum.optimal_policy(
         np.broadcast_to(rates, reference.shape), reference, beta
     )
 
