@@ -125,8 +125,9 @@ class Dynamics(eqx.Module):
         dtype = log_probs.dtype
         root = jnp.where(left, jnp.exp(0.5 * log_probs), 0.0)
         pay = jax.jacfwd(lambda x: self.signal(self.problem, x))(log_probs)
-        ratio = root[:, None] / jnp.where(root > 0, root, 1.0)
-        pay = jnp.where(root > 0, jnp.where(ratio > 0, ratio * pay, 0.0), 0.0)
+        inverse = jnp.where(root > 0, 1 / jnp.where(root > 0, root, 1.0), 0.0)
+        ratio = jnp.outer(root, inverse)
+        pay = jnp.where(ratio > 0, ratio * pay, 0.0)
         eye = jnp.eye(len(root), dtype=dtype)
         project = eye - jnp.outer(root, root)
         slope = project @ (pay - self.update.beta * eye) @ project

@@ -257,7 +257,7 @@ class MajorityVote(AbstractSignal):
     def __call__(self, problem, log_probs):
         leading = self._leading(problem, log_probs)
         votes = jnp.sum(jnp.where(leading, problem.answer_kernel, 0.0), axis=-1)
-        return votes / jnp.sum(leading)
+        return votes / jnp.sum(leading, dtype=votes.dtype)
 
     def sizes(self, problem, log_probs):
         # The column of one leader is paid as it was given.

@@ -272,7 +272,8 @@ class GRPO(AbstractClock):
         ratio = G / (G - 1) if self.spread == "sample" else 1.0
         log_f = np.log(product) - np.log(np.sqrt(product * ratio) + self.epsilon)
         log_weight = _log_binomials(int(G))
-        log_weight = log_weight + (wins - 1) * log_p + (G - wins - 1) * log_q
+        right, wrong = (jnp.asarray(x, log_p.dtype) for x in (wins - 1, G - wins - 1))
+        log_weight = log_weight + right * log_p + wrong * log_q
         log_h = jax.nn.logsumexp(log_weight + log_f)
         if self.redraw:
             log_h = log_h - jax.nn.logsumexp(log_weight) - log_p - log_q

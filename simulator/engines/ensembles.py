@@ -16,11 +16,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 
 from simulator.engines import sharing
 from simulator.engines.lanes import check_lanes, lane_axes, per_lane
+from simulator.numerics.trees import pack, unpacker
 from simulator.problem import Problem
 from simulator.validation import check_kind, check_whole
 
@@ -205,10 +205,7 @@ def _walk_block(walk, lanes, axes, wanted, chunks):
     example = eqx.filter_eval_shape(begin, jax.tree.map(lambda x: x[0], rows))
     arrays, rest = eqx.partition(example, _is_array)
     blank = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), arrays)
-    unpack = ravel_pytree(blank)[1]
-
-    def pack(arrays):
-        return ravel_pytree(arrays)[0]
+    unpack = unpacker(blank)
 
     def restore(row):
         return eqx.combine(unpack(row), rest)

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from simulator.engines.path import AbstractPath, Move, Seen, State, look
 from simulator.numerics.rootfinding import find_root
+from simulator.numerics.trees import pack, unpacker
 
 
 class Bracket(NamedTuple):
@@ -41,7 +41,7 @@ def slots(events) -> list[int]:
 def first_brackets(events, start: State, values: Float[Array, " E"]) -> Bracket:
     """Nothing found yet, except what holds from the start (a step of size 0)."""
     owners = np.array(slots(events), int)
-    row = ravel_pytree(start)[0]
+    row = pack(start)
     starts = jnp.broadcast_to(row, (len(owners), *row.shape))
     zeros = jnp.zeros(len(owners), values.dtype)
     lasts = np.array([events[i].lasts for i in owners], bool)
@@ -117,7 +117,7 @@ def update_brackets(
     take, new = jnp.concatenate(take), jnp.stack(new, axis=1)[:, owners]
     old = jnp.stack([*brackets[1:6], brackets.score])
     *kept, score = jnp.where(take, new, old)
-    start = jnp.where(take[:, None], ravel_pytree(state)[0], brackets.start)
+    start = jnp.where(take[:, None], pack(state)[None], brackets.start)
     return Bracket(start, *kept, jnp.concatenate(found), score)
 
 
@@ -127,7 +127,7 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
     A true state of the engine is computed for every trial (not an interpolant), so
     events are as accurate as the engine. Where nothing was found it is the start.
     """
-    state = ravel_pytree(path.start())[1]
+    state = unpacker(path.start())
     if not events:
         return jax.vmap(state)(brackets.start)
 

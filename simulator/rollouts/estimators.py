@@ -237,4 +237,4 @@ class Delight(AbstractEstimator):
 
 
 def _number_right(group, rewards):
-    return jnp.sum(group.counts * (rewards > 0))
+    return jnp.sum(jnp.where(rewards > 0, group.counts, 0))

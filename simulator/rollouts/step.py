@@ -127,7 +127,8 @@ def draw(
     count = len(log_probs)
     # Folded in at once: hashing is a good part of the cost of a small group.
     index = jnp.arange(count, dtype=jnp.int32)
-    return jax.vmap(one)(number * count + index, index, all_questions)
+    numbers = number * count + index.astype(number.dtype)
+    return jax.vmap(one)(numbers, index, all_questions)
 
 
 def advantages(recipe: Recipe, group: Group) -> Float[Array, "K M"]:

@@ -77,7 +77,7 @@ class Orbit(eqx.Module):
         """
         inside, log_pi = self.inside, self.log_policy
         behind = jnp.where(inside, jnp.max(log_pi) - log_pi, 0.0)
-        return jnp.where(inside, behind - total(behind) / jnp.sum(inside), 0.0)
+        return jnp.where(inside, behind - total(behind) / jnp.sum(inside, dtype=behind.dtype), 0.0)
 
     def first_piece(self) -> tuple[Piece, Scalar]:
         """The piece that starts at the base policy, and `log p` there."""
@@ -139,12 +139,13 @@ class Orbit(eqx.Module):
         `m log p + sum_k max(log a_k, 0) >= 0`.
         """
         log_a = jnp.where(self.inside, log_a, jnp.inf)
-        zeros = jnp.sum(log_a == -jnp.inf)
+        zeros = jnp.sum(log_a == -jnp.inf, dtype=log_a.dtype)
         apart = jnp.where(self.inside, log_a, 0.0)
         log_p = -jnp.sum(jnp.maximum(apart, 0.0)) / jnp.maximum(zeros, 1)
         for _ in range(_ROUGH_NEWTON):
             total = jnp.sum(jnp.where(self.inside, jnp.maximum(log_p, log_a), 0.0))
-            slope = jnp.sum(self.inside & (log_a <= log_p))
+            counts = self.inside & (log_a <= log_p)
+            slope = jnp.sum(counts, dtype=log_a.dtype)
             log_p = jnp.minimum(log_p - total / slope, 0.0)
         return log_p
 

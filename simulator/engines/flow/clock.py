@@ -73,9 +73,12 @@ class AbstractFlowPath(AbstractPath):
         first, size = self.here(start).logits, move.size
         change = self.here(move.end).logits - first
         left, right = (size * self.slope(end, size) for end in (start, move.end))
-        f = f[:, None]
-        bend = (1 - f) * left - f * right + (2 * f - 1) * change
-        return jax.vmap(self.policy_of)(first + f * change + f * (1 - f) * bend)
+
+        def at(f):
+            bend = (1 - f) * left - f * right + (2 * f - 1) * change
+            return self.policy_of(first + f * change + f * (1 - f) * bend)
+
+        return jax.vmap(at)(f)
 
     @property
     def support(self) -> Bool[Array, " K"]:

@@ -116,12 +116,12 @@ class StiffPath(AbstractFlowPath):
         policy, inside = jnp.exp(log_probs), self.support
         logits = jnp.where(inside, log_probs, 0.0)
         beta = self.dynamics.update.beta
-        table = policy * (beta - advantage[:, None] - advantage)
+        table = policy[None] * (beta - advantage[:, None] - advantage[None])
         problem, signal = self.dynamics.problem, self.dynamics.signal
         pay = jax.jacfwd(lambda x: signal(problem, self.policy_of(x)))(logits)
         pay = jnp.where(inside[:, None], pay, 0.0)
-        table = table + pay - policy @ pay
-        off = inside[:, None] & inside & ~jnp.eye(len(log_probs), dtype=bool)
+        table = table + pay - (policy @ pay)[None]
+        off = inside[:, None] & inside[None] & ~jnp.eye(len(log_probs), dtype=bool)
         table = jnp.where(off, table, 0.0)
         return table - jnp.diag(jnp.sum(table, axis=1))
 

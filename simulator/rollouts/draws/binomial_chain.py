@@ -88,7 +88,7 @@ def _descend(number, last, words, log_odds, chances):
         taken = jnp.where(odds <= 0, found, left - found)
         reached = jnp.where(index == cell, left, reached)
         left = left - jnp.where(accept, taken, 0)
-        return cell + accept, left, reached, turn + 1, *hashed(turn)
+        return cell + accept.astype(jnp.int32), left, reached, turn + 1, *hashed(turn)
 
     def at(rows, cell):
         return jnp.take_along_axis(rows, cell[:, None], axis=1)[:, 0]

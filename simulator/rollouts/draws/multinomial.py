@@ -39,7 +39,7 @@ def one_by_one(
     key: Key[Array, ""], probs: Float[Array, " C"], number: int
 ) -> Float[Array, " C"]:
     """`multinomial`, at a cost that grows with `number`."""
-    high, low = _upper_ends(probs)
+    high, low = (x[None] for x in _upper_ends(probs))
     index = jnp.arange(number, dtype=jnp.uint32)
     first, second = (x[:, None] for x in threefry.hashed(threefry.words(key), index))
     # Even, and so below the upper end of the last cell, which is odd.
@@ -76,7 +76,7 @@ def by_counts(
     """`multinomial`, at a cost that does not grow with `number`."""
     dtype, index = probs.dtype, jnp.arange(len(probs), dtype=jnp.int32)
     rank = _ranks(probs)
-    probs = jnp.sum(jnp.where(rank[:, None] == index, probs[:, None], 0.0), axis=0)
+    probs = jnp.sum(jnp.where(rank[:, None] == index[None], probs[:, None], 0.0), axis=0)
     here_or_later = jax.lax.associative_scan(jnp.add, probs, reverse=True)
     later = jnp.append(here_or_later[1:], 0.0)
     rarer, other = jnp.minimum(probs, later), jnp.maximum(probs, later)
@@ -90,7 +90,7 @@ def by_counts(
     # The last ones: how far does each get?
     place = here_or_later[cell] * threefry.uniform(words, LAST, dtype)
     place = jnp.where(jnp.arange(LAST) < left, place, jnp.inf)
-    further = jnp.sum(place[:, None] < here_or_later, axis=0, dtype=jnp.int32)
+    further = jnp.sum(place[:, None] < here_or_later[None], axis=0, dtype=jnp.int32)
     reached = jnp.where(index > cell, further, reached)
     counts = -jnp.diff(reached, append=0)
     return counts[rank].astype(dtype)
@@ -99,5 +99,6 @@ def by_counts(
 def _ranks(probs: Float[Array, " C"]) -> Int[Array, " C"]:
     """The place of each cell, the likeliest first."""
     index = jnp.arange(len(probs))
-    first = (probs == probs[:, None]) & (index < index[:, None])
-    return jnp.sum((probs > probs[:, None]) | first, axis=1, dtype=jnp.int32)
+    own, others = probs[:, None], probs[None]
+    first = (others == own) & (index[None] < index[:, None])
+    return jnp.sum((others > own) | first, axis=1, dtype=jnp.int32)
