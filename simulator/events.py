@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool as Bools, Float, Int
 
 from simulator.dynamics import Point
-from simulator.numerics.logspace import centre, sign_of_mean
+from simulator.numerics.logspace import balance_of_mean, centre, ratio, sign_of_mean
 from simulator.observables import (
     best_patterns,
     best_value,
@@ -251,7 +251,7 @@ class BelowBase(AbstractLast):
     """Accuracy falls below that of the base model for good."""
 
     def value(self, point):
-        lost = sign_of_mean(point.log_probs, self.loss(point.problem))
+        lost = balance_of_mean(point.log_probs, self.loss(point.problem))
         return self.shown(lost, PeakAccuracy().value(point))
 
     @staticmethod
@@ -276,11 +276,11 @@ class PeakAccuracy(AbstractExtreme):
         return jnp.sum(jnp.exp(point.log_probs) * point.problem.success_rates)
 
     def value(self, point):
-        rates = point.problem.success_rates
-        moves = centre(point.log_probs, point.direction).values()
+        moves = centre(point.log_probs, point.direction)
         # d ACC = sum_k pi_k (d theta_k - mean) s_k, with s measured from the mode's.
-        offset = centre(point.log_probs, rates).offset
-        return -jnp.sum(jnp.exp(point.log_probs) * moves * offset)
+        rates = centre(point.log_probs, point.problem.success_rates)
+        slope = jnp.sum(rates.weighted * moves.values())
+        return -ratio(slope, rates.spread())
 
 
 class LowestOptimalProbability(AbstractExtreme):
