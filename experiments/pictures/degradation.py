@@ -187,7 +187,7 @@ def _draw_rise(axis, data):
 
     labels = [f"c = {c:g}" for c in data["tilts"]] + ["c = 0, mean > 1/2"]
     for row, label in enumerate(labels):
-        color = CYCLE[row] if row < len(TILTS) else BLACK
+        color = CYCLE[row] if row < len(data["tilts"]) else BLACK
         axis.plot(data["K"], data["rise"][row], "o", color=color, ms=3)
         axis.plot(data["K"], data["rise_predicted"][row], color=color, label=label)
     axis.set(
