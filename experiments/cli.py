@@ -21,7 +21,7 @@ COMMANDS = {
     "phase-diagram": "draw where training takes off, stalls or degrades, over two axes",
     "verify": "check all claims on random problems",
     "falsify": "search for the base model that breaks a claim",
-    "reproduce": "all checks and all figures",
+    "reproduce": "check theorems and draw their figures",
     "figures": "draw the figures again from saved data",
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.diagrams import preset
-from experiments.pictures import NAMES, picture
+from experiments.pictures import NAMES, of_paper, picture
 from experiments.runtime.output import check_writable_folder, to_json, write_bytes
 from experiments.text.errors import UserError
 
@@ -19,10 +19,16 @@ def diagrams() -> dict[str, str]:
     return {preset.file_name(name): name for name in preset.names()}
 
 
-def known() -> dict[str, str]:
-    """All pictures, and the command that makes each and its data."""
-    presets = {name: f"phase-diagram {of}" for name, of in diagrams().items()}
-    return {**dict.fromkeys(NAMES, "reproduce"), "train": "train", **presets}
+def known() -> list[str]:
+    """All pictures."""
+    return [*NAMES, "train", *diagrams()]
+
+
+def _made_by(name: str) -> str:
+    """The command that makes a picture and its data."""
+    if name in NAMES:
+        return "reproduce" if of_paper(name) else "reproduce --all"
+    return f"phase-diagram {diagrams()[name]}" if name in diagrams() else "train"
 
 
 def source(name: str, folder: Path) -> Path:
@@ -77,7 +83,7 @@ def draw(name: str, folder: Path) -> None:
 
 
 def _advice(name: str, folder: Path) -> str:
-    command = f"pattern-selection {known()[name]} --out {shlex.quote(str(folder))}"
+    command = f"pattern-selection {_made_by(name)} --out {shlex.quote(str(folder))}"
     return f"make them with {command}"
 
 
@@ -112,7 +118,7 @@ def _draw_diagram(name: str, path: Path):
 
 def main(args: argparse.Namespace) -> int:
     """Draw the pictures asked for (default: all that have data)."""
-    all_names = list(known())
+    all_names = known()
     for name in args.names:
         if name not in all_names:
             raise UserError(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.commands import figures
-from experiments.pictures import NAMES, picture
+from experiments.pictures import NAMES, of_paper, picture
 from experiments.text.errors import UserError
 
 OURS = ("theory", "simulator", "experiments")
@@ -87,5 +87,6 @@ def test_data_of_another_kind_are_refused_in_one_line(name, tmp_path):
     with pytest.raises(UserError, match="does not hold what the picture shows") as said:
         figures.draw(name, tmp_path)
     message = str(said.value)
-    assert "pattern-selection reproduce --all --out" in message
+    command = "reproduce" if of_paper(name) else "reproduce --all"
+    assert f"pattern-selection {command} --out" in message
     assert "\n" not in message
