@@ -25,7 +25,7 @@ from simulator.engines.requests import (
 from simulator.engines.walker import Settings, Walker, advance, begin
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
-from simulator.signals import AbstractSignal
+from simulator.signals import AbstractSignal, FixedConfidence
 from simulator.solution import Solution
 from simulator.updates import AbstractUpdate, PolicyGradient
 
@@ -85,12 +85,39 @@ def run(
         observe=observables.probs if observe is None else observe,
     )
     walk = _Walk(settings, engine)
+    signal = as_numbers(problem, signal, (*events, until))
     lanes = (problem, signal, update, until)
     if not problem.batch_shape:
         return _run_one(lanes, walk)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(lanes)):
         return _run_traced(lanes, walk)
     return map_lanes(walk, lanes, progress=progress)
+
+
+def as_numbers(
+    problem: Problem,
+    signal: AbstractSignal,
+    events: Sequence[AbstractEvent | None] = (),
+) -> AbstractSignal:
+    """A signal that pays given numbers, as these numbers: all share one program.
+
+    Another signal stays as it is: one whose rewards move or have to be computed, and
+    one of which an event knows that its sign changes once.
+    """
+    if not (signal.fixed and signal.exact):
+        return signal
+
+    def paid(problem, signal):
+        return signal.paid(problem, problem.log_policy)
+
+    axes = lane_axes(signal)
+    for _ in problem.batch_shape:
+        paid = jax.vmap(paid, in_axes=(0, axes))
+    numbers = FixedConfidence(paid(problem, signal))
+    asked = [event for event in events if event is not None]
+    if any(e.changes_once(signal) != e.changes_once(numbers) for e in asked):
+        return signal
+    return numbers
 
 
 class _Walk(eqx.Module):
