@@ -11,13 +11,11 @@ from pathlib import Path
 from experiments.commands import falsify, figures, schedule, verify
 from experiments.pictures import PAPER, of_paper, picture, with_part
 from experiments.runtime import workers
-from experiments.runtime.keys import generator
 from experiments.runtime.output import (
     check_writable_file,
     check_writable_folder,
     write_json,
 )
-from experiments.runtime.progress import bar
 from experiments.text.errors import UserError
 
 RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
@@ -68,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
 
     def ended(name, result):
         if name in figures_of:
-            _keep(name, result, provenance, args.out)
+            figures.keep(name, result, provenance, args.out)
 
     tasks = _tasks(args.all, problems, args.quick, args.seed)
     results = workers.run(tasks, ended)
@@ -78,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
     searched = []
     if args.all:
         for name in with_part("collect"):
-            _keep(name, picture(name).collect(reports), provenance, args.out)
+            figures.keep(name, picture(name).collect(reports), provenance, args.out)
         searched = [results[name] for name in falsify.claims()]
         found |= {"agreement": results["agreement"], "falsify": searched}
         print(f"{agreement.table(results['agreement'])}\n")
@@ -113,23 +111,10 @@ def _tasks(
     restarts, steps = (2, 10) if quick else (RESTARTS, STEPS)
     tasks: dict[str, workers.Task] = {
         **{n: (verify.verify_one, (n, problems, seed)) for n in _statements(whole)},
-        **{name: (_compute, (name, quick, seed)) for name in _figures(whole)},
+        **{name: (figures.compute, (name, quick, seed)) for name in _figures(whole)},
     }
     if whole:
         tasks["agreement"] = (agreement.agreement, (problems, seed))
         for name in falsify.claims():
             tasks[name] = (falsify.falsify_one, (name, restarts, steps, seed))
     return {name: tasks[name] for name in schedule.in_order(tasks)}
-
-
-def _compute(name: str, quick: bool, seed: int) -> dict:
-    """The data of a picture."""
-    with bar(f"figure {name}") as progress:
-        return picture(name).compute(generator(seed, name), quick, progress)
-
-
-def _keep(name: str, data: dict, provenance: dict, folder: Path) -> None:
-    """Save the data of a picture, and draw it."""
-    figures.save_data(data, provenance | {"figure": name}, folder, name)
-    figures.draw(name, folder)
-    print(f"{folder / name}.svg", flush=True)
