@@ -29,7 +29,7 @@ OLD = (
     f"pattern-selection run {ONE} --signal verifiable=0.7 fixed-confidence=0.3 "
     "--confidence 0.5 0.4 0.1 --until gap=1e-3",
     f"pattern-selection train --recipe grpo {ONE} --steps 50 --seeds 4",
-    "pattern-selection sweep old.toml --out results/old.zarr",
+    "pattern-selection sweep old.toml",
     "pattern-selection verify A2 --problems 64",
     "pattern-selection phase-diagram quality --cells 4 --out results",
     "pattern-selection falsify --help",
@@ -69,10 +69,10 @@ def placed(guide: str):
 
 
 def added(text: str, lines: list[str]) -> str:
-    """`text` with the lines that begin with `+` below the others, wherever they are."""
-    above = "".join(f"{line}\n" for line in lines if not line.startswith("+"))
-    below = "".join(f"{line[1:]}\n" for line in lines if line.startswith("+"))
-    assert text.count(f"\n{above}") == 1, above
+    """`text` with the lines of a diff that are new; all others are above them."""
+    above = "".join(f"{line[1:]}\n" for line in lines if line[0] == " ")
+    below = "".join(f"{line[1:]}\n" for line in lines if line[0] == "+")
+    assert above and below and text.count(f"\n{above}") == 1, lines
     return text.replace(f"\n{above}", f"\n{above}{below}")
 
 
@@ -146,7 +146,7 @@ def test_a_command_works_in_the_copy(copy, command):
 
 def test_the_tests_of_the_guide_pass_in_the_copy(copy):
     folder, tests = copy
-    assert len(tests) >= 9
+    assert len(tests) >= 8
     done = process(folder, "pytest", "-n0", *tests)
     assert done.returncode == 0, done.stdout
     assert f"{len(tests)} passed" in done.stdout
@@ -167,6 +167,6 @@ def test_the_copy_is_consistent(copy):
 
 def test_the_copy_is_as_clean_as_the_project(copy):
     folder, _ = copy
-    for words in (["ruff", "check", "."], ["ruff", "format", "--check", "."]):
+    for words in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
         done = process(folder, *words)
         assert done.returncode == 0, done.stdout
