@@ -42,6 +42,7 @@ gap = [0.1, 0.2]
 """
 # What says whether a thing is listed, documented and tested as it should be.
 CONSISTENCY = (
+    "tests/experiments/text",
     "tests/simulator/test_names.py",
     "tests/test_witnesses.py",
     "tests/test_registries.py",
@@ -159,7 +160,7 @@ def test_the_copy_is_consistent(copy):
         "pytest",
         "-n0",
         "--deselect",
-        "tests/theory/test_statement.py::test_the_readme_counts_the_claims",
+        "tests/theory/test_statement.py::test_the_readmes_count_the_claims",
         *CONSISTENCY,
     )
     assert done.returncode == 0, done.stdout
