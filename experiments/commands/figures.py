@@ -169,7 +169,7 @@ def _compute(args: argparse.Namespace) -> int:
     able = with_part("compute")
     for name in args.names:
         if name not in able:
-            command = f"pattern-selection {known()[name]}"
+            command = f"pattern-selection {_made_by(name)}"
             raise UserError(f"--compute: {name} is made by {command}.")
     if not args.names:
         raise UserError(f"--compute: name pictures; choose from {', '.join(able)}.")
