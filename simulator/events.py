@@ -21,7 +21,7 @@ from simulator.observables import (
 )
 from simulator.recording import AbstractExtreme, AbstractFirst, AbstractLast
 from simulator.signals import Verifiable
-from simulator.validation import given_array, is_traced, real
+from simulator.validation import Given, given_array, is_traced, real
 
 __all__ = [
     "Accuracy",
@@ -69,7 +69,7 @@ def _check_level(event, most: float) -> None:
 class Gap(AbstractFirst):
     """The gap `rho_* - rho_bar` of the reward that training sees falls to `level`."""
 
-    level: Scalar = eqx.field(converter=real("level"))
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         return jnp.log(self.level) - log_gap(point.log_probs, point.rewards)
@@ -89,7 +89,7 @@ class Gap(AbstractFirst):
 class Accuracy(AbstractFirst):
     """Accuracy rises to `level`."""
 
-    level: Scalar = eqx.field(converter=real("level"))
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -109,7 +109,7 @@ class Accuracy(AbstractFirst):
 class OptimalProbability(AbstractFirst):
     """The total probability `pi_*` of the best patterns rises to `level`."""
 
-    level: Scalar = eqx.field(converter=real("level"))
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -127,7 +127,7 @@ class OptimalProbability(AbstractFirst):
 class SuboptimalMass(AbstractFirst):
     """`1 - pi_*` falls to `level`, compared on a log scale."""
 
-    level: Scalar = eqx.field(converter=real("level"))
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)
@@ -192,7 +192,7 @@ class Leads(AbstractFirst):
     Of several that stay equally likely for ever the one with the lowest number leads.
     """
 
-    pattern: Int[Array, ""] = eqx.field(converter=_as_pattern)
+    pattern: Given[Int[Array, ""]] = eqx.field(converter=_as_pattern)
 
     def value(self, point):
         numbers = jnp.arange(len(point.log_probs))

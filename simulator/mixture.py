@@ -1,7 +1,6 @@
 """Several signals at once: a weighted sum of rewards."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.signals import AbstractSignal, check_finite
-from simulator.validation import check_kind, real_array
+from simulator.validation import Numbers, check_kind, real_array
 
 __all__ = [
     "Mixture",
@@ -22,7 +21,7 @@ class Mixture(AbstractSignal):
     signals: tuple[AbstractSignal, ...]
     weights: Float[Array, "*B n"]
 
-    def __init__(self, signals: Sequence[AbstractSignal], weights: Any):
+    def __init__(self, signals: Sequence[AbstractSignal], weights: Numbers):
         check_kind("signals", signals, Sequence, "[Verifiable(), MajorityVote()]")
         for signal in signals:
             check_kind("signals", signal, AbstractSignal, "Verifiable()")

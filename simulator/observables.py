@@ -11,12 +11,13 @@ Raise `ValueError` for other shapes, and for known numbers that are no logarithm
 probabilities.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Real
 
 from simulator.numerics.logspace import log_sum
 from simulator.validation import check_whole, given_array, is_traced
@@ -35,9 +36,10 @@ __all__ = [
     "probs",
 ]
 
-Policy = Float[Array, "*N K"]
-Values = Float[Array, "*N K"]
+Policies = Float[Array, "*N K"]
 Scalars = Float[Array, "*N"]
+Policy = Float[Array | np.ndarray, "*N K"] | Sequence[Any]
+Values = Real[Array | np.ndarray, "..."] | Sequence[Any]
 
 ABOVE_ONE = 1e-3  # so far the logarithm of a probability may be off
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
@@ -71,12 +73,12 @@ def _values(name: str, values: Any, log_probs: Array) -> Array:
     return _floats(given)
 
 
-def probs(log_probs: Policy) -> Policy:
+def probs(log_probs: Policy) -> Policies:
     """`pi_k`."""
     return jnp.exp(_policy(log_probs))
 
 
-def log_probabilities(log_probs: Policy) -> Policy:
+def log_probabilities(log_probs: Policy) -> Policies:
     """`log pi_k` as it is: to be observed where everything is measured later."""
     return _policy(log_probs)
 

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from simulator.numerics.ties import made_equal, made_equal_to_leaders, rounding
 from simulator.problem import SUM_TOLERANCE, Problem
-from simulator.validation import check_share, real
+from simulator.validation import Given, check_share, real
 
 __all__ = [
     "AbstractFixedSignal",
@@ -155,10 +155,10 @@ class NoisyVerifier(AbstractFixedSignal):
     """
 
     binary: ClassVar[bool] = True
-    false_positive: Float[Array, "*B"] = eqx.field(
+    false_positive: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("false_positive")
     )
-    false_negative: Float[Array, "*B"] = eqx.field(
+    false_negative: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("false_negative")
     )
 
@@ -304,7 +304,7 @@ class FixedConfidence(AbstractFixedSignal):
     """RLIF: given numbers, one confidence per pattern."""
 
     exact: ClassVar[bool] = True
-    confidence: Float[Array, "*B K"] = eqx.field(converter=real("confidence"))
+    confidence: Given[Float[Array, "*B K"]] = eqx.field(converter=real("confidence"))
 
     def rewards(self, problem):
         del problem
@@ -322,7 +322,7 @@ class Demonstrations(AbstractSignal):
     the speed `data_k - pi_k`, time is learning rate times steps.
     """
 
-    data: Float[Array, "*B K"] = eqx.field(converter=real("data"))
+    data: Given[Float[Array, "*B K"]] = eqx.field(converter=real("data"))
 
     @property
     def stiff(self):

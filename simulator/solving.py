@@ -1,9 +1,10 @@
 """The three entries to the engines of the flow: `solve`, `exact`, `flow`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from simulator.engines.exact.engine import ExactEngine
 from simulator.engines.flow.engine import ImplicitEngine, explicit_engine
@@ -14,7 +15,7 @@ from simulator.recording import AbstractEvent
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
 from simulator.updates import AbstractUpdate, PolicyGradient, check_rule
-from simulator.validation import check_real, shown
+from simulator.validation import Numbers, check_real, shown
 
 __all__ = [
     "closed_form",
@@ -35,13 +36,13 @@ def solve(
     *,
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    observe: Callable | None = None,
+    save_log_times: Numbers | None = None,
+    observe: Callable[[Array], Array] | None = None,
     max_log_time: float = 2000.0,
     max_steps: int = 20_000,
     method: Literal["auto", "exact", "flow"] = "auto",
     tolerance: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Solution:
     """Follow one problem, or a batch, until an event or a time.
 
@@ -106,12 +107,12 @@ def exact(
     *,
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    observe: Callable | None = None,
+    save_log_times: Numbers | None = None,
+    observe: Callable[[Array], Array] | None = None,
     max_log_time: float = 2000.0,
     max_steps: int = 20_000,
     tolerance: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Solution:
     """Solve the flow of one problem, or of a batch, until an event or a time.
 
@@ -153,12 +154,12 @@ def flow(
     *,
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    observe: Callable | None = None,
+    save_log_times: Numbers | None = None,
+    observe: Callable[[Array], Array] | None = None,
     max_log_time: float = 2000.0,
     max_steps: int = 20_000,
     tolerance: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Solution:
     """Integrate the flow of one problem, or of a batch, until an event or a time.
 

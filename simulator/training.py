@@ -26,7 +26,7 @@ from simulator.engines.requests import check_events, check_parts
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
 from simulator.signals import AbstractSignal
-from simulator.solution import Outcome
+from simulator.solution import AbstractResult, Outcome
 from simulator.updates import AbstractUpdate, PolicyGradient
 from simulator.validation import check_optimizer, check_whole
 
@@ -42,7 +42,7 @@ NARROWEST, WIDEST = 8, 1024  # lanes that one device trains at once
 ELEMENTS = 2**22  # at most about so many saved numbers at once
 
 
-class Training(eqx.Module):
+class Training(AbstractResult):
     """A discrete run, or a batch `*B` of them: its end, and what was saved on the way.
 
     - `outcome`: `reached`, `horizon` (all steps done) or `nonfinite`.

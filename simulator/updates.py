@@ -15,7 +15,7 @@ independent of the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by
 
 import math
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -27,7 +27,15 @@ from simulator.numerics.envelope import Lines
 from simulator.numerics.logspace import Centred, ScaledVector, centre, log_sum
 from simulator.problem import Problem
 from simulator.signals import AbstractSignal
-from simulator.validation import check_bool, check_kind, check_real, plain, real, shown
+from simulator.validation import (
+    Given,
+    check_bool,
+    check_kind,
+    check_real,
+    plain,
+    real,
+    shown,
+)
 
 __all__ = [
     "AbstractClock",
@@ -53,7 +61,10 @@ class AbstractUpdate(eqx.Module):
       their logits fall however rare they are.
     """
 
-    beta: eqx.AbstractVar[Float[Array, ""]]
+    if TYPE_CHECKING:
+        beta: Any = eqx.field(init=False)
+    else:
+        beta: eqx.AbstractVar[Float[Array, ""]]
     exponential: ClassVar[bool] = False
 
     @abstractmethod
@@ -132,7 +143,7 @@ def harmonic_lines(problem: Problem, rewards: Float[Array, " K"]) -> Lines:
 class PolicyGradient(AbstractUpdate):
     """Gradient of the objective in the logits: velocity pi_k A_k."""
 
-    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
+    beta: Given[Float[Array, "*B"]] = eqx.field(default=0.0, converter=real("beta"))
 
     @property
     def closed_form(self):
@@ -154,7 +165,7 @@ class NaturalGradient(AbstractUpdate):
     """Natural policy gradient (mirror descent, replicator): velocity A_k."""
 
     exponential: ClassVar[bool] = True
-    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
+    beta: Given[Float[Array, "*B"]] = eqx.field(default=0.0, converter=real("beta"))
 
     @property
     def closed_form(self):

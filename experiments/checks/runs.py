@@ -92,7 +92,7 @@ def run(
         progress=progress,
         **options,
     )
-    names = sim.outcome_names(solution.outcome)
+    names = solution.outcome_names
     return Runs(
         names == "reached",
         (names == "horizon") | (names == "settled"),

@@ -44,7 +44,7 @@ def compute(rng, quick, progress):
         kinds = (mass > HIGH, (mass <= HIGH) & (mass >= LOW), mass < LOW)
         for j, kind in enumerate(kinds):
             shares[i, j] = kind.mean(axis=1).reshape(shape[2:])
-        failed[i] = np.mean(sim.outcome_names(run.outcome) != "horizon")
+        failed[i] = np.mean(run.outcome_names != "horizon")
         progress(i + 1, len(GROUPS))
     return {
         "gap": gaps,

@@ -53,7 +53,7 @@ def compute(rng, quick, progress):
         events=[sim.LowestOptimalProbability()],
         progress=progress,
     )
-    reached = sim.outcome_names(solution.outcome) == "reached"
+    reached = solution.outcome_names == "reached"
     if not reached.all():
         raise RuntimeError(f"{(~reached).sum()} lanes did not reach the crossing")
     law = theory.entanglement.transition_bounds(rates, log_policy, event="crossing")

@@ -79,7 +79,7 @@ def compute(rng, quick, progress):
             problems = _problems(np.full(len(MANY_RATES), BASE))
             run = ro.train(problems, recipe, seed=seed, num_seeds=seeds)
             by_rate[i, j] = _lost(run, group, num_steps).mean(axis=1)
-            names = sim.outcome_names(run.outcome)
+            names = run.outcome_names
             oversized[i, j] = (names == "oversized").mean(axis=1)
             done += 2
             progress(done, total)

@@ -118,7 +118,7 @@ def compute(rng, quick, progress):
             rows = np.stack([saved[name] for name in QUANTITIES])
             values[i] = rows.mean(axis=1)
             errors[i] = rows.std(axis=1) / np.sqrt(seeds)
-        failed[i] = np.mean(sim.outcome_names(run.outcome) != "horizon")
+        failed[i] = np.mean(run.outcome_names != "horizon")
         progress(i + 1, len(NAMES))
     return _curves(MASSES[::5] if quick else MASSES) | {
         "names": NAMES,

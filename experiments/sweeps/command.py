@@ -168,7 +168,7 @@ def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
     import simulator as sim
 
     counts = run_units.count(target)
-    advice = {n: sim.Outcome[getattr(sim.Outcome, n)] for n in counts.outcomes}
+    advice = {name: sim.outcome_advice(name) for name in counts.outcomes}
     result = {
         "store": str(target.path),
         "cells": sweep.num_cells,

@@ -31,7 +31,9 @@ class Counts:
     @property
     def unresolved(self) -> int:
         """Runs that failed: what they ended with is not stored."""
-        return sum(self.outcomes.get(name, 0) for name in solving.FAILED)
+        from simulator.solution import FAILED_OUTCOMES
+
+        return sum(self.outcomes.get(name, 0) for name in FAILED_OUTCOMES)
 
 
 def code_digest() -> str:

@@ -1,5 +1,7 @@
 """From a request to a solution: checks, settings, and one lane or many."""
 
+import dataclasses
+import functools
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +25,7 @@ from simulator.engines.requests import (
     saved_times,
 )
 from simulator.engines.walker import Settings, Walker, advance, begin
+from simulator.labels import Asked
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
 from simulator.signals import AbstractSignal, FixedConfidence
@@ -87,11 +90,54 @@ def run(
     walk = _Walk(settings, engine)
     signal = as_numbers(problem, signal, (*events, until))
     lanes = (problem, signal, update, until)
+
     if not problem.batch_shape:
-        return _run_one(lanes, walk)
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(lanes)):
-        return _run_traced(lanes, walk)
-    return map_lanes(walk, lanes, progress=progress)
+        solution = _run_one(lanes, walk)
+    elif any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(lanes)):
+        solution = _run_traced(lanes, walk)
+    else:
+        solution = map_lanes(walk, lanes, progress=progress)
+    own, shared = _apart(lanes[1:])
+    limits = {"max_log_time": float(max_log_time), "max_steps": max_steps}
+    again = functools.partial(_again, engine, tolerance=tolerance, **limits)
+    asked = Asked(
+        shared, settings.events, times, settings.observe, limits["max_log_time"], again
+    )
+    return dataclasses.replace(solution, problem=problem, lanes=own, asked=asked)
+
+
+def _again(
+    engine: AbstractEngine,
+    problem: Problem,
+    parts: Any,
+    save_log_times: Any,
+    *,
+    max_log_time: float,
+    max_steps: int,
+    tolerance: float,
+) -> Solution:
+    """The same run with policies saved at other times, which may go beyond its end."""
+    signal, update, until = jax.tree.map(jnp.asarray, parts)
+    return run(
+        engine,
+        problem,
+        signal,
+        update,
+        until=until,
+        events=(),
+        save_log_times=save_log_times,
+        max_log_time=max(max_log_time, float(save_log_times[-1])),
+        max_steps=max_steps,
+        observe=None,
+        progress=None,
+        tolerance=tolerance,
+    )
+
+
+def _apart(parts: tuple) -> tuple[Any, Any]:
+    """The numbers with one row per lane, and all else."""
+    axes = tuple(lane_axes(part) for part in parts)
+    return eqx.partition(parts, per_lane(lambda x: True, parts, axes, False))
 
 
 def as_numbers(

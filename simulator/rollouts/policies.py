@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.problem import Problem
-from simulator.validation import real
+from simulator.validation import Given, real
 
 __all__ = [
     "AbstractPolicy",
@@ -85,7 +85,7 @@ class Linear(AbstractPolicy):
     mean over questions.
     """
 
-    features: Float[Array, "*B Q K D"] = eqx.field(converter=real("features"))
+    features: Given[Float[Array, "*B Q K D"]] = eqx.field(converter=real("features"))
 
     def start(self, problem):
         del problem
