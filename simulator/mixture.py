@@ -16,7 +16,15 @@ __all__ = [
 
 
 class Mixture(AbstractSignal):
-    """A weighted sum of signals: `sum_i weights[i] * signals[i]`."""
+    """A weighted sum of signals: `sum_i weights[i] * signals[i]`.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> both = sim.Mixture(
+    ...     [sim.Verifiable(), sim.FixedConfidence([0.0, 0.0, 1.0])], [0.8, 0.2]
+    ... )
+    >>> np.round(both(problem, problem.log_policy), 4)
+    Array([0.72, 0.48, 0.28], dtype=float64)
+    """
 
     signals: tuple[AbstractSignal, ...]
     weights: Float[Array, "*B n"]

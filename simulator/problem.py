@@ -54,6 +54,13 @@ class Problem(eqx.Module):
     transformation only shapes are.
 
     Raises `ValueError` with what was given and what is allowed.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> problem
+    Problem([0.9 0.6 0.1], policy=[0.05 0.7 0.25])
+    >>> batch = sim.Problem(np.full((5, 2), 0.5), logits=np.zeros((5, 2)))
+    >>> batch.batch_shape, batch.num_patterns, batch[0]
+    ((5,), 2, Problem([0.5 0.5], policy=[0.5 0.5]))
     """
 
     success_rates: Float[Array, "*B K"]
@@ -176,7 +183,11 @@ def lanes_at(tree: Any, shape: tuple[int, ...], index: Any) -> Any:
 
 
 def two_answer_kernel(success_rates: Numbers) -> Float[Array, "*B K 2"]:
-    """`P[k] = (s_k, 1 - s_k)`: each pattern gives the right answer or the wrong one."""
+    """`P[k] = (s_k, 1 - s_k)`: each pattern gives the right answer or the wrong one.
+
+    >>> np.round(sim.two_answer_kernel([0.9, 0.6]), 4).tolist()
+    [[0.9, 0.1], [0.6, 0.4]]
+    """
     rates = _checked_rates(success_rates)
     return jnp.stack([rates, 1 - rates], axis=-1)
 

@@ -24,8 +24,8 @@ MOST_EVENTS = 12  # of a solution that is printed
 
 __all__ = [
     "FAILED_OUTCOMES",
-    "OUTCOME_NAMES",
     "Moment",
+    "OUTCOME_NAMES",
     "Outcome",
     "Solution",
     "outcome_advice",
@@ -34,7 +34,11 @@ __all__ = [
 
 
 class Outcome(eqx.Enumeration):
-    """Why a run ended. The value of each member says what it means and what to do."""
+    """Why a run ended. The value of each member says what it means and what to do.
+
+    >>> sim.Outcome[sim.Outcome.max_steps]
+    'Too many solver steps; raise `max_steps` or loosen `tolerance`.'
+    """
 
     reached = "The event to stop at was reached."
     horizon = (

@@ -65,6 +65,13 @@ def solve(
     Raises `ValueError` if the signal does not fit the problem, a parameter is out of
     range, or the method cannot do it. Never raises for what happens in a lane: see
     `Solution.outcome`.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), until=sim.Gap(1e-3), events=[sim.T0()]
+    ... )
+    >>> solution.method, round(float(solution["t0"].time), 4)
+    ('exact', 42.6832)
     """
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(
@@ -94,6 +101,9 @@ def closed_form(signal: AbstractSignal, update: AbstractUpdate | None = None) ->
     any clock.
 
     Raises `ValueError` for what is no signal or update.
+
+    >>> sim.closed_form(sim.Verifiable()), sim.closed_form(sim.MajorityVote())
+    (True, False)
     """
     check_rule(signal, update)
     update = PolicyGradient() if update is None else update
@@ -122,6 +132,10 @@ def exact(
 
     Raises `ValueError` if the path is not known in closed form (see `closed_form`): use
     `simulator.flow` there.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> round(float(sim.exact(problem, sim.Verifiable(), until=sim.T0()).time), 4)
+    42.6832
     """
     check_parts(problem, signal, update)
     if not closed_form(signal, update):
@@ -179,6 +193,10 @@ def flow(
 
     Raises `ValueError` if the signal does not fit the problem or a parameter is out of
     range. Never raises for what happens in a lane: see `Solution.outcome`.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> round(float(sim.flow(problem, sim.Verifiable(), until=sim.T0()).time), 4)
+    42.6832
     """
     check_parts(problem, signal, update)
     if tolerance is None:

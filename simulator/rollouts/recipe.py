@@ -57,6 +57,10 @@ class Recipe(eqx.Module):
     - `optimizer`: an `Optimizer`, or any Optax transformation; `learning_rate`: its
       result is multiplied by this. `num_steps`: batches; each is used for as many
       optimizer updates as the surrogate has epochs, and schedules count updates.
+
+    >>> ro.Recipe(estimator=ro.RLOO(), group_size=16)
+    Recipe(feedback=Verifier(), estimator=RLOO(), group_size=16, optimizer=Optimizer(),
+        learning_rate=0.1, num_steps=1000)
     """
 
     feedback: AbstractFeedback = Verifier()

@@ -236,6 +236,13 @@ def train(
     may be given instead of both numbers; see `seed_keys`.
 
     Raises `ValueError` for anything that cannot be run.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> run = ro.train(
+    ...     problem, ro.Recipe(num_steps=100), num_seeds=3, save_at=[50, 100]
+    ... )
+    >>> run.outcome_counts, run.saved.shape
+    ({'horizon': 3}, (3, 2, 1, 3))
     """
     check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
     check_kind("recipe", recipe, Recipe, "Recipe()")
@@ -365,6 +372,9 @@ def seed_keys(
     The two are broadcast against each other.
 
     Raises `ValueError` for a seed that is no whole number from 0.
+
+    >>> ro.seed_keys(0, jnp.arange(2)[:, None], jnp.arange(3)).shape
+    (2, 3)
     """
     check_whole("seed", seed, 0, 2**63 - 1)
     for name, numbers in (("lanes", lanes), ("seeds", seeds)):
