@@ -21,7 +21,7 @@ from simulator.observables import (
 )
 from simulator.recording import AbstractExtreme, AbstractFirst, AbstractLast
 from simulator.signals import Verifiable
-from simulator.validation import given_array, is_traced, real
+from simulator.validation import Given, given_array, is_traced, real
 
 __all__ = [
     "Accuracy",
@@ -67,9 +67,15 @@ def _check_level(event, most: float) -> None:
 
 
 class Gap(AbstractFirst):
-    """The gap `rho_* - rho_bar` of the reward that training sees falls to `level`."""
+    """The gap `rho_* - rho_bar` of the reward that training sees falls to `level`.
 
-    level: Scalar = eqx.field(converter=real("level"))
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Gap(0.01)])
+    >>> solution["gap=0.01"]
+    gap=0.01  t = 164  (10^2.215): policy [0.9729 0.02344 0.003712]
+    """
+
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         return jnp.log(self.level) - log_gap(point.log_probs, point.rewards)
@@ -87,9 +93,15 @@ class Gap(AbstractFirst):
 
 
 class Accuracy(AbstractFirst):
-    """Accuracy rises to `level`."""
+    """Accuracy rises to `level`.
 
-    level: Scalar = eqx.field(converter=real("level"))
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Accuracy(0.8)])
+    >>> solution["accuracy=0.8"]
+    accuracy=0.8  t = 98.35  (10^1.993): policy [0.6992 0.2813 0.01953]
+    """
+
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -107,9 +119,17 @@ class Accuracy(AbstractFirst):
 
 
 class OptimalProbability(AbstractFirst):
-    """The total probability `pi_*` of the best patterns rises to `level`."""
+    """The total probability `pi_*` of the best patterns rises to `level`.
 
-    level: Scalar = eqx.field(converter=real("level"))
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), events=[sim.OptimalProbability(0.5)]
+    ... )
+    >>> solution["optimal-probability"]
+    optimal-probability=0.5  t = 92.2  (10^1.965): policy [0.5 0.4754 0.02463]
+    """
+
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -125,9 +145,17 @@ class OptimalProbability(AbstractFirst):
 
 
 class SuboptimalMass(AbstractFirst):
-    """`1 - pi_*` falls to `level`, compared on a log scale."""
+    """`1 - pi_*` falls to `level`, compared on a log scale.
 
-    level: Scalar = eqx.field(converter=real("level"))
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), events=[sim.SuboptimalMass(0.01)]
+    ... )
+    >>> solution["suboptimal-mass"]
+    suboptimal-mass=0.01  t = 271  (10^2.433): policy [0.99 0.008352 0.001648]
+    """
+
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)
@@ -146,7 +174,13 @@ class SuboptimalMass(AbstractFirst):
 
 
 class T0(AbstractFirst):
-    """Accuracy passes the highest suboptimal success rate: the rival stops growing."""
+    """Accuracy passes the highest suboptimal success rate: the rival stops growing.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.T0()])
+    >>> solution["t0"]
+    t0  t = 42.68  (10^1.63): policy [0.05341 0.9145 0.03204]
+    """
 
     def value(self, point):
         return sign_of_mean(point.log_probs, self.lead(point.problem))
@@ -170,7 +204,13 @@ class T0(AbstractFirst):
 
 
 class Crossing(AbstractFirst):
-    """A best pattern becomes the most likely one."""
+    """A best pattern becomes the most likely one.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Crossing()])
+    >>> solution["crossing"]
+    crossing  t = 91.86  (10^1.963): policy [0.4876 0.4876 0.02483]
+    """
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)
@@ -190,9 +230,14 @@ class Leads(AbstractFirst):
     """The pattern of this number (from 0) becomes the most likely one.
 
     Of several that stay equally likely for ever the one with the lowest number leads.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Leads(0)])
+    >>> solution["leads=0"]
+    leads=0  t = 91.86  (10^1.963): policy [0.4876 0.4876 0.02483]
     """
 
-    pattern: Int[Array, ""] = eqx.field(converter=_as_pattern)
+    pattern: Given[Int[Array, ""]] = eqx.field(converter=_as_pattern)
 
     def value(self, point):
         numbers = jnp.arange(len(point.log_probs))
@@ -248,7 +293,15 @@ def _lead(point: Point, group: Bools[Array, " K"]) -> Scalar:
 
 
 class BelowBase(AbstractLast):
-    """Accuracy falls below that of the base model for good."""
+    """Accuracy falls below that of the base model for good.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.FixedConfidence([0.1, 0.2, 0.9]), events=[sim.BelowBase()]
+    ... )
+    >>> solution["below-base"]
+    below-base  from the start: policy [0.05 0.7 0.25]
+    """
 
     def value(self, point):
         lost = balance_of_mean(point.log_probs, self.loss(point.problem))
@@ -270,7 +323,15 @@ class BelowBase(AbstractLast):
 
 
 class PeakAccuracy(AbstractExtreme):
-    """Accuracy is highest."""
+    """Accuracy is highest.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.FixedConfidence([0.3, 0.2, 0.9]), events=[sim.PeakAccuracy()]
+    ... )
+    >>> solution["peak-accuracy"]
+    peak-accuracy  from the start: policy [0.05 0.7 0.25]
+    """
 
     def score(self, point):
         return jnp.sum(jnp.exp(point.log_probs) * point.problem.success_rates)
@@ -284,7 +345,15 @@ class PeakAccuracy(AbstractExtreme):
 
 
 class LowestOptimalProbability(AbstractExtreme):
-    """The total probability `pi_*` of the best patterns is lowest."""
+    """The total probability `pi_*` of the best patterns is lowest.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), events=[sim.LowestOptimalProbability()]
+    ... )
+    >>> solution["lowest-optimal-probability"]
+    lowest-optimal-probability  t = 17.46  (10^1.242): policy [0.0434 0.8923 0.06432]
+    """
 
     def score(self, point):
         rates = point.problem.success_rates

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from simulator.numerics.ties import made_equal, made_equal_to_leaders, rounding
 from simulator.problem import SUM_TOLERANCE, Problem
-from simulator.validation import check_share, real
+from simulator.validation import Given, check_share, real
 
 __all__ = [
     "AbstractFixedSignal",
@@ -62,6 +62,14 @@ class AbstractSignal(eqx.Module):
     An array of its own may have lanes, one row per problem of a batch, if its field is
     annotated with the axes of one problem, like `Float[Array, "*B K"]` for one number
     per pattern. See `engines.lanes.own_axes`.
+
+    >>> class Rarity(sim.AbstractSignal):
+    ...     def __call__(self, problem, log_probs):
+    ...         return -log_probs
+    ...
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> np.round(Rarity()(problem, problem.log_policy), 4)
+    Array([2.9957, 0.3567, 1.3863], dtype=float64)
     """
 
     binary: ClassVar[bool] = False
@@ -118,7 +126,16 @@ class AbstractSignal(eqx.Module):
 
 
 class AbstractFixedSignal(AbstractSignal):
-    """A signal whose rewards do not depend on the policy."""
+    """A signal whose rewards do not depend on the policy.
+
+    >>> class Squared(sim.AbstractFixedSignal):
+    ...     def rewards(self, problem):
+    ...         return problem.success_rates**2
+    ...
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> sim.closed_form(Squared())
+    True
+    """
 
     @property
     def fixed(self):
@@ -137,7 +154,12 @@ class AbstractFixedSignal(AbstractSignal):
 
 
 class Verifiable(AbstractFixedSignal):
-    """RLVR: 1 for a right answer, 0 for a wrong one, so a pattern expects s_k."""
+    """RLVR: 1 for a right answer, 0 for a wrong one, so a pattern expects s_k.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> sim.Verifiable()(problem, problem.log_policy).tolist()
+    [0.9, 0.6, 0.1]
+    """
 
     binary: ClassVar[bool] = True
     exact: ClassVar[bool] = True
@@ -152,13 +174,17 @@ class NoisyVerifier(AbstractFixedSignal):
     `false_positive` f_plus: chance that a wrong answer is paid; `false_negative`
     f_minus: that a right one is not. If they add up to more than 1 the path is walked
     backwards (Rad et al. 2026, arXiv 2601.04411).
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> np.round(sim.NoisyVerifier(0.1, 0.2)(problem, problem.log_policy), 4)
+    Array([0.73, 0.52, 0.17], dtype=float64)
     """
 
     binary: ClassVar[bool] = True
-    false_positive: Float[Array, "*B"] = eqx.field(
+    false_positive: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("false_positive")
     )
-    false_negative: Float[Array, "*B"] = eqx.field(
+    false_negative: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("false_negative")
     )
 
@@ -182,6 +208,11 @@ class SelfCertainty(AbstractFixedSignal):
     """RLIF: certainty of the answer, -(1/|A|) sum_a log P[k, a]; needs a kernel.
 
     Equals `KL(Uniform || P_k) + log|A|`. It does not see which answer is right.
+
+    >>> kernel = [[0.9, 0.1], [0.5, 0.5]]
+    >>> problem = sim.Problem(policy=[0.5, 0.5], answer_kernel=kernel)
+    >>> np.round(sim.SelfCertainty()(problem, problem.log_policy), 4)
+    Array([1.204 , 0.6931], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -221,7 +252,13 @@ def _log_answers(problem: Problem, log_probs: Float[Array, " K"]) -> Float[Array
 
 
 class TokenEntropy(AbstractFixedSignal):
-    """RLIF: minus the entropy of the answer given the pattern, -H(P_k)."""
+    """RLIF: minus the entropy of the answer given the pattern, -H(P_k).
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.TokenEntropy()(problem, problem.log_policy), 4)
+    Array([-0.3944, -0.673 , -0.8979], dtype=float64)
+    """
 
     needs_kernel: ClassVar[bool] = True
 
@@ -233,6 +270,11 @@ class SequenceLogProbability(AbstractSignal):
     """RLIF: mean log-probability of the whole rollout, log pi_k - H(P_k).
 
     Its mean is minus the entropy of rollouts, so that the model sharpens itself.
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.SequenceLogProbability()(problem, problem.log_policy), 4)
+    Array([-3.3901, -1.0297, -2.2842], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -250,6 +292,11 @@ class MajorityVote(AbstractSignal):
 
     The majority is the most likely answer under the present policy. Tied answers have
     equal chances to win, right or wrong: a pattern is paid their mean.
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.MajorityVote()(problem, problem.log_policy), 4)
+    Array([0.9, 0.6, 0.1], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -272,7 +319,13 @@ class MajorityVote(AbstractSignal):
 
 
 class SelfConsistency(AbstractSignal):
-    """RLSC: the chance that another rollout agrees, sum_a P[k, a] P_pi(a)."""
+    """RLSC: the chance that another rollout agrees, sum_a P[k, a] P_pi(a).
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.SelfConsistency()(problem, problem.log_policy), 4)
+    Array([0.4665, 0.437 , 0.2477], dtype=float64)
+    """
 
     needs_kernel: ClassVar[bool] = True
 
@@ -284,6 +337,11 @@ class AnswerEntropy(AbstractSignal):
     """RENT, EMPO: mean log-probability of the answer, sum_a P[k, a] log P_pi(a).
 
     Its mean is minus the entropy of the answers.
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.AnswerEntropy()(problem, problem.log_policy), 4)
+    Array([-0.7875, -0.8395, -1.5083], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -301,10 +359,18 @@ class AnswerEntropy(AbstractSignal):
 
 
 class FixedConfidence(AbstractFixedSignal):
-    """RLIF: given numbers, one confidence per pattern."""
+    """RLIF: given numbers, one confidence per pattern.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.FixedConfidence([0.1, 0.2, 0.9]), until=sim.Leads(2)
+    ... )
+    >>> solution["leads"]
+    leads=2  t = 3.441  (10^0.5367): policy [0.05172 0.4741 0.4741]
+    """
 
     exact: ClassVar[bool] = True
-    confidence: Float[Array, "*B K"] = eqx.field(converter=real("confidence"))
+    confidence: Given[Float[Array, "*B K"]] = eqx.field(converter=real("confidence"))
 
     def rewards(self, problem):
         del problem
@@ -320,9 +386,15 @@ class Demonstrations(AbstractSignal):
 
     `data` `[K]`: the share of each pattern in the demonstrations. The logits move at
     the speed `data_k - pi_k`, time is learning rate times steps.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> shown = sim.Demonstrations([0.2, 0.3, 0.5])
+    >>> solution = sim.solve(problem, shown)
+    >>> np.round(solution.policy, 4), solution.outcome_names.item()
+    (Array([0.2, 0.3, 0.5], dtype=float64), 'settled')
     """
 
-    data: Float[Array, "*B K"] = eqx.field(converter=real("data"))
+    data: Given[Float[Array, "*B K"]] = eqx.field(converter=real("data"))
 
     @property
     def stiff(self):

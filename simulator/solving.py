@@ -1,9 +1,10 @@
 """The three entries to the engines of the flow: `solve`, `exact`, `flow`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from simulator.engines.exact.engine import ExactEngine
 from simulator.engines.flow.engine import ImplicitEngine, explicit_engine
@@ -14,7 +15,7 @@ from simulator.recording import AbstractEvent
 from simulator.signals import AbstractSignal
 from simulator.solution import Solution
 from simulator.updates import AbstractUpdate, PolicyGradient, check_rule
-from simulator.validation import check_real, shown
+from simulator.validation import Numbers, check_real, shown
 
 __all__ = [
     "closed_form",
@@ -35,13 +36,13 @@ def solve(
     *,
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    observe: Callable | None = None,
+    save_log_times: Numbers | None = None,
+    observe: Callable[[Array], Array] | None = None,
     max_log_time: float = 2000.0,
     max_steps: int = 20_000,
     method: Literal["auto", "exact", "flow"] = "auto",
     tolerance: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Solution:
     """Follow one problem, or a batch, until an event or a time.
 
@@ -64,6 +65,13 @@ def solve(
     Raises `ValueError` if the signal does not fit the problem, a parameter is out of
     range, or the method cannot do it. Never raises for what happens in a lane: see
     `Solution.outcome`.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), until=sim.Gap(1e-3), events=[sim.T0()]
+    ... )
+    >>> solution.method, round(float(solution["t0"].time), 4)
+    ('exact', 42.6832)
     """
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(
@@ -93,6 +101,9 @@ def closed_form(signal: AbstractSignal, update: AbstractUpdate | None = None) ->
     any clock.
 
     Raises `ValueError` for what is no signal or update.
+
+    >>> sim.closed_form(sim.Verifiable()), sim.closed_form(sim.MajorityVote())
+    (True, False)
     """
     check_rule(signal, update)
     update = PolicyGradient() if update is None else update
@@ -106,12 +117,12 @@ def exact(
     *,
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    observe: Callable | None = None,
+    save_log_times: Numbers | None = None,
+    observe: Callable[[Array], Array] | None = None,
     max_log_time: float = 2000.0,
     max_steps: int = 20_000,
     tolerance: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Solution:
     """Solve the flow of one problem, or of a batch, until an event or a time.
 
@@ -121,6 +132,10 @@ def exact(
 
     Raises `ValueError` if the path is not known in closed form (see `closed_form`): use
     `simulator.flow` there.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> round(float(sim.exact(problem, sim.Verifiable(), until=sim.T0()).time), 4)
+    42.6832
     """
     check_parts(problem, signal, update)
     if not closed_form(signal, update):
@@ -153,12 +168,12 @@ def flow(
     *,
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    observe: Callable | None = None,
+    save_log_times: Numbers | None = None,
+    observe: Callable[[Array], Array] | None = None,
     max_log_time: float = 2000.0,
     max_steps: int = 20_000,
     tolerance: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Solution:
     """Integrate the flow of one problem, or of a batch, until an event or a time.
 
@@ -178,6 +193,10 @@ def flow(
 
     Raises `ValueError` if the signal does not fit the problem or a parameter is out of
     range. Never raises for what happens in a lane: see `Solution.outcome`.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> round(float(sim.flow(problem, sim.Verifiable(), until=sim.T0()).time), 4)
+    42.6832
     """
     check_parts(problem, signal, update)
     if tolerance is None:

@@ -3,13 +3,41 @@
 import functools
 import numbers
 import sys
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+
+# What public functions take where they need numbers.
+Numbers = Array | np.ndarray | float | Sequence[Any]
+
+if TYPE_CHECKING:
+    Kept = TypeVar("Kept")
+
+    class Given(Generic[Kept]):
+        """For type checkers: give a number or a list, and read an array."""
+
+        def __get__(self, instance: Any, owner: Any) -> Kept: ...
+
+        def __set__(self, instance: Any, value: Numbers) -> None: ...
+
+else:
+
+    class Given:
+        """`Given[Array]` is the type of a field that is converted to an array.
+
+        At runtime it is `Array`.
+
+        >>> Given[int]
+        <class 'int'>
+        """
+
+        def __class_getitem__(cls, kept):
+            return kept
+
 
 LONGEST = 60  # letters of a value in a message
 

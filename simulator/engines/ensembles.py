@@ -77,6 +77,9 @@ def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
     how many numbers one lane on its way consists of.
 
     Raises `ValueError` unless both are whole numbers from 1.
+
+    >>> sim.block_shape(10, 8)
+    (1, 64)
     """
     num_lanes = check_whole("num_lanes", num_lanes, 1, MOST_LANES)
     elements = check_whole("elements", elements, 1, MOST_LANES)
