@@ -10,8 +10,7 @@ from jaxtyping import Array, Bool, Float
 from simulator.numerics.logspace import Centred
 from simulator.numerics.ties import rounding
 from simulator.problem import Problem, check_one
-from simulator.signals import AbstractSignal
-from simulator.updates import AbstractUpdate, check_rule
+from simulator.rules import AbstractSignal, AbstractUpdate, check_rule
 from simulator.validation import check_kind, given_array
 
 __all__ = [

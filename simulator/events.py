@@ -21,7 +21,12 @@ from simulator.observables import (
 )
 from simulator.recording import AbstractExtreme, AbstractFirst, AbstractLast
 from simulator.signals import Verifiable
-from simulator.validation import Given, given_array, is_traced, real
+from simulator.validation import (
+    Given,
+    as_pattern,
+    check_level,
+    real,
+)
 
 __all__ = [
     "Accuracy",
@@ -38,32 +43,6 @@ __all__ = [
 
 Scalar = Float[Array, ""]
 Bool = Bools[Array, ""]
-
-
-def _as_pattern(value):
-    given = given_array("pattern", value)
-    if is_traced(given):
-        if not jnp.issubdtype(given.dtype, jnp.integer):
-            raise ValueError("`pattern` is a traced float; give a whole number.")
-        return given
-    wrong = np.asarray(given)[~(np.asarray(given) % 1 == 0)]
-    if wrong.size:
-        raise ValueError(f"`pattern` is {wrong.flat[0]:g}; give a whole number.")
-    with jax.ensure_compile_time_eval():
-        return jnp.asarray(given, dtype=int)
-
-
-def _check_level(event, most: float) -> None:
-    """A level from 0 (which a share that only falls never reaches) to `most`."""
-    if isinstance(event.level, jax.core.Tracer):
-        return
-    levels = np.asarray(event.level)
-    wrong = levels[~((levels >= 0) & (levels <= most))]
-    if wrong.size:
-        raise ValueError(
-            f"the level of {type(event).__name__} is {wrong.flat[0]:g}; give a number "
-            f"from 0{'' if most == np.inf else f' to {most:g}'}."
-        )
 
 
 class Gap(AbstractFirst):
@@ -85,7 +64,7 @@ class Gap(AbstractFirst):
 
     def check(self, problem):
         del problem
-        _check_level(self, np.inf)
+        check_level(self, np.inf)
 
     def changes_once(self, signal):
         del signal
@@ -112,7 +91,7 @@ class Accuracy(AbstractFirst):
 
     def check(self, problem):
         del problem
-        _check_level(self, 1)
+        check_level(self, 1)
 
     def changes_once(self, signal):
         return isinstance(signal, Verifiable)
@@ -141,7 +120,7 @@ class OptimalProbability(AbstractFirst):
 
     def check(self, problem):
         del problem
-        _check_level(self, 1)
+        check_level(self, 1)
 
 
 class SuboptimalMass(AbstractFirst):
@@ -170,7 +149,7 @@ class SuboptimalMass(AbstractFirst):
 
     def check(self, problem):
         del problem
-        _check_level(self, 1)
+        check_level(self, 1)
 
 
 class T0(AbstractFirst):
@@ -237,7 +216,7 @@ class Leads(AbstractFirst):
     leads=0  t = 91.86  (10^1.963): policy [0.4876 0.4876 0.02483]
     """
 
-    pattern: Given[Int[Array, ""]] = eqx.field(converter=_as_pattern)
+    pattern: Given[Int[Array, ""]] = eqx.field(converter=as_pattern)
 
     def value(self, point):
         numbers = jnp.arange(len(point.log_probs))

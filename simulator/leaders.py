@@ -8,9 +8,8 @@ import numpy as np
 from simulator.events import Leads
 from simulator.problem import Problem, check_one
 from simulator.recording import AbstractEvent
-from simulator.signals import AbstractSignal
+from simulator.rules import AbstractSignal, AbstractUpdate
 from simulator.solving import solve
-from simulator.updates import AbstractUpdate
 from simulator.validation import check_known
 
 __all__ = [

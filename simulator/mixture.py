@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.signals import AbstractSignal, check_finite
-from simulator.validation import Numbers, check_kind, real_array
+from simulator.rules import AbstractSignal
+from simulator.validation import Numbers, check_finite, check_kind, real_array
 
 __all__ = [
     "Mixture",

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool as Bools, Float, Int
 
 from simulator.dynamics import Point
 from simulator.problem import Problem
-from simulator.signals import AbstractSignal
+from simulator.rules import AbstractSignal
 
 __all__ = [
     "AbstractEvent",

@@ -8,7 +8,6 @@ Rewards are detached: the policy gradient treats them as constants. Those that a
 except for rounding count as equal (`simulator.numerics.ties`).
 """
 
-from abc import abstractmethod
 from typing import ClassVar
 
 import equinox as eqx
@@ -17,13 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.numerics.ties import made_equal, made_equal_to_leaders, rounding
+from simulator.numerics.ties import rounding
 from simulator.problem import SUM_TOLERANCE, Problem
-from simulator.validation import Given, check_share, real
+from simulator.rules import AbstractFixedSignal, AbstractSignal
+from simulator.validation import Given, check_finite, check_length, check_share, real
 
 __all__ = [
-    "AbstractFixedSignal",
-    "AbstractSignal",
     "AnswerEntropy",
     "Demonstrations",
     "FixedConfidence",
@@ -35,122 +33,6 @@ __all__ = [
     "TokenEntropy",
     "Verifiable",
 ]
-
-
-def check_finite(name: str, values: Array) -> None:
-    if isinstance(values, jax.core.Tracer):
-        return
-    if not np.isfinite(np.asarray(values)).all():
-        raise ValueError(f"`{name}` contains NaN or an infinity; give finite numbers.")
-
-
-def _check_length(name: str, given: Array, problem: Problem) -> None:
-    if given.shape[-1:] != (problem.num_patterns,):
-        raise ValueError(
-            f"`{name}` has {given.shape[-1] if given.ndim else 0} numbers for "
-            f"{problem.num_patterns} patterns; give one per pattern."
-        )
-
-
-class AbstractSignal(eqx.Module):
-    """One reward per pattern: `signal(problem, log_probs) -> rewards [K]`.
-
-    - `binary`: whether a single rollout is paid 0 or 1, so that `rewards` are chances.
-    - `needs_kernel`: whether it looks at the answers that the patterns give.
-    - `exact`: whether rewards are numbers as they were given, without any rounding.
-
-    An array of its own may have lanes, one row per problem of a batch, if its field is
-    annotated with the axes of one problem, like `Float[Array, "*B K"]` for one number
-    per pattern. See `engines.lanes.own_axes`.
-
-    >>> class Rarity(sim.AbstractSignal):
-    ...     def __call__(self, problem, log_probs):
-    ...         return -log_probs
-    ...
-    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
-    >>> np.round(Rarity()(problem, problem.log_policy), 4)
-    Array([2.9957, 0.3567, 1.3863], dtype=float64)
-    """
-
-    binary: ClassVar[bool] = False
-    needs_kernel: ClassVar[bool] = False
-    exact: ClassVar[bool] = False
-
-    @property
-    def fixed(self) -> bool:
-        """Whether the rewards do not depend on the policy."""
-        return False
-
-    @property
-    def stiff(self) -> bool:
-        """Whether the policy gradient has a rest point that all patterns approach.
-
-        They do so at rates that differ as much as their probabilities.
-        """
-        return False
-
-    @abstractmethod
-    def __call__(
-        self, problem: Problem, log_probs: Float[Array, " K"]
-    ) -> Float[Array, " K"]:
-        """Rewards `[K]` for one problem at the policy `exp(log_probs)`."""
-
-    def sizes(
-        self, problem: Problem, log_probs: Float[Array, " K"]
-    ) -> Float[Array, " K"]:
-        """The size of what is added up to compute each reward, which sets its rounding.
-
-        That of the reward, unless larger terms cancel in it.
-        """
-        return jnp.abs(self(problem, log_probs))
-
-    def paid(
-        self, problem: Problem, log_probs: Float[Array, " K"]
-    ) -> Float[Array, " K"]:
-        """The rewards that training sees: those equal except for rounding are equal."""
-        rewards = self(problem, log_probs)
-        if self.exact:
-            return rewards
-        sizes = self.sizes(problem, log_probs)
-        if self.fixed:
-            return made_equal(rewards, sizes, log_probs > -jnp.inf)
-        return made_equal_to_leaders(rewards, sizes, log_probs)
-
-    def check(self, problem: Problem) -> None:
-        """Raise `ValueError` if the (concrete) problem cannot be paid this way."""
-        if self.needs_kernel and problem.answer_kernel is None:
-            raise ValueError(
-                f"`{type(self).__name__}` needs an answer kernel and the problem has "
-                "none; give one row of answer probabilities per pattern."
-            )
-
-
-class AbstractFixedSignal(AbstractSignal):
-    """A signal whose rewards do not depend on the policy.
-
-    >>> class Squared(sim.AbstractFixedSignal):
-    ...     def rewards(self, problem):
-    ...         return problem.success_rates**2
-    ...
-    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
-    >>> sim.closed_form(Squared())
-    True
-    """
-
-    @property
-    def fixed(self):
-        """They do not."""
-        return True
-
-    @abstractmethod
-    def rewards(self, problem: Problem) -> Float[Array, " K"]:
-        """Rewards `[K]` of one problem, the same at every policy."""
-
-    def __call__(
-        self, problem: Problem, log_probs: Float[Array, " K"]
-    ) -> Float[Array, " K"]:
-        del log_probs
-        return self.rewards(problem)
 
 
 class Verifiable(AbstractFixedSignal):
@@ -377,7 +259,7 @@ class FixedConfidence(AbstractFixedSignal):
         return self.confidence
 
     def check(self, problem):
-        _check_length("confidence", self.confidence, problem)
+        check_length("confidence", self.confidence, problem)
         check_finite("confidence", self.confidence)
 
 
@@ -413,7 +295,7 @@ class Demonstrations(AbstractSignal):
         return self(problem, log_probs) * (1 + logs + jnp.where(used, -log_probs, 0.0))
 
     def check(self, problem):
-        _check_length("data", self.data, problem)
+        check_length("data", self.data, problem)
         if isinstance(self.data, jax.core.Tracer):
             return
         data = np.asarray(self.data)

@@ -12,9 +12,9 @@ from simulator.engines.requests import check_parts
 from simulator.engines.run import run
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
-from simulator.signals import AbstractSignal
+from simulator.rules import AbstractSignal, AbstractUpdate, check_rule
 from simulator.solution import Solution
-from simulator.updates import AbstractUpdate, PolicyGradient, check_rule
+from simulator.updates import PolicyGradient
 from simulator.validation import Numbers, check_real, shown
 
 __all__ = [

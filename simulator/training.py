@@ -25,9 +25,9 @@ from simulator.engines.lanes import check_lanes, lane_axes, per_lane
 from simulator.engines.requests import check_events, check_parts
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
-from simulator.signals import AbstractSignal
+from simulator.rules import AbstractSignal, AbstractUpdate
 from simulator.solution import AbstractResult, Outcome
-from simulator.updates import AbstractUpdate, PolicyGradient
+from simulator.updates import PolicyGradient
 from simulator.validation import check_optimizer, check_whole
 
 __all__ = [

@@ -15,7 +15,7 @@ independent of the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -24,13 +24,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.numerics.envelope import Lines
-from simulator.numerics.logspace import Centred, ScaledVector, centre, log_sum
+from simulator.numerics.logspace import ScaledVector, log_sum
 from simulator.problem import Problem
-from simulator.signals import AbstractSignal
+from simulator.rules import AbstractUpdate
 from simulator.validation import (
     Given,
     check_bool,
-    check_kind,
     check_real,
     plain,
     real,
@@ -39,7 +38,6 @@ from simulator.validation import (
 
 __all__ = [
     "AbstractClock",
-    "AbstractUpdate",
     "GRPO",
     "GroupMean",
     "NaturalGradient",
@@ -50,90 +48,6 @@ __all__ = [
 
 LARGEST_GROUP = 100_000  # h is a sum over all numbers of right answers in a group
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
-
-
-class AbstractUpdate(eqx.Module):
-    """A rule for the logits, with weight `beta` of KL to the reference policy.
-
-    Arrays of its own may have lanes; see `AbstractSignal`.
-
-    - `exponential`: whether losing patterns die out exponentially in time, because
-      their logits fall however rare they are.
-
-    >>> issubclass(sim.GRPO, sim.AbstractUpdate), sim.PolicyGradient(0.1).penalised
-    (True, True)
-    """
-
-    if TYPE_CHECKING:
-        beta: Any = eqx.field(init=False)
-    else:
-        beta: eqx.AbstractVar[Float[Array, ""]]
-    exponential: ClassVar[bool] = False
-
-    @abstractmethod
-    def velocity(self, advantage: Centred) -> ScaledVector:
-        """`d logits / dt` `[K]`, as mantissa and log scale, in the plain clock."""
-
-    @property
-    def penalised(self) -> bool:
-        """Whether there is a KL penalty in some lane, as far as is known."""
-        beta = self.beta
-        return isinstance(beta, jax.core.Tracer) or bool(np.any(np.asarray(beta)))
-
-    @property
-    def closed_form(self) -> Literal["orbit", "replicator"] | None:
-        """The closed form of its path under fixed rewards, if there is one.
-
-        `orbit`: the path of the plain policy gradient, in any clock. `replicator`: that
-        of the natural gradient.
-        """
-        return None
-
-    def stiff(self, signal: AbstractSignal) -> bool:
-        """Whether patterns approach rest at rates that differ by any factor.
-
-        Steps are implicit then.
-        """
-        del signal
-        return False
-
-    def log_clock(
-        self, rewards: Float[Array, " K"], log_probs: Float[Array, " K"]
-    ) -> Float[Array, ""]:
-        """Log of the factor h by which this rule runs faster than the plain clock."""
-        del rewards
-        return jnp.zeros((), log_probs.dtype)
-
-    def advantage(
-        self,
-        problem: Problem,
-        rewards: Float[Array, " K"],
-        log_probs: Float[Array, " K"],
-    ) -> Centred:
-        """`A_k`; 0 weight outside the support."""
-        inside = log_probs > -jnp.inf
-        pull = jnp.where(inside, log_probs - problem.log_reference, 0.0)
-        return centre(log_probs, jnp.where(inside, rewards - self.beta * pull, 0.0))
-
-    def lines(self, problem: Problem, rewards: Float[Array, " K"]) -> Lines | None:
-        """Whose lower envelope says who leads, for fixed `rewards`; None: unknown."""
-        del problem, rewards
-        return None
-
-    def check(self, signal: AbstractSignal) -> None:
-        """Raise `ValueError` if a (concrete) parameter or the signal does not fit."""
-        del signal
-        if isinstance(self.beta, jax.core.Tracer):
-            return
-        beta = np.asarray(self.beta)
-        if not ((beta >= 0) & np.isfinite(beta)).all():
-            raise ValueError(f"`beta` is {beta.min():g}; it must be 0 or positive.")
-
-
-def check_rule(signal: Any, update: Any) -> None:
-    """Raise `ValueError` unless these are a signal and an update (or None)."""
-    check_kind("signal", signal, AbstractSignal, "Verifiable()")
-    check_kind("update", update, AbstractUpdate | None, "PolicyGradient()")
 
 
 def harmonic_lines(problem: Problem, rewards: Float[Array, " K"]) -> Lines:

@@ -28,9 +28,10 @@ from simulator.engines.walker import Settings, Walker, advance, begin
 from simulator.labels import Asked
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
-from simulator.signals import AbstractSignal, FixedConfidence
+from simulator.rules import AbstractSignal, AbstractUpdate
+from simulator.signals import FixedConfidence
 from simulator.solution import Solution
-from simulator.updates import AbstractUpdate, PolicyGradient
+from simulator.updates import PolicyGradient
 
 
 class AbstractEngine(eqx.Module):

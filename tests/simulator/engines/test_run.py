@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 import simulator as sim
 from simulator.engines import run
-from simulator.signals import AbstractFixedSignal
+from simulator.rules import AbstractFixedSignal
 
 RATES = np.array([[0.9, 0.6, 0.1], [0.8, 0.5, 0.3]])
 POLICY = np.array([[0.05, 0.7, 0.25], [0.2, 0.3, 0.5]])
