@@ -46,21 +46,25 @@ def solve(
 ) -> Solution:
     """Follow one problem, or a batch, until an event or a time.
 
-    `update` defaults to `PolicyGradient()`. The method `auto` takes the closed form
-    where there is one (`closed_form`) and the numerical flow elsewhere;
-    `Solution.method` says which it was. The two agree within their tolerances.
+    The flow is `d logits / dt = h pi_k A_k` (policy gradient, in the clock h of the
+    update) or `A_k` (natural gradient), with `A_k = f_k - sum_j pi_j f_j` and
+    `f_k = rho_k - beta log(pi_k / pi_ref_k)`. Its time t is learning rate times steps;
+    log times are natural logarithms of it.
 
-    Options:
-
+    - `problem`: success rates and base policy, `[K]`, or `[*B, K]` for a batch.
+    - `signal`: what each pattern is paid, `rho_k`. `update`: how the logits move
+      (default `PolicyGradient()`). Their numbers, and those of `until`, go lane by lane
+      where they have the axes `*B` first.
     - `until`: an event to stop at (default: at rest, or at the time limit).
     - `events`: events to locate on the way.
     - `save_log_times`: increasing log times at which `observe(log_probs)` is saved
       (default `observe`: the probabilities).
     - `max_log_time`: the time limit, as a logarithm (default 2000).
+    - `method`: `exact` and `flow` name an engine; `auto` takes the closed form where
+      there is one (`closed_form`) and the numerical flow elsewhere. The two agree
+      within their tolerances; `Solution.method` says which it was.
     - `tolerance`, `max_steps`: see `exact` and `flow`.
     - `progress(done, total)`: called after every chunk of a batch.
-
-    Leaves of `signal`, `update` and `until` with a leading batch axis go lane by lane.
 
     Raises `ValueError` if the signal does not fit the problem, a parameter is out of
     range, or the method cannot do it. Never raises for what happens in a lane: see

@@ -75,6 +75,10 @@ def train(
 ) -> Training:
     """Take `num_steps` optimizer steps on one problem, or on every lane of a batch.
 
+    Each step hands `-velocity` of `problem`, as the gradient, to `optimizer`, one of
+    Optax. With `optax.sgd(eta)` it is Euler's method for the flow, of time `eta` per
+    step.
+
     The policy is saved after every `save_every` steps (which must divide `num_steps`).
     With an event `until`, `first_step` tells when its value was first 0 or positive;
     the run goes on. Leaves of `signal`, `update` (default `PolicyGradient()`) and

@@ -111,6 +111,28 @@ def map_lanes(
     of the other members follow `lane_axes`.
 
     Raises `ValueError` for what is no walk, or no batch with members that fit it.
+
+    >>> import equinox as eqx
+    >>> class Doubling(eqx.Module):
+    ...     value: jax.Array
+    ...
+    ...     @property
+    ...     def running(self):
+    ...         return self.value < 1
+    ...
+    >>> class Walk(eqx.Module):
+    ...     def begin(self, lane):
+    ...         return Doubling(lane[0].success_rates[0])
+    ...
+    ...     def advance(self, walker):
+    ...         return Doubling(2 * walker.value)
+    ...
+    ...     def end(self, walker):
+    ...         return walker.value
+    ...
+    >>> problems = sim.Problem([[0.5, 0.1], [0.3, 0.1]], np.full((2, 2), 0.5))
+    >>> sim.map_lanes(Walk(), (problems,)).tolist()
+    [1.0, 1.2]
     """
     check_kind("walk", walk, Walk, "a class with begin, advance and end")
     check_kind("lanes", lanes, tuple, "(problem, signal)")

@@ -227,9 +227,11 @@ def train(
     """Train every lane of `problem` with `num_seeds` seeds.
 
     `problem`: success rates `[K]` (one question), `[Q, K]` (Q questions, trained
-    together) or `[*B, Q, K]` (lanes). Numbers of the recipe may have a leading axis of
-    lanes `B`. `observe(problem, log_probs)` is called after the numbers of steps in
-    `save_at` (default: only at the end); the default keeps `log_probs`, `[Q, K]`.
+    together) or `[*B, Q, K]` (lanes). `recipe`: what is done in each step; its numbers
+    may have a leading axis of lanes `B`. `observe(problem, log_probs)` is called after
+    the numbers of steps in `save_at` (default: only at the end); the default keeps
+    `log_probs`, `[Q, K]`.
+    `progress(done, total)` is called after every block of runs.
 
     A lane's result depends on `seed`, the number of the lane and the number of its
     seed, not on the other lanes or on the number of devices. `keys`, one row per lane,
