@@ -8,10 +8,15 @@ INSTALLED := $(VENV)/.installed
 # where that is switched off: without it each process would take 5 s to begin.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: reproduce test test-slow test-newest test-wheel lint bench figures lock clean
+.PHONY: reproduce reproduce-all test test-slow test-newest test-wheel lint bench figures lock clean
 
+# The theorems of the paper and its six figures.
 reproduce: $(INSTALLED)
 	$(BIN)/pattern-selection reproduce
+
+# All statements and figures.
+reproduce-all: $(INSTALLED)
+	$(BIN)/pattern-selection reproduce --all
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow"

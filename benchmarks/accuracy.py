@@ -135,7 +135,7 @@ def main():
             until=sim.Gap(level),
             events=EVENTS,
         )
-        outcomes = sim.outcome_names(solution.outcome)
+        outcomes = solution.outcome_names
         worst = {"problems": len(rates), "reached": int((outcomes == "reached").sum())}
         for lane in tqdm(range(len(rates)), desc=name, disable=None):
             problem = rates[lane], log_policy[lane], level[lane]

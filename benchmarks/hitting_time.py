@@ -84,7 +84,7 @@ def floor(steps, rate):
 
 
 def unresolved(solution):
-    return int((sim.outcome_names(solution.outcome) != "reached").sum())
+    return int((solution.outcome_names != "reached").sum())
 
 
 def worst_error(solution, reference):

@@ -69,7 +69,7 @@ def main():
 
     solve = partial(sim.solve, problem, sim.Verifiable(), update)
     ours, _, seconds = warm(solve, REPEATS)
-    settled = sim.outcome_names(ours.outcome) == "settled"
+    settled = ours.outcome_names == "settled"
     error = np.abs(np.exp(ours.log_probs) - optimum).max(axis=1)
     rows = {
         "simulator": {

@@ -21,7 +21,7 @@ COMMANDS = {
     "phase-diagram": "draw where training takes off, stalls or degrades, over two axes",
     "verify": "check all claims on random problems",
     "falsify": "search for the base model that breaks a claim",
-    "reproduce": "all checks and all figures",
+    "reproduce": "check theorems and draw their figures",
     "figures": "draw the figures again from saved data",
 }
 
@@ -154,17 +154,16 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError(f"--seed {args.seed}: give 0 to 2^63 - 1.")
         _check_number_of_devices()
         compiling.prepare(args.command)
-        with interrupts.kept():
-            with interrupts.wait():
-                import jax
+        with interrupts.wait():
+            import jax
 
-            jax.config.update("jax_enable_x64", args.precision == "float64")
-            if sys.stdout is None:  # it was closed
-                return args.main(args)
-            with contextlib.redirect_stdout(_Output(sys.stdout)):
-                code = args.main(args)
-                sys.stdout.flush()
-            return code
+        jax.config.update("jax_enable_x64", args.precision == "float64")
+        if sys.stdout is None:  # it was closed
+            return args.main(args)
+        with contextlib.redirect_stdout(_Output(sys.stdout)):
+            code = args.main(args)
+            sys.stdout.flush()
+        return code
     except (UserError, ValueError) as error:
         message = " ".join(str(error).split())
         print(f"error: {message}", file=sys.stderr)

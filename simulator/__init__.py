@@ -4,6 +4,14 @@
 
 The public names are those in `__all__` of each module that `__init__.pyi` lists. They
 are loaded at first use, so that `import simulator` does not import JAX.
+
+Examples in docstrings start from
+
+    import jax, optax, numpy as np, jax.numpy as jnp
+    import simulator as sim
+    from simulator import rollouts as ro
+
+    jax.config.update("jax_enable_x64", True)
 """
 
 import re

@@ -6,6 +6,7 @@ from .mixture import *
 from .observables import *
 from .problem import *
 from .recording import *
+from .rules import *
 from .signals import *
 from .solution import *
 from .solving import *

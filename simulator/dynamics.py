@@ -10,8 +10,7 @@ from jaxtyping import Array, Bool, Float
 from simulator.numerics.logspace import Centred
 from simulator.numerics.ties import rounding
 from simulator.problem import Problem, check_one
-from simulator.signals import AbstractSignal
-from simulator.updates import AbstractUpdate, check_rule
+from simulator.rules import AbstractSignal, AbstractUpdate, check_rule
 from simulator.validation import check_kind, given_array
 
 __all__ = [
@@ -25,6 +24,12 @@ class Point(NamedTuple):
 
     The velocity of the logits is `exp(log_speed) * direction`, `|direction| = 1` (0 at
     rest).
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> dynamics = sim.Dynamics(problem, sim.Verifiable(), sim.PolicyGradient())
+    >>> point = dynamics.point(problem.log_policy)
+    >>> np.round(point.direction, 4)
+    Array([ 0.1628,  0.6115, -0.7743], dtype=float64)
     """
 
     problem: Problem
@@ -43,6 +48,11 @@ class Dynamics(eqx.Module):
 
     Raises `ValueError` for a batch (`jax.vmap` goes through its lanes), for what is no
     problem, signal or update, and for a policy of another number of patterns.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> dynamics = sim.Dynamics(problem, sim.Verifiable(), sim.PolicyGradient())
+    >>> round(float(dynamics.log_t_ref), 4)
+    2.0721
     """
 
     problem: Problem

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool as Bools, Float, Int
 
 from simulator.dynamics import Point
-from simulator.numerics.logspace import centre, sign_of_mean
+from simulator.numerics.logspace import balance_of_mean, centre, ratio, sign_of_mean
 from simulator.observables import (
     best_patterns,
     best_value,
@@ -21,7 +21,12 @@ from simulator.observables import (
 )
 from simulator.recording import AbstractExtreme, AbstractFirst, AbstractLast
 from simulator.signals import Verifiable
-from simulator.validation import given_array, is_traced, real
+from simulator.validation import (
+    Given,
+    as_pattern,
+    check_level,
+    real,
+)
 
 __all__ = [
     "Accuracy",
@@ -40,36 +45,16 @@ Scalar = Float[Array, ""]
 Bool = Bools[Array, ""]
 
 
-def _as_pattern(value):
-    given = given_array("pattern", value)
-    if is_traced(given):
-        if not jnp.issubdtype(given.dtype, jnp.integer):
-            raise ValueError("`pattern` is a traced float; give a whole number.")
-        return given
-    wrong = np.asarray(given)[~(np.asarray(given) % 1 == 0)]
-    if wrong.size:
-        raise ValueError(f"`pattern` is {wrong.flat[0]:g}; give a whole number.")
-    with jax.ensure_compile_time_eval():
-        return jnp.asarray(given, dtype=int)
-
-
-def _check_level(event, most: int | float) -> None:
-    """A level from 0 (which a share that only falls never reaches) to `most`."""
-    if isinstance(event.level, jax.core.Tracer):
-        return
-    levels = np.asarray(event.level)
-    wrong = levels[~((levels >= 0) & (levels <= most))]
-    if wrong.size:
-        raise ValueError(
-            f"the level of {type(event).__name__} is {wrong.flat[0]:g}; give a number "
-            f"from 0{'' if most == np.inf else f' to {most:g}'}."
-        )
-
-
 class Gap(AbstractFirst):
-    """The gap `rho_* - rho_bar` of the reward that training sees falls to `level`."""
+    """The gap `rho_* - rho_bar` of the reward that training sees falls to `level`.
 
-    level: Scalar = eqx.field(converter=real("level"))
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Gap(0.01)])
+    >>> solution["gap=0.01"]
+    gap=0.01  t = 164  (10^2.215): policy [0.9729 0.02344 0.003712]
+    """
+
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         return jnp.log(self.level) - log_gap(point.log_probs, point.rewards)
@@ -79,7 +64,7 @@ class Gap(AbstractFirst):
 
     def check(self, problem):
         del problem
-        _check_level(self, np.inf)
+        check_level(self, np.inf)
 
     def changes_once(self, signal):
         del signal
@@ -87,9 +72,15 @@ class Gap(AbstractFirst):
 
 
 class Accuracy(AbstractFirst):
-    """Accuracy rises to `level`."""
+    """Accuracy rises to `level`.
 
-    level: Scalar = eqx.field(converter=real("level"))
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Accuracy(0.8)])
+    >>> solution["accuracy=0.8"]
+    accuracy=0.8  t = 98.35  (10^1.993): policy [0.6992 0.2813 0.01953]
+    """
+
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -100,16 +91,24 @@ class Accuracy(AbstractFirst):
 
     def check(self, problem):
         del problem
-        _check_level(self, 1)
+        check_level(self, 1)
 
     def changes_once(self, signal):
         return isinstance(signal, Verifiable)
 
 
 class OptimalProbability(AbstractFirst):
-    """The total probability `pi_*` of the best patterns rises to `level`."""
+    """The total probability `pi_*` of the best patterns rises to `level`.
 
-    level: Scalar = eqx.field(converter=real("level"))
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), events=[sim.OptimalProbability(0.5)]
+    ... )
+    >>> solution["optimal-probability"]
+    optimal-probability=0.5  t = 92.2  (10^1.965): policy [0.5 0.4754 0.02463]
+    """
+
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         rates = point.problem.success_rates
@@ -121,13 +120,21 @@ class OptimalProbability(AbstractFirst):
 
     def check(self, problem):
         del problem
-        _check_level(self, 1)
+        check_level(self, 1)
 
 
 class SuboptimalMass(AbstractFirst):
-    """`1 - pi_*` falls to `level`, compared on a log scale."""
+    """`1 - pi_*` falls to `level`, compared on a log scale.
 
-    level: Scalar = eqx.field(converter=real("level"))
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), events=[sim.SuboptimalMass(0.01)]
+    ... )
+    >>> solution["suboptimal-mass"]
+    suboptimal-mass=0.01  t = 271  (10^2.433): policy [0.99 0.008352 0.001648]
+    """
+
+    level: Given[Scalar] = eqx.field(converter=real("level"))
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)
@@ -142,11 +149,17 @@ class SuboptimalMass(AbstractFirst):
 
     def check(self, problem):
         del problem
-        _check_level(self, 1)
+        check_level(self, 1)
 
 
 class T0(AbstractFirst):
-    """Accuracy passes the highest suboptimal success rate: the rival stops growing."""
+    """Accuracy passes the highest suboptimal success rate: the rival stops growing.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.T0()])
+    >>> solution["t0"]
+    t0  t = 42.68  (10^1.63): policy [0.05341 0.9145 0.03204]
+    """
 
     def value(self, point):
         return sign_of_mean(point.log_probs, self.lead(point.problem))
@@ -170,7 +183,13 @@ class T0(AbstractFirst):
 
 
 class Crossing(AbstractFirst):
-    """A best pattern becomes the most likely one."""
+    """A best pattern becomes the most likely one.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Crossing()])
+    >>> solution["crossing"]
+    crossing  t = 91.86  (10^1.963): policy [0.4876 0.4876 0.02483]
+    """
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)
@@ -190,9 +209,14 @@ class Leads(AbstractFirst):
     """The pattern of this number (from 0) becomes the most likely one.
 
     Of several that stay equally likely for ever the one with the lowest number leads.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Leads(0)])
+    >>> solution["leads=0"]
+    leads=0  t = 91.86  (10^1.963): policy [0.4876 0.4876 0.02483]
     """
 
-    pattern: Int[Array, ""] = eqx.field(converter=_as_pattern)
+    pattern: Given[Int[Array, ""]] = eqx.field(converter=as_pattern)
 
     def value(self, point):
         numbers = jnp.arange(len(point.log_probs))
@@ -248,10 +272,18 @@ def _lead(point: Point, group: Bools[Array, " K"]) -> Scalar:
 
 
 class BelowBase(AbstractLast):
-    """Accuracy falls below that of the base model for good."""
+    """Accuracy falls below that of the base model for good.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.FixedConfidence([0.1, 0.2, 0.9]), events=[sim.BelowBase()]
+    ... )
+    >>> solution["below-base"]
+    below-base  from the start: policy [0.05 0.7 0.25]
+    """
 
     def value(self, point):
-        lost = sign_of_mean(point.log_probs, self.loss(point.problem))
+        lost = balance_of_mean(point.log_probs, self.loss(point.problem))
         return self.shown(lost, PeakAccuracy().value(point))
 
     @staticmethod
@@ -270,21 +302,37 @@ class BelowBase(AbstractLast):
 
 
 class PeakAccuracy(AbstractExtreme):
-    """Accuracy is highest."""
+    """Accuracy is highest.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.FixedConfidence([0.3, 0.2, 0.9]), events=[sim.PeakAccuracy()]
+    ... )
+    >>> solution["peak-accuracy"]
+    peak-accuracy  from the start: policy [0.05 0.7 0.25]
+    """
 
     def score(self, point):
         return jnp.sum(jnp.exp(point.log_probs) * point.problem.success_rates)
 
     def value(self, point):
-        rates = point.problem.success_rates
-        moves = centre(point.log_probs, point.direction).values()
+        moves = centre(point.log_probs, point.direction)
         # d ACC = sum_k pi_k (d theta_k - mean) s_k, with s measured from the mode's.
-        offset = centre(point.log_probs, rates).offset
-        return -jnp.sum(jnp.exp(point.log_probs) * moves * offset)
+        rates = centre(point.log_probs, point.problem.success_rates)
+        slope = jnp.sum(rates.weighted * moves.values())
+        return -ratio(slope, rates.spread())
 
 
 class LowestOptimalProbability(AbstractExtreme):
-    """The total probability `pi_*` of the best patterns is lowest."""
+    """The total probability `pi_*` of the best patterns is lowest.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), events=[sim.LowestOptimalProbability()]
+    ... )
+    >>> solution["lowest-optimal-probability"]
+    lowest-optimal-probability  t = 17.46  (10^1.242): policy [0.0434 0.8923 0.06432]
+    """
 
     def score(self, point):
         rates = point.problem.success_rates

@@ -8,9 +8,8 @@ import numpy as np
 from simulator.events import Leads
 from simulator.problem import Problem, check_one
 from simulator.recording import AbstractEvent
-from simulator.signals import AbstractSignal
+from simulator.rules import AbstractSignal, AbstractUpdate
 from simulator.solving import solve
-from simulator.updates import AbstractUpdate
 from simulator.validation import check_known
 
 __all__ = [
@@ -23,6 +22,9 @@ class Plateau(NamedTuple):
     """`pattern` is the most likely one between two log times (-inf: from the start).
 
     `log_leave` of the last plateau is the end of the run.
+
+    >>> sim.Plateau(pattern=1, log_enter=-np.inf, log_leave=2.0).pattern
+    1
     """
 
     pattern: int
@@ -49,6 +51,13 @@ def plateaus(
     come back; only its first time in the lead is seen.
 
     Raises `ValueError` for a batch of problems, and like `simulator.solve`.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> [
+    ...     (plateau.pattern, round(plateau.log_enter, 4))
+    ...     for plateau in sim.plateaus(problem, sim.Verifiable(), until=sim.Gap(0.01))
+    ... ]
+    [(1, -inf), (0, 4.5202)]
     """
     check_one(problem)
     check_known("problem", problem.log_policy)

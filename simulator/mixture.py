@@ -1,15 +1,14 @@
 """Several signals at once: a weighted sum of rewards."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.signals import AbstractSignal, check_finite
-from simulator.validation import check_kind, real_array
+from simulator.rules import AbstractSignal
+from simulator.validation import Numbers, check_finite, check_kind, real_array
 
 __all__ = [
     "Mixture",
@@ -17,12 +16,20 @@ __all__ = [
 
 
 class Mixture(AbstractSignal):
-    """A weighted sum of signals: `sum_i weights[i] * signals[i]`."""
+    """A weighted sum of signals: `sum_i weights[i] * signals[i]`.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> both = sim.Mixture(
+    ...     [sim.Verifiable(), sim.FixedConfidence([0.0, 0.0, 1.0])], [0.8, 0.2]
+    ... )
+    >>> np.round(both(problem, problem.log_policy), 4)
+    Array([0.72, 0.48, 0.28], dtype=float64)
+    """
 
     signals: tuple[AbstractSignal, ...]
     weights: Float[Array, "*B n"]
 
-    def __init__(self, signals: Sequence[AbstractSignal], weights: Any):
+    def __init__(self, signals: Sequence[AbstractSignal], weights: Numbers):
         check_kind("signals", signals, Sequence, "[Verifiable(), MajorityVote()]")
         for signal in signals:
             check_kind("signals", signal, AbstractSignal, "Verifiable()")

@@ -11,12 +11,13 @@ Raise `ValueError` for other shapes, and for known numbers that are no logarithm
 probabilities.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Real
 
 from simulator.numerics.logspace import log_sum
 from simulator.validation import check_whole, given_array, is_traced
@@ -35,9 +36,10 @@ __all__ = [
     "probs",
 ]
 
-Policy = Float[Array, "*N K"]
-Values = Float[Array, "*N K"]
+Policies = Float[Array, "*N K"]
 Scalars = Float[Array, "*N"]
+Policy = Float[Array | np.ndarray, "*N K"] | Sequence[Any]
+Values = Real[Array | np.ndarray, "..."] | Sequence[Any]
 
 ABOVE_ONE = 1e-3  # so far the logarithm of a probability may be off
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
@@ -71,13 +73,23 @@ def _values(name: str, values: Any, log_probs: Array) -> Array:
     return _floats(given)
 
 
-def probs(log_probs: Policy) -> Policy:
-    """`pi_k`."""
+def probs(log_probs: Policy) -> Policies:
+    """`pi_k`.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> np.round(sim.probs(log_probs), 4)
+    Array([0.05, 0.7 , 0.25], dtype=float64)
+    """
     return jnp.exp(_policy(log_probs))
 
 
-def log_probabilities(log_probs: Policy) -> Policy:
-    """`log pi_k` as it is: to be observed where everything is measured later."""
+def log_probabilities(log_probs: Policy) -> Policies:
+    """`log pi_k` as it is: to be observed where everything is measured later.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> np.round(sim.log_probabilities(log_probs), 4)
+    Array([-2.9957, -0.3567, -1.3863], dtype=float64)
+    """
     return _policy(log_probs)
 
 
@@ -90,27 +102,47 @@ def within_floats(logs: Array) -> Array:
 
 
 def accuracy(log_probs: Policy, success_rates: Values) -> Scalars:
-    """`ACC = sum_k pi_k s_k`, the probability of a correct answer."""
+    """`ACC = sum_k pi_k s_k`, the probability of a correct answer.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> round(float(sim.accuracy(log_probs, [0.9, 0.6, 0.1])), 4)
+    0.49
+    """
     log_probs = _policy(log_probs)
     success_rates = _values("success_rates", success_rates, log_probs)
     return jnp.sum(jnp.exp(log_probs) * success_rates, axis=-1)
 
 
 def log_accuracy(log_probs: Policy, success_rates: Values) -> Scalars:
-    """`log ACC`, also where ACC is less than floats can say; `-inf` where it is 0."""
+    """`log ACC`, also where ACC is less than floats can say; `-inf` where it is 0.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> round(float(sim.log_accuracy(log_probs, [0.9, 0.6, 0.1])), 4)
+    -0.7133
+    """
     log_probs = _policy(log_probs)
     return log_sum(log_probs, _values("success_rates", success_rates, log_probs))
 
 
 def best_value(log_probs: Policy, values: Values) -> Scalars:
-    """The largest of `values` over the support."""
+    """The largest of `values` over the support.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> float(sim.best_value(log_probs, [0.9, 0.6, 0.1]))
+    0.9
+    """
     log_probs = _policy(log_probs)
     values = _values("values", values, log_probs)
     return jnp.max(jnp.where(log_probs > -jnp.inf, values, -jnp.inf), axis=-1)
 
 
 def best_patterns(log_probs: Policy, values: Values) -> Bool[Array, "*N K"]:
-    """Which patterns of the support have the largest value."""
+    """Which patterns of the support have the largest value.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> sim.best_patterns(log_probs, [0.9, 0.6, 0.1]).tolist()
+    [True, False, False]
+    """
     log_probs = _policy(log_probs)
     values = _values("values", values, log_probs)
     best = best_value(log_probs, values)[..., None]
@@ -118,7 +150,12 @@ def best_patterns(log_probs: Policy, values: Values) -> Bool[Array, "*N K"]:
 
 
 def log_gap(log_probs: Policy, rewards: Values) -> Scalars:
-    """`log(rho_* - rho_bar)`, summed as `pi_k (rho_* - rho_k)`: no cancellation."""
+    """`log(rho_* - rho_bar)`, summed as `pi_k (rho_* - rho_k)`: no cancellation.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> round(float(jnp.exp(sim.log_gap(log_probs, [0.9, 0.6, 0.1]))), 4)
+    0.41
+    """
     log_probs = _policy(log_probs)
     rewards = _values("rewards", rewards, log_probs)
     inside = log_probs > -jnp.inf
@@ -128,7 +165,14 @@ def log_gap(log_probs: Policy, rewards: Values) -> Scalars:
 
 
 def log_optimal_probability(log_probs: Policy, success_rates: Values) -> Scalars:
-    """`log pi_*`, the log of the total probability of the best patterns."""
+    """`log pi_*`, the log of the total probability of the best patterns.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> round(
+    ...     float(jnp.exp(sim.log_optimal_probability(log_probs, [0.9, 0.6, 0.1]))), 4
+    ... )
+    0.05
+    """
     log_probs = _policy(log_probs)
     success_rates = _values("success_rates", success_rates, log_probs)
     best = best_patterns(log_probs, success_rates)
@@ -136,14 +180,24 @@ def log_optimal_probability(log_probs: Policy, success_rates: Values) -> Scalars
 
 
 def entropy(log_probs: Policy) -> Scalars:
-    """`-sum_k pi_k log pi_k`, in nats."""
+    """`-sum_k pi_k log pi_k`, in nats.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> round(float(sim.entropy(log_probs)), 4)
+    0.746
+    """
     log_probs = _policy(log_probs)
     inside = log_probs > -jnp.inf
     return jnp.sum(jnp.exp(log_probs) * jnp.where(inside, -log_probs, 0.0), axis=-1)
 
 
 def kl(log_probs: Policy, log_reference: Policy) -> Scalars:
-    """`KL(pi || pi_ref) = sum_k pi_k log(pi_k / pi_ref_k)`, in nats."""
+    """`KL(pi || pi_ref) = sum_k pi_k log(pi_k / pi_ref_k)`, in nats.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> round(float(sim.kl(log_probs, jnp.log(jnp.full(3, 1 / 3)))), 4)
+    0.3526
+    """
     log_probs = _policy(log_probs)
     name = "log_reference"
     log_reference = _values(name, _policy(log_reference, name), log_probs)
@@ -162,6 +216,10 @@ def pass_at_n(log_probs: Policy, success_rates: Values, n: int) -> Scalars:
     """`1 - (1 - ACC)^n`: at least one of `n` independent attempts is right.
 
     Raises `ValueError` unless `n` is a whole number from 0.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> round(float(sim.pass_at_n(log_probs, [0.9, 0.6, 0.1], 8)), 4)
+    0.9954
     """
     log_probs = _policy(log_probs)
     success_rates = _values("success_rates", success_rates, log_probs)

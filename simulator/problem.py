@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from typing import Any
 
@@ -11,7 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.validation import check_kind, floats, given_array, is_traced, real_array
+from simulator import display
+from simulator.validation import (
+    Numbers,
+    check_kind,
+    floats,
+    given_array,
+    is_traced,
+    real_array,
+)
 
 __all__ = [
     "Problem",
@@ -45,6 +54,13 @@ class Problem(eqx.Module):
     transformation only shapes are.
 
     Raises `ValueError` with what was given and what is allowed.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> problem
+    Problem([0.9 0.6 0.1], policy=[0.05 0.7 0.25])
+    >>> batch = sim.Problem(np.full((5, 2), 0.5), logits=np.zeros((5, 2)))
+    >>> batch.batch_shape, batch.num_patterns, batch[0]
+    ((5,), 2, Problem([0.5 0.5], policy=[0.5 0.5]))
     """
 
     success_rates: Float[Array, "*B K"]
@@ -54,12 +70,12 @@ class Problem(eqx.Module):
 
     def __init__(
         self,
-        success_rates: Any = None,
-        policy: Any = None,
+        success_rates: Numbers | None = None,
+        policy: Numbers | None = None,
         *,
-        logits: Any = None,
-        answer_kernel: Any = None,
-        reference_policy: Any = None,
+        logits: Numbers | None = None,
+        answer_kernel: Numbers | None = None,
+        reference_policy: Numbers | None = None,
     ):
         if (policy is None) == (logits is None):
             raise ValueError("give the base model once: either `policy` or `logits`.")
@@ -109,16 +125,69 @@ class Problem(eqx.Module):
         """The problem or problems at `index` of the batch axes."""
         if not self.batch_shape:
             raise IndexError("this is one problem, not a batch: it has no lanes.")
-        shape = self.batch_shape
-        lanes: Any = np.arange(math.prod(shape)).reshape(shape)
-        chosen = (jnp.asarray(lanes) if is_traced(index) else lanes)[index]
-        return jax.tree.map(
-            lambda leaf: leaf.reshape(-1, *leaf.shape[len(shape) :])[chosen], self
-        )
+        return lanes_at(self, self.batch_shape, index)
+
+    def __repr__(self) -> str:
+        if not display.known(self):
+            shape = (*self.batch_shape, self.num_patterns)
+            return f"Problem of numbers that are not known, of shape {shape}"
+        if self.batch_shape:
+            size = " x ".join(f"{n:,}" for n in self.batch_shape)
+            title = f"Problem: {size} of them, with {self.num_patterns} patterns"
+            inside = np.asarray(self.log_policy) > -np.inf
+            rates = np.asarray(self.success_rates)[inside]
+            title += f" right at rates {rates.min():.4g} to {rates.max():.4g}"
+            return title + self._more()
+        rates = display.row(self.success_rates)
+        policy = display.row(np.exp(self.log_policy))
+        return f"Problem({rates}, policy={policy}{self._more()})"
+
+    def _more(self) -> str:
+        """The rest of one line: reference policy and answers, where they count."""
+        text = ""
+        if not np.array_equal(self.log_policy, self.log_reference):
+            where = "own" if self.batch_shape else np.exp(self.log_reference)
+            shown = where if isinstance(where, str) else display.row(where)
+            text += f", reference_policy={shown}"
+        if self.answer_kernel is not None:
+            text += f", {self.answer_kernel.shape[-1]} answers"
+        return text
+
+    def _repr_html_(self) -> str:
+        if self.batch_shape or not display.known(self):
+            return f"<pre>{html.escape(repr(self))}</pre>"
+        columns = {
+            "pattern": range(self.num_patterns),
+            "success rate": self.success_rates,
+            "policy": np.exp(self.log_policy),
+        }
+        if not np.array_equal(self.log_policy, self.log_reference):
+            columns["reference policy"] = np.exp(self.log_reference)
+        if self.answer_kernel is not None:
+            for i, column in enumerate(np.asarray(self.answer_kernel).T):
+                columns[f"answer {i}" if i else "right answer"] = column
+        lines = zip(*(map(display.number, x) for x in columns.values()), strict=True)
+        return display.as_grid("Problem", list(columns), list(lines))
 
 
-def two_answer_kernel(success_rates: Any) -> Float[Array, "*B K 2"]:
-    """`P[k] = (s_k, 1 - s_k)`: each pattern gives the right answer or the wrong one."""
+def lanes_at(tree: Any, shape: tuple[int, ...], index: Any) -> Any:
+    """The lanes at `index` of a tree of arrays that have the batch axes `shape`."""
+    lanes: Any = np.arange(math.prod(shape)).reshape(shape)
+    chosen = (jnp.asarray(lanes) if is_traced(index) else lanes)[index]
+
+    def pick(leaf: Any) -> Any:
+        picked = leaf.reshape(-1, *leaf.shape[len(shape) :])[chosen]
+        return np.asarray(picked) if isinstance(picked, np.generic) else picked
+
+    return jax.tree.map(pick, tree)
+
+
+def two_answer_kernel(success_rates: Numbers) -> Float[Array, "*B K 2"]:
+    """`P[k] = (s_k, 1 - s_k)`: each pattern gives the right answer or the wrong one.
+
+    >>> np.round(sim.two_answer_kernel([0.9, 0.6]), 4).tolist()
+    [[0.9, 0.1], [0.6, 0.4]]
+    """
     rates = _checked_rates(success_rates)
     return jnp.stack([rates, 1 - rates], axis=-1)
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool as Bools, Float, Int
 
 from simulator.dynamics import Point
 from simulator.problem import Problem
-from simulator.signals import AbstractSignal
+from simulator.rules import AbstractSignal
 
 __all__ = [
     "AbstractEvent",
@@ -32,6 +32,9 @@ class AbstractEvent(eqx.Module):
     `slots`: how many changes of sign are kept, to be located at the end.
     `counts_if_undone`: whether it has happened though its value is negative again.
     `lasts`: whether what holds at the start counts as found.
+
+    >>> isinstance(sim.T0(), sim.AbstractEvent), sim.PeakAccuracy().slots
+    (True, 3)
     """
 
     slots: ClassVar[int] = 1
@@ -104,7 +107,17 @@ def _upward(values: Float[Array, " M"]) -> Bools[Array, " M-1"]:
 
 
 class AbstractFirst(AbstractEvent):
-    """Recorded at its first change of sign."""
+    """Recorded at its first change of sign.
+
+    >>> class Even(sim.AbstractFirst):
+    ...     def value(self, point):
+    ...         return jnp.exp(point.log_probs[0]) - 0.5
+    ...
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[Even()])
+    >>> solution["even"]
+    even  t = 92.2  (10^1.965): policy [0.5 0.4754 0.02463]
+    """
 
     counts_if_undone: ClassVar[bool] = True
 
@@ -124,6 +137,9 @@ class AbstractLast(AbstractEvent):
     """Recorded at its last change of sign, if the value is positive at the end.
 
     If the value is positive all along, that was from the start.
+
+    >>> isinstance(sim.BelowBase(), sim.AbstractLast), sim.BelowBase().lasts
+    (True, True)
     """
 
     lasts: ClassVar[bool] = True
@@ -142,6 +158,9 @@ class AbstractExtreme(AbstractEvent):
 
     `value` is minus the slope of the score. The three most promising local extrema are
     located, and compared by their true scores.
+
+    >>> isinstance(sim.PeakAccuracy(), sim.AbstractExtreme)
+    True
     """
 
     slots: ClassVar[int] = 3

@@ -8,7 +8,6 @@ Rewards are detached: the policy gradient treats them as constants. Those that a
 except for rounding count as equal (`simulator.numerics.ties`).
 """
 
-from abc import abstractmethod
 from typing import ClassVar
 
 import equinox as eqx
@@ -17,13 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.numerics.ties import made_equal, made_equal_to_leaders, rounding
+from simulator.numerics.ties import rounding
 from simulator.problem import SUM_TOLERANCE, Problem
-from simulator.validation import check_share, real
+from simulator.rules import AbstractFixedSignal, AbstractSignal
+from simulator.validation import Given, check_finite, check_length, check_share, real
 
 __all__ = [
-    "AbstractFixedSignal",
-    "AbstractSignal",
     "AnswerEntropy",
     "Demonstrations",
     "FixedConfidence",
@@ -37,107 +35,13 @@ __all__ = [
 ]
 
 
-def check_finite(name: str, values: Array) -> None:
-    if isinstance(values, jax.core.Tracer):
-        return
-    if not np.isfinite(np.asarray(values)).all():
-        raise ValueError(f"`{name}` contains NaN or an infinity; give finite numbers.")
-
-
-def _check_length(name: str, given: Array, problem: Problem) -> None:
-    if given.shape[-1:] != (problem.num_patterns,):
-        raise ValueError(
-            f"`{name}` has {given.shape[-1] if given.ndim else 0} numbers for "
-            f"{problem.num_patterns} patterns; give one per pattern."
-        )
-
-
-class AbstractSignal(eqx.Module):
-    """One reward per pattern: `signal(problem, log_probs) -> rewards [K]`.
-
-    - `binary`: whether a single rollout is paid 0 or 1, so that `rewards` are chances.
-    - `needs_kernel`: whether it looks at the answers that the patterns give.
-    - `exact`: whether rewards are numbers as they were given, without any rounding.
-
-    An array of its own may have lanes, one row per problem of a batch, if its field is
-    annotated with the axes of one problem, like `Float[Array, "*B K"]` for one number
-    per pattern. See `engines.lanes.own_axes`.
-    """
-
-    binary: ClassVar[bool] = False
-    needs_kernel: ClassVar[bool] = False
-    exact: ClassVar[bool] = False
-
-    @property
-    def fixed(self) -> bool:
-        """Whether the rewards do not depend on the policy."""
-        return False
-
-    @property
-    def stiff(self) -> bool:
-        """Whether the policy gradient has a rest point that all patterns approach.
-
-        They do so at rates that differ as much as their probabilities.
-        """
-        return False
-
-    @abstractmethod
-    def __call__(
-        self, problem: Problem, log_probs: Float[Array, " K"]
-    ) -> Float[Array, " K"]:
-        """Rewards `[K]` for one problem at the policy `exp(log_probs)`."""
-
-    def sizes(
-        self, problem: Problem, log_probs: Float[Array, " K"]
-    ) -> Float[Array, " K"]:
-        """The size of what is added up to compute each reward, which sets its rounding.
-
-        That of the reward, unless larger terms cancel in it.
-        """
-        return jnp.abs(self(problem, log_probs))
-
-    def paid(
-        self, problem: Problem, log_probs: Float[Array, " K"]
-    ) -> Float[Array, " K"]:
-        """The rewards that training sees: those equal except for rounding are equal."""
-        rewards = self(problem, log_probs)
-        if self.exact:
-            return rewards
-        sizes = self.sizes(problem, log_probs)
-        if self.fixed:
-            return made_equal(rewards, sizes, log_probs > -jnp.inf)
-        return made_equal_to_leaders(rewards, sizes, log_probs)
-
-    def check(self, problem: Problem) -> None:
-        """Raise `ValueError` if the (concrete) problem cannot be paid this way."""
-        if self.needs_kernel and problem.answer_kernel is None:
-            raise ValueError(
-                f"`{type(self).__name__}` needs an answer kernel and the problem has "
-                "none; give one row of answer probabilities per pattern."
-            )
-
-
-class AbstractFixedSignal(AbstractSignal):
-    """A signal whose rewards do not depend on the policy."""
-
-    @property
-    def fixed(self):
-        """They do not."""
-        return True
-
-    @abstractmethod
-    def rewards(self, problem: Problem) -> Float[Array, " K"]:
-        """Rewards `[K]` of one problem, the same at every policy."""
-
-    def __call__(
-        self, problem: Problem, log_probs: Float[Array, " K"]
-    ) -> Float[Array, " K"]:
-        del log_probs
-        return self.rewards(problem)
-
-
 class Verifiable(AbstractFixedSignal):
-    """RLVR: 1 for a right answer, 0 for a wrong one, so a pattern expects s_k."""
+    """RLVR: 1 for a right answer, 0 for a wrong one, so a pattern expects s_k.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> sim.Verifiable()(problem, problem.log_policy).tolist()
+    [0.9, 0.6, 0.1]
+    """
 
     binary: ClassVar[bool] = True
     exact: ClassVar[bool] = True
@@ -152,13 +56,17 @@ class NoisyVerifier(AbstractFixedSignal):
     `false_positive` f_plus: chance that a wrong answer is paid; `false_negative`
     f_minus: that a right one is not. If they add up to more than 1 the path is walked
     backwards (Rad et al. 2026, arXiv 2601.04411).
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> np.round(sim.NoisyVerifier(0.1, 0.2)(problem, problem.log_policy), 4)
+    Array([0.73, 0.52, 0.17], dtype=float64)
     """
 
     binary: ClassVar[bool] = True
-    false_positive: Float[Array, "*B"] = eqx.field(
+    false_positive: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("false_positive")
     )
-    false_negative: Float[Array, "*B"] = eqx.field(
+    false_negative: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("false_negative")
     )
 
@@ -182,6 +90,11 @@ class SelfCertainty(AbstractFixedSignal):
     """RLIF: certainty of the answer, -(1/|A|) sum_a log P[k, a]; needs a kernel.
 
     Equals `KL(Uniform || P_k) + log|A|`. It does not see which answer is right.
+
+    >>> kernel = [[0.9, 0.1], [0.5, 0.5]]
+    >>> problem = sim.Problem(policy=[0.5, 0.5], answer_kernel=kernel)
+    >>> np.round(sim.SelfCertainty()(problem, problem.log_policy), 4)
+    Array([1.204 , 0.6931], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -221,7 +134,13 @@ def _log_answers(problem: Problem, log_probs: Float[Array, " K"]) -> Float[Array
 
 
 class TokenEntropy(AbstractFixedSignal):
-    """RLIF: minus the entropy of the answer given the pattern, -H(P_k)."""
+    """RLIF: minus the entropy of the answer given the pattern, -H(P_k).
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.TokenEntropy()(problem, problem.log_policy), 4)
+    Array([-0.3944, -0.673 , -0.8979], dtype=float64)
+    """
 
     needs_kernel: ClassVar[bool] = True
 
@@ -233,6 +152,11 @@ class SequenceLogProbability(AbstractSignal):
     """RLIF: mean log-probability of the whole rollout, log pi_k - H(P_k).
 
     Its mean is minus the entropy of rollouts, so that the model sharpens itself.
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.SequenceLogProbability()(problem, problem.log_policy), 4)
+    Array([-3.3901, -1.0297, -2.2842], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -250,6 +174,11 @@ class MajorityVote(AbstractSignal):
 
     The majority is the most likely answer under the present policy. Tied answers have
     equal chances to win, right or wrong: a pattern is paid their mean.
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.MajorityVote()(problem, problem.log_policy), 4)
+    Array([0.9, 0.6, 0.1], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -272,7 +201,13 @@ class MajorityVote(AbstractSignal):
 
 
 class SelfConsistency(AbstractSignal):
-    """RLSC: the chance that another rollout agrees, sum_a P[k, a] P_pi(a)."""
+    """RLSC: the chance that another rollout agrees, sum_a P[k, a] P_pi(a).
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.SelfConsistency()(problem, problem.log_policy), 4)
+    Array([0.4665, 0.437 , 0.2477], dtype=float64)
+    """
 
     needs_kernel: ClassVar[bool] = True
 
@@ -284,6 +219,11 @@ class AnswerEntropy(AbstractSignal):
     """RENT, EMPO: mean log-probability of the answer, sum_a P[k, a] log P_pi(a).
 
     Its mean is minus the entropy of the answers.
+
+    >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
+    >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
+    >>> np.round(sim.AnswerEntropy()(problem, problem.log_policy), 4)
+    Array([-0.7875, -0.8395, -1.5083], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -301,17 +241,25 @@ class AnswerEntropy(AbstractSignal):
 
 
 class FixedConfidence(AbstractFixedSignal):
-    """RLIF: given numbers, one confidence per pattern."""
+    """RLIF: given numbers, one confidence per pattern.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.FixedConfidence([0.1, 0.2, 0.9]), until=sim.Leads(2)
+    ... )
+    >>> solution["leads"]
+    leads=2  t = 3.441  (10^0.5367): policy [0.05172 0.4741 0.4741]
+    """
 
     exact: ClassVar[bool] = True
-    confidence: Float[Array, "*B K"] = eqx.field(converter=real("confidence"))
+    confidence: Given[Float[Array, "*B K"]] = eqx.field(converter=real("confidence"))
 
     def rewards(self, problem):
         del problem
         return self.confidence
 
     def check(self, problem):
-        _check_length("confidence", self.confidence, problem)
+        check_length("confidence", self.confidence, problem)
         check_finite("confidence", self.confidence)
 
 
@@ -320,9 +268,15 @@ class Demonstrations(AbstractSignal):
 
     `data` `[K]`: the share of each pattern in the demonstrations. The logits move at
     the speed `data_k - pi_k`, time is learning rate times steps.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> shown = sim.Demonstrations([0.2, 0.3, 0.5])
+    >>> solution = sim.solve(problem, shown)
+    >>> np.round(solution.policy, 4), solution.outcome_names.item()
+    (Array([0.2, 0.3, 0.5], dtype=float64), 'settled')
     """
 
-    data: Float[Array, "*B K"] = eqx.field(converter=real("data"))
+    data: Given[Float[Array, "*B K"]] = eqx.field(converter=real("data"))
 
     @property
     def stiff(self):
@@ -341,7 +295,7 @@ class Demonstrations(AbstractSignal):
         return self(problem, log_probs) * (1 + logs + jnp.where(used, -log_probs, 0.0))
 
     def check(self, problem):
-        _check_length("data", self.data, problem)
+        check_length("data", self.data, problem)
         if isinstance(self.data, jax.core.Tracer):
             return
         data = np.asarray(self.data)

@@ -1,22 +1,44 @@
 """The result of a run, and why it stopped."""
 
-import equinox as eqx
-import numpy as np
-from jaxtyping import Array, Float, Int
+import dataclasses
+from typing import TYPE_CHECKING, Any, overload
 
-from simulator.validation import check_kind, check_known
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from simulator import display, labels, observables
+from simulator.labels import Asked
+from simulator.problem import Problem, lanes_at
+from simulator.recording import AbstractEvent
+from simulator.validation import check_kind, check_known, check_whole, shown
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
+
+MOST_EVENTS = 12  # of a solution that is printed
 
 __all__ = [
+    "FAILED_OUTCOMES",
+    "Moment",
     "OUTCOME_NAMES",
     "Outcome",
     "Solution",
+    "outcome_advice",
     "outcome_codes",
-    "outcome_names",
 ]
 
 
 class Outcome(eqx.Enumeration):
-    """Why a run ended. The value of each member says what it means and what to do."""
+    """Why a run ended. The value of each member says what it means and what to do.
+
+    >>> sim.Outcome[sim.Outcome.max_steps]
+    'Too many solver steps; raise `max_steps` or loosen `tolerance`.'
+    """
 
     reached = "The event to stop at was reached."
     horizon = (
@@ -58,26 +80,160 @@ OUTCOME_NAMES = (
     "oversized",
     "unreachable",
 )
+# The outcomes after which the numbers of a run mean nothing.
+FAILED_OUTCOMES = ("max_steps", "nonfinite", "oversized")
 
 
-class Solution(eqx.Module):
+def outcome_advice(name: str) -> str:
+    """The meaning of an outcome, and the remedy.
+
+    Raises `ValueError` for a name that is not in `OUTCOME_NAMES`.
+
+    >>> outcome_advice("reached")
+    'The event to stop at was reached.'
+    """
+    if not isinstance(name, str) or name not in OUTCOME_NAMES:
+        raise ValueError(
+            f"`name` is {shown(name)}; give an outcome: {', '.join(OUTCOME_NAMES)}."
+        )
+    return Outcome[getattr(Outcome, name)]
+
+
+def outcome_codes(outcome: Outcome) -> np.ndarray:
+    """The place of each lane's outcome in `OUTCOME_NAMES`, `[*B]` bytes.
+
+    Raises `ValueError` for what is no outcome.
+
+    >>> int(outcome_codes(Outcome.settled))
+    3
+    """
+    check_kind("outcome", outcome, Outcome, "solution.outcome")
+    check_known("outcome", outcome._value)
+    known = [np.asarray(getattr(Outcome, name)._value) for name in OUTCOME_NAMES]
+    same = np.asarray(outcome._value)[..., None] == np.array(known)
+    return np.argmax(same, axis=-1).astype(np.uint8)
+
+
+class AbstractResult(eqx.Module):
+    """A result with an `outcome` per lane, and what can be said of outcomes."""
+
+    outcome: eqx.AbstractVar[Outcome]
+
+    @property
+    def outcome_names(self) -> np.ndarray:
+        """The name of each lane's outcome, `[*B]` strings (0-d for one run).
+
+        Raises `ValueError` inside of jit, grad and vmap.
+        """
+        return np.asarray(np.array(OUTCOME_NAMES)[outcome_codes(self.outcome)])
+
+    @property
+    def failed(self) -> Bool[Array, "*B"]:
+        """Whether each lane failed (`FAILED_OUTCOMES`): its numbers mean nothing."""
+        members = [getattr(Outcome, name) for name in FAILED_OUTCOMES]
+        return jnp.any(jnp.stack([self.outcome == x for x in members]), axis=0)
+
+    @property
+    def outcome_counts(self) -> dict[str, int]:
+        """The number of lanes with each outcome that occurs."""
+        counts = np.bincount(outcome_codes(self.outcome).ravel(), minlength=1)
+        return {OUTCOME_NAMES[i]: int(n) for i, n in enumerate(counts) if n}
+
+    @property
+    def advice(self) -> dict[str, str]:
+        """The meaning of each outcome that occurs, and the remedy."""
+        return {name: outcome_advice(name) for name in self.outcome_counts}
+
+
+class Moment(eqx.Module):
+    """An event of a solution: when it happened, and the policy there.
+
+    - `log_time`: `[*B]`, the natural logarithm of the flow time; `-inf`: true from the
+      start, `+inf`: did not happen before the end of the run.
+    - `log_probs`: `[*B, K]`, the policy there; the final one where it did not happen.
+    - `name`: such as `gap=0.001`.
+
+    >>> import simulator as sim
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.T0()])
+    >>> solution["t0"]
+    t0  t = 42.68  (10^1.63): policy [0.05341 0.9145 0.03204]
+    >>> bool(solution["t0"].happened), round(float(solution["t0"].log10_time), 4)
+    (True, 1.6303)
+    """
+
+    log_time: Float[Array, "*B"]
+    log_probs: Float[Array, "*B K"]
+    name: str = eqx.field(static=True)
+
+    @property
+    def happened(self) -> Bool[Array, "*B"]:
+        """Whether it happened before the end of the run; False for NaN."""
+        return jnp.asarray(self.log_time) < jnp.inf
+
+    @property
+    def log10_time(self) -> Float[Array, "*B"]:
+        """The logarithm to base 10 of the time."""
+        return _log10(self.log_time)
+
+    @property
+    def time(self) -> Float[Array, "*B"]:
+        """The flow time; infinite beyond the largest float."""
+        return jnp.exp(self.log_time)
+
+    @property
+    def policy(self) -> Float[Array, "*B K"]:
+        """The probabilities `pi_k` there."""
+        return jnp.exp(self.log_probs)
+
+    def __repr__(self) -> str:
+        if not display.known((self.log_time, self.log_probs)):
+            return f"{self.name}  (not known)"
+        if np.ndim(self.log_time):
+            return f"{self.name}  {_spread(self.log_time)}"
+        where = display.row(np.exp(self.log_probs))
+        return f"{self.name}  {display.moment(self.log_time)}: policy {where}"
+
+
+class Solution(AbstractResult):
     """The result of one run, or of a batch along the leading axes `*B`.
 
     Times are natural logarithms of the flow time `t` (`step_size * num_steps` for
     discrete training), because plateaus last longer than floats can say.
 
-    - `outcome`: an `Outcome` per lane.
+    - `outcome`: an `Outcome` per lane; see `outcome_names`, `failed`, `advice`.
     - `log_time`, `log_probs`: where the run ended. The time is `-inf` if the event to
       stop at holds from the start, `+inf` if it never will (`unreachable`: the policy
       is that at the time limit; `stationary`).
     - `event_log_times`: one per event asked for; `-inf`: true from the start (or an
-      extremum at the start), `+inf`: did not happen.
+      extremum at the start), `+inf`: did not happen. Better by name: `solution["t0"]`,
+      or by the event: `solution.at(T0())`.
     - `event_log_probs`: the policy at those events (the final one where it did not
       happen).
     - `saved`: what was observed at the times asked for; rows after the end of the run
       repeat the final value; `None` if no times were given.
     - `num_steps`: solver steps taken.
     - `method`: the engine: `exact`, or `flow`, whose implicit steps are `implicit`.
+    - `problem`: the problem that was solved.
+
+    `solution[i]` is lane i of a batch. Arrays of all fields have the axes `*B` first,
+    also in `jax.tree.map`; `asked` (static) and `lanes` hold the request.
+
+    >>> import simulator as sim
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), until=sim.Gap(1e-3), events=[sim.T0()]
+    ... )
+    >>> solution
+    Solution of one problem (exact)
+      outcome       reached: The event to stop at was reached.
+      end           t = 758.2  (10^2.88)
+      accuracy      0.49 -> 0.899
+      policy        [0.9975 0.002011 0.0004959]
+      at t0         t = 42.68  (10^1.63)
+      at gap=0.001  t = 758.2  (10^2.88)
+    >>> str(solution.outcome_names), bool(solution.failed)
+    ('reached', False)
     """
 
     outcome: Outcome
@@ -88,23 +244,306 @@ class Solution(eqx.Module):
     saved: Array | None
     num_steps: Int[Array, "*B"]
     method: str = eqx.field(static=True)
+    problem: Problem | None = None
+    lanes: Any = None
+    asked: Asked | None = eqx.field(static=True, default=None)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading axes `*B`; `()` for one run."""
+        return np.shape(self.log_time)
+
+    def __len__(self) -> int:
+        """The length of the first batch axis."""
+        if not self.batch_shape:
+            raise TypeError("this is one run, not a batch: it has no length.")
+        return self.batch_shape[0]
+
+    @property
+    def log10_time(self) -> Float[Array, "*B"]:
+        """The logarithm to base 10 of the time at the end."""
+        return _log10(self.log_time)
+
+    @property
+    def time(self) -> Float[Array, "*B"]:
+        """The flow time at the end; infinite beyond the largest float."""
+        return jnp.exp(self.log_time)
+
+    @property
+    def policy(self) -> Float[Array, "*B K"]:
+        """The probabilities `pi_k` at the end."""
+        return jnp.exp(self.log_probs)
+
+    @property
+    def accuracy(self) -> Float[Array, "*B"]:
+        """`ACC = sum_k pi_k s_k` at the end."""
+        return self._accuracy(self.log_probs)
+
+    @property
+    def events(self) -> tuple[AbstractEvent, ...]:
+        """The events that were asked for, in the order of `event_log_times`."""
+        return self._request().events
+
+    @property
+    def until(self) -> AbstractEvent | None:
+        """The event to stop at, or None."""
+        return self.parts()[2]
+
+    @property
+    def event_names(self) -> list[str]:
+        """The names of `events`, as `solution[name]` takes them."""
+        return labels.labels(self.events)
+
+    @property
+    def saved_log_times(self) -> np.ndarray:
+        """`[T]`: the log times of `saved`."""
+        return self._request().save_log_times
+
+    @property
+    def max_log_time(self) -> float:
+        """The time limit that was given, as a logarithm."""
+        return self._request().max_log_time
+
+    def at(self, event: AbstractEvent) -> Moment:
+        """The moment of an event that was asked for, in `events` or as `until`.
+
+        Any equal event will do. One whose level was traced fits any level; if there are
+        several of its kind, use `event_log_times`.
+
+        Raises `ValueError` for an event that was not asked for.
+
+        >>> import simulator as sim
+        >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+        >>> solution = sim.solve(problem, sim.Verifiable(), until=sim.Gap(1e-3))
+        >>> bool(solution.at(sim.Gap(1e-3)).happened)
+        True
+        """
+        check_kind("event", event, AbstractEvent, "T0()")
+        fits = [labels.is_event(mine, event) for mine in self._all_events()]
+        place = self._only(fits, labels.label(event))
+        if isinstance(place, str):
+            raise ValueError(place)
+        return self._moment(place)
+
+    @overload
+    def __getitem__(self, key: str) -> Moment: ...
+
+    @overload
+    def __getitem__(self, key: Any) -> "Solution": ...
+
+    def __getitem__(self, key: Any) -> "Moment | Solution":
+        """The event of this name (`t0`, `gap`, `gap=1e-3`), or lanes of a batch.
+
+        Raises `KeyError` if no event, or more than one, has the name.
+        """
+        if isinstance(key, str):
+            fits = [labels.is_named(mine, key) for mine in self._all_events()]
+            place = self._only(fits, key)
+            if isinstance(place, str):
+                raise KeyError(place)
+            return self._moment(place)
+        if not self.batch_shape:
+            raise IndexError("this is one run, not a batch: it has no lanes.")
+        return lanes_at(self, self.batch_shape, key)
+
+    def __iter__(self) -> Any:
+        """The lanes of a batch, one after the other."""
+        return (self[i] for i in range(len(self)))
+
+    def moments(self) -> list[Moment]:
+        """All events, that to stop at last."""
+        return [self._moment(i) for i in range(len(self._all_events()))]
+
+    def _request(self) -> Asked:
+        if self.asked is None:
+            raise ValueError(
+                "this solution does not know what was asked for; take it as "
+                "`simulator.solve` returned it."
+            )
+        return self.asked
+
+    def parts(self) -> tuple[Any, Any, Any]:
+        """Signal, update and the event to stop at (or None), as they were given."""
+        return eqx.combine(self.lanes, self._request().parts)
+
+    def _all_events(self) -> list[AbstractEvent]:
+        until = self.until
+        return [*self.events, *([] if until is None else [until])]
+
+    def _only(self, fits: list[bool], name: str) -> int | str:
+        """The place of the only event that fits, or a message."""
+        found = [i for i, fit in enumerate(fits) if fit]
+        known = self._all_events()
+        if found and all(labels.is_event(known[found[0]], known[i]) for i in found):
+            return found[0]
+        names = ", ".join(labels.labels(known)) or "none"
+        if not found:
+            return f"`{name}` is no event of this solution; it has: {names}."
+        return f"`{name}` fits several events of this solution: {names}; be precise."
+
+    def _moment(self, place: int) -> Moment:
+        if place < len(self.events):
+            log_time = self.event_log_times[..., place]
+            log_probs = self.event_log_probs[..., place, :]
+            return Moment(log_time, log_probs, self.event_names[place])
+        reached = self.outcome == Outcome.reached
+        log_time = jnp.where(reached, self.log_time, jnp.inf)
+        return Moment(log_time, self.log_probs, labels.label(self._all_events()[place]))
+
+    def _accuracy(self, log_probs: Array) -> Array:
+        """`ACC` of `[*B, ..., K]`."""
+        if self.problem is None:
+            raise ValueError(
+                "this solution does not know its problem; use `simulator.accuracy`."
+            )
+        rates = self.problem.success_rates
+        more = np.ndim(log_probs) - np.ndim(rates)
+        wide = jnp.reshape(rates, (*rates.shape[:-1], *[1] * more, rates.shape[-1]))
+        return observables.accuracy(log_probs, jnp.broadcast_to(wide, log_probs.shape))
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """All of it as a labelled dataset.
+
+        Dimensions: `lane` (`lane_0`, `lane_1`, ... for several batch axes), `pattern`,
+        `event` (the names) and `saved_log_time`. Log times are natural logarithms.
+
+        Raises `ValueError` inside of jit, grad and vmap.
+
+        >>> import simulator as sim
+        >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+        >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.T0()])
+        >>> round(float(solution.to_xarray().event_log_time.sel(event="t0")), 4)
+        3.7538
+        """
+        from simulator import tabulate
+
+        check_known("solution", self.log_time)
+        return tabulate.of_solution(self)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """One row per lane: outcome, times as logarithms to base 10, accuracy.
+
+        Through xarray, which brings pandas. Raises `ValueError` like `to_xarray`.
+
+        >>> import simulator as sim
+        >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+        >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.T0()])
+        >>> list(solution.to_pandas().columns)[:3]
+        ['outcome', 'log10_time', 'accuracy']
+        """
+        from simulator import tabulate
+
+        check_known("solution", self.log_time)
+        return tabulate.frame_of_solution(self)
+
+    def plot(self, axes: "Axes | None" = None, *, points: int = 256) -> "Axes":
+        """Draw policy and accuracy of one run on log time, with its events.
+
+        `axes`: where to draw (default: a new figure). Returns the axes.
+
+        If policies were saved (`save_log_times` with `probs`, the default, or
+        `log_probabilities` as `observe`), they are drawn. Otherwise the run is solved
+        anew, twice, with `points` saved times: first from beginning to end, then where
+        the policy moves.
+
+        Raises `ValueError` for a batch (draw `solution[0]`), and for a solution from
+        inside of jit without saved policies.
+        """
+        from simulator import plotting
+
+        check_known("solution", self.log_time)
+        points = check_whole("points", points, 8, 10**5)
+        if self.batch_shape:
+            raise ValueError(
+                f"this is a batch of shape {self.batch_shape}; draw one run, like "
+                "solution[0].plot()."
+            )
+        return plotting.draw_solution(self, axes, points)
+
+    def without_labels(self) -> "Solution":
+        """Only the numbers of the engine, without problem and request.
+
+        For programs that take solutions: labels are static, so that other events or
+        levels are another program.
+        """
+        return dataclasses.replace(self, problem=None, lanes=None, asked=None)
+
+    def saved_policies(self) -> np.ndarray | None:
+        """`[*B, T, K]`: the probabilities at `saved_log_times`; None if not saved."""
+        if self.saved is None or self.asked is None:
+            return None
+        if self.asked.observe is observables.probs:
+            return np.asarray(self.saved)
+        if self.asked.observe is observables.log_probabilities:
+            return np.exp(np.asarray(self.saved))
+        return None
+
+    def again(self, save_log_times: Any) -> "Solution":
+        """The same run, with policies saved at other log times, as probabilities.
+
+        Raises `ValueError` for a solution from inside of jit, grad or vmap.
+        """
+        asked, parts = self._request(), self.parts()
+        if any(leaf is labels.UNKNOWN for leaf in jax.tree.leaves(parts)):
+            raise ValueError(
+                "this solution comes from inside of jit, grad or vmap, where numbers "
+                "of the request are not known; solve outside, or save policies."
+            )
+        return asked.again(self.problem, parts, save_log_times)
+
+    def _known(self) -> bool:
+        told = self.log_time, self.log_probs, self.event_log_times, self.num_steps
+        return all(map(display.known, told)) and display.known(self.outcome)
+
+    def _rows(self) -> tuple[str, list[tuple[str, str]]]:
+        shape = self.batch_shape
+        known = self.asked is not None and self.problem is not None
+        events = self._all_events() if known else []
+        moments = self.moments()[:MOST_EVENTS] if known else []
+        if not shape:
+            title = f"Solution of one problem ({self.method})"
+            rows = [("outcome", f"{k}: {v}") for k, v in self.advice.items()]
+            rows += [("end", display.moment(self.log_time))]
+            if known:
+                first = float(self._accuracy(jnp.asarray(self.problem.log_policy)))
+                rows += [("accuracy", f"{first:.4g} -> {float(self.accuracy):.4g}")]
+            rows += [("policy", display.row(np.exp(self.log_probs)))]
+            rows += [(f"at {m.name}", display.moment(m.log_time)) for m in moments]
+        else:
+            size = " x ".join(f"{n:,}" for n in shape)
+            title = f"Solution of {size} problems ({self.method})"
+            counts = [f"{n:,} {name}" for name, n in self.outcome_counts.items()]
+            rows = [("outcome", ", ".join(counts)), ("end", _spread(self.log_time))]
+            if known:
+                low, high = np.quantile(np.asarray(self.accuracy), [0.0, 1.0])
+                rows += [("accuracy", f"{low:.4g} to {high:.4g}")]
+            rows += [(f"at {m.name}", _spread(m.log_time)) for m in moments]
+        if len(events) > MOST_EVENTS:
+            rows += [("...", f"{len(events) - MOST_EVENTS} more events")]
+        return title, rows
+
+    def __repr__(self) -> str:
+        if not self._known():
+            return f"Solution of numbers that are not known ({self.method})"
+        return display.as_text(*self._rows())
+
+    def _repr_html_(self) -> str:
+        if not self._known():
+            return f"<pre>{self!r}</pre>"
+        return display.as_html(*self._rows())
 
 
-def outcome_codes(outcome: Outcome) -> np.ndarray:
-    """The place of each lane's outcome in `OUTCOME_NAMES`, `[*B]` bytes.
-
-    Raises `ValueError` for what is no outcome.
-    """
-    check_kind("outcome", outcome, Outcome, "solution.outcome")
-    check_known("outcome", outcome._value)
-    known = [np.asarray(getattr(Outcome, name)._value) for name in OUTCOME_NAMES]
-    same = np.asarray(outcome._value)[..., None] == np.array(known)
-    return np.argmax(same, axis=-1).astype(np.uint8)
+def _log10(log_time: Any) -> Array:
+    return jnp.asarray(log_time) / np.log(10)
 
 
-def outcome_names(outcome: Outcome) -> np.ndarray:
-    """The name of each lane's outcome, `[*B]` strings (a 0-d array for one run).
-
-    Raises `ValueError` for what is no outcome.
-    """
-    return np.asarray(np.array(OUTCOME_NAMES)[outcome_codes(outcome)])
+def _spread(log_times: Any) -> str:
+    """How often, and from when to when."""
+    log_times = np.asarray(log_times).ravel()
+    happened = log_times[log_times < np.inf]
+    share = f"in {len(happened):,} of {len(log_times):,}"
+    later = happened[happened > -np.inf] / np.log(10)
+    if not len(later):
+        return share
+    low, middle, high = np.quantile(later, [0, 0.5, 1])
+    return f"{share}, t = 10^{low:.3g} to 10^{high:.3g}, median 10^{middle:.3g}"

@@ -1,9 +1,10 @@
 """The three entries to the engines of the flow: `solve`, `exact`, `flow`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from simulator.engines.exact.engine import ExactEngine
 from simulator.engines.flow.engine import ImplicitEngine, explicit_engine
@@ -11,10 +12,10 @@ from simulator.engines.requests import check_parts
 from simulator.engines.run import run
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
-from simulator.signals import AbstractSignal
+from simulator.rules import AbstractSignal, AbstractUpdate, check_rule
 from simulator.solution import Solution
-from simulator.updates import AbstractUpdate, PolicyGradient, check_rule
-from simulator.validation import check_real, shown
+from simulator.updates import PolicyGradient
+from simulator.validation import Numbers, check_real, shown
 
 __all__ = [
     "closed_form",
@@ -35,35 +36,46 @@ def solve(
     *,
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    observe: Callable | None = None,
+    save_log_times: Numbers | None = None,
+    observe: Callable[[Array], Array] | None = None,
     max_log_time: float = 2000.0,
     max_steps: int = 20_000,
     method: Literal["auto", "exact", "flow"] = "auto",
     tolerance: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Solution:
     """Follow one problem, or a batch, until an event or a time.
 
-    `update` defaults to `PolicyGradient()`. The method `auto` takes the closed form
-    where there is one (`closed_form`) and the numerical flow elsewhere;
-    `Solution.method` says which it was. The two agree within their tolerances.
+    The flow is `d logits / dt = h pi_k A_k` (policy gradient, in the clock h of the
+    update) or `A_k` (natural gradient), with `A_k = f_k - sum_j pi_j f_j` and
+    `f_k = rho_k - beta log(pi_k / pi_ref_k)`. Its time t is learning rate times steps;
+    log times are natural logarithms of it.
 
-    Options:
-
+    - `problem`: success rates and base policy, `[K]`, or `[*B, K]` for a batch.
+    - `signal`: what each pattern is paid, `rho_k`. `update`: how the logits move
+      (default `PolicyGradient()`). Their numbers, and those of `until`, go lane by lane
+      where they have the axes `*B` first.
     - `until`: an event to stop at (default: at rest, or at the time limit).
     - `events`: events to locate on the way.
     - `save_log_times`: increasing log times at which `observe(log_probs)` is saved
       (default `observe`: the probabilities).
     - `max_log_time`: the time limit, as a logarithm (default 2000).
+    - `method`: `exact` and `flow` name an engine; `auto` takes the closed form where
+      there is one (`closed_form`) and the numerical flow elsewhere. The two agree
+      within their tolerances; `Solution.method` says which it was.
     - `tolerance`, `max_steps`: see `exact` and `flow`.
     - `progress(done, total)`: called after every chunk of a batch.
-
-    Leaves of `signal`, `update` and `until` with a leading batch axis go lane by lane.
 
     Raises `ValueError` if the signal does not fit the problem, a parameter is out of
     range, or the method cannot do it. Never raises for what happens in a lane: see
     `Solution.outcome`.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), until=sim.Gap(1e-3), events=[sim.T0()]
+    ... )
+    >>> solution.method, round(float(solution["t0"].time), 4)
+    ('exact', 42.6832)
     """
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(
@@ -93,6 +105,9 @@ def closed_form(signal: AbstractSignal, update: AbstractUpdate | None = None) ->
     any clock.
 
     Raises `ValueError` for what is no signal or update.
+
+    >>> sim.closed_form(sim.Verifiable()), sim.closed_form(sim.MajorityVote())
+    (True, False)
     """
     check_rule(signal, update)
     update = PolicyGradient() if update is None else update
@@ -106,12 +121,12 @@ def exact(
     *,
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    observe: Callable | None = None,
+    save_log_times: Numbers | None = None,
+    observe: Callable[[Array], Array] | None = None,
     max_log_time: float = 2000.0,
     max_steps: int = 20_000,
     tolerance: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Solution:
     """Solve the flow of one problem, or of a batch, until an event or a time.
 
@@ -121,6 +136,10 @@ def exact(
 
     Raises `ValueError` if the path is not known in closed form (see `closed_form`): use
     `simulator.flow` there.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> round(float(sim.exact(problem, sim.Verifiable(), until=sim.T0()).time), 4)
+    42.6832
     """
     check_parts(problem, signal, update)
     if not closed_form(signal, update):
@@ -153,12 +172,12 @@ def flow(
     *,
     until: AbstractEvent | None = None,
     events: Sequence[AbstractEvent] = (),
-    save_log_times: Any = None,
-    observe: Callable | None = None,
+    save_log_times: Numbers | None = None,
+    observe: Callable[[Array], Array] | None = None,
     max_log_time: float = 2000.0,
     max_steps: int = 20_000,
     tolerance: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Solution:
     """Integrate the flow of one problem, or of a batch, until an event or a time.
 
@@ -178,6 +197,10 @@ def flow(
 
     Raises `ValueError` if the signal does not fit the problem or a parameter is out of
     range. Never raises for what happens in a lane: see `Solution.outcome`.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> round(float(sim.flow(problem, sim.Verifiable(), until=sim.T0()).time), 4)
+    42.6832
     """
     check_parts(problem, signal, update)
     if tolerance is None:

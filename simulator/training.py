@@ -25,9 +25,9 @@ from simulator.engines.lanes import check_lanes, lane_axes, per_lane
 from simulator.engines.requests import check_events, check_parts
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
-from simulator.signals import AbstractSignal
-from simulator.solution import Outcome
-from simulator.updates import AbstractUpdate, PolicyGradient
+from simulator.rules import AbstractSignal, AbstractUpdate
+from simulator.solution import AbstractResult, Outcome
+from simulator.updates import PolicyGradient
 from simulator.validation import check_optimizer, check_whole
 
 __all__ = [
@@ -42,13 +42,18 @@ NARROWEST, WIDEST = 8, 1024  # lanes that one device trains at once
 ELEMENTS = 2**22  # at most about so many saved numbers at once
 
 
-class Training(eqx.Module):
+class Training(AbstractResult):
     """A discrete run, or a batch `*B` of them: its end, and what was saved on the way.
 
     - `outcome`: `reached`, `horizon` (all steps done) or `nonfinite`.
     - `first_step`: the first step after which the event holds; -1 if none.
     - `log_probs`: the final policy.
     - `saved_steps`, `saved_log_probs`: the policy after those numbers of steps.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> run = sim.train(problem, sim.Verifiable(), None, optax.sgd(0.1), num_steps=50)
+    >>> run.outcome_counts, run.saved_log_probs.shape
+    ({'horizon': 1}, (50, 3))
     """
 
     outcome: Outcome
@@ -70,6 +75,10 @@ def train(
 ) -> Training:
     """Take `num_steps` optimizer steps on one problem, or on every lane of a batch.
 
+    Each step hands `-velocity` of `problem`, as the gradient, to `optimizer`, one of
+    Optax. With `optax.sgd(eta)` it is Euler's method for the flow, of time `eta` per
+    step.
+
     The policy is saved after every `save_every` steps (which must divide `num_steps`).
     With an event `until`, `first_step` tells when its value was first 0 or positive;
     the run goes on. Leaves of `signal`, `update` (default `PolicyGradient()`) and
@@ -78,6 +87,18 @@ def train(
 
     Raises `ValueError` if `save_every` does not divide `num_steps`, the signal does not
     fit the problem, a parameter is out of range, or the optimizer cannot take a step.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> run = sim.train(
+    ...     problem,
+    ...     sim.Verifiable(),
+    ...     None,
+    ...     optax.sgd(0.5),
+    ...     num_steps=200,
+    ...     until=sim.T0(),
+    ... )
+    >>> int(run.first_step)
+    86
     """
     check_parts(problem, signal, update)
     update = PolicyGradient() if update is None else update

@@ -15,7 +15,7 @@ independent of the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by
 
 import math
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -24,14 +24,20 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.numerics.envelope import Lines
-from simulator.numerics.logspace import Centred, ScaledVector, centre, log_sum
+from simulator.numerics.logspace import ScaledVector, log_sum
 from simulator.problem import Problem
-from simulator.signals import AbstractSignal
-from simulator.validation import check_bool, check_kind, check_real, plain, real, shown
+from simulator.rules import AbstractUpdate
+from simulator.validation import (
+    Given,
+    check_bool,
+    check_real,
+    plain,
+    real,
+    shown,
+)
 
 __all__ = [
     "AbstractClock",
-    "AbstractUpdate",
     "GRPO",
     "GroupMean",
     "NaturalGradient",
@@ -44,84 +50,6 @@ LARGEST_GROUP = 100_000  # h is a sum over all numbers of right answers in a gro
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
 
 
-class AbstractUpdate(eqx.Module):
-    """A rule for the logits, with weight `beta` of KL to the reference policy.
-
-    Arrays of its own may have lanes; see `AbstractSignal`.
-
-    - `exponential`: whether losing patterns die out exponentially in time, because
-      their logits fall however rare they are.
-    """
-
-    beta: eqx.AbstractVar[Float[Array, ""]]
-    exponential: ClassVar[bool] = False
-
-    @abstractmethod
-    def velocity(self, advantage: Centred) -> ScaledVector:
-        """`d logits / dt` `[K]`, as mantissa and log scale, in the plain clock."""
-
-    @property
-    def penalised(self) -> bool:
-        """Whether there is a KL penalty in some lane, as far as is known."""
-        beta = self.beta
-        return isinstance(beta, jax.core.Tracer) or bool(np.any(np.asarray(beta)))
-
-    @property
-    def closed_form(self) -> Literal["orbit", "replicator"] | None:
-        """The closed form of its path under fixed rewards, if there is one.
-
-        `orbit`: the path of the plain policy gradient, in any clock. `replicator`: that
-        of the natural gradient.
-        """
-        return None
-
-    def stiff(self, signal: AbstractSignal) -> bool:
-        """Whether patterns approach rest at rates that differ by any factor.
-
-        Steps are implicit then.
-        """
-        del signal
-        return False
-
-    def log_clock(
-        self, rewards: Float[Array, " K"], log_probs: Float[Array, " K"]
-    ) -> Float[Array, ""]:
-        """Log of the factor h by which this rule runs faster than the plain clock."""
-        del rewards
-        return jnp.zeros((), log_probs.dtype)
-
-    def advantage(
-        self,
-        problem: Problem,
-        rewards: Float[Array, " K"],
-        log_probs: Float[Array, " K"],
-    ) -> Centred:
-        """`A_k`; 0 weight outside the support."""
-        inside = log_probs > -jnp.inf
-        pull = jnp.where(inside, log_probs - problem.log_reference, 0.0)
-        return centre(log_probs, jnp.where(inside, rewards - self.beta * pull, 0.0))
-
-    def lines(self, problem: Problem, rewards: Float[Array, " K"]) -> Lines | None:
-        """Whose lower envelope says who leads, for fixed `rewards`; None: unknown."""
-        del problem, rewards
-        return None
-
-    def check(self, signal: AbstractSignal) -> None:
-        """Raise `ValueError` if a (concrete) parameter or the signal does not fit."""
-        del signal
-        if isinstance(self.beta, jax.core.Tracer):
-            return
-        beta = np.asarray(self.beta)
-        if not ((beta >= 0) & np.isfinite(beta)).all():
-            raise ValueError(f"`beta` is {beta.min():g}; it must be 0 or positive.")
-
-
-def check_rule(signal: Any, update: Any) -> None:
-    """Raise `ValueError` unless these are a signal and an update (or None)."""
-    check_kind("signal", signal, AbstractSignal, "Verifiable()")
-    check_kind("update", update, AbstractUpdate | None, "PolicyGradient()")
-
-
 def harmonic_lines(problem: Problem, rewards: Float[Array, " K"]) -> Lines:
     """The lines of the plain policy gradient, which no clock moves."""
     slopes = jnp.where(problem.log_policy > -jnp.inf, rewards, 0.0)
@@ -130,9 +58,15 @@ def harmonic_lines(problem: Problem, rewards: Float[Array, " K"]) -> Lines:
 
 
 class PolicyGradient(AbstractUpdate):
-    """Gradient of the objective in the logits: velocity pi_k A_k."""
+    """Gradient of the objective in the logits: velocity pi_k A_k.
 
-    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(problem, sim.Verifiable(), sim.PolicyGradient(beta=0.1))
+    >>> np.round(solution.policy, 4), solution.method
+    (Array([0.5887, 0.4103, 0.001 ], dtype=float64), 'implicit')
+    """
+
+    beta: Given[Float[Array, "*B"]] = eqx.field(default=0.0, converter=real("beta"))
 
     @property
     def closed_form(self):
@@ -151,10 +85,18 @@ class PolicyGradient(AbstractUpdate):
 
 
 class NaturalGradient(AbstractUpdate):
-    """Natural policy gradient (mirror descent, replicator): velocity A_k."""
+    """Natural policy gradient (mirror descent, replicator): velocity A_k.
+
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> solution = sim.solve(
+    ...     problem, sim.Verifiable(), sim.NaturalGradient(), until=sim.Gap(0.01)
+    ... )
+    >>> round(float(solution.time), 4)
+    20.0213
+    """
 
     exponential: ClassVar[bool] = True
-    beta: Float[Array, "*B"] = eqx.field(default=0.0, converter=real("beta"))
+    beta: Given[Float[Array, "*B"]] = eqx.field(default=0.0, converter=real("beta"))
 
     @property
     def closed_form(self):
@@ -175,7 +117,20 @@ class NaturalGradient(AbstractUpdate):
 
 
 class AbstractClock(AbstractUpdate):
-    """The policy gradient on 0/1 rewards, with a speed h that depends on their mean."""
+    """The policy gradient on 0/1 rewards, with a speed h that depends on their mean.
+
+    >>> class Slow(sim.AbstractClock):
+    ...     def log_factor(self, log_p, log_q):
+    ...         return jnp.full_like(log_p, jnp.log(0.5))
+    ...
+    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    >>> times = [
+    ...     sim.solve(problem, sim.Verifiable(), rule, until=sim.T0()).time
+    ...     for rule in (None, Slow())
+    ... ]
+    >>> round(float(times[1] / times[0]), 6)
+    2.0
+    """
 
     @property
     def beta(self):
@@ -234,7 +189,13 @@ def _log_binomials(n: int) -> np.ndarray:
 
 
 class GroupMean(AbstractClock):
-    """Group mean as baseline, no division by the spread (Dr. GRPO): h = (G - 1)/G."""
+    """Group mean as baseline, no division by the spread (Dr. GRPO): h = (G - 1)/G.
+
+    >>> update = sim.GroupMean(group_size=8)
+    >>> log_p = jnp.log(0.25)
+    >>> np.exp(update.log_factor(log_p, jnp.log1p(-0.25))).round(4)
+    np.float64(0.875)
+    """
 
     group_size: float = eqx.field(default=8, static=True, converter=plain)
 
@@ -254,6 +215,11 @@ class GRPO(AbstractClock):
     drawn again (`redraw`: dynamic sampling, as in DAPO), which divides h by
     `1 - p^G - (1 - p)^G`. `spread` is the population's or the sample's. For infinite
     groups `h = 1 / (sqrt(p (1 - p)) + epsilon)`.
+
+    >>> update = sim.GRPO(group_size=8)
+    >>> log_p = jnp.log(0.25)
+    >>> np.exp(update.log_factor(log_p, jnp.log1p(-0.25))).round(4)
+    np.float64(2.0261)
     """
 
     group_size: float = eqx.field(default=8, static=True, converter=plain)
@@ -297,7 +263,13 @@ class GRPO(AbstractClock):
 
 
 class PassAtN(AbstractClock):
-    """Maximise pass@n, `1 - (1 - p)^n`: h = n (1 - p)^(n - 1)."""
+    """Maximise pass@n, `1 - (1 - p)^n`: h = n (1 - p)^(n - 1).
+
+    >>> update = sim.PassAtN(attempts=4)
+    >>> log_p = jnp.log(0.25)
+    >>> np.exp(update.log_factor(log_p, jnp.log1p(-0.25))).round(4)
+    np.float64(1.6875)
+    """
 
     attempts: int = eqx.field(default=8, static=True, converter=plain)
 
@@ -315,7 +287,13 @@ class PassAtN(AbstractClock):
 
 
 class RejectionSampling(AbstractClock):
-    """Supervised training on the model's own right answers: h = 1/p."""
+    """Supervised training on the model's own right answers: h = 1/p.
+
+    >>> update = sim.RejectionSampling()
+    >>> log_p = jnp.log(0.25)
+    >>> np.exp(update.log_factor(log_p, jnp.log1p(-0.25))).round(4)
+    np.float64(4.0)
+    """
 
     def log_factor(self, log_p, log_q):
         return -log_p

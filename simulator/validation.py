@@ -3,13 +3,41 @@
 import functools
 import numbers
 import sys
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+
+# What public functions take where they need numbers.
+Numbers = Array | np.ndarray | float | Sequence[Any]
+
+if TYPE_CHECKING:
+    Kept = TypeVar("Kept")
+
+    class Given(Generic[Kept]):
+        """For type checkers: give a number or a list, and read an array."""
+
+        def __get__(self, instance: Any, owner: Any) -> Kept: ...
+
+        def __set__(self, instance: Any, value: Numbers) -> None: ...
+
+else:
+
+    class Given:
+        """`Given[Array]` is the type of a field that is converted to an array.
+
+        At runtime it is `Array`.
+
+        >>> Given[int]
+        <class 'int'>
+        """
+
+        def __class_getitem__(cls, kept):
+            return kept
+
 
 LONGEST = 60  # letters of a value in a message
 
@@ -205,3 +233,47 @@ def shown(value: Any) -> str:
         text = repr(value) if isinstance(value, str) else str(value)
         return text if len(text) <= LONGEST else text[:LONGEST] + "..."
     return type(value).__name__
+
+
+def check_finite(name: str, values: Array) -> None:
+    """Raise `ValueError` for a (concrete) number that is not finite."""
+    if isinstance(values, jax.core.Tracer):
+        return
+    if not np.isfinite(np.asarray(values)).all():
+        raise ValueError(f"`{name}` contains NaN or an infinity; give finite numbers.")
+
+
+def check_length(name: str, given: Array, problem: Any) -> None:
+    """Raise `ValueError` unless there is one number per pattern."""
+    if given.shape[-1:] != (problem.num_patterns,):
+        raise ValueError(
+            f"`{name}` has {given.shape[-1] if given.ndim else 0} numbers for "
+            f"{problem.num_patterns} patterns; give one per pattern."
+        )
+
+
+def as_pattern(value: Any) -> Array:
+    """The number of a pattern, a whole one (which one is checked with the problem)."""
+    given = given_array("pattern", value)
+    if is_traced(given):
+        if not jnp.issubdtype(given.dtype, jnp.integer):
+            raise ValueError("`pattern` is a traced float; give a whole number.")
+        return given
+    wrong = np.asarray(given)[~(np.asarray(given) % 1 == 0)]
+    if wrong.size:
+        raise ValueError(f"`pattern` is {wrong.flat[0]:g}; give a whole number.")
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(given, dtype=int)
+
+
+def check_level(event: Any, most: int | float) -> None:
+    """A level from 0 (which a share that only falls never reaches) to `most`."""
+    if isinstance(event.level, jax.core.Tracer):
+        return
+    levels = np.asarray(event.level)
+    wrong = levels[~((levels >= 0) & (levels <= most))]
+    if wrong.size:
+        raise ValueError(
+            f"the level of {type(event).__name__} is {wrong.flat[0]:g}; give a number "
+            f"from 0{'' if most == np.inf else f' to {most:g}'}."
+        )

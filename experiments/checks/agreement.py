@@ -55,7 +55,7 @@ def _row(given: sim.Problem, update: Any) -> dict:
     whole, half = (_trained(given, update, finer) for finer in (1, 2))
     ok = np.ones(given.batch_shape, bool)
     for solution in (exact, flow):
-        ok &= np.isin(sim.outcome_names(solution.outcome), ("horizon", "settled"))
+        ok &= np.isin(solution.outcome_names, ("horizon", "settled"))
     # An event that one engine sees and the other does not is a difference.
     times = [np.asarray(s.event_log_times)[ok, :FIRST] for s in (exact, flow)]
     times = [np.where(t < np.log(AT_START), -np.inf, t) for t in times]

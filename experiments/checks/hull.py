@@ -18,7 +18,7 @@ from experiments.checks.runs import (
 
 FLOW = 5000  # problems solved by the numerical flow as well
 CLOCKS = (
-    sim.GroupMean(np.inf),
+    sim.PolicyGradient(),
     sim.GRPO(8),
     sim.GRPO(np.inf),
     sim.PassAtN(4),

@@ -1,4 +1,4 @@
-"""Many clocks, or signals, as one: a compiled program for lanes of different rules."""
+"""Many updates, or signals, as one: a compiled program for lanes of different rules."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -28,11 +28,24 @@ class _Menu(eqx.Module):
 
 
 class Menu(_Menu, sim.AbstractClock):
-    """The clock number `choice` of `rules`, `[*B]`; each lane may have another."""
+    """The update number `choice` of `rules`, `[*B]`; each lane may have another.
+
+    All of them walk the path of the policy gradient, which may be one of them.
+    """
+
+    def log_clock(self, rewards, log_probs):
+        logs = jnp.stack([rule.log_clock(rewards, log_probs) for rule in self.rules])
+        return logs[self.choice]
 
     def log_factor(self, log_p, log_q):
-        factors = jnp.stack([rule.log_factor(log_p, log_q) for rule in self.rules])
-        return factors[self.choice]
+        raise NotImplementedError("each rule has its own")
+
+    def check(self, signal):
+        super().check(signal)
+        for rule in self.rules:
+            if rule.closed_form != "orbit":
+                raise ValueError(f"{rule} walks another path than the policy gradient.")
+            rule.check(signal)
 
 
 class SignalMenu(_Menu, sim.AbstractSignal):

@@ -19,8 +19,7 @@ from experiments.checks.per_lane_rules import Menu
 LONGEST = 1e90
 FLOOR = 1e-8  # of a residual: below it is rounding
 GROUP = 8
-PLAIN = sim.GroupMean(np.inf)  # the policy gradient, as a clock
-FLOW_RULES = (PLAIN, sim.GRPO(GROUP))
+FLOW_RULES = (sim.PolicyGradient(), sim.GRPO(GROUP))  # share one program
 NEVER = 1e-300  # a gap that no run comes to
 MOMENTS = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability())
 
@@ -65,15 +64,13 @@ def run(
 ) -> Runs:
     """Run every lane until its gap is `level` (or `until`), or through `times`.
 
-    Without a signal success rates are paid. Some is said so that runs share programs:
-    success rates are confidences where nothing else is asked of the exact engine, and
-    the policy gradient that the flow follows is one of `FLOW_RULES`.
+    Without a signal success rates are paid. The numerical flow takes the policy
+    gradient as one of `FLOW_RULES`, so that runs under both share a program.
     """
     if signal is None:
-        plain = update is None and not events and method == "exact"
-        signal = sim.FixedConfidence(rates) if plain else sim.Verifiable()
+        signal = sim.Verifiable()
         if update is None and method == "flow":
-            update = flow_rule(PLAIN, len(rates))
+            update = flow_rule(sim.PolicyGradient(), len(rates))
     update = sim.PolicyGradient() if update is None else update
     if level is not None:
         until = sim.Gap(np.asarray(level, dtype=float))
@@ -95,7 +92,7 @@ def run(
         progress=progress,
         **options,
     )
-    names = sim.outcome_names(solution.outcome)
+    names = solution.outcome_names
     return Runs(
         names == "reached",
         (names == "horizon") | (names == "settled"),
@@ -107,9 +104,10 @@ def run(
     )
 
 
-def flow_rule(rule: sim.AbstractClock, lanes: int) -> Menu:
-    """One of `FLOW_RULES` for all lanes."""
-    return Menu.of_one(FLOW_RULES, rule, lanes)
+def flow_rule(rule: sim.AbstractUpdate, lanes: int) -> Menu:
+    """The rule of `FLOW_RULES` that is of the same kind, for all lanes."""
+    kinds = [type(known) for known in FLOW_RULES]
+    return Menu(FLOW_RULES, np.full(lanes, kinds.index(type(rule))))
 
 
 def integral(kind, mask, rates, log_policy, level) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.diagrams import preset
-from experiments.pictures import NAMES, picture
+from experiments.pictures import NAMES, of_paper, picture, with_part
+from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_folder, to_json, write_bytes
+from experiments.runtime.progress import bar
 from experiments.text.errors import UserError
 
 
@@ -19,10 +21,16 @@ def diagrams() -> dict[str, str]:
     return {preset.file_name(name): name for name in preset.names()}
 
 
-def known() -> dict[str, str]:
-    """All pictures, and the command that makes each and its data."""
-    presets = {name: f"phase-diagram {of}" for name, of in diagrams().items()}
-    return {**dict.fromkeys(NAMES, "reproduce"), "train": "train", **presets}
+def known() -> list[str]:
+    """All pictures."""
+    return [*NAMES, "train", *diagrams()]
+
+
+def _made_by(name: str) -> str:
+    """The command that makes a picture and its data."""
+    if name in NAMES:
+        return "reproduce" if of_paper(name) else "reproduce --all"
+    return f"phase-diagram {diagrams()[name]}" if name in diagrams() else "train"
 
 
 def source(name: str, folder: Path) -> Path:
@@ -41,6 +49,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("figures"), help="folder (default figures)"
     )
+    parser.add_argument(
+        "--compute",
+        action="store_true",
+        help="compute the data of the pictures that are named anew",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="with --compute: small counts"
+    )
+
+
+def compute(name: str, quick: bool, seed: int) -> dict:
+    """The data of a picture, made anew."""
+    with bar(f"figure {name}") as progress:
+        return picture(name).compute(generator(seed, name), quick, progress)
+
+
+def keep(name: str, data: dict, provenance: dict, folder: Path) -> None:
+    """Save the data of a picture, and draw it."""
+    save_data(data, provenance | {"figure": name}, folder, name)
+    draw(name, folder)
+    print(f"{folder / name}.svg", flush=True)
 
 
 def save_data(data: dict, stamp: dict, folder: Path, name: str) -> None:
@@ -77,7 +106,7 @@ def draw(name: str, folder: Path) -> None:
 
 
 def _advice(name: str, folder: Path) -> str:
-    command = f"pattern-selection {known()[name]} --out {shlex.quote(str(folder))}"
+    command = f"pattern-selection {_made_by(name)} --out {shlex.quote(str(folder))}"
     return f"make them with {command}"
 
 
@@ -112,12 +141,16 @@ def _draw_diagram(name: str, path: Path):
 
 def main(args: argparse.Namespace) -> int:
     """Draw the pictures asked for (default: all that have data)."""
-    all_names = list(known())
+    all_names = known()
     for name in args.names:
         if name not in all_names:
             raise UserError(
                 f"picture {name} is unknown; choose from {', '.join(all_names)}."
             )
+    if args.compute:
+        return _compute(args)
+    if args.quick:
+        raise UserError("--quick belongs to --compute; give both.")
     check_writable_folder(args.out)
     there = [name for name in all_names if source(name, args.out).exists()]
     if not (args.names or there):
@@ -127,4 +160,24 @@ def main(args: argparse.Namespace) -> int:
     for name in args.names or there:
         draw(name, args.out)
         print(f"{args.out / name}.svg")
+    return 0
+
+
+def _compute(args: argparse.Namespace) -> int:
+    from experiments.runtime.stamp import stamp
+
+    able = with_part("compute")
+    for name in args.names:
+        if name not in able:
+            command = f"pattern-selection {_made_by(name)}"
+            raise UserError(f"--compute: {name} is made by {command}.")
+    if not args.names:
+        raise UserError(f"--compute: name pictures; choose from {', '.join(able)}.")
+    if args.precision != "float64":
+        raise UserError("--precision float32: data of figures are float64 only.")
+    check_writable_folder(args.out / "data")
+    given = {"command": "figures", "quick": args.quick, "seed": args.seed}
+    provenance = stamp(given, args.seed)
+    for name in args.names:
+        keep(name, compute(name, args.quick, args.seed), provenance, args.out)
     return 0

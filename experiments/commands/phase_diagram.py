@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from experiments.commands.options import add_force
 from experiments.runtime.output import check_writable_file, check_writable_folder
 
 
@@ -31,11 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("results"), help="folder (default results)"
     )
     parser.add_argument("--overwrite", action="store_true", help="compute it again")
-    parser.add_argument(
-        "--mix",
-        action="store_true",
-        help="draw, or go on with, what another version of the code has stored",
-    )
+    add_force(parser)
     parser.add_argument(
         "--cell",
         nargs="+",
@@ -68,14 +65,14 @@ def main(args: argparse.Namespace) -> int:
     run_units.check_corners(sweep)
     path = args.out / "data" / f"{name}.zarr"
     if args.cell:
-        target, apart = run_units.look(path, sweep, args.mix)
+        target, apart = run_units.look(path, sweep, args.force)
         print(one_cell.lines(sweep, target, args.cell, apart))
         return 0
     check_writable_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     with command.claim_writable(path, Shard()):
-        target = run_units.begin(path, sweep, diagram.text, args.overwrite, args.mix)
-        if args.mix:
+        target = run_units.begin(path, sweep, diagram.text, args.overwrite, args.force)
+        if args.force:
             run_units.note_mixture(sweep, target)
         command.compute(sweep, target, Shard(), args.preset)
         columns = run_units.all_columns(target)

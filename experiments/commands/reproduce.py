@@ -1,19 +1,21 @@
-"""`pattern-selection reproduce`: check statements and draw their figures."""
+"""`pattern-selection reproduce`: check statements and draw their figures.
+
+The theorems of the paper, with its six figures; with `--all` everything: all statements
+and figures, the agreement of the engines, and a small search for counterexamples.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
 from experiments.commands import falsify, figures, schedule, verify
-from experiments.pictures import picture, with_part
+from experiments.pictures import PAPER, of_paper, picture, with_part
 from experiments.runtime import workers
-from experiments.runtime.keys import generator
 from experiments.runtime.output import (
     check_writable_file,
     check_writable_folder,
     write_json,
 )
-from experiments.runtime.progress import bar
 from experiments.text.errors import UserError
 
 RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
@@ -21,6 +23,12 @@ RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `reproduce`."""
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="all statements and figures, not only those of the paper; the engines' "
+        "agreement; a search for counterexamples",
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("figures"), help="folder (default figures)"
     )
@@ -48,67 +56,65 @@ def main(args: argparse.Namespace) -> int:
     problems = min(args.problems, 200) if args.quick else args.problems
     config = {
         "command": "reproduce",
+        "all": args.all,
         "problems": problems,
         "quick": args.quick,
         "seed": args.seed,
     }
     provenance = stamp(config, args.seed)
-    computed = with_part("compute")
+    figures_of = _figures(args.all)
 
     def ended(name, result):
-        if name in computed:
-            _keep(name, result, provenance, args.out)
+        if name in figures_of:
+            figures.keep(name, result, provenance, args.out)
 
-    results = workers.run(_tasks(problems, args.quick, args.seed), ended)
-    reports = [results[name] for name in verify.statements()]
-    searched = [results[name] for name in falsify.claims()]
-    for name in with_part("collect"):
-        _keep(name, picture(name).collect(reports), provenance, args.out)
-    print(verify.table(reports))
-    print(f"\n{agreement.table(results['agreement'])}")
-    print(f"\n{falsify.table(searched)}\n")
+    tasks = _tasks(args.all, problems, args.quick, args.seed)
+    results = workers.run(tasks, ended)
+    reports = [results[name] for name in _statements(args.all)]
+    found = {"stamp": provenance, "statements": reports}
+    print(f"\n{verify.table(reports)}\n")
+    searched = []
+    if args.all:
+        for name in with_part("collect"):
+            figures.keep(name, picture(name).collect(reports), provenance, args.out)
+        searched = [results[name] for name in falsify.claims()]
+        found |= {"agreement": results["agreement"], "falsify": searched}
+        print(f"{agreement.table(results['agreement'])}\n")
+        print(f"{falsify.table(searched)}\n")
     for name in with_part("summary"):
-        print(picture(name).summary(results[name]))
-    write_json(
-        {
-            "stamp": provenance,
-            "statements": reports,
-            "agreement": results["agreement"],
-            "falsify": searched,
-        },
-        args.json,
-    )
+        if name in figures_of:
+            print(picture(name).summary(results[name]))
+    page = args.out / "README.md"
+    print(f"Figures: {page if page.exists() else args.out}")
+    write_json(found, args.json)
     failed = sum(report["violations"] for report in reports)
     if failed:
         print(f"{failed} violations", file=sys.stderr)
     return 1 if failed or falsify.complain(searched) else 0
 
 
-def _tasks(problems: int, quick: bool, seed: int) -> dict[str, workers.Task]:
+def _statements(whole: bool) -> list[str]:
+    return [id for id in verify.statements() if whole or id.startswith(PAPER)]
+
+
+def _figures(whole: bool) -> list[str]:
+    """The pictures whose data are computed."""
+    return [name for name in with_part("compute") if whole or of_paper(name)]
+
+
+def _tasks(
+    whole: bool, problems: int, quick: bool, seed: int
+) -> dict[str, workers.Task]:
     """Checks, searches and the data of figures; those that take longest come first."""
     from experiments.checks import agreement
 
     restarts, steps = (2, 10) if quick else (RESTARTS, STEPS)
     tasks: dict[str, workers.Task] = {
-        **{n: (verify.verify_one, (n, problems, seed)) for n in verify.statements()},
-        "agreement": (agreement.agreement, (problems, seed)),
-        **{
-            name: (falsify.falsify_one, (name, restarts, steps, seed))
-            for name in falsify.claims()
-        },
-        **{name: (_compute, (name, quick, seed)) for name in with_part("compute")},
+        **{n: (verify.verify_one, (n, problems, seed)) for n in _statements(whole)},
+        **{name: (figures.compute, (name, quick, seed)) for name in _figures(whole)},
     }
+    if whole:
+        tasks["agreement"] = (agreement.agreement, (problems, seed))
+        for name in falsify.claims():
+            tasks[name] = (falsify.falsify_one, (name, restarts, steps, seed))
     return {name: tasks[name] for name in schedule.in_order(tasks)}
-
-
-def _compute(name: str, quick: bool, seed: int) -> dict:
-    """The data of a picture."""
-    with bar(f"figure {name}") as progress:
-        return picture(name).compute(generator(seed, name), quick, progress)
-
-
-def _keep(name: str, data: dict, provenance: dict, folder: Path) -> None:
-    """Save the data of a picture, and draw it."""
-    figures.save_data(data, provenance | {"figure": name}, folder, name)
-    figures.draw(name, folder)
-    print(f"{folder / name}.svg", flush=True)

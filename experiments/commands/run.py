@@ -192,10 +192,10 @@ def report(args: argparse.Namespace) -> dict:
     log_lowest = within_floats(lowest)
     log_time = float(solution.log_time)
     stationary = solution.outcome == sim.Outcome.stationary
-    name = str(sim.outcome_names(solution.outcome))
+    ((name, advice),) = solution.advice.items()
     return {
         "outcome": name,
-        "advice": sim.Outcome[getattr(sim.Outcome, name)],
+        "advice": advice,
         "time": None if stationary else _time(log_time),
         "log10_time": None if stationary else log_time / math.log(10),
         **accuracies("accuracy", final),
@@ -249,14 +249,14 @@ def main(args: argparse.Namespace) -> int:
 
     Exit code 1: the solver failed.
     """
-    from experiments.sweeps.solving import FAILED
+    from simulator.solution import FAILED_OUTCOMES
 
     check_writable_file(args.json)
     result = report(args)
     if args.json != "-":
         print(_lines(result))
     write_json(result, args.json)
-    return 1 if result["outcome"] in FAILED else 0
+    return 1 if result["outcome"] in FAILED_OUTCOMES else 0
 
 
 def _number(value: float | None, log10: float | None, digits: int = 6) -> str:

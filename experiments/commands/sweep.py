@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from experiments.commands.options import add_force
 from experiments.text.errors import UserError
 
 EXAMPLE = """a sweep file:
@@ -71,12 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shard", metavar="I/N", help="only every N-th unit, from I")
     parser.add_argument("--overwrite", action="store_true", help="replace the store")
-    parser.add_argument(
-        "--mix",
-        action="store_true",
-        help="go on although code, packages, devices, precision or settings are others "
-        "(the cells must be the same); the store keeps both stamps",
-    )
+    add_force(parser)
     parser.add_argument("--check", action="store_true", help="verify all checksums")
     parser.add_argument(
         "--repair", action="store_true", help="restore or recompute what is damaged"

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import dataclasses
 import tomllib
-from collections import Counter
 
 import numpy as np
 
@@ -195,7 +194,6 @@ def inputs(recipe, problem, seeds: int, seed: int) -> dict:
 
 def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
     """The JSON object of the command, and the arrays of its figure."""
-    import simulator as sim
     from experiments.runtime.progress import bar
     from experiments.runtime.stamp import stamp
     from simulator import rollouts
@@ -214,7 +212,6 @@ def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
     table = {k: _summary(_with_start(start[k], run.saved[k])) for k in MEASURES}
     policy = _with_start(start["policy"], run.saved["policy"]).mean(axis=0)
     steps = np.concatenate([[0], run.saved_steps])
-    outcomes = Counter(sim.outcome_names(run.outcome).ravel().tolist())
     config = inputs(recipe, problem, seeds, seed)
     result = {
         "stamp": stamp(config, seed),
@@ -222,8 +219,8 @@ def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
         "seeds": seeds,
         "questions": len(problem.success_rates),
         "questions_without_best": int(np.sum(~np.asarray(_has_a_best(problem)))),
-        "outcomes": dict(outcomes),
-        "advice": {n: sim.Outcome[getattr(sim.Outcome, n)] for n in outcomes},
+        "outcomes": run.outcome_counts,
+        "advice": run.advice,
         "groups": {
             name: float(np.mean(getattr(run.groups, name)))
             for name in ("used", "idle", "redrawn")

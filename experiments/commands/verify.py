@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "ids",
         nargs="*",
         metavar="ID",
-        help=f"from {', '.join(statements())} (default: all)",
+        help="statements, as in A1 C7 (default: all); theory/README.md lists them",
     )
     parser.add_argument(
         "--problems",

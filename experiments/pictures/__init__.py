@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+PAPER = "A"  # with which the ids of the paper's statements begin; others are ours
 OTHERS = ("style", "train")  # one look for all; the picture of `train`
 NAMES = tuple(m.name for m in pkgutil.iter_modules(__path__) if m.name not in OTHERS)
 
@@ -19,6 +20,12 @@ def picture(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def with_part(part: str, names: tuple[str, ...] = NAMES) -> list[str]:
+def of_paper(name: str) -> bool:
+    """Whether a picture shows statements of the paper, and no others."""
+    shown = picture(name).SHOWS
+    return bool(shown) and all(id.startswith(PAPER) for id in shown)
+
+
+def with_part(part: str) -> list[str]:
     """The pictures that have `compute`, or `collect`, or `summary`."""
-    return [name for name in names if hasattr(picture(name), part)]
+    return [name for name in NAMES if hasattr(picture(name), part)]

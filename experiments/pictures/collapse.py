@@ -44,11 +44,14 @@ def compute(rng, quick, progress):
         kinds = (mass > HIGH, (mass <= HIGH) & (mass >= LOW), mass < LOW)
         for j, kind in enumerate(kinds):
             shares[i, j] = kind.mean(axis=1).reshape(shape[2:])
-        failed[i] = np.mean(sim.outcome_names(run.outcome) != "horizon")
+        failed[i] = np.mean(run.outcome_names != "horizon")
         progress(i + 1, len(GROUPS))
     return {
         "gap": gaps,
         "rate": rates,
+        "group": GROUPS,
+        "predicted": [theory.collapse.collapse_step_size(gaps, g) for g in GROUPS],
+        "published": published(gaps),
         "shares": shares,
         "failed": failed,
         "seeds": seeds,
@@ -73,9 +76,9 @@ def threshold(data, level=0.1):
     slope and the factor of a power law in the gap, `(G, [slope, log factor])`.
     """
     log_rate = np.log(data["rate"])
-    found = np.full((len(GROUPS), len(data["gap"])), np.nan)
-    fits = np.zeros((len(GROUPS), 2))
-    for i, group in enumerate(GROUPS):
+    found = np.full(data["predicted"].shape, np.nan)
+    fits = np.zeros((len(found), 2))
+    for i, predicted in enumerate(data["predicted"]):
         for j, collapsed in enumerate(data["shares"][i, 2]):
             below = np.flatnonzero(collapsed < level)
             if len(below) and 0 < below[-1] < len(log_rate) - 1:
@@ -83,7 +86,7 @@ def threshold(data, level=0.1):
                 part = (level - collapsed[k]) / (collapsed[k + 1] - collapsed[k])
                 found[i, j] = log_rate[k] + part * (log_rate[k + 1] - log_rate[k])
         known = np.isfinite(found[i])
-        log_gap = np.log(theory.collapse.collapse_step_size(data["gap"][known], group))
+        log_gap = np.log(predicted[known])
         fits[i] = np.polyfit(log_gap, found[i, known], 1) if known.sum() > 2 else np.nan
     return np.exp(found), fits
 
@@ -93,7 +96,7 @@ def summary(data) -> str:
     _, fits = threshold(data)
     powers = ", ".join(
         f"{slope:.2f} at G = {group}"
-        for group, (slope, _) in zip(GROUPS, fits, strict=True)
+        for group, (slope, _) in zip(data["group"], fits, strict=True)
     )
     return f"10 % collapse: power of the gap: {powers}"
 
@@ -106,10 +109,10 @@ def draw(data):
 
     from experiments.pictures.style import BLACK, BLUE, ORANGE, panels
 
-    figure, axes = panels(len(GROUPS), height=2.7)
+    figure, axes = panels(len(data["group"]), height=2.7)
     gap, rate = data["gap"], data["rate"]
     found, _ = threshold(data)
-    for i, (axis, group) in enumerate(zip(axes[0], GROUPS, strict=True)):
+    for i, (axis, group) in enumerate(zip(axes[0], data["group"], strict=True)):
         _, between, collapsed = data["shares"][i]
         mesh = axis.pcolormesh(
             gap,
@@ -124,10 +127,8 @@ def draw(data):
         axis.contourf(
             gap, rate, between.T, levels=[0.5, 1.1], colors="none", hatches=["////"]
         )
-        axis.plot(
-            gap, theory.collapse.collapse_step_size(gap, group), color=ORANGE, lw=1.4
-        )
-        axis.plot(gap, published(gap), color=BLUE, lw=1.4, ls="--")
+        axis.plot(gap, data["predicted"][i], color=ORANGE, lw=1.4)
+        axis.plot(gap, data["published"], color=BLUE, lw=1.4, ls="--")
         axis.plot(gap, found[i], ".", color=BLACK, ms=5)
         axis.set(
             xscale="log",

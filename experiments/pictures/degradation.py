@@ -13,7 +13,7 @@ from experiments.runtime.compiling import fast
 SHOWS = ("A4",)
 
 # (K, tilt, draws); in --quick the same with few patterns and draws.
-CASES = ((1000, 0.0, 4000), (10_000, 0.0, 2000), (1000, 0.3, 2000))
+CASES = ((1000, 0.0, 4000), (10_000, 0.0, 500), (1000, 0.3, 2000))
 QUICK_CASES = ((100, 0.0, 64), (100, 0.0, 64), (100, 0.3, 64))
 CHUNK = 250  # draws between two reports of progress
 WIDTH = 8  # draws that are solved side by side
@@ -23,7 +23,7 @@ TILTS = np.array([0.0, 0.1, 0.3])
 
 @functools.cache
 def _times(K, quick):
-    return K * np.append(0.005, np.linspace(0.12, 0.7, 8 if quick else 44))
+    return K * np.append(0.005, np.linspace(0.12, 0.7, 8 if quick else 24))
 
 
 @functools.cache
@@ -187,7 +187,7 @@ def _draw_rise(axis, data):
 
     labels = [f"c = {c:g}" for c in data["tilts"]] + ["c = 0, mean > 1/2"]
     for row, label in enumerate(labels):
-        color = CYCLE[row] if row < len(TILTS) else BLACK
+        color = CYCLE[row] if row < len(data["tilts"]) else BLACK
         axis.plot(data["K"], data["rise"][row], "o", color=color, ms=3)
         axis.plot(data["K"], data["rise_predicted"][row], color=color, label=label)
     axis.set(

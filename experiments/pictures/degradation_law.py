@@ -6,7 +6,6 @@ SHOWS = ("B5",)
 
 TIMES = 10.0 ** np.array([4, 8, 12])
 ANSWERS, MOST_PATTERNS = 3, 8
-EDGE = 400.0  # of the panels
 
 
 def compute(rng, quick, progress):
@@ -48,7 +47,7 @@ def draw(data):
     from experiments.pictures.style import BLACK, BLUE, ORANGE, panels
 
     figure, axes = panels(3, height=2.75)
-    predicted = data["predicted"]
+    predicted, edge = data["predicted"], 400.0
     for i, (axis, time) in enumerate(zip(axes[0], data["time"], strict=True)):
         measured = data["measured"][:, i]
         for sign, color, label in (
@@ -58,7 +57,7 @@ def draw(data):
             of_sign = np.sign(predicted) == sign
             axis.plot(
                 predicted[of_sign],
-                np.clip(measured[of_sign], -EDGE, EDGE),
+                np.clip(measured[of_sign], -edge, edge),
                 "o",
                 ms=1.6,
                 color=color,
@@ -66,8 +65,8 @@ def draw(data):
                 rasterized=True,
                 clip_on=False,
             )
-        beyond = np.sum(np.abs(measured) > EDGE)
-        ends = np.array([-EDGE, EDGE])
+        beyond = np.sum(np.abs(measured) > edge)
+        ends = np.array([-edge, edge])
         axis.plot(ends, ends, color=BLACK, linewidth=0.6, zorder=0)
         error = np.median(np.abs(measured / predicted - 1))
         wrong = np.sum(np.sign(measured) != np.sign(predicted))
@@ -79,8 +78,8 @@ def draw(data):
             yticks=ticks,
             xticklabels=[f"{tick:g}" for tick in ticks],
             yticklabels=[f"{tick:g}" for tick in ticks],
-            xlim=(-EDGE, EDGE),
-            ylim=(-EDGE, EDGE),
+            xlim=(-edge, edge),
+            ylim=(-edge, edge),
             xlabel=r"predicted $\frac{1}{K}\sum_j \frac{s_j-s_w}{c_w-c_j}$",
             title=rf"$t = 10^{{{np.log10(time):.0f}}}$: "
             f"median error {100 * error:.2g} %\n"

@@ -53,7 +53,7 @@ def compute(rng, quick, progress):
         events=[sim.LowestOptimalProbability()],
         progress=progress,
     )
-    reached = sim.outcome_names(solution.outcome) == "reached"
+    reached = solution.outcome_names == "reached"
     if not reached.all():
         raise RuntimeError(f"{(~reached).sum()} lanes did not reach the crossing")
     law = theory.entanglement.transition_bounds(rates, log_policy, event="crossing")
@@ -68,7 +68,15 @@ def compute(rng, quick, progress):
         "gamma": theory.entanglement.gamma(rates, log_policy),
         "exponential": np.log10(degree.exponential),
     }
-    data = {"rare": rare, "sizes": sizes}
+    shown = np.linspace(1.01, 24, 200)
+    data = {
+        "rare": rare,
+        "sizes": sizes,
+        "patterns": list(RATES),
+        "crowd_rare": CROWD_RARE,
+        "reported_gamma": shown,
+        "reported": np.log10(theory.entanglement.reported_form(shown)),
+    }
     for name, values in columns.items():
         family = np.asarray(values)[: len(RATES) * len(rare)]
         data[name] = family.reshape(len(RATES), len(rare))
@@ -80,7 +88,7 @@ def _draw_tightness(axis, data, colors):
     from experiments.pictures.style import BLACK
 
     x = 1 / data["rare"]
-    for i, (K, color) in enumerate(zip(RATES, colors, strict=False)):
+    for i, (K, color) in enumerate(zip(data["patterns"], colors, strict=False)):
         # Below this both are rounding errors.
         above = np.maximum(data["upper"][i] - 1, 1e-11)
         below = np.maximum(1 - data["lower"][i], 1e-11)
@@ -104,7 +112,7 @@ def _draw_degree(axis, data, colors):
 
     log_x = -np.log10(data["rare"])
     middle = 10 ** (0.5 * (log_x[1:] + log_x[:-1]))
-    for i, (K, color) in enumerate(zip(RATES, colors, strict=False)):
+    for i, (K, color) in enumerate(zip(data["patterns"], colors, strict=False)):
         axis.plot(middle, np.diff(data["log10_time"][i]) / np.diff(log_x), color=color)
         axis.axhline(K - 1, color=GREY, linestyle="--", linewidth=0.6, zorder=0)
     axis.set(
@@ -116,17 +124,13 @@ def _draw_degree(axis, data, colors):
 
 
 def _draw_gamma(axis, data, colors):
-    import theory
     from experiments.pictures.style import BLACK, GREY
 
-    shown = np.linspace(1.01, 24, 200)
-    axis.plot(
-        shown, np.log10(theory.entanglement.reported_form(shown)), "--", color=BLACK
-    )
+    axis.plot(data["reported_gamma"], data["reported"], "--", color=BLACK)
     gamma = data["crowd_gamma"]
     axis.plot(gamma, data["crowd_exponential"], color=GREY)
     axis.plot(gamma, data["crowd_log10_time"], "s", color=BLACK, ms=2.2)
-    for i, (K, color) in enumerate(zip(RATES, colors, strict=False)):
+    for i, (K, color) in enumerate(zip(data["patterns"], colors, strict=False)):
         if K > 2:
             axis.plot(data["gamma"][i], data["log10_time"][i], color=color)
     for height, text in (
@@ -141,7 +145,8 @@ def _draw_gamma(axis, data, colors):
         ylim=(0, 16),
         xlabel=r"$\gamma = \sum_{k \neq r'} \pi_0(k)/\pi_0(*)$",
         ylabel=r"$\log_{10} T$",
-        title=r"at $\pi_0(*) = 10^{-3}$ below an exponential in $\gamma$",
+        title=rf"at $\pi_0(*) = 10^{{{np.log10(data['crowd_rare']):.0f}}}$ below "
+        r"an exponential in $\gamma$",
     )
 
 
@@ -149,7 +154,7 @@ def _draw_dip(axis, data, colors):
     from experiments.pictures.style import BLACK
 
     x = 1 / data["rare"]
-    for i, (K, color) in enumerate(zip(RATES, colors, strict=False)):
+    for i, (K, color) in enumerate(zip(data["patterns"], colors, strict=False)):
         axis.plot(x, data["ceiling"][i], color=color)
         axis.plot(x[::4], data["lowest"][i][::4], "o", color=color, ms=2.8)
         if K == 3:

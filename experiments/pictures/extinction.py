@@ -79,7 +79,7 @@ def compute(rng, quick, progress):
             problems = _problems(np.full(len(MANY_RATES), BASE))
             run = ro.train(problems, recipe, seed=seed, num_seeds=seeds)
             by_rate[i, j] = _lost(run, group, num_steps).mean(axis=1)
-            names = sim.outcome_names(run.outcome)
+            names = run.outcome_names
             oversized[i, j] = (names == "oversized").mean(axis=1)
             done += 2
             progress(done, total)
@@ -99,7 +99,18 @@ def compute(rng, quick, progress):
     )
     odds = run.saved[:, :, 0, 0] - run.saved[:, :, 0, 1]
     progress(total, total)
+    fine = np.geomspace(BASES[0], BASES[-1], 200)
+    many = np.geomspace(MANY_RATES[0], MANY_RATES[-1], 200)
     return {
+        "base": BASES,
+        "rate": MANY_RATES,
+        "group": GROUPS,
+        "fixed_rate": LEARNING_RATE,
+        "fixed_base": BASE,
+        "base_of_lines": fine,
+        "predicted_by_base": [predicted(fine, LEARNING_RATE, g) for g in GROUPS],
+        "rate_of_lines": many,
+        "predicted_by_rate": [predicted(BASE, many, g) for g in GROUPS],
         "by_base": by_base,
         "by_rate": by_rate,
         "oversized": oversized,
@@ -122,27 +133,22 @@ def draw(data):
 
     figure, axes = panels(3, height=2.9)
     left, middle, right = axes[0]
-    fine = np.geomspace(BASES[0], BASES[-1], 200), np.geomspace(0.01, 32, 200)
-    shown = (
-        (left, BASES, data["by_base"], fine[0], {"rate": LEARNING_RATE}),
-        (middle, MANY_RATES, data["by_rate"], fine[1], {"base": BASE}),
-    )
-    for axis, x, shares, dense, fixed in shown:
-        free = "base" if "rate" in fixed else "rate"
-        for mark, by_group in zip(("o", "^"), shares, strict=True):
+    for axis, free in ((left, "base"), (middle, "rate")):
+        for mark, by_group in zip(("o", "^"), data[f"by_{free}"], strict=True):
             for color, values in zip(CYCLE, by_group, strict=False):
-                axis.plot(x, values, mark, ms=3.5, mfc="none", color=color)
-        for color, group in zip(CYCLE, GROUPS, strict=False):
-            chance = predicted(**{free: dense}, **fixed, group=group)
-            axis.plot(dense, chance, color=color, lw=0.9)
+                axis.plot(data[free], values, mark, ms=3.5, mfc="none", color=color)
+        for color, chance in zip(CYCLE, data[f"predicted_by_{free}"], strict=False):
+            axis.plot(data[f"{free}_of_lines"], chance, color=color, lw=0.9)
         axis.set(xscale="log", ylim=(-0.03, 1.03))
     left.set(
         xlabel=r"base model $\pi_0(*)$",
         ylabel="share of runs that lose the best pattern",
-        title=rf"learning rate {LEARNING_RATE:g}",
+        title=rf"learning rate {data['fixed_rate']:g}",
     )
-    middle.set(xlabel=r"learning rate $\eta$", title=rf"$\pi_0(*)$ = {BASE:g}")
-    for group, color in zip(GROUPS, CYCLE, strict=False):
+    middle.set(
+        xlabel=r"learning rate $\eta$", title=rf"$\pi_0(*)$ = {data['fixed_base']:g}"
+    )
+    for group, color in zip(data["group"], CYCLE, strict=False):
         left.plot([], [], color=color, label=f"G = {group}, predicted")
     left.plot([], [], "o", ms=3.5, mfc="none", color=GREY, label="natural, no baseline")
     left.plot([], [], "^", ms=3.5, mfc="none", color=GREY, label="plain, RLOO")

@@ -65,6 +65,10 @@ def compute(rng, quick, progress):
                 done += 1
                 progress(done, total)
     return {
+        "shown": SHOWN,
+        "horizon": HORIZON,
+        "early": EARLY,
+        "names": NAMES,
         "time": np.array([r[0] for r in runs]),
         "mean": np.array([r[1] for r in runs]),
         "low": np.array([r[2] for r in runs]),
@@ -84,7 +88,7 @@ def draw(data):
     figure, axes = panels(2, height=2.8)
     left, right = axes[0]
     for (rate, group), color, time, mean, low, high in zip(
-        SHOWN,
+        data["shown"],
         CYCLE,
         data["time"],
         data["mean"],
@@ -93,20 +97,20 @@ def draw(data):
         strict=False,
     ):
         left.fill_between(time, low, high, color=color, alpha=0.2, lw=0)
-        label = rf"$\eta$ = {rate:g}, G = {group}"
+        label = rf"$\eta$ = {rate:g}, G = {group:g}"
         left.plot(time, mean, color=color, label=label)
     left.plot(data["flow_time"], data["flow"], "--", color=BLACK, label="flow")
     left.set(
         xlabel=r"flow time $t = \eta \cdot$ steps",
         ylabel=r"best pattern $\pi_*$",
         title="mean of the runs, and 5 to 95 %",
-        xlim=(0, HORIZON),
+        xlim=(0, data["horizon"]),
     )
     left.legend(loc="upper left")
     ratio = data["ratio"].ravel()
     marks = ("o", "s", "^")
     for name, color, mark, values in zip(
-        NAMES, CYCLE, marks, data["variance"], strict=False
+        data["names"], CYCLE, marks, data["variance"], strict=False
     ):
         slope = np.polyfit(np.log(ratio), np.log(values.ravel()), 1)[0]
         right.plot(
@@ -125,7 +129,7 @@ def draw(data):
         yscale="log",
         xlabel=r"$\eta / G$",
         ylabel=r"variance of $\log \pi_*$",
-        title=f"at t = {EARLY:g}; slopes in the legend",
+        title=f"at t = {data['early']:g}; slopes in the legend",
     )
     right.legend(loc="upper left")
     return figure

@@ -71,6 +71,10 @@ def compute(rng, quick, progress):
         raise RuntimeError("a rule did not reach all accuracies in time")
     outside = (natural, kl)
     return {
+        "success_rates": RATES,
+        "snapshot": SNAPSHOT,
+        "names": NAMES,
+        "outside_names": OUTSIDE,
         "time": times,
         "policy": inside.saved,
         "outside_policy": np.stack([s.saved for s in outside]),
@@ -94,15 +98,16 @@ def draw(data):
     colors = (BLACK, BLACK, *CYCLE[:5], CYCLE[2], CYCLE[5])
     dashes = ("-", ":", "-", "-", "-", "-", "--", "--", "-")
     widths = (2.6, *[1.2] * 8)
-    place = np.searchsorted(data["time"], SNAPSHOT)
-    for lane, name in enumerate(NAMES):
+    rates, snapshot = data["success_rates"], data["snapshot"]
+    place = np.searchsorted(data["time"], snapshot)
+    for lane, name in enumerate(data["names"]):
         policy, color = data["policy"][lane], colors[lane]
         left.plot(*policy.T, color=BLACK, linewidth=1.0, zorder=2)
         fill = "white" if dashes[lane] != "-" else color
         left.plot(*policy[place][:, None], "o", color=color, mfc=fill, ms=4, zorder=3)
         right.plot(
             data["time"],
-            policy @ RATES,
+            policy @ rates,
             color=color,
             linestyle=dashes[lane],
             linewidth=widths[lane],
@@ -112,16 +117,20 @@ def draw(data):
         policy = data["outside_policy"][lane]
         left.plot(*policy.T, color=GREY, linestyle=dash, zorder=1)
         right.plot(
-            data["time"], policy @ RATES, color=GREY, ls=dash, label=OUTSIDE[lane]
+            data["time"],
+            policy @ rates,
+            color=GREY,
+            ls=dash,
+            label=data["outside_names"][lane],
         )
-    left.set_tlabel("best, s = 0.6")
-    left.set_llabel("rival, s = 0.25")
-    left.set_rlabel("third, s = 0.01")
+    left.set_tlabel(f"best, s = {rates[0]:g}")
+    left.set_llabel(f"rival, s = {rates[1]:g}")
+    left.set_rlabel(f"third, s = {rates[2]:g}")
     for axis in (left.taxis, left.laxis, left.raxis):
         axis.set_ticks([0.2, 0.4, 0.6, 0.8])
         axis.set_tick_params(labelsize=6, size=2)
-    left.set_title(f"one path; dots: at t = {SNAPSHOT:g}", pad=20)
-    right.axvline(SNAPSHOT, color=GREY, linewidth=0.5, zorder=0)
+    left.set_title(f"one path; dots: at t = {snapshot:g}", pad=20)
+    right.axvline(snapshot, color=GREY, linewidth=0.5, zorder=0)
     right.set(
         xscale="log",
         xlim=(0.1, 1e4),

@@ -85,6 +85,8 @@ def compute(rng, quick, progress):
             done += 1
             progress(done, share.size)
     return {
+        "horizon": HORIZON,
+        "judges": JUDGES,
         "time": times,
         "answers": answers,
         "flip": flip,
@@ -116,7 +118,7 @@ def draw(data):
     left.legend(loc="best")
     spread = 1.96 * np.sqrt(data["share"] * (1 - data["share"]) / data["seeds"])
     for name, color, values, error in zip(
-        JUDGES, CYCLE, data["share"], spread, strict=False
+        data["judges"], CYCLE, data["share"], spread, strict=False
     ):
         right.errorbar(
             data["group"], values, yerr=error, marker="o", ms=3, color=color, label=name
@@ -128,7 +130,7 @@ def draw(data):
         ylim=(-0.05, 1.05),
         xlabel="group size $G$",
         ylabel="share of runs",
-        title=f"right answer leads after t = {HORIZON:g}",
+        title=f"right answer leads after t = {data['horizon']:g}",
     )
     right.minorticks_off()
     right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2)

@@ -42,7 +42,7 @@ def compute(rng, quick, progress):
         )
     for label, rule in rules.items():
         solution = sim.flow(problem, signal, rule(beta=beta))
-        settled = sim.outcome_names(solution.outcome) == "settled"
+        settled = solution.outcome_names == "settled"
         if not settled.all():
             raise RuntimeError(f"{label}: {(~settled).sum()} not settled")
         rest = np.split(solution.log_probs, len(rewards))

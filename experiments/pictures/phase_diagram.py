@@ -32,7 +32,7 @@ def compute(rng, quick, progress):
         "rare": rare,
         "lead": lead,
         "log10_t0": solution.log_time / np.log(10),
-        "unresolved": np.sum(sim.outcome_names(solution.outcome) != "reached"),
+        "unresolved": np.sum(solution.outcome_names != "reached"),
         "boundary": 1 / (1 + lead / ((1 - SHARE) * (RIVAL - THIRD))),
     }
 

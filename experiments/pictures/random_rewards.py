@@ -35,11 +35,6 @@ CLIPS = {
 MASSES = np.concatenate([np.linspace(0.5, 0.95, 19), [0.97, 0.99]])
 CURVE_GROUP = 8
 QUANTITIES = ("logit", "mass", "entropy")
-WORDS = {
-    "logit": "logit, over the mean logit",
-    "mass": "mass",
-    "entropy": "entropy (nats)",
-}
 
 
 def recipes():
@@ -123,9 +118,14 @@ def compute(rng, quick, progress):
             rows = np.stack([saved[name] for name in QUANTITIES])
             values[i] = rows.mean(axis=1)
             errors[i] = rows.std(axis=1) / np.sqrt(seeds)
-        failed[i] = np.mean(sim.outcome_names(run.outcome) != "horizon")
+        failed[i] = np.mean(run.outcome_names != "horizon")
         progress(i + 1, len(NAMES))
     return _curves(MASSES[::5] if quick else MASSES) | {
+        "names": NAMES,
+        "quantities": QUANTITIES,
+        "num_steps": STEPS,
+        "clips": list(CLIPS),
+        "curve_group": CURVE_GROUP,
         "exact": exact,
         "first": first,
         "first_error": first_error,
@@ -162,7 +162,13 @@ def draw(data):
     from experiments.pictures.style import BLACK, BLUE, CYCLE, GREY, ORANGE, PAGE
 
     figure, axes = plt.subplots(2, 2, figsize=(PAGE, 5.4))
-    place = np.arange(len(NAMES))[::-1]
+    names, quantities = list(data["names"]), list(data["quantities"])
+    words = {
+        "logit": "logit, over the mean logit",
+        "mass": "mass",
+        "entropy": "entropy (nats)",
+    }
+    place = np.arange(len(names))[::-1]
     first, late = (
         (data["first"], data["first_error"]),
         (data["late"], data["late_error"]),
@@ -170,9 +176,15 @@ def draw(data):
     for axis, name, (values, errors), color, title in (
         (axes[0, 0], "logit", first, BLUE, "likely pattern, one batch"),
         (axes[0, 1], "entropy", first, BLUE, "policy, one batch"),
-        (axes[1, 0], "mass", late, ORANGE, f"likely pattern, {STEPS} batches"),
+        (
+            axes[1, 0],
+            "mass",
+            late,
+            ORANGE,
+            f"likely pattern, {data['num_steps']} batches",
+        ),
     ):
-        column = QUANTITIES.index(name)
+        column = quantities.index(name)
         if color == BLUE:
             exact = data["exact"][:, column]
             axis.barh(place, exact, height=0.6, color=BLUE, alpha=0.35, label="exact")
@@ -187,19 +199,19 @@ def draw(data):
             label="sampled, 95 %",
         )
         axis.axvline(0, color=GREY, lw=0.6, zorder=0)
-        axis.set_yticks(place, NAMES if axis is not axes[0, 1] else [])
-        axis.set(title=title, xlabel=f"change of its {WORDS[name]}")
+        axis.set_yticks(place, names if axis is not axes[0, 1] else [])
+        axis.set(title=title, xlabel=f"change of its {words[name]}")
     axes[0, 0].legend(loc="upper left", bbox_to_anchor=(-0.02, 0.98))
     right = axes[1, 1]
     for (name, drift), color in zip(
-        zip(CLIPS, data["drift"], strict=True), (BLACK, *CYCLE), strict=False
+        zip(data["clips"], data["drift"], strict=True), (BLACK, *CYCLE), strict=False
     ):
         right.plot(data["mass"], drift, color=color, label=name)
     right.axhline(0, color=GREY, lw=0.6, zorder=0)
     right.set(
         xlabel="mass of the likely pattern",
         ylabel="exact change of its log-odds",
-        title=f"two patterns, G = {CURVE_GROUP}, 4 epochs",
+        title=f"two patterns, G = {data['curve_group']}, 4 epochs",
         ylim=(-0.19, None),
     )
     right.legend(loc="lower left", fontsize=6, ncol=2)

@@ -82,6 +82,10 @@ def compute(rng, quick, progress):
     for place in np.ndindex(cross.shape):
         cross[place] = crossing(base[place[1:3]], trained[place])
     return {
+        "spread": SPREADS,
+        "shown": SHOWN,
+        "attempts": ATTEMPTS,
+        "names": NAMES,
         "base": base.mean(axis=1),
         "trained": trained.mean(axis=(2, 3)),
         "crossing": cross.reshape(*cross.shape[:2], -1),
@@ -96,20 +100,21 @@ def draw(data):
 
     figure, axes = panels(3, height=2.7)
     left, middle, right = axes[0]
-    left.plot(ATTEMPTS, 1 - data["base"][SHOWN], color=BLACK, label="base model")
+    attempts, spreads, shown = data["attempts"], data["spread"], data["shown"]
+    left.plot(attempts, 1 - data["base"][shown], color=BLACK, label="base model")
     with warnings.catch_warnings():
         # In some places it never does.
         warnings.filterwarnings("ignore", message="All-NaN slice")
         quarters = np.nanquantile(data["crossing"], [0.25, 0.5, 0.75], axis=2)
     never = np.isnan(data["crossing"]).mean(axis=2)
-    for i, (name, color) in enumerate(zip(NAMES, CYCLE, strict=False)):
+    for i, (name, color) in enumerate(zip(data["names"], CYCLE, strict=False)):
         style = {"color": color, "label": name, "ls": ("-", "--", ":", "-")[i]}
-        left.plot(ATTEMPTS, 1 - data["trained"][i, SHOWN], **style)
+        left.plot(attempts, 1 - data["trained"][i, shown], **style)
         low, half, high = quarters[:, i]
-        place = SPREADS * 1.05 ** (i - 1.5)
+        place = spreads * 1.05 ** (i - 1.5)
         bars = (half - low, high - half)
         middle.errorbar(place, half, bars, fmt="o", ms=3, lw=1, capsize=2, **style)
-        right.plot(SPREADS, never[i], marker="o", ms=3, **style)
+        right.plot(spreads, never[i], marker="o", ms=3, **style)
     left.set(
         xscale="log",
         yscale="log",
@@ -117,7 +122,7 @@ def draw(data):
         ylim=(1e-4, 1),
         xlabel="attempts $n$",
         ylabel="questions not solved, 1 - pass@$n$",
-        title=f"spread {SPREADS[SHOWN]:g}",
+        title=f"spread {spreads[shown]:g}",
     )
     middle.set(
         yscale="log",
@@ -131,7 +136,7 @@ def draw(data):
     )
     for axis in (middle, right):
         axis.set(xscale="log", xlabel="spread of the log-odds")
-        axis.set_xticks(SPREADS, [f"{x:g}" for x in SPREADS])
+        axis.set_xticks(spreads, [f"{x:g}" for x in spreads])
         axis.minorticks_off()
     middle.set_yscale("log")
     handles, labels = left.get_legend_handles_labels()

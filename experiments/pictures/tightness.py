@@ -9,9 +9,7 @@ import numpy as np
 
 SHOWS: tuple[str, ...] = ()
 
-STATUSES = ("proved", "formal", "as reported", "refuted")
 QUANTILES = ("0", "0.01", "0.5", "0.99", "1")
-FLOOR = 1e-16  # margins below this, negative ones too, are drawn here
 
 
 def collect(reports) -> dict:
@@ -24,7 +22,7 @@ def collect(reports) -> dict:
     ]
     return {
         "claim": np.array([claim["id"] for claim in claims]),
-        "status": np.array([STATUSES.index(claim["status"]) for claim in claims]),
+        "status": np.array([claim["status"] for claim in claims]),
         "problems": np.array([claim["problems"] for claim in claims]),
         "violations": np.array([claim["violations"] for claim in claims]),
         "quantiles": np.array(
@@ -37,7 +35,8 @@ def draw(data):
     """Two columns of strips: worst case, 1 % to 99 %, median."""
     from experiments.pictures.style import AMBER, BLACK, BLUE, GREY, ORANGE, panels
 
-    colors = dict(zip(STATUSES, (BLUE, GREY, AMBER, ORANGE), strict=True))
+    colors = {"proved": BLUE, "formal": GREY, "as reported": AMBER, "refuted": ORANGE}
+    floor = 1e-16  # margins below this, negative ones too, are drawn here
     total = len(data["claim"])
     # Whole statements: the first that begins in the second half starts a new column.
     statement = np.array([name.split(".")[0] for name in data["claim"]])
@@ -48,8 +47,8 @@ def draw(data):
     figure, axes = panels(len(columns), height=0.9 + 0.125 * rows)
     for axis, part in zip(axes[0], columns, strict=True):
         for y, i in enumerate(part):
-            color = colors[STATUSES[data["status"][i]]]
-            worst, low, middle, high, _ = np.clip(data["quantiles"][i], FLOOR, 10)
+            color = colors[data["status"][i]]
+            worst, low, middle, high, _ = np.clip(data["quantiles"][i], floor, 10)
             axis.plot([low, high], [y, y], color=color, linewidth=2.2, alpha=0.45)
             axis.plot(middle, y, "o", color=color, ms=2.4)
             broken = data["violations"][i] > 0
@@ -58,19 +57,19 @@ def draw(data):
                 axis.axhline(y - 0.5, color=GREY, linewidth=0.3)
         axis.set(
             xscale="log",
-            xlim=(FLOOR / 2, 20),
+            xlim=(floor / 2, 20),
             ylim=(rows - 0.4, -0.6),
             yticks=range(len(part)),
             yticklabels=data["claim"][part],
-            xticks=[FLOOR, 1e-12, 1e-8, 1e-4, 1],
+            xticks=[floor, 1e-12, 1e-8, 1e-4, 1],
             xticklabels=["0", "$10^{-12}$", "$10^{-8}$", "$10^{-4}$", "1"],
         )
         axis.minorticks_off()
         axis.tick_params(axis="y", length=0, labelsize=5.5)
-        axis.axvline(FLOOR, color=BLACK, linewidth=0.4, linestyle=":")
+        axis.axvline(floor, color=BLACK, linewidth=0.4, linestyle=":")
     marks = [
         axes[0][0].plot([], [], "o-", color=colors[name], ms=2.4, label=name)[0]
-        for name in STATUSES
+        for name in colors
     ]
     marks += [
         axes[0][0].plot([], [], "|", color=BLACK, ms=5, label="worst case")[0],

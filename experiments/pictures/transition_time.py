@@ -30,7 +30,7 @@ def compute(rng, quick, progress):
 
     del rng
     points = 8 if quick else 33
-    data, problems = {}, {}
+    data, problems = {"patterns": list(RATES)}, {}
     for K, rates in RATES.items():
         data[f"rare_{K}"] = rare = np.geomspace(COMMON[K], 1e-8, points)
         policy = _starts(K, rare)
@@ -70,7 +70,7 @@ def draw(data):
 
     figure, axes = panels(2)
     left, right = axes[0]
-    for K, color in zip(RATES, CYCLE, strict=False):
+    for K, color in zip(data["patterns"], CYCLE, strict=False):
         inverse = 1 / data[f"rare_{K}"]
         t0 = data[f"log10_t0_{K}"]
         slope = (t0[-1] - t0[-3]) / (np.log10(inverse[-1]) - np.log10(inverse[-3]))

@@ -45,6 +45,7 @@ def compute(rng, quick, progress):
     data = {
         "numbers": np.array([rate, base, np.exp(log_time)]),
         "errors": noise_fit.errors(numbers, covariance),
+        "group": GROUPS,
         "rate": rates,
         "map": maps,
     }
@@ -98,7 +99,9 @@ def draw(data):
 
     figure, axes = panels(3, height=2.4)
     look = {"cmap": cmc.batlow, "vmin": 0, "vmax": 0.8}
-    for axis, group, values in zip(axes[0][:2], GROUPS, data["map"], strict=True):
+    for axis, group, values in zip(
+        axes[0][:2], data["group"], data["map"], strict=True
+    ):
         mesh = axis.pcolormesh(
             data["rate"],
             data["rate"],

@@ -9,8 +9,6 @@ import hashlib
 import importlib.util
 import os
 import platform
-import re
-import warnings
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -38,7 +36,6 @@ def prepare(command: str) -> None:
         # Its older way to write loops: programs are slower, and compile sooner still.
         flag("xla_cpu_use_fusion_emitters", "false")
     keep_programs()
-    mend_kept_programs()
     collect_seldom()
 
 
@@ -93,27 +90,6 @@ def keep_programs() -> None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
         key = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
         os.environ.setdefault(key, str(KEPT_FROM))
-
-
-def mend_kept_programs() -> None:
-    """Programs stored in part (by a full disk, a kill) are forgotten when met.
-
-    JAX would warn and compile them every time. It tells the name of the program only:
-    all of that name go.
-    """
-    shown = warnings.showwarning
-
-    def show(message, *where, **more):
-        broken = re.match(r"Error \w+ persistent .* entry for '(\w+)'", str(message))
-        if broken is None:
-            return shown(message, *where, **more)
-        import jax
-
-        folder = Path(jax.config.jax_compilation_cache_dir)
-        for file in folder.glob(f"{broken[1]}-*-cache"):
-            file.unlink(missing_ok=True)
-
-    warnings.showwarning = show
 
 
 def collect_seldom() -> None:

@@ -79,7 +79,6 @@ def _begin(places, lock, double):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is heeded by the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     progress.share(lock, places.get())
-    compiling.mend_kept_programs()
     compiling.collect_seldom()
     import jax
 

@@ -164,7 +164,7 @@ class _Evaluator:
         margin, slope = np.asarray(margin), np.asarray(slope)
         known = np.isfinite(margin) & np.isfinite(slope).all(axis=-1)
         for _, _, outcome in runs:
-            known &= sim.outcome_names(outcome) == "reached"
+            known &= np.asarray(outcome == sim.Outcome.reached)
         rates, log_policy, _ = self.problems(x)
         allowed = self.target.hypotheses(rates, log_policy)
         return Evaluation(margin, slope, allowed, known & allowed)

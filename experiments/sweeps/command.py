@@ -33,17 +33,17 @@ def run(args: argparse.Namespace, mode: str) -> int:
 
             old = None
             if path.exists():
-                old = existing(path, sweep, _text(args), args.mix)
+                old = existing(path, sweep, _text(args), args.force)
             print(estimate.lines(sweep, old))
             return 0
         if mode == "cell":
             from experiments.sweeps import one_cell
 
-            target, apart = run_units.look(path, sweep, args.mix)
+            target, apart = run_units.look(path, sweep, args.force)
             print(one_cell.lines(sweep, target, args.cell, apart))
             return 0
         if mode == "check":
-            return _check(sweep, path, args.mix)
+            return _check(sweep, path, args.force)
         if group.count > 1:
             return _together(args, sweep, path, group)
         return _alone(args, sweep, path, shard, mode)
@@ -53,10 +53,10 @@ def _text(args: argparse.Namespace) -> str:
     return toml.read(args.file, "give a TOML file")
 
 
-def existing(path: Path, sweep: Sweep, text: str, mix: bool = False) -> Store:
+def existing(path: Path, sweep: Sweep, text: str, force: bool = False) -> Store:
     """The store that is there. Raises `UserError` if none is, or another one."""
     root.read(path, damaged=True)
-    return run_units.begin(path, sweep, text, mix=mix)
+    return run_units.begin(path, sweep, text, force=force)
 
 
 def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
@@ -65,13 +65,15 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
         if mode == "repair":
             # First, so that the store can be opened; but of no other sweep's store.
             cells = grid.cut(sweep)
-            run_units.agree(path, sweep, run_units.identity(sweep, cells), args.mix)
+            run_units.agree(path, sweep, run_units.identity(sweep, cells), args.force)
             files = root.mend(path)
         if mode == "march":
-            target = run_units.begin(path, sweep, _text(args), args.overwrite, args.mix)
+            target = run_units.begin(
+                path, sweep, _text(args), args.overwrite, args.force
+            )
         else:
-            target = existing(path, sweep, _text(args), args.mix)
-        if args.mix:
+            target = existing(path, sweep, _text(args), args.force)
+        if args.force:
             run_units.note_mixture(sweep, target)
         if mode == "repair":
             found = run_units.damages(target)
@@ -125,18 +127,18 @@ def _together(args, sweep: Sweep, path: Path, group) -> int:
         machines.follow(sweep, grid.cut(sweep))
         return 0
     with claim_writable(path, Shard()):
-        target = run_units.begin(path, sweep, _text(args), args.overwrite, args.mix)
-        if args.mix:
+        target = run_units.begin(path, sweep, _text(args), args.overwrite, args.force)
+        if args.force:
             run_units.note_mixture(sweep, target)
         with bar("sweep", "cell") as progress:
             machines.lead(sweep, target, progress)
     return report(args, sweep, target, Shard())
 
 
-def _check(sweep: Sweep, path: Path, mix: bool) -> int:
+def _check(sweep: Sweep, path: Path, force: bool) -> int:
     """Look for damage, without writing anything; exit code 1 if there is some."""
     cells = grid.cut(sweep)
-    run_units.agree(path, sweep, run_units.identity(sweep, cells), mix, reading=True)
+    run_units.agree(path, sweep, run_units.identity(sweep, cells), force, reading=True)
     with store.viewed(path, sweep, cells) as target:
         found, files = run_units.damages(target), root.damages(path)
         whole = _report_damages(found, target, files)
@@ -168,7 +170,7 @@ def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
     import simulator as sim
 
     counts = run_units.count(target)
-    advice = {n: sim.Outcome[getattr(sim.Outcome, n)] for n in counts.outcomes}
+    advice = {name: sim.outcome_advice(name) for name in counts.outcomes}
     result = {
         "store": str(target.path),
         "cells": sweep.num_cells,
@@ -195,8 +197,8 @@ def _redo(args: argparse.Namespace) -> str | None:
         words += ["--seed", str(args.seed)]
     if args.precision != "float64":
         words += ["--precision", args.precision]
-    if args.mix:
-        words.append("--mix")
+    if args.force:
+        words.append("--force")
     return shlex.join([*words, "--redo-unresolved", "--max-steps"]) + " N"
 
 

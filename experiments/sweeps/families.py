@@ -191,7 +191,7 @@ def _warm_start(v, width, seed) -> BaseModels:
         sim.Mixture([sim.Demonstrations(data)], v["length"][:, None]),
         max_log_time=0.0,
     )
-    if np.isin(sim.outcome_names(trained.outcome), ("max_steps", "nonfinite")).any():
+    if np.any(trained.failed):
         raise UserError("SFT did not finish for some cells; shorten its length.")
     return BaseModels(rates, trained.log_probs, log_before=_log(v["length"]))
 

@@ -35,7 +35,7 @@ def _results(sweep: "Sweep") -> Iterator[tuple[str, Variable]]:
 
     names = list(sim.OUTCOME_NAMES)
     if sweep.reduce is None:
-        advice = {name: sim.Outcome[getattr(sim.Outcome, name)] for name in names}
+        advice = {name: sim.outcome_advice(name) for name in names}
         codes = {"flag_values": list(range(len(names))), "flag_meanings": names}
         texts = {"long_name": "why the run ended", "advice": advice}
         yield observables.OUTCOME, Variable("u1", (), texts | codes)

@@ -31,7 +31,9 @@ class Counts:
     @property
     def unresolved(self) -> int:
         """Runs that failed: what they ended with is not stored."""
-        return sum(self.outcomes.get(name, 0) for name in solving.FAILED)
+        from simulator.solution import FAILED_OUTCOMES
+
+        return sum(self.outcomes.get(name, 0) for name in FAILED_OUTCOMES)
 
 
 def code_digest() -> str:
@@ -70,12 +72,12 @@ MUST_AGREE = {
 
 
 def begin(
-    path: Path, sweep: Sweep, text: str, overwrite: bool = False, mix: bool = False
+    path: Path, sweep: Sweep, text: str, overwrite: bool = False, force: bool = False
 ) -> Store:
     """The store of the sweep, new or to go on with.
 
-    `mix`: go on although something that it must agree on differs, if the cells are the
-    same. Raises `UserError` if the store is of another sweep.
+    `force`: go on although something that it must agree on differs, if the cells are
+    the same. Raises `UserError` if the store is of another sweep.
     """
     cells = grid.cut(sweep)
     stamp = identity(sweep, cells)
@@ -84,7 +86,7 @@ def begin(
     if not path.exists():
         making.create(path, sweep, cells, stamp, text)
     place = Place(path)
-    agree(path, sweep, stamp, mix)
+    agree(path, sweep, stamp, force)
     target = store.open_store(path, sweep, cells)
     place.check()  # what is opened is what agrees
     return target
@@ -94,12 +96,12 @@ def agree(
     path: Path,
     sweep: Sweep,
     stamp: Mapping[str, Any],
-    mix: bool = False,
+    force: bool = False,
     reading: bool = False,
 ) -> list[str]:
     """Differences between the store's stamp and the `stamp` of this sweep.
 
-    Raises `UserError` if there is no store, or if it is of something else. With `mix`
+    Raises `UserError` if there is no store, or if it is of something else. With `force`
     the cells have to be the same, no more; `reading` only, the sweep.
     """
     found = []
@@ -110,11 +112,11 @@ def agree(
         found.append(what)
         config = key == "config_sha256"
         fits = not config or _fits(path, sweep, old, stamp)
-        if (mix and fits) or (reading and not config):
+        if (force and fits) or (reading and not config):
             continue
         advice = "give another --out, or --overwrite it"
         if fits:
-            advice += ", or go on all the same with --mix"
+            advice += ", or go on all the same with --force"
         change = f"{key} is {_short(old.get(key))}, now {_short(stamp[key])}"
         if config:
             new = json.loads(json.dumps(sweep.identity))
@@ -148,10 +150,10 @@ def _fits(
     return same and store.fits(path, sweep, grid.cut(sweep))
 
 
-def look(path: Path, sweep: Sweep, mix: bool) -> tuple[Store, list[str]]:
+def look(path: Path, sweep: Sweep, force: bool) -> tuple[Store, list[str]]:
     """The store, to be read only, and what else it is of than what is here."""
     cells = grid.cut(sweep)
-    apart = agree(path, sweep, identity(sweep, cells), mix, reading=True)
+    apart = agree(path, sweep, identity(sweep, cells), force, reading=True)
     return store.open_store(path, sweep, cells, mode="r"), apart
 
 

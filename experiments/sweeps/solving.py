@@ -11,7 +11,6 @@ from experiments.sweeps.assembly import Runs, assemble
 from experiments.sweeps.grid import Unit
 from experiments.sweeps.sweep_file import Sweep
 
-FAILED = ("max_steps", "nonfinite", "oversized")
 Columns = dict[str, np.ndarray]
 
 
@@ -73,7 +72,7 @@ def failure_codes() -> list[int]:
     """The outcomes after which the numbers of a run mean nothing."""
     import simulator as sim
 
-    return [sim.OUTCOME_NAMES.index(name) for name in FAILED]
+    return [sim.OUTCOME_NAMES.index(name) for name in sim.FAILED_OUTCOMES]
 
 
 def options(sweep: Sweep) -> dict[str, Any]:
@@ -109,7 +108,8 @@ def _flow(sweep: Sweep, runs: Runs) -> Columns:
     before = runs.base.log_before
     if before is None:
         before = np.full(len(runs.base.success_rates), -np.inf)
-    columns = _measured(observables.solutions, sweep.record, solution, runs, before)
+    numbers = solution.without_labels()
+    columns = _measured(observables.solutions, sweep.record, numbers, runs, before)
     columns |= _curves(sweep, solution.saved, runs)
     return columns | {observables.OUTCOME: sim.outcome_codes(solution.outcome)}
 

@@ -77,6 +77,9 @@ def block_shape(num_lanes: int, elements: int) -> tuple[int, int]:
     how many numbers one lane on its way consists of.
 
     Raises `ValueError` unless both are whole numbers from 1.
+
+    >>> sim.block_shape(10, 8)
+    (1, 64)
     """
     num_lanes = check_whole("num_lanes", num_lanes, 1, MOST_LANES)
     elements = check_whole("elements", elements, 1, MOST_LANES)
@@ -108,6 +111,28 @@ def map_lanes(
     of the other members follow `lane_axes`.
 
     Raises `ValueError` for what is no walk, or no batch with members that fit it.
+
+    >>> import equinox as eqx
+    >>> class Doubling(eqx.Module):
+    ...     value: jax.Array
+    ...
+    ...     @property
+    ...     def running(self):
+    ...         return self.value < 1
+    ...
+    >>> class Walk(eqx.Module):
+    ...     def begin(self, lane):
+    ...         return Doubling(lane[0].success_rates[0])
+    ...
+    ...     def advance(self, walker):
+    ...         return Doubling(2 * walker.value)
+    ...
+    ...     def end(self, walker):
+    ...         return walker.value
+    ...
+    >>> problems = sim.Problem([[0.5, 0.1], [0.3, 0.1]], np.full((2, 2), 0.5))
+    >>> sim.map_lanes(Walk(), (problems,)).tolist()
+    [1.0, 1.2]
     """
     check_kind("walk", walk, Walk, "a class with begin, advance and end")
     check_kind("lanes", lanes, tuple, "(problem, signal)")

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
-from simulator.updates import check_rule
+from simulator.rules import check_rule
 from simulator.validation import check_kind, check_real, given_array, is_traced, shown
 
 MOST_STEPS = 2**31 - 1  # they are counted in 32 bits where floats have as many

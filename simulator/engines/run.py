@@ -1,5 +1,7 @@
 """From a request to a solution: checks, settings, and one lane or many."""
 
+import dataclasses
+import functools
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,11 +25,13 @@ from simulator.engines.requests import (
     saved_times,
 )
 from simulator.engines.walker import Settings, Walker, advance, begin
+from simulator.labels import Asked
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
-from simulator.signals import AbstractSignal
+from simulator.rules import AbstractSignal, AbstractUpdate
+from simulator.signals import FixedConfidence
 from simulator.solution import Solution
-from simulator.updates import AbstractUpdate, PolicyGradient
+from simulator.updates import PolicyGradient
 
 
 class AbstractEngine(eqx.Module):
@@ -85,12 +89,82 @@ def run(
         observe=observables.probs if observe is None else observe,
     )
     walk = _Walk(settings, engine)
+    signal = as_numbers(problem, signal, (*events, until))
     lanes = (problem, signal, update, until)
+
     if not problem.batch_shape:
-        return _run_one(lanes, walk)
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(lanes)):
-        return _run_traced(lanes, walk)
-    return map_lanes(walk, lanes, progress=progress)
+        solution = _run_one(lanes, walk)
+    elif any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(lanes)):
+        solution = _run_traced(lanes, walk)
+    else:
+        solution = map_lanes(walk, lanes, progress=progress)
+    own, shared = _apart(lanes[1:])
+    limits = {"max_log_time": float(max_log_time), "max_steps": max_steps}
+    again = functools.partial(_again, engine, tolerance=tolerance, **limits)
+    asked = Asked(
+        shared, settings.events, times, settings.observe, limits["max_log_time"], again
+    )
+    return dataclasses.replace(solution, problem=problem, lanes=own, asked=asked)
+
+
+def _again(
+    engine: AbstractEngine,
+    problem: Problem,
+    parts: Any,
+    save_log_times: Any,
+    *,
+    max_log_time: float,
+    max_steps: int,
+    tolerance: float,
+) -> Solution:
+    """The same run with policies saved at other times, which may go beyond its end."""
+    signal, update, until = jax.tree.map(jnp.asarray, parts)
+    return run(
+        engine,
+        problem,
+        signal,
+        update,
+        until=until,
+        events=(),
+        save_log_times=save_log_times,
+        max_log_time=max(max_log_time, float(save_log_times[-1])),
+        max_steps=max_steps,
+        observe=None,
+        progress=None,
+        tolerance=tolerance,
+    )
+
+
+def _apart(parts: tuple) -> tuple[Any, Any]:
+    """The numbers with one row per lane, and all else."""
+    axes = tuple(lane_axes(part) for part in parts)
+    return eqx.partition(parts, per_lane(lambda x: True, parts, axes, False))
+
+
+def as_numbers(
+    problem: Problem,
+    signal: AbstractSignal,
+    events: Sequence[AbstractEvent | None] = (),
+) -> AbstractSignal:
+    """A signal that pays given numbers, as these numbers: all share one program.
+
+    Another signal stays as it is: one whose rewards move or have to be computed, and
+    one of which an event knows that its sign changes once.
+    """
+    if not (signal.fixed and signal.exact):
+        return signal
+
+    def paid(problem, signal):
+        return signal.paid(problem, problem.log_policy)
+
+    axes = lane_axes(signal)
+    for _ in problem.batch_shape:
+        paid = jax.vmap(paid, in_axes=(0, axes))
+    numbers = FixedConfidence(paid(problem, signal))
+    asked = [event for event in events if event is not None]
+    if any(e.changes_once(signal) != e.changes_once(numbers) for e in asked):
+        return signal
+    return numbers
 
 
 class _Walk(eqx.Module):

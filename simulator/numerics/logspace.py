@@ -43,6 +43,14 @@ class Centred(NamedTuple):
         mantissa = self.weighted - jnp.exp(self.log_probs) * self.mean
         return ScaledVector(mantissa, self.log_scale)
 
+    def spread(self) -> Float[Array, ""]:
+        """`sum_k pi_k |values[k] - sum_j pi_j values[j]|`, over `exp(log_scale)`."""
+        counts = (self.offset != 0) & (self.log_probs > -jnp.inf)
+        unit = jnp.where(counts, self.log_scale, 0.0)
+        weights = jnp.exp(jnp.where(counts, self.log_probs, -jnp.inf) - unit)
+        rest = jnp.sum(jnp.where(counts, 0.0, jnp.exp(self.log_probs)))
+        return jnp.sum(weights * jnp.abs(self.values())) + rest * jnp.abs(self.mean)
+
 
 def centre(log_probs: Float[Array, " K"], values: Float[Array, " K"]) -> Centred:
     """Measure `values` from their mean under the policy; see `Centred`."""
@@ -64,10 +72,30 @@ def sign_of_mean(
     log_probs: Float[Array, " K"], values: Float[Array, " K"]
 ) -> Float[Array, ""]:
     """A number with the sign of `sum_k pi_k values[k]`, of order 1 at any scale."""
+    return jnp.sum(_terms(log_probs, values))
+
+
+def balance_of_mean(
+    log_probs: Float[Array, " K"], values: Float[Array, " K"]
+) -> Float[Array, ""]:
+    """`sum_k pi_k values[k] / sum_k pi_k |values[k]|`; 0 if all values are."""
+    terms = _terms(log_probs, values)
+    return ratio(jnp.sum(terms), jnp.sum(jnp.abs(terms)))
+
+
+def ratio(part: Float[Array, "*N"], whole: Float[Array, "*N"]) -> Float[Array, "*N"]:
+    """`part / whole`, and 0 for 0/0."""
+    return part / jnp.where(whole > 0, whole, 1.0)
+
+
+def _terms(
+    log_probs: Float[Array, " K"], values: Float[Array, " K"]
+) -> Float[Array, " K"]:
+    """`pi_k values[k]`, in units of the largest `pi_k` whose value is not 0."""
     counts = (values != 0) & (log_probs > -jnp.inf)
     log_scale = jnp.max(jnp.where(counts, log_probs, -jnp.inf))
     log_scale = jnp.where(log_scale == -jnp.inf, 0.0, log_scale)
-    return jnp.sum(_exp(log_probs - log_scale) * values)
+    return _exp(log_probs - log_scale) * values
 
 
 def log_sum(
@@ -88,7 +116,7 @@ def _exp(x: Array) -> Array:
     return jnp.exp(jnp.minimum(x, jnp.log(jnp.finfo(x.dtype).max) - 1))
 
 
-def log_expm1(x: Float[Array, "*N"]) -> Float[Array, "*N"]:
+def log_expm1(x: Float[Array, ""]) -> Float[Array, ""]:
     """`log(exp(x) - 1)` for `x >= 0`, without overflow; `-inf` at 0."""
     return x + jnp.log(-jnp.expm1(-x))
 
@@ -103,12 +131,12 @@ def _by_halves(combine: Callable[[Array, Array], Array], table: Array) -> Array:
     return table[0]
 
 
-def total(table: Float[Array, "K *N"]) -> Float[Array, "*N"]:
+def total(table: Float[Array, "K ..."]) -> Float[Array, "..."]:
     """`sum_k table[k]`."""
     return _by_halves(jnp.add, table)
 
 
-def log_product(table: Float[Array, "K *N"]) -> Float[Array, "*N"]:
+def log_product(table: Float[Array, "K N"]) -> Float[Array, " N"]:
     """`sum_k log table[k]` for numbers of order 1: one logarithm for eight of them."""
     missing = -len(table) % 8
     if missing:

@@ -38,7 +38,11 @@ Cells = Float[Array, "K M"]
 
 
 class AbstractEstimator(eqx.Module):
-    """`estimator(group, rewards) -> advantages [K, M]`, for one group."""
+    """`estimator(group, rewards) -> advantages [K, M]`, for one group.
+
+    >>> issubclass(ro.RLOO, ro.AbstractEstimator)
+    True
+    """
 
     @abstractmethod
     def __call__(self, group: Group, rewards: Cells) -> Cells:
@@ -88,7 +92,15 @@ def _deviation(group: Group, rewards: Cells) -> Cells:
 
 
 class Reinforce(AbstractEstimator):
-    """REINFORCE: the reward minus a fixed baseline; h = 1. Williams 1992."""
+    """REINFORCE: the reward minus a fixed baseline; h = 1. Williams 1992.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.Reinforce(baseline=0.5), group_size=4, learning_rate=1.0
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.128, -0.128], dtype=float64)
+    """
 
     baseline: float = eqx.field(default=0.0, static=True, converter=plain)
 
@@ -104,6 +116,11 @@ class GroupMean(AbstractEstimator):
 
     Dr. GRPO (Liu et al. 2025, arXiv 2503.20783), whose other change, to lengths, has no
     counterpart here. h = (G - 1)/G.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(estimator=ro.GroupMean(), group_size=4, learning_rate=1.0)
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.096, -0.096], dtype=float64)
     """
 
     def __call__(self, group, rewards):
@@ -117,6 +134,11 @@ class RLOO(AbstractEstimator):
     """The reward minus the mean of the others of the group; h = 1.
 
     Kool et al. 2019; Ahmadian et al. 2024, arXiv 2402.14740.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(estimator=ro.RLOO(), group_size=4, learning_rate=1.0)
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.128, -0.128], dtype=float64)
     """
 
     def __call__(self, group, rewards):
@@ -132,6 +154,11 @@ class GRPO(AbstractEstimator):
     `A = (r - mean)/(spread + epsilon)`; a group of equal rewards (to 2e-13 of the
     largest, or of 1) has advantages 0. The spread is the population's or the sample's.
     h = `h_G(p)`, see `simulator.GRPO`. Shao et al. 2024, arXiv 2402.03300.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(estimator=ro.GRPO(), group_size=4, learning_rate=1.0)
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.2103, -0.2103], dtype=float64)
     """
 
     spread: Literal["population", "sample"] = eqx.field(
@@ -178,6 +205,13 @@ class PassAtNReward(AbstractPassAtN):
     A right rollout is paid `n`, a wrong one `n (1 - C(w - 1, n - 1)/C(G - 1, n - 1))`
     with w wrong ones in the group. h = `n (1 - p)^(n - 1)` exactly, for any `n <= G`.
     Walder and Karkhanis 2025, arXiv 2505.15201 (PKPO).
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.PassAtNReward(attempts=2), group_size=4, learning_rate=1.0
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.1894, -0.1894], dtype=float64)
     """
 
     attempts: int = eqx.field(default=4, static=True, converter=plain)
@@ -197,6 +231,13 @@ class PassAtNAdvantage(AbstractPassAtN):
     `sigma = sqrt(R (1 - R))`, a right rollout has `(1 - R)/sigma` and a wrong one
     `(1 - R - C(w - 1, n - 1)/C(G - 1, n - 1))/sigma`; 0 if sigma is 0. Chen et al.
     2025, arXiv 2508.10751.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.PassAtNAdvantage(attempts=2), group_size=4, learning_rate=1.0
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.1031, -0.1031], dtype=float64)
     """
 
     attempts: int = eqx.field(default=4, static=True, converter=plain)
@@ -219,6 +260,11 @@ class Delight(AbstractEstimator):
     rare success counts in full, a rare failure hardly. Not of the class of B6: the
     path moves too. Osband 2026, arXiv 2603.14608; Mei and Osband 2026, arXiv
     2605.11908.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(estimator=ro.Delight(), group_size=4, learning_rate=1.0)
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.0936, -0.0936], dtype=float64)
     """
 
     of: AbstractEstimator = RLOO()

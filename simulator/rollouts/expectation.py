@@ -38,6 +38,9 @@ def all_counts(size: int, cells: int) -> np.ndarray:
     """Every way `[N, C]` to put `size` rollouts into `cells` cells.
 
     Raises `ValueError` beyond two million ways.
+
+    >>> ro.all_counts(2, 3).tolist()
+    [[0, 0, 2], [0, 1, 1], [0, 2, 0], [1, 0, 1], [1, 1, 0], [2, 0, 0]]
     """
     size = check_whole("size", size, 1, LARGEST_GROUP)
     cells = check_whole("cells", cells, 1, MOST_GROUPS)
@@ -65,6 +68,11 @@ def expected_step(
     of the only question is replaced by another one of it); the optimizer starts fresh.
 
     Raises `ValueError` if the recipe cannot be used, or has too many groups.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(estimator=ro.RLOO(), group_size=4, learning_rate=1.0)
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.128, -0.128], dtype=float64)
     """
     check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
     check_kind("recipe", recipe, Recipe, "Recipe()")

@@ -40,6 +40,9 @@ class AbstractFeedback(eqx.Module):
     """`feedback(group) -> rewards [K, M]`, for one group of one question.
 
     `needs_kernel`: whether it looks at which answer was given, not only at the verdict.
+
+    >>> issubclass(ro.Verifier, ro.AbstractFeedback)
+    True
     """
 
     needs_kernel: ClassVar[bool] = False
@@ -72,6 +75,13 @@ class Verifier(AbstractFeedback):
     one does not. A number, or one per pattern `[K]` (a pattern that fools the
     verifier), or per question and pattern `[Q, K]`; with lanes `[B, Q, K]`, where Q and
     K may be 1.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(
+    ...     feedback=ro.Verifier(false_positive=0.3), estimator=ro.RLOO(), group_size=4
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.009, -0.009], dtype=float64)
     """
 
     false_positive: Float[Array, "..."] | None = eqx.field(metadata={"ndim": 2})
@@ -140,6 +150,14 @@ class MajorityVote(AbstractFeedback):
 
     Ties of a vote are broken at random (once for the whole group), shares that differ
     by rounding count as tied. Zuo et al. 2025, arXiv 2504.16084.
+
+    >>> kernel = [[0.9, 0.1], [0.3, 0.7]]
+    >>> problem = sim.Problem(policy=[0.2, 0.8], answer_kernel=kernel)
+    >>> recipe = ro.Recipe(
+    ...     feedback=ro.MajorityVote(), estimator=ro.RLOO(), group_size=4
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([-0.0015,  0.0015], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -161,6 +179,14 @@ class SelfConsistency(AbstractFeedback):
     """RLSC: the chance that another answer of the judge agrees.
 
     Within its own group `(n_a - 1)/(G - 1)`, whose expectation is `P_pi(a)` exactly.
+
+    >>> kernel = [[0.9, 0.1], [0.3, 0.7]]
+    >>> problem = sim.Problem(policy=[0.2, 0.8], answer_kernel=kernel)
+    >>> recipe = ro.Recipe(
+    ...     feedback=ro.SelfConsistency(), estimator=ro.RLOO(), group_size=4
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([-0.001,  0.001], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -184,6 +210,14 @@ class AnswerEntropy(AbstractFeedback):
 
     Within its own group `log(n_a/G)`: an estimate that is biased upwards, since a
     rollout counts itself.
+
+    >>> kernel = [[0.9, 0.1], [0.3, 0.7]]
+    >>> problem = sim.Problem(policy=[0.2, 0.8], answer_kernel=kernel)
+    >>> recipe = ro.Recipe(
+    ...     feedback=ro.AnswerEntropy(), estimator=ro.RLOO(), group_size=4
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([-0.0017,  0.0017], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -198,7 +232,16 @@ class AnswerEntropy(AbstractFeedback):
 
 
 class SelfCertainty(AbstractFeedback):
-    """RLIF: certainty of the answer given the pattern, `-(1/A) sum_a log P[k, a]`."""
+    """RLIF: certainty of the answer given the pattern, `-(1/A) sum_a log P[k, a]`.
+
+    >>> kernel = [[0.9, 0.1], [0.3, 0.7]]
+    >>> problem = sim.Problem(policy=[0.2, 0.8], answer_kernel=kernel)
+    >>> recipe = ro.Recipe(
+    ...     feedback=ro.SelfCertainty(), estimator=ro.RLOO(), group_size=4
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.0068, -0.0068], dtype=float64)
+    """
 
     needs_kernel: ClassVar[bool] = True
 
@@ -222,6 +265,14 @@ class SequenceLogProbability(AbstractFeedback):
     """RLIF: the teacher's log-probability of the rollout, `log pi_k + log P[k, a]`.
 
     With a teacher that is the policy itself, it expects `log pi_k - H(P_k)`.
+
+    >>> kernel = [[0.9, 0.1], [0.3, 0.7]]
+    >>> problem = sim.Problem(policy=[0.2, 0.8], answer_kernel=kernel)
+    >>> recipe = ro.Recipe(
+    ...     feedback=ro.SequenceLogProbability(), estimator=ro.RLOO(), group_size=4
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([-0.0176,  0.0176], dtype=float64)
     """
 
     needs_kernel: ClassVar[bool] = True
@@ -233,7 +284,18 @@ class SequenceLogProbability(AbstractFeedback):
 
 
 class Mixture(AbstractFeedback):
-    """A weighted sum of feedbacks, none a sum itself, at most one a verifier."""
+    """A weighted sum of feedbacks, none a sum itself, at most one a verifier.
+
+    >>> kernel = [[0.9, 0.1], [0.3, 0.7]]
+    >>> problem = sim.Problem(policy=[0.2, 0.8], answer_kernel=kernel)
+    >>> recipe = ro.Recipe(
+    ...     feedback=ro.Mixture([ro.Verifier(), ro.MajorityVote()], [0.5, 0.5]),
+    ...     estimator=ro.RLOO(),
+    ...     group_size=4,
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.004, -0.004], dtype=float64)
+    """
 
     parts: tuple[AbstractFeedback, ...]
     weights: Float[Array, "*B n"]

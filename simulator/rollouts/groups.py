@@ -39,6 +39,10 @@ class Results(eqx.Module):
     - `chance`: `[K, M]`, rows sum to 1.
     - `answer`, `passed`: for each of the `M` results its answer (0 is right) and
       whether the verifier says right; the same for all questions.
+
+    >>> found = ro.results(sim.Problem([0.9, 0.1], [0.2, 0.8]))
+    >>> found.answer, found.passed
+    ((0, 1), (True, False))
     """
 
     chance: Float[Array, "K M"]
@@ -57,6 +61,9 @@ def results(problem: Problem, noise: tuple[Any, Any] | None = None) -> Results:
 
     `noise`: chances `[K]` that a wrong answer passes, and that a right one does not;
     with `None` the verdict is the truth and needs no results of its own.
+
+    >>> np.round(ro.results(sim.Problem([0.9, 0.1], [0.2, 0.8])).chance, 4).tolist()
+    [[0.9, 0.1], [0.1, 0.9]]
     """
     check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
     kernel = problem.answer_kernel
@@ -86,6 +93,20 @@ class Group(eqx.Module):
     - `size`: `G`, the number of rollouts.
     - `question`: the number of the question among those that are trained together.
       `redrawn`: how many groups were drawn before this one, and thrown away.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> counts = jnp.array([[2.0, 0.0], [1.0, 1.0]])
+    >>> group = ro.Group(
+    ...     problem,
+    ...     ro.results(problem),
+    ...     problem.log_policy,
+    ...     problem.log_policy,
+    ...     counts,
+    ...     jnp.zeros(2),
+    ...     4,
+    ... )
+    >>> group.votes.tolist(), float(group.mean(ro.Verifier()(group)))
+    ([3.0, 1.0], 0.75)
     """
 
     problem: Problem

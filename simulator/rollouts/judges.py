@@ -19,7 +19,11 @@ __all__ = [
 
 
 class AbstractJudge(eqx.Module):
-    """Whose answers a rollout is compared with."""
+    """Whose answers a rollout is compared with.
+
+    >>> issubclass(ro.Teacher, ro.AbstractJudge)
+    True
+    """
 
     @abstractmethod
     def shares(self, group: Group) -> Float[Array, " A"]:
@@ -31,7 +35,11 @@ class AbstractJudge(eqx.Module):
 
 
 class OwnGroup(AbstractJudge):
-    """The rollouts of the group. Agreement leaves the rollout itself out."""
+    """The rollouts of the group. Agreement leaves the rollout itself out.
+
+    >>> ro.MajorityVote(ro.OwnGroup()).judge
+    OwnGroup()
+    """
 
     def shares(self, group):
         return group.votes / group.size
@@ -44,6 +52,14 @@ class Teacher(AbstractJudge):
     """An older copy of the policy, by its exact answer probabilities.
 
     The copy is a moving average of the parameters, see `Recipe.teacher_decay`.
+
+    >>> kernel = [[0.9, 0.1], [0.3, 0.7]]
+    >>> problem = sim.Problem(policy=[0.2, 0.8], answer_kernel=kernel)
+    >>> recipe = ro.Recipe(
+    ...     feedback=ro.MajorityVote(ro.Teacher()), estimator=ro.RLOO(), group_size=4
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([-0.0096,  0.0096], dtype=float64)
     """
 
     def shares(self, group):

@@ -29,6 +29,10 @@ class Optimizer(eqx.Module):
     (`peak_value`); both ends of a `linear_schedule` or `polynomial_schedule` have to be
     given. Parameters are what was added to the base model: weight decay (`adamw`,
     `lion`, ...) pulls towards the base model, not towards the uniform policy.
+
+    >>> recipe = ro.Recipe(optimizer=ro.Optimizer("adam"), learning_rate=0.01)
+    >>> recipe.optimizer.name
+    'adam'
     """
 
     name: str = eqx.field(default="sgd", static=True)

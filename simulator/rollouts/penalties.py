@@ -27,7 +27,11 @@ Cells = Float[Array, "K M"]
 
 
 class AbstractPenalty(eqx.Module):
-    """`weight` times something to be kept small; both parts are for one question."""
+    """`weight` times something to be kept small; both parts are for one question.
+
+    >>> issubclass(ro.KLLoss3, ro.AbstractPenalty), ro.KLReward(0.1).in_reward
+    (True, True)
+    """
 
     weight: eqx.AbstractVar[float]
     in_reward: ClassVar[bool] = False  # whether it changes rewards
@@ -57,6 +61,16 @@ class KLReward(AbstractPenalty):
 
     With a linear estimator the expected update is the gradient of the reward minus
     `weight KL(pi || pi_ref)`.
+
+    >>> problem = sim.Problem([0.5, 0.5], [0.2, 0.8], reference_policy=[0.6, 0.4])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.RLOO(),
+    ...     penalties=(ro.KLReward(1.0),),
+    ...     group_size=4,
+    ...     learning_rate=1.0,
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4) + 0.0
+    Array([ 0.2867, -0.2867], dtype=float64)
     """
 
     weight: float = eqx.field(default=0.0, static=True, converter=plain)
@@ -71,6 +85,16 @@ class KLLoss1(AbstractPenalty):
 
     Its expected gradient is 0: it only adds noise, because the gradient of an
     expectation is not the expectation of the gradient.
+
+    >>> problem = sim.Problem([0.5, 0.5], [0.2, 0.8], reference_policy=[0.6, 0.4])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.RLOO(),
+    ...     penalties=(ro.KLLoss1(1.0),),
+    ...     group_size=4,
+    ...     learning_rate=1.0,
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4) + 0.0
+    Array([0., 0.], dtype=float64)
     """
 
     weight: float = eqx.field(default=0.0, static=True, converter=plain)
@@ -85,6 +109,16 @@ class KLLoss3(AbstractPenalty):
 
     Its expected gradient is that of the *forward* `weight KL(pi_ref || pi)`. Schulman
     2020, "Approximating KL divergence"; Shao et al. 2024, arXiv 2402.03300.
+
+    >>> problem = sim.Problem([0.5, 0.5], [0.2, 0.8], reference_policy=[0.6, 0.4])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.RLOO(),
+    ...     penalties=(ro.KLLoss3(1.0),),
+    ...     group_size=4,
+    ...     learning_rate=1.0,
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4) + 0.0
+    Array([ 0.4, -0.4], dtype=float64)
     """
 
     weight: float = eqx.field(default=0.0, static=True, converter=plain)
@@ -98,7 +132,18 @@ class KLLoss3(AbstractPenalty):
 
 
 class EntropyBonus(AbstractPenalty):
-    """`weight` times the entropy of the policy, by its exact gradient."""
+    """`weight` times the entropy of the policy, by its exact gradient.
+
+    >>> problem = sim.Problem([0.5, 0.5], [0.2, 0.8], reference_policy=[0.6, 0.4])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.RLOO(),
+    ...     penalties=(ro.EntropyBonus(1.0),),
+    ...     group_size=4,
+    ...     learning_rate=1.0,
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4) + 0.0
+    Array([ 0.2218, -0.2218], dtype=float64)
+    """
 
     weight: float = eqx.field(default=0.0, static=True, converter=plain)
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.problem import Problem
-from simulator.validation import real
+from simulator.validation import Given, real
 
 __all__ = [
     "AbstractPolicy",
@@ -26,7 +26,11 @@ Logits = Float[Array, "Q K"]
 
 
 class AbstractPolicy(eqx.Module):
-    """Logits that are linear in the parameters."""
+    """Logits that are linear in the parameters.
+
+    >>> issubclass(ro.Shared, ro.AbstractPolicy)
+    True
+    """
 
     @abstractmethod
     def start(self, problem: Problem) -> Array:
@@ -53,7 +57,11 @@ class AbstractPolicy(eqx.Module):
 
 
 class PerQuestion(AbstractPolicy):
-    """Each question has logits of its own and climbs its own objective."""
+    """Each question has logits of its own and climbs its own objective.
+
+    >>> ro.Recipe().policy
+    PerQuestion()
+    """
 
     def start(self, problem):
         return jnp.zeros_like(problem.success_rates)
@@ -66,7 +74,14 @@ class PerQuestion(AbstractPolicy):
 
 
 class Shared(AbstractPolicy):
-    """One logit per pattern for all questions; climbs the mean over questions."""
+    """One logit per pattern for all questions; climbs the mean over questions.
+
+    >>> problem = sim.Problem([[0.9, 0.1], [0.1, 0.9]], [[0.5, 0.5], [0.5, 0.5]])
+    >>> recipe = ro.Recipe(policy=ro.Shared(), num_steps=20)
+    >>> run = ro.train(problem, recipe)
+    >>> bool((run.log_probs[0, 0] == run.log_probs[0, 1]).all())
+    True
+    """
 
     def start(self, problem):
         return jnp.zeros_like(problem.success_rates[0])
@@ -83,9 +98,15 @@ class Linear(AbstractPolicy):
 
     `features`: `[Q, K, D]`. Questions with overlapping features interfere. Climbs the
     mean over questions.
+
+    >>> features = [[[1.0], [0.0]], [[0.0], [1.0]]]
+    >>> problem = sim.Problem([[0.9, 0.1], [0.1, 0.9]], [[0.5, 0.5], [0.5, 0.5]])
+    >>> recipe = ro.Recipe(policy=ro.Linear(features), num_steps=20)
+    >>> ro.train(problem, recipe).log_probs.shape
+    (1, 2, 2)
     """
 
-    features: Float[Array, "*B Q K D"] = eqx.field(converter=real("features"))
+    features: Given[Float[Array, "*B Q K D"]] = eqx.field(converter=real("features"))
 
     def start(self, problem):
         del problem

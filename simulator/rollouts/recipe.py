@@ -1,6 +1,8 @@
 """A training recipe: everything a run needs besides the questions and the seed."""
 
+import dataclasses
 import math
+import textwrap
 from typing import Any
 
 import equinox as eqx
@@ -9,6 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from simulator import display
 from simulator.problem import Problem
 from simulator.rollouts.draws.multinomial import LARGEST_GROUP
 from simulator.rollouts.estimators import GRPO, AbstractEstimator
@@ -23,6 +26,7 @@ from simulator.rollouts.surrogates import (
     PolicyGradient,
 )
 from simulator.validation import (
+    Given,
     check_bool,
     check_kind,
     check_optimizer,
@@ -53,6 +57,10 @@ class Recipe(eqx.Module):
     - `optimizer`: an `Optimizer`, or any Optax transformation; `learning_rate`: its
       result is multiplied by this. `num_steps`: batches; each is used for as many
       optimizer updates as the surrogate has epochs, and schedules count updates.
+
+    >>> ro.Recipe(estimator=ro.RLOO(), group_size=16)
+    Recipe(feedback=Verifier(), estimator=RLOO(), group_size=16, optimizer=Optimizer(),
+        learning_rate=0.1, num_steps=1000)
     """
 
     feedback: AbstractFeedback = Verifier()
@@ -63,14 +71,41 @@ class Recipe(eqx.Module):
     group_size: int = eqx.field(default=8, static=True, converter=plain)
     redraws: int = eqx.field(default=0, static=True, converter=plain)
     replaced: bool = eqx.field(default=False, static=True, converter=plain)
-    teacher_decay: Float[Array, "*B"] = eqx.field(
+    teacher_decay: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("teacher_decay")
     )
     optimizer: Any = eqx.field(default=Optimizer(), static=True)
-    learning_rate: Float[Array, "*B"] = eqx.field(
+    learning_rate: Given[Float[Array, "*B"]] = eqx.field(
         default=0.1, converter=real("learning_rate")
     )
     num_steps: int = eqx.field(default=1000, static=True, converter=plain)
+
+    def __repr__(self) -> str:
+        """As one would write it, with what decides most, or differs from the default.
+
+        >>> Recipe(group_size=16, redraws=2)
+        Recipe(feedback=Verifier(), estimator=GRPO(), group_size=16, redraws=2,
+            optimizer=Optimizer(), learning_rate=0.1, num_steps=1000)
+        """
+        always = "feedback", "estimator", "group_size", *LAST
+        given = [
+            f"{name}={text}"
+            for name, text in self._parts()
+            if name in always or not display.same(getattr(self, name), DEFAULTS[name])
+        ]
+        return textwrap.fill(
+            f"Recipe({', '.join(given)})",
+            88,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+    def _repr_html_(self) -> str:
+        return display.as_html("Recipe", self._parts())
+
+    def _parts(self) -> list[tuple[str, str]]:
+        return [(name, display.short(getattr(self, name))) for name in DEFAULTS]
 
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` if this recipe cannot be used on the questions."""
@@ -146,6 +181,10 @@ class Recipe(eqx.Module):
         if isinstance(self.optimizer, Optimizer):
             return self.optimizer.build()
         return self.optimizer
+
+
+LAST = "optimizer", "learning_rate", "num_steps"
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
 
 
 def check_lanes(axes: Any, recipe: Recipe, shape: tuple[int, ...]) -> None:

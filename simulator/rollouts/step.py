@@ -36,6 +36,11 @@ class Tally(eqx.Module):
       equal for all rollouts, so that they teach nothing.
     - `redrawn`: groups whose feedback was equal, which were thrown away and drawn again
       (of the same question, or of another one: see `Recipe`).
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> run = ro.train(problem, ro.Recipe(num_steps=100))
+    >>> int(run.groups.used[0]), int(run.groups.redrawn[0])
+    (100, 0)
     """
 
     used: Int[Array, "*B"]

@@ -37,6 +37,9 @@ class AbstractSurrogate(eqx.Module):
 
     `log_probs` is the policy that is being trained; `group.log_probs` the one that was
     sampled. They differ from the second epoch on.
+
+    >>> issubclass(ro.Clipped, ro.AbstractSurrogate)
+    True
     """
 
     epochs: eqx.AbstractVar[int]
@@ -61,7 +64,18 @@ def _mean_weights(group: Group, values: Cells) -> Policy:
 
 
 class PolicyGradient(AbstractSurrogate):
-    """`(1/G) sum_i A_i grad log pi(pattern_i)`, each batch used once."""
+    """`(1/G) sum_i A_i grad log pi(pattern_i)`, each batch used once.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.RLOO(),
+    ...     surrogate=ro.PolicyGradient(),
+    ...     group_size=4,
+    ...     learning_rate=1.0,
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.128, -0.128], dtype=float64)
+    """
 
     epochs: int = eqx.field(default=1, init=False, static=True)
 
@@ -75,6 +89,16 @@ class NormalisedGradient(AbstractSurrogate):
     A plateau costs no time, noise is as large as the signal. A batch without gradient
     moves nothing: one whose gradient is 2e-13 of the mean advantage is rounding. Mei et
     al. 2021, arXiv 2105.06072 (for exact gradients).
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.RLOO(),
+    ...     surrogate=ro.NormalisedGradient(),
+    ...     group_size=4,
+    ...     learning_rate=1.0,
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.3709, -0.3709], dtype=float64)
     """
 
     epochs: int = eqx.field(default=1, init=False, static=True)
@@ -92,6 +116,16 @@ class NaturalGradient(AbstractSurrogate):
 
     Rollout i adds `A_i / (G pi_k)` to the logit of its pattern (Kakade 2001): the
     expected step is the advantage itself, the variance grows like `1/pi_k`.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.RLOO(),
+    ...     surrogate=ro.NaturalGradient(),
+    ...     group_size=4,
+    ...     learning_rate=1.0,
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.64, -0.16], dtype=float64)
     """
 
     epochs: int = eqx.field(default=1, init=False, static=True)
@@ -112,6 +146,16 @@ class Clipped(AbstractSurrogate):
     `u = pi/pi_old` of the pattern. `high > low` is clip-higher of DAPO; `inf` is no
     clip on that side. The first epoch is never clipped. Schulman et al. 2017, arXiv
     1707.06347; Yu et al. 2025, arXiv 2503.14476.
+
+    >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
+    >>> recipe = ro.Recipe(
+    ...     estimator=ro.RLOO(),
+    ...     surrogate=ro.Clipped(0.2, 0.28, epochs=2),
+    ...     group_size=4,
+    ...     learning_rate=1.0,
+    ... )
+    >>> np.round(ro.expected_step(problem, recipe), 4)
+    Array([ 0.1587, -0.1587], dtype=float64)
     """
 
     low: float = eqx.field(default=0.2, static=True, converter=plain)

@@ -18,7 +18,6 @@ LEVELLED = {
     "OptimalProbability": events.optimal_probability,
     "SuboptimalMass": events.suboptimal_mass,
 }
-FAILED = ("max_steps", "nonfinite", "oversized")
 
 
 class Difference(NamedTuple):
@@ -49,7 +48,7 @@ class Answer(NamedTuple):
 def answer(solution: sim.Solution, i: int, inside) -> Answer:
     """Lane `i`."""
     return Answer(
-        str(sim.outcome_names(solution.outcome)[i]),
+        str(solution.outcome_names[i]),
         float(solution.log_time[i]),
         np.asarray(solution.log_probs)[i][inside],
         np.asarray(solution.event_log_times)[i],
@@ -102,7 +101,7 @@ def compare(recipe: Recipe, lane: Lane, found: Answer):
     """Differences, as `(what, got, right)`."""
     law = problems.law(lane, recipe.signals, recipes.rule_of(recipe, lane))
     path = path_of(law, recipe, lane)
-    if found.outcome in FAILED:
+    if found.outcome in sim.FAILED_OUTCOMES:
         yield "outcome", found.outcome, "one that is no failure"
         return
     numbers = (found.log_pi, found.event_log_times, found.event_log_pi)

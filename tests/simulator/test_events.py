@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from mpmath import mp
 
 import simulator as sim
 from experiments.runtime.compiling import fast
@@ -101,3 +102,41 @@ def test_a_leader_falls_behind_who_is_paid_alike_however_it_is_compiled(rng):
     policies = logits + rng.uniform(size=(100, 1)) * [1, 1, 1, 1, 1, 0]
     expected = -np.exp(policies[:, 4]) / np.sqrt(2)
     np.testing.assert_allclose(look(policies), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("update", [sim.PolicyGradient(), sim.NaturalGradient()])
+def test_peaks_and_losses_among_the_rarest_are_where_50_digits_have_them(update):
+    """Of accuracies that differ by e^-300 and less, at the policies of the events."""
+    rng = np.random.default_rng(11)
+    rates, confidence = rng.random((2, 256, 4))
+    problem = sim.Problem(rates, logits=rng.normal(scale=300, size=(256, 4)))
+    events = (sim.PeakAccuracy(), sim.BelowBase())
+    signal = sim.FixedConfidence(confidence)
+    run = sim.exact(problem, signal, update, until=sim.Gap(1e-3), events=events)
+    ends = np.asarray(run.log_time)[:, None]
+    on_the_way = np.isfinite(run.event_log_times) & (run.event_log_times < ends)
+    assert (on_the_way.sum(axis=0) > 5).all()
+    base = np.asarray(problem.log_policy)
+    with mp.workdps(800):  # rates and policies are given to 16 digits, and are exact
+        for lane, event in np.argwhere(on_the_way):
+            pi = [mp.exp(mp.mpf(x)) for x in run.event_log_probs[lane, event]]
+            pi = [x / sum(pi) for x in pi]
+            s = [mp.mpf(x) for x in rates[lane]]
+            if event == 0:
+                rho = [mp.mpf(x) for x in confidence[lane]]
+                mean = mp.fdot(pi, rho)
+                speed = [x - mean for x in rho]
+                if isinstance(update, sim.PolicyGradient):
+                    speed = [p * v for p, v in zip(pi, speed, strict=True)]
+                drift = mp.fdot(pi, speed)
+                accuracy = mp.fdot(pi, s)
+                terms = [
+                    p * (v - drift) * (x - accuracy)
+                    for p, v, x in zip(pi, speed, s, strict=True)
+                ]
+            else:
+                start = [mp.exp(mp.mpf(x)) for x in base[lane]]
+                start = [x / sum(start) for x in start]
+                level = mp.fdot(start, s)
+                terms = [p * (x - level) for p, x in zip(pi, s, strict=True)]
+            assert abs(sum(terms)) < 1e-9 * sum(map(abs, terms)), (lane, event)

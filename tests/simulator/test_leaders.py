@@ -152,7 +152,7 @@ def test_a_goal_that_holds_for_less_than_a_step_stops_the_run(method):
     solution = sim.solve(
         problem, paid, until=sim.Accuracy(level), max_log_time=12.0, method=method
     )
-    assert sim.outcome_names(solution.outcome) == "reached"
+    assert solution.outcome_names == "reached"
     assert 2 < solution.log_time < 2.417077
     found = np.exp(solution.log_probs) @ np.asarray(problem.success_rates)
     np.testing.assert_allclose(found, level, rtol=1e-9)
@@ -175,7 +175,7 @@ def test_whoever_never_leads_is_said_to_be_unreachable(method):
         until=sim.Crossing(),
         method=method,
     )
-    names = sim.outcome_names(solution.outcome)
+    names = solution.outcome_names
     # The first ends at pattern 1; in the second 0 overtakes; in the third 2 leads.
     assert names.tolist() == ["unreachable", "reached", "reached"]
     assert solution.log_time[0] == np.inf and solution.log_time[2] == -np.inf
@@ -189,7 +189,7 @@ def test_a_goal_that_holds_from_the_start_is_reached_whoever_is_paid():
     solution = sim.solve(
         sim.Problem(rates, policy), sim.Verifiable(), until=sim.Accuracy(level)
     )
-    names = sim.outcome_names(solution.outcome).tolist()
+    names = solution.outcome_names.tolist()
     assert names == ["reached", "reached", "stationary", "reached", "unreachable"]
     assert solution.log_time.tolist() == [-np.inf, -np.inf, np.inf, -np.inf, np.inf]
 
@@ -200,7 +200,7 @@ def test_an_accuracy_that_never_moves_never_falls_below_that_of_the_base_model()
     solution = sim.solve(
         problem, paid, until=sim.BelowBase(), events=[sim.BelowBase()], max_log_time=9.0
     )
-    assert sim.outcome_names(solution.outcome) == "horizon"
+    assert solution.outcome_names == "horizon"
     assert solution.event_log_times[0] == np.inf
 
 
@@ -215,4 +215,4 @@ def test_the_natural_gradient_never_ends_in_nan(width):
     largest = np.finfo(width).max
     assert (solution.log_probs[1:] <= -largest / 8).all()
     assert np.isfinite(solution.log_probs).all()
-    assert sim.outcome_names(solution.outcome) == "horizon"
+    assert solution.outcome_names == "horizon"

@@ -100,7 +100,7 @@ def test_tied_answers_win_a_vote_equally_often():
     tied = sim.Problem(logits=jnp.zeros(3), answer_kernel=kernel)
     np.testing.assert_array_equal(sim.MajorityVote()(tied, tied.log_policy), 0.5)
     run = sim.flow(tied, sim.MajorityVote(), max_log_time=np.log(3.0))
-    assert sim.outcome_names(run.outcome) == "stationary"
+    assert run.outcome_names == "stationary"
     kernel = [[0.3, 0.6, 0.1], [0.5, 0.2, 0.3]]
     tied = sim.Problem(policy=[0.5, 0.5], answer_kernel=kernel)
     paid = sim.MajorityVote()(tied, tied.log_policy)

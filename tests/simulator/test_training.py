@@ -98,7 +98,7 @@ def test_parameters_and_events_go_lane_by_lane():
         until=sim.Accuracy(levels[:, None]),
     )
     assert run.first_step.shape == run.outcome._value.shape == (2, 1)
-    assert set(sim.outcome_names(run.outcome).ravel()) == {"reached"}
+    assert set(run.outcome_names.ravel()) == {"reached"}
     for lane in range(2):
         np.testing.assert_allclose(np.exp(run.log_probs[lane, 0]), wanted[lane][-1])
         first = np.argmax(wanted[lane] @ RATES[lane] >= levels[lane])

@@ -153,8 +153,12 @@ CALLS = {
     "num_steps": (lambda x: train(num_steps=x), NO_COUNT),
     "save_every": (lambda x: train(save_every=x), NO_COUNT),
     "until ": (lambda x: train(until=x), NO_OBJECT | {"event": "t0"}),
-    "outcome": (sim.outcome_names, NO_OBJECT | {"None": None}),
-    "outcome ": (sim.outcome_codes, NO_OBJECT | {"None": None}),
+    "name": (sim.outcome_advice, NO_OBJECT | {"None": None, "typo": "reach"}),
+    "event": (
+        lambda x: solve().at(x),
+        {k: x for k, x in NO_OBJECT.items() if k != "event"} | {"None": None},
+    ),
+    "outcome": (sim.outcome_codes, NO_OBJECT | {"None": None}),
     "num_lanes": (lambda x: sim.block_shape(x, 8), NO_COUNT),
     "elements": (lambda x: sim.block_shape(8, x), NO_COUNT),
     "walk": (lambda x: sim.map_lanes(x, (TWO,)), NO_OBJECT | {"None": None}),
@@ -241,7 +245,7 @@ def test_an_unknown_or_missing_argument_names_the_function(call, said):
         ),
         (lambda: jax.jit(lambda x: checked(sim.PassAtN(x)))(8), "`attempts`.*traced"),
         (lambda: jax.vmap(lambda x: sim.plateaus(x, GIVEN))(TWO), "`problem` is a tr"),
-        (lambda: jax.jit(sim.outcome_names)(sim.Outcome.reached), "`outcome`.*outside"),
+        (lambda: jax.jit(sim.outcome_codes)(sim.Outcome.reached), "`outcome`.*outside"),
     ],
 )
 def test_a_batch_and_a_traced_value_where_they_do_not_belong(call, said):

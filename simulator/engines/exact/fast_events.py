@@ -27,7 +27,7 @@ from simulator.events import (
     PeakAccuracy,
     SuboptimalMass,
 )
-from simulator.numerics.logspace import total
+from simulator.numerics.logspace import ratio, total
 from simulator.observables import best_patterns
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
@@ -72,6 +72,16 @@ class Passage(NamedTuple):
         largest = jnp.max(ratios, axis=0)
         relative = others / jnp.where(largest > 0, largest, 1.0)
         return jnp.where(own == 0, relative, own + jnp.exp(log_unit) * others)
+
+    def balance_of_mean(self, values: Values) -> Places:
+        """As `logspace.balance_of_mean` at each place."""
+        ratios, log_unit = self.ratios(values != 0)
+        own, terms = self.own(values), ratios * values[:, None]
+        unit = jnp.exp(log_unit)
+        whole = jnp.abs(own) + unit * total(jnp.abs(terms))
+        mean = ratio(own + unit * total(terms), whole)
+        among = ratio(total(terms), total(jnp.abs(terms)))
+        return jnp.where(own == 0, among, mean)
 
     def plain(self) -> Table:
         """`r_k` of all others; one may underflow."""
@@ -160,15 +170,21 @@ def _(event: T0, problem, passage):
 @in_passing.register
 def _(event: BelowBase, problem, passage):
     falling, _ = in_passing(PeakAccuracy(), problem, passage)
-    return _unscored(event.shown(passage.sign_of_mean(event.loss(problem)), falling))
+    lost = passage.balance_of_mean(event.loss(problem))
+    return _unscored(event.shown(lost, falling))
 
 
 @in_passing.register
 def _(event: PeakAccuracy, problem, passage):
     d, rates = drift(passage), problem.success_rates
-    weights = d.ratios * passage.ahead(rates)
-    slope = total(weights * (d.gains - d.mean)) / d.whole
-    return -slope, passage.own(rates) + total(weights) / d.whole
+    ahead = passage.ahead(rates)
+    moving, log_unit = passage.ratios(ahead[:, 0] != 0)
+    mean = total(moving * ahead) / d.whole  # of the rates ahead, in that unit
+    spread = total(moving * jnp.abs(ahead - jnp.exp(log_unit) * mean))
+    equals = 1 + total(jnp.where(ahead == 0, d.ratios, 0.0))
+    slope = total(moving * ahead * (d.gains - d.mean))
+    score = passage.own(rates) + total(d.ratios * ahead) / d.whole
+    return -ratio(slope, spread + equals * jnp.abs(mean)), score
 
 
 @in_passing.register

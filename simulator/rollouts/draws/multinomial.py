@@ -76,7 +76,9 @@ def by_counts(
     """`multinomial`, at a cost that does not grow with `number`."""
     dtype, index = probs.dtype, jnp.arange(len(probs), dtype=jnp.int32)
     rank = _ranks(probs)
-    probs = jnp.sum(jnp.where(rank[:, None] == index[None], probs[:, None], 0.0), axis=0)
+    probs = jnp.sum(
+        jnp.where(rank[:, None] == index[None], probs[:, None], 0.0), axis=0
+    )
     here_or_later = jax.lax.associative_scan(jnp.add, probs, reverse=True)
     later = jnp.append(here_or_later[1:], 0.0)
     rarer, other = jnp.minimum(probs, later), jnp.maximum(probs, later)

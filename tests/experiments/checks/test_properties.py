@@ -150,8 +150,8 @@ def test_runs_end_with_an_outcome_or_one_line(rates, logits):
         return
     result = json.loads(out)
     assert result["outcome"] in sim.OUTCOME_NAMES
-    assert code == (result["outcome"] in solving.FAILED) and err == ""
-    if result["outcome"] not in solving.FAILED:
+    assert code == (result["outcome"] in sim.FAILED_OUTCOMES) and err == ""
+    if result["outcome"] not in sim.FAILED_OUTCOMES:
         assert 0 <= result["accuracy"] <= 1 + 1e-12
         assert abs(sum(result["policy"]) - 1) < 1e-9
         if result["outcome"] == "reached":

@@ -301,7 +301,7 @@ def test_other_base_models_are_no_settings_that_may_be_mixed(made):
     _, path = made("quality", {}, cells=4)
     other = preset.load("quality", cells=4, fixed=["bad_rate=0.2"])
     with pytest.raises(UserError, match="model.bad_rate was not given, is 0.2"):
-        run_units.begin(path, other.sweep, other.text, mix=True)
+        run_units.begin(path, other.sweep, other.text, force=True)
 
 
 def base_of(family, **values):

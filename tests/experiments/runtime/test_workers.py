@@ -18,7 +18,8 @@ from tests.experiments.heeding import HEEDING
 # A task that would take minutes, and a process that has no more to do.
 SLOW = """
 import sys
-from experiments import cli, reproduce
+from experiments import cli
+from experiments.commands import reproduce
 begin = "import time; print('began\\\\n', end='', flush=True); time.sleep({})"
 tasks = {seconds: (exec, (begin.format(seconds),)) for seconds in (100, 0)}
 reproduce._tasks = lambda *arguments: tasks

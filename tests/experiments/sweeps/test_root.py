@@ -58,7 +58,7 @@ def test_a_store_of_something_else_is_refused_unless_told(stored, key, what):
     change_stamp(path, **{key: "other"})
     with pytest.raises(UserError, match=what):
         run_units.begin(path, sweep, "")
-    target = run_units.begin(path, sweep, "", mix=True)
+    target = run_units.begin(path, sweep, "", force=True)
     assert target.done().all()
     for _ in range(2):  # noted once
         run_units.note_mixture(sweep, target)
@@ -85,12 +85,12 @@ def test_settings_may_be_mixed_but_not_cells(stored, changes, same):
     other = small.sweep(**{"axes": dict(many_units().table["axes"])} | changes)
     with pytest.raises(UserError, match="another sweep") as refusal:
         run_units.begin(path, other, "")
-    assert ("--mix" in str(refusal.value)) == same
+    assert ("--force" in str(refusal.value)) == same
     if same:
-        assert run_units.begin(path, other, "", mix=True).done().all()
+        assert run_units.begin(path, other, "", force=True).done().all()
         return
     with pytest.raises(UserError, match="another sweep"):
-        run_units.begin(path, other, "", mix=True)
+        run_units.begin(path, other, "", force=True)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_arrays_of_another_version_are_not_damage(stored):
     change_stamp(path, code_sha256="other")
     change_root(path, lambda t: t["consolidated_metadata"]["metadata"].pop("accuracy"))
     with pytest.raises(UserError, match="other arrays than this version"):
-        run_units.begin(path, sweep, "", mix=True)
+        run_units.begin(path, sweep, "", force=True)
 
 
 def test_a_store_of_another_format_is_refused_and_may_be_overwritten(stored):

@@ -177,8 +177,8 @@ def test_a_mixed_store_is_looked_at_with_mix(file, capsys):
     file.write_text("max_steps = 30000\n" + small.TEXT)
     for words in (["--check"], ["--cell", "gap=0.2", "best_probability=0.01"]):
         assert sweep(file, *words) == 2
-        assert "--mix" in capsys.readouterr().err
-        assert sweep(file, *words, "--mix") == 0
+        assert "--force" in capsys.readouterr().err
+        assert sweep(file, *words, "--force") == 0
 
 
 def test_a_check_writes_nothing(file, monkeypatch, capsys):
@@ -302,7 +302,7 @@ def test_printed_commands_can_be_pasted(tmp_path, capsys):
 
 
 def test_a_printed_command_keeps_precision_and_mixture():
-    words = ["sweep", "./-x.toml", "--precision", "float32", "--mix"]
+    words = ["sweep", "./-x.toml", "--precision", "float32", "--force"]
     args = cli.build_parser(words).parse_args(words)
     args.seed_given = False
     said = shlex.split(command._redo(args))

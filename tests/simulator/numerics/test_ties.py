@@ -52,7 +52,7 @@ def test_what_is_not_finite_stays_and_changes_nothing(odd):
 def test_patterns_paid_alike_do_not_move(method, signal, update):
     problem = sim.Problem(RATES, POLICY)
     found = sim.solve(problem, signal, update, method=method, until=sim.Accuracy(0.8))
-    assert str(sim.outcome_names(found.outcome)) == "stationary"
+    assert str(found.outcome_names) == "stationary"
     np.testing.assert_allclose(np.exp(found.log_probs), POLICY, rtol=1e-15)
 
 

@@ -432,14 +432,14 @@ def test_inf_is_no_clip():
 def test_oversized_steps_and_infinite_rewards_are_outcomes():
     wild = ro.Recipe(learning_rate=1e6, num_steps=20)
     run = ro.train(QUESTION, wild, num_seeds=20)
-    assert set(sim.outcome_names(run.outcome)) == {"oversized"}
+    assert set(run.outcome_names) == {"oversized"}
     assert np.isfinite(run.log_probs).all()
     certain = sim.Problem([0.0, 0.5], [1e-3, 0.999], answer_kernel=None)
     broken = ro.Recipe(
         estimator=ro.Reinforce(), optimizer=optax.scale(jnp.nan), num_steps=3
     )
     run = ro.train(certain, broken, num_seeds=2)
-    assert set(sim.outcome_names(run.outcome)) == {"nonfinite"}
+    assert set(run.outcome_names) == {"nonfinite"}
     assert np.isfinite(run.log_probs).all()
 
 
@@ -656,4 +656,4 @@ def test_single_precision_trains_the_same_on_average():
     single = np.exp(run.log_probs[:, 0])
     spread = single.std(axis=0) / np.sqrt(200)
     assert (np.abs(single.mean(axis=0) - double) < 6 * spread).all()
-    assert set(sim.outcome_names(run.outcome)) == {"horizon"}
+    assert set(run.outcome_names) == {"horizon"}

@@ -79,7 +79,7 @@ def test_however_little_a_rival_leads_the_run_is_resolved(rng):
     logits = np.stack([0 * lead, lead, np.full_like(lead, -4.3)], axis=-1)
     problem = sim.Problem(np.tile([0.9, 0.6, 0.1], (64, 1)), logits=logits)
     exact = sim.exact(problem, sim.Verifiable(), until=sim.Accuracy(0.81))
-    assert (sim.outcome_names(exact.outcome) == "reached").all()
+    assert (exact.outcome_names == "reached").all()
     flow = sim.flow(problem, sim.Verifiable(), until=sim.Accuracy(0.81))
     np.testing.assert_allclose(exact.log_time, flow.log_time, atol=1e-8)
 
@@ -88,7 +88,7 @@ def test_random_problems_agree_with_50_digits(rng):
     rates = rng.uniform(size=(WIDTH, K))
     logits = 3 * rng.normal(size=(WIDTH, K))
     solution = run(rates, logits)
-    assert (sim.outcome_names(solution.outcome) == "reached").all()
+    assert (solution.outcome_names == "reached").all()
     for lane in range(WIDTH):
         reference = Precise(rates[lane], log_normalised(logits[lane]))
         end = reference.gap(1e-3)
@@ -106,7 +106,7 @@ def test_the_two_engines_agree_on_states_at_given_times(rng):
     options = {"save_log_times": times, "max_log_time": np.log(1e6)}
     exact = sim.exact(problem, sim.Verifiable(), **options)
     flow = sim.flow(problem, sim.Verifiable(), tolerance=1e-11, **options)
-    assert (sim.outcome_names(exact.outcome) == "horizon").all()
+    assert (exact.outcome_names == "horizon").all()
     np.testing.assert_allclose(exact.saved, flow.saved, rtol=1e-7)
     np.testing.assert_allclose(exact.log_probs, flow.log_probs, atol=1e-7)
     # A time costs three stretches; by Newton's method alone it was nine.
@@ -125,7 +125,7 @@ def test_ten_thousand_patterns(rng):
         )
         for method in ("exact", "flow")
     )
-    assert str(sim.outcome_names(exact.outcome)) == "reached"
+    assert str(exact.outcome_names) == "reached"
     np.testing.assert_allclose(exact.log_time, flow.log_time, rtol=1e-9)
     np.testing.assert_allclose(exact.log_probs, flow.log_probs, rtol=1e-7)
     # One unit of v moves log p by thousands: rounding of v must not be seen.
@@ -243,7 +243,7 @@ def test_a_time_before_anything_moves_is_reached(method):
             max_log_time=limit,
             method=method,
         )
-        assert sim.outcome_names(early.outcome) == "horizon"
+        assert early.outcome_names == "horizon"
         np.testing.assert_allclose(early.log_time, limit, rtol=1e-12)
         np.testing.assert_allclose(early.log_probs, base, rtol=1e-10)
 
@@ -291,7 +291,7 @@ def test_the_gap_times_time_tends_to_nm_over_n_plus_m():
 
 def test_equal_rewards_leave_no_gap_and_padding_changes_nothing():
     equal = run([0.4, 0.4], [0.0, 1.0])
-    assert sim.outcome_names(equal.outcome)[0] == "reached"
+    assert equal.outcome_names[0] == "reached"
     assert equal.log_time[0] == -np.inf
     plain = run([0.9, 0.6, 0.1], [-2.0, 1.0, 0.0])
     padded = run([0.9, 0.6, 0.1, 0.99], [-2.0, 1.0, 0.0, -np.inf])
@@ -397,7 +397,7 @@ def test_float32_has_an_outcome_and_a_known_error(rng):
         )
         single = sim.exact(problem, sim.Verifiable(), until=sim.Gap(1e-3))
     assert single.log_time.dtype == np.float32
-    assert (sim.outcome_names(single.outcome) == "reached").all()
+    assert (single.outcome_names == "reached").all()
     np.testing.assert_allclose(single.log_time, double.log_time, atol=1e-3)
 
 
@@ -490,7 +490,7 @@ def test_a_goal_just_below_a_peak_is_reached(update):
         )
         assert lanes.sum() > 30
         goal = sim.exact(problem, signal, update, until=sim.Accuracy(level))
-        assert (sim.outcome_names(goal.outcome)[lanes] == "reached").all()
+        assert (goal.outcome_names[lanes] == "reached").all()
         reached = sim.accuracy(goal.log_probs, rates)
         np.testing.assert_allclose(reached[lanes], level[lanes], rtol=1e-13)
         assert (goal.log_time < run.event_log_times[:, 0])[lanes].all()

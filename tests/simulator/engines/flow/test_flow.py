@@ -107,7 +107,7 @@ def test_zero_probability_stays_zero_and_changes_nothing():
 
 def test_equal_rates_leave_no_gap_and_the_policy_as_it_is():
     solution = run([0.4, 0.4, 0.4], [0.0, 1.0, 2.0])
-    assert sim.outcome_names(solution.outcome)[0] == "reached"
+    assert solution.outcome_names[0] == "reached"
     assert solution.log_time[0] == -np.inf
     np.testing.assert_allclose(np.exp(solution.log_probs[0, :3]), softmax([0, 1, 2.0]))
 
@@ -116,7 +116,7 @@ def test_ties_for_the_best_keep_their_conserved_difference():
     logits = np.array([-1.0, -3.0, 2.0])
     start = np.exp(-(logits - logits.mean()))
     solution = run([0.7, 0.7, 0.2], logits)
-    assert sim.outcome_names(solution.outcome)[0] == "reached"
+    assert solution.outcome_names[0] == "reached"
     final = solution.log_probs[0, :3]
     end = np.exp(-(final - final.mean()))
     np.testing.assert_allclose(end[1] - end[0], start[1] - start[0], rtol=1e-6)
@@ -124,7 +124,7 @@ def test_ties_for_the_best_keep_their_conserved_difference():
 
 def test_logits_of_seven_hundred_are_ordinary_numbers():
     solution = run([0.9, 0.4], [-700.0, 700.0])
-    assert sim.outcome_names(solution.outcome)[0] == "reached"
+    assert solution.outcome_names[0] == "reached"
     # K = 2: T_cross = (sinh(1400) + 1400) / 0.5, in logarithms.
     expected = 1400 - np.log(2) - np.log(0.5)
     np.testing.assert_allclose(solution.event_log_times[0, 1], expected, rtol=1e-9)
@@ -132,7 +132,7 @@ def test_logits_of_seven_hundred_are_ordinary_numbers():
 
 def test_an_event_that_holds_at_the_start_costs_no_time():
     solution = run([0.9, 0.1], [20.0, 0.0])
-    assert sim.outcome_names(solution.outcome)[0] == "reached"
+    assert solution.outcome_names[0] == "reached"
     assert np.isneginf(solution.log_time[0])
 
 
@@ -152,7 +152,7 @@ def test_a_broken_lane_has_an_outcome_and_spoils_no_other(problems, solved):
             return jnp.where(first, jnp.nan, problem.success_rates)
 
     run = sim.flow(problem, Unchecked(), until=sim.Gap(1e-3))
-    names = sim.outcome_names(run.outcome)
+    names = run.outcome_names
     assert names[4] == "nonfinite" and (np.delete(names, 4) == "reached").all()
     others = np.delete(run.log_time, 4)
     np.testing.assert_allclose(others, np.delete(solved.log_time, 4), rtol=1e-12)
@@ -165,7 +165,7 @@ def test_penalised_flows_rest_at_the_tilted_reference(rule):
     logits = np.tile([-2.0, 1.0, 0.0], (WIDTH, 1))
     problem = sim.Problem(rates, logits=logits)
     solution = sim.flow(problem, sim.Verifiable(), rule(beta=betas))
-    assert (sim.outcome_names(solution.outcome) == "settled").all()
+    assert (solution.outcome_names == "settled").all()
     wanted = jax.nn.log_softmax(jnp.asarray(logits + rates / betas[:, None]))
     np.testing.assert_allclose(solution.log_probs, wanted, atol=5e-8)
 
@@ -192,7 +192,7 @@ def test_natural_gradient_has_its_closed_form_at_saved_times():
 def test_ten_thousand_patterns(rng):
     problem = sim.Problem(rng.uniform(size=10_000), logits=rng.normal(size=10_000))
     solution = sim.flow(problem, sim.Verifiable(), until=sim.Accuracy(0.9))
-    assert str(sim.outcome_names(solution.outcome)) == "reached"
+    assert str(solution.outcome_names) == "reached"
     accuracy = sim.accuracy(solution.log_probs, problem.success_rates)
     np.testing.assert_allclose(accuracy, 0.9, rtol=1e-9)
 
@@ -204,7 +204,7 @@ def test_float32_stays_near_float64(problems, solved):
         single = sim.flow(
             sim.Problem(rates, logits=logits), sim.Verifiable(), until=sim.Gap(1e-3)
         )
-        names = sim.outcome_names(single.outcome)
+        names = single.outcome_names
     assert single.log_time.dtype == np.float32
     assert (names == "reached").all()
     np.testing.assert_allclose(single.log_time, solved.log_time, atol=1e-3)

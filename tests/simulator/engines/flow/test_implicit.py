@@ -43,7 +43,7 @@ def test_they_come_to_rest_at_the_optimum_however_small_the_penalty(rng):
     beta = np.geomspace(1e-3, 3, WIDTH)
     found = run(rates, rng.normal(size=(WIDTH, PATTERNS)), beta)
     assert found.method == "implicit"
-    assert (sim.outcome_names(found.outcome) == "settled").all()
+    assert (found.outcome_names == "settled").all()
     # Probabilities to exp(-600), each to eight digits of its logarithm.
     assert found.log_probs.min() < -400 and found.log_time.max() > 400
     np.testing.assert_allclose(found.log_probs, resting(rates, beta), atol=2e-8)
@@ -65,7 +65,7 @@ def test_two_patterns_take_the_time_of_a_quadrature():
         sim.PolicyGradient(beta=betas),
         until=sim.SuboptimalMass(1 / (1 + np.exp(ends))),
     )
-    assert (sim.outcome_names(found.outcome) == "reached").all()
+    assert (found.outcome_names == "reached").all()
     for beta, end, log_time in zip(betas, ends, found.log_time, strict=True):
 
         def pace(x, beta=beta):
@@ -179,7 +179,7 @@ def test_supervised_fine_tuning_ends_at_its_data_and_costs_no_time():
     signal = sim.Demonstrations(data)
     found = run(0.5, logits, 0.0, signal, max_log_time=40.0)
     assert found.method == "implicit"
-    assert (sim.outcome_names(found.outcome) == "horizon").all()
+    assert (found.outcome_names == "horizon").all()
     assert found.num_steps.max() < 1000
     shown = data > 0
     np.testing.assert_allclose(
@@ -233,7 +233,7 @@ def test_many_patterns_go_by_implicit_steps_if_their_pay_is_fixed(rng):
     problem = sim.Problem(rates, logits=logits)
     found = sim.solve(problem, sim.Verifiable(), update, until=sim.Accuracy(0.55))
     assert found.method == "implicit"
-    assert str(sim.outcome_names(found.outcome)) == "reached"
+    assert str(found.outcome_names) == "reached"
     moving = sim.Demonstrations(softmax(logits))
     assert sim.solve(problem, moving, update, max_log_time=0.0).method == "flow"
 
@@ -245,7 +245,7 @@ def test_single_precision_rests_at_the_optimum_too(rng):
     wanted = resting(rates, beta)
     with jax.enable_x64(False):
         found = run(rates, rng.normal(size=(WIDTH, PATTERNS)), beta)
-        names = sim.outcome_names(found.outcome)
+        names = found.outcome_names
     assert found.log_probs.dtype == np.float32
     assert (names == "settled").all()
     np.testing.assert_allclose(found.log_probs, wanted, atol=1e-4)

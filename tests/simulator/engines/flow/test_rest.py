@@ -16,7 +16,7 @@ ENTROPIES = -np.sum(KERNEL * np.log(KERNEL), axis=1)
 def solved(signal, update, kernel=KERNEL, policy=POLICY, **options):
     problem = sim.Problem(policy=policy, answer_kernel=kernel)
     found = sim.solve(problem, signal, update, **options)
-    return str(sim.outcome_names(found.outcome)), np.exp(found.log_probs), found
+    return str(found.outcome_names), np.exp(found.log_probs), found
 
 
 def with_bonus(signal, weight):
@@ -125,7 +125,7 @@ def test_a_saddle_is_left_unless_nothing_leads_away_from_it(off):
 
     # Symmetric starts stay symmetric, for SciPy too.
     found = minimize(loss, [np.sign(off), 0.0, 0.5 * abs(np.sign(off))], tol=1e-15)
-    assert str(sim.outcome_names(run.outcome)) == "settled"
+    assert str(run.outcome_names) == "settled"
     np.testing.assert_allclose(np.exp(run.log_probs), softmax(found.x), atol=2e-6)
     if off > 0:  # by an independent integration
         expected = [0.38145, 0.28743, 0.33112]

@@ -1,0 +1,136 @@
+"""What a solution was asked for, and the names of its events."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from simulator.display import same, short
+from simulator.recording import AbstractEvent
+
+
+class _Unknown:
+    """Stands for a number of an event that was traced."""
+
+    def __repr__(self) -> str:
+        return "?"
+
+
+UNKNOWN = _Unknown()
+
+
+def kebab(class_name: str) -> str:
+    """The name of a class in lower case with hyphens.
+
+    >>> kebab("LowestOptimalProbability"), kebab("T0")
+    ('lowest-optimal-probability', 't0')
+    """
+    words = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+    return re.sub(words, "-", class_name).lower()
+
+
+def label(event: AbstractEvent) -> str:
+    """The name of an event with its numbers, as far as it has one of each.
+
+    >>> import simulator as sim
+    >>> label(sim.Gap(1e-3)), label(sim.Leads(2)), label(sim.T0())
+    ('gap=0.001', 'leads=2', 't0')
+    """
+    name, given = kebab(type(event).__name__), _numbers(event)
+    if not given or not all(isinstance(x, np.ndarray) and not x.ndim for x in given):
+        return name
+    return f"{name}={','.join(str(x[()]) for x in given)}"
+
+
+def labels(events: Sequence[AbstractEvent]) -> list[str]:
+    """The names of several events."""
+    return [label(event) for event in events]
+
+
+def is_named(event: AbstractEvent, text: str) -> bool:
+    """Whether `text` is a name of this event: of its class, with its numbers or not.
+
+    >>> import simulator as sim
+    >>> [is_named(sim.Gap(1e-3), text) for text in ("gap", "Gap=1e-3", "gap=0.1", "t0")]
+    [True, True, False, False]
+    """
+    name, equals, numbers = text.partition("=")
+    if kebab(name.strip()) != kebab(type(event).__name__):
+        return False
+    if not equals:
+        return True
+    given = [x for x in _numbers(event) if isinstance(x, np.ndarray) and not x.ndim]
+    try:
+        asked = [float(part) for part in numbers.split(",")]
+    except ValueError:
+        return False
+    return len(asked) == len(given) and all(
+        x == x.dtype.type(y) for x, y in zip(given, asked, strict=True)
+    )
+
+
+def is_event(mine: AbstractEvent, other: AbstractEvent) -> bool:
+    """Whether two events are the same; numbers that were traced fit any."""
+    if type(mine) is not type(other):
+        return False
+    pairs = list(zip(_numbers(mine), _numbers(other), strict=True))
+    return all(x is UNKNOWN or y is UNKNOWN or same(x, y) for x, y in pairs)
+
+
+def _numbers(event: AbstractEvent) -> list[Any]:
+    """The values of its fields, arrays as those of NumPy."""
+    values = [getattr(event, field.name) for field in dataclasses.fields(event)]
+    return [_known(leaf) for value in values for leaf in jax.tree.leaves(value)]
+
+
+def _known(leaf: Any) -> Any:
+    if isinstance(leaf, jax.core.Tracer):
+        return UNKNOWN
+    number = isinstance(leaf, int | float | np.ndarray | np.generic | jax.Array)
+    return np.asarray(leaf) if number else leaf
+
+
+class Asked:
+    """What a solution was asked for, the same for all of its lanes and never traced.
+
+    It is static in a `Solution`: programs do not see it. Two are equal if they ask for
+    the same, so that solutions of different requests are not put together by mistake.
+
+    `parts`: signal, update and the event to stop at, without what has lanes; `again`
+    solves anew: `again(problem, parts, save_log_times) -> Solution`.
+    """
+
+    def __init__(
+        self,
+        parts: Any,
+        events: tuple[AbstractEvent, ...],
+        save_log_times: np.ndarray,
+        observe: Callable[..., Any],
+        max_log_time: float,
+        again: Callable[..., Any],
+    ):
+        self.parts = jax.tree.map(_known, parts)
+        self.events = jax.tree.map(_known, events)
+        self.save_log_times = save_log_times
+        self.observe = observe
+        self.max_log_time = max_log_time
+        self.again = again
+
+    def _request(self) -> Any:
+        return self.parts, self.events, self.save_log_times, self.max_log_time
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Asked) or self.observe is not other.observe:
+            return False
+        return bool(eqx.tree_equal(self._request(), other._request()))
+
+    def __hash__(self) -> int:
+        kinds = [type(part).__name__ for part in (*self.parts, *self.events)]
+        return hash((*kinds, len(self.save_log_times)))
+
+    def __repr__(self) -> str:
+        return f"Asked({short(self.parts)}, events={labels(self.events)})"

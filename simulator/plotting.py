@@ -1,0 +1,138 @@
+"""Curves of one solution on log time, and bands of many sampled runs on steps."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.dynamics import Dynamics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from simulator.rollouts.train import Run
+    from simulator.solution import Solution
+
+MOST_CURVES = 8  # with a colour and a name; the other patterns are thin and grey
+STILL = 0.005  # change of a probability that is not seen
+MARGIN = 0.5 * np.log(10)  # of log time, before and after what is seen
+EARLY = 2 * np.log(10)  # before a unit of time, where nothing moves yet
+TOGETHER = 0.02  # of the width: names of events that share a place
+
+
+def draw_solution(solution: "Solution", axes: "Axes | None", points: int) -> "Axes":
+    """See `Solution.plot`."""
+    times, policies = _on_the_way(solution, points)
+    axes = _axes(axes)
+    rates = np.asarray(solution.problem.success_rates)
+    x = times / np.log(10)
+    _draw_policies(axes, x, policies, rates)
+    axes.plot(x, policies @ rates, color="black", lw=2, ls="--", label="accuracy")
+    _mark_events(axes, solution, x)
+    if x[-1] - x[0] > 3:
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_formatter(lambda value, _: rf"$10^{{{value:g}}}$")
+    axes.set(xlabel="time $t$", ylabel="probability", ylim=(-0.02, 1.02))
+    axes.set_xlim(x[0], x[-1])
+    axes.legend()
+    return axes
+
+
+def draw_run(
+    run: "Run", axes: "Axes | None", policies: np.ndarray, quantiles: Any
+) -> "Axes":
+    """See `Run.plot`; `policies` `[S, T, Q, K]`, from step 0 on."""
+    axes = _axes(axes)
+    steps = np.concatenate([[0], np.asarray(run.saved_steps)])
+    rates = np.asarray(run.problem.success_rates)
+    low, high = quantiles
+    if len(rates) == 1:
+        best = np.argsort(-policies[:, :, 0].max(axis=(0, 1)))[:MOST_CURVES]
+        for i, k in enumerate(sorted(best)):
+            name = f"pattern {k} (right: {rates[0, k]:.3g})"
+            _band(axes, steps, policies[:, :, 0, k], quantiles, f"C{i}", name)
+    accuracy = np.einsum("stqk,qk->st", policies, rates) / len(rates)
+    name = f"accuracy, {100 * low:g} to {100 * high:g} % of seeds"
+    _band(axes, steps, accuracy, quantiles, "black", name, ls="--", lw=2)
+    axes.set(xlabel="step", ylabel="probability", ylim=(-0.02, 1.02))
+    axes.set_xlim(0, steps[-1])
+    axes.legend()
+    return axes
+
+
+def _axes(axes: "Axes | None") -> "Axes":
+    if axes is not None:
+        return axes
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(layout="constrained")[1]
+
+
+def _band(axes, x, values, quantiles, color, name, **style) -> None:
+    """The median over the first axis, and a band between two quantiles."""
+    low, middle, high = np.quantile(values, [quantiles[0], 0.5, quantiles[1]], axis=0)
+    axes.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
+    axes.plot(x, middle, color=color, label=name, **style)
+
+
+def _draw_policies(axes, x, policies, rates) -> None:
+    order = np.argsort(-policies.max(axis=0), kind="stable")
+    for i, k in enumerate(sorted(order[:MOST_CURVES])):
+        label = f"pattern {k} (right: {rates[k]:.3g})"
+        axes.plot(x, policies[:, k], color=f"C{i}", label=label)
+    for k in order[MOST_CURVES:]:
+        axes.plot(x, policies[:, k], color="0.8", lw=0.7, zorder=0)
+
+
+def _mark_events(axes, solution: "Solution", x: np.ndarray) -> None:
+    """A line for each event within the window, with its name above."""
+    places: list[tuple[float, list[str]]] = []
+    for moment in sorted(solution.moments(), key=lambda m: float(m.log_time)):
+        place = float(moment.log_time) / np.log(10)
+        if not x[0] <= place <= x[-1]:
+            continue
+        if places and place - places[-1][0] <= TOGETHER * (x[-1] - x[0]):
+            places[-1][1].append(moment.name)
+        else:
+            places.append((place, [moment.name]))
+    for place, names in places:
+        axes.axvline(place, color="0.5", lw=0.8, ls=":", zorder=0)
+        axes.annotate(
+            ", ".join(dict.fromkeys(names)),
+            (place, 1.01),
+            xycoords=axes.get_xaxis_transform(),
+            rotation=30,
+            fontsize="small",
+        )
+
+
+def _on_the_way(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Log times `[T]` and policies `[T, K]`: as saved, or solved anew."""
+    saved = solution.saved_policies()
+    if saved is not None and len(saved) > 1:
+        return solution.saved_log_times, saved
+    signal, update, _ = solution.parts()
+    dynamics = Dynamics(solution.problem, signal, update)
+    first = float(dynamics.log_t_ref) - EARLY
+    last = float(solution.log_time)
+    if not np.isfinite(last):
+        last = solution.max_log_time
+    last = max(last, first + 2 * EARLY)
+    events = np.array([float(moment.log_time) for moment in solution.moments()])
+    events = events[np.isfinite(events)]
+    times = np.linspace(first, last, points)
+    policies = _policies(solution, times)
+    moved = np.abs(policies - policies[0]).max(axis=1) > STILL
+    left = np.abs(policies - policies[-1]).max(axis=1) > STILL
+    if moved.any():
+        start = times[max(int(np.argmax(moved)) - 1, 0)]
+        stop = times[min(points - int(np.argmax(left[::-1])), points - 1)]
+        start, stop = min([start, *events]), max([stop, *events])
+        times = np.linspace(start - MARGIN, stop + MARGIN, points)
+        policies = _policies(solution, times)
+    return times, policies
+
+
+def _policies(solution: "Solution", times: np.ndarray) -> np.ndarray:
+    policies = solution.again(times).saved_policies()
+    assert policies is not None
+    return policies

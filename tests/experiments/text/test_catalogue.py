@@ -1,0 +1,55 @@
+"""Classes of the simulator by name, as the command line and files write them."""
+
+import dataclasses
+
+import pytest
+
+import simulator as sim
+from experiments.text import catalogue, events, objects
+from simulator.recording import AbstractFirst
+
+
+def test_an_entry_is_the_class_of_its_module():
+    assert catalogue.signals()["noisy-verifier"].load() is sim.NoisyVerifier
+    for name, kinds in objects.kinds().items():
+        for kind in kinds.values():
+            assert kind.__module__ == f"simulator.{name.replace('/', '.')}"
+
+
+@pytest.mark.parametrize("name", events.entries())
+def test_every_event_with_a_name_is_read_as_it_is_written(name):
+    levelled = events.needs_level(events.entries()[name])
+    text = f"{name}=0.25" if levelled else name
+    event = events.read(text, "until")
+    assert events.write(event) == text
+    assert isinstance(event, AbstractFirst)
+    assert not levelled or event.level == 0.25
+
+
+def test_events_with_a_name_are_first_ones_without_other_fields():
+    names = set(events.entries())
+    assert names >= {"gap", "accuracy", "optimal-probability", "t0", "crossing"}
+    assert not names & {"leads", "peak-accuracy", "below-base"}
+    with pytest.raises(ValueError, match="PeakAccuracy has no name"):
+        events.write(sim.PeakAccuracy())
+
+
+def test_one_option_has_one_type(monkeypatch):
+    known = catalogue.updates()["natural-gradient"]
+    other = dataclasses.replace(
+        known,
+        name="other",
+        fields=(catalogue.Field("beta", {"type": int, "metavar": "N"}, True),),
+    )
+    assert "beta" in catalogue.options()
+    monkeypatch.setattr(catalogue, "updates", lambda: {"a": known, "b": other})
+    with pytest.raises(TypeError, match="`beta` of other is of another type"):
+        catalogue.options()
+
+
+def test_a_required_option_is_asked_for_by_its_name():
+    entry = catalogue.signals()["fixed-confidence"]
+    with pytest.raises(ValueError, match="fixed-confidence needs --confidence"):
+        catalogue.table(entry, {"confidence": None, "beta": 1.0})
+    table = catalogue.table(entry, {"confidence": [0.1, 0.9], "beta": 1.0})
+    assert table == {"name": "fixed-confidence", "confidence": [0.1, 0.9]}

@@ -1,0 +1,373 @@
+"""Solutions and runs know what was asked for, and say it."""
+
+import copy
+import pickle
+
+import jax
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+import pytest
+
+import simulator as sim
+from simulator import rollouts as ro
+
+matplotlib.use("Agg")
+
+ONE = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
+RATES = np.array([[0.9, 0.6, 0.1], [0.2, 0.5, 0.7], [0.3, 0.3, 0.3]])
+BASE = np.array([[0.05, 0.70, 0.25], [0.5, 0.3, 0.2], [0.2, 0.3, 0.5]])
+MANY = sim.Problem(RATES, BASE)
+EVENTS = (sim.T0(), sim.Leads(0), sim.Leads(1), sim.Accuracy(0.7))
+GIVEN = sim.Verifiable()
+
+
+@pytest.fixture(scope="module")
+def one():
+    return sim.solve(ONE, GIVEN, until=sim.Gap(1e-2), events=EVENTS)
+
+
+@pytest.fixture(scope="module")
+def many():
+    levels = np.array([1e-2, 1e-1, 1e-3])
+    return sim.solve(MANY, GIVEN, until=sim.Gap(levels), events=EVENTS)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return sim.solve(MANY, GIVEN, until=sim.Accuracy(np.array([0.8, 0.6, 0.5])))
+
+
+def test_events_are_found_by_equal_objects_and_by_name(one):
+    for i, (event, name) in enumerate(
+        zip(EVENTS, ("t0", "leads=0", "Leads=1", "accuracy"), strict=True)
+    ):
+        for moment in (one.at(type(event)(*jax.tree.leaves(event))), one[name]):
+            assert moment.log_time == one.event_log_times[i]
+            assert (moment.log_probs == one.event_log_probs[i]).all()
+    assert one["accuracy=0.70"].name == "accuracy=0.7"
+    assert one.event_names == ["t0", "leads=0", "leads=1", "accuracy=0.7"]
+    assert one.events == EVENTS and one.until == sim.Gap(1e-2)
+
+
+def test_a_moment_says_when_and_whether(one):
+    t0, start = one["t0"], one["leads=1"]
+    assert t0.happened and start.happened and start.log_time == -np.inf
+    np.testing.assert_allclose(t0.time, 42.6832, rtol=1e-5)
+    np.testing.assert_allclose(10**t0.log10_time, t0.time)
+    np.testing.assert_allclose(t0.policy.sum(), 1)
+    np.testing.assert_allclose(t0.policy @ jnp.array([0.9, 0.6, 0.1]), 0.6)
+    never = sim.solve(ONE, GIVEN, events=(sim.Leads(2),))["leads"]
+    assert not never.happened and never.log_time == np.inf
+
+
+def test_the_event_to_stop_at_has_a_moment_too(one):
+    for moment in (one["gap"], one["gap=1e-2"], one.at(sim.Gap(1e-2))):
+        assert moment.happened and moment.log_time == one.log_time
+    late = sim.solve(ONE, GIVEN, until=sim.Gap(1e-2), max_log_time=1.0)
+    assert not late["gap"].happened and late["gap"].log_time == np.inf
+    assert late.log_time == 1.0
+
+
+def test_names_that_fit_none_or_several_are_refused(one):
+    with pytest.raises(KeyError, match="`crossing` is no event.*t0, leads=0"):
+        one["crossing"]
+    with pytest.raises(KeyError, match="`leads` fits several.*leads=1"):
+        one["leads"]
+    with pytest.raises(KeyError, match="leads=x"):
+        one["leads=x"]
+    with pytest.raises(ValueError, match="`leads=2` is no event"):
+        one.at(sim.Leads(2))
+    with pytest.raises(ValueError, match="`gap=0.02` is no event"):
+        one.at(sim.Gap(2e-2))
+
+
+def test_the_same_event_twice_is_found():
+    found = sim.solve(ONE, GIVEN, until=sim.T0(), events=(sim.T0(), sim.T0()))
+    assert found["t0"].log_time == found.at(sim.T0()).log_time == found.log_time
+
+
+def test_a_batch_has_its_moments_and_lanes(many):
+    assert many["leads=1"].happened.shape == many.batch_shape == (3,) == (len(many),)
+    levels = np.array([1e-2, 1e-1, 1e-3])
+    np.testing.assert_array_equal(
+        many.at(sim.Gap(levels)).happened, many.outcome_names == "reached"
+    )
+    for i, lane in enumerate(many):
+        alone = sim.solve(MANY[i], GIVEN, until=sim.Gap(levels[i]), events=EVENTS)
+        assert lane.until == sim.Gap(levels[i]) and lane.batch_shape == ()
+        assert lane.outcome_names == alone.outcome_names == many.outcome_names[i]
+        np.testing.assert_allclose(lane.log_time, alone.log_time, rtol=1e-12)
+        assert (lane.problem.success_rates == RATES[i]).all()
+    back = many[::-1]
+    assert back.at(sim.Gap(levels[::-1])).log_time[0] == many["gap"].log_time[2]
+    mapped = jax.tree.map(lambda leaf: leaf[1], many)
+    assert mapped.until == sim.Gap(0.1) and mapped["gap=0.1"].happened
+    with pytest.raises(IndexError, match="one run"):
+        many[0][0]
+    with pytest.raises(TypeError, match="no length"):
+        len(many[0])
+
+
+def test_labels_go_through_jit_vmap_and_derivatives(many):
+    def solve(logits, level):
+        problem = sim.Problem(jnp.asarray(RATES[0]), logits=logits)
+        return sim.solve(problem, GIVEN, until=sim.Gap(level), events=EVENTS)
+
+    logits = jnp.log(BASE[0])
+    plain = solve(logits, 0.01)
+    inside = jax.jit(solve)(logits, 0.01)
+    assert inside["t0"].log_time == plain["t0"].log_time
+    # The level was traced: any will do.
+    assert inside.at(sim.Gap(0.3)).name == "gap" and inside["gap"].happened
+    assert eqx_equal(inside.problem, plain.problem)
+    with pytest.raises(ValueError, match="inside of jit"):
+        inside.plot()
+    several = jax.vmap(solve)(jnp.stack([logits, logits]), jnp.array([0.1, 0.01]))
+    np.testing.assert_allclose(several["gap"].log_time[1], plain.log_time, rtol=1e-12)
+    assert several[1]["t0"].log_time.shape == ()
+
+    def log_t0(logits):
+        return solve(logits, 0.01).at(sim.T0()).log_time
+
+    by_place = jax.grad(lambda x: solve(x, 0.01).event_log_times[0])(logits)
+    assert (jax.grad(log_t0)(logits) == by_place).all() and by_place.any()
+    _, change = jax.jvp(lambda x: solve(x, 0.01), (logits,), (jnp.ones(3),))
+    assert change["t0"].log_time.shape == ()
+
+
+def eqx_equal(a, b):
+    return all(map(np.array_equal, jax.tree.leaves(a), jax.tree.leaves(b)))
+
+
+def test_labels_add_nothing_to_the_engines_programs(monkeypatch):
+    """The program of an engine returns what it did before there were labels."""
+    from simulator.engines import run
+
+    seen, whole = [], run.dataclasses.replace
+
+    def replace(solution, **labels):
+        seen.append(solution)
+        return whole(solution, **labels)
+
+    monkeypatch.setattr(run.dataclasses, "replace", replace)
+    found = sim.solve(ONE, GIVEN, until=sim.Gap(1e-2))
+    (bare,) = seen
+    assert bare.problem is bare.lanes is bare.asked is None
+    assert len(jax.tree.leaves(bare)) == 6
+    assert jax.tree.structure(found.without_labels()) == jax.tree.structure(bare)
+    # What is added are the objects that were given.
+    assert found.problem is ONE and not jax.tree.leaves(found.lanes)
+
+
+def test_outcomes_are_told_apart_by_failure(one, mixed):
+    assert one.outcome_counts == {"reached": 1} and not one.failed
+    assert mixed.outcome_counts == {"reached": 2, "stationary": 1}
+    assert mixed.advice["stationary"] == sim.outcome_advice("stationary")
+    assert not mixed.failed.any() and mixed.failed.shape == (3,)
+    few = sim.flow(ONE, GIVEN, until=sim.Gap(1e-6), max_steps=3)
+    assert few.failed and "max_steps" in few.advice["max_steps"]
+    assert jax.jit(lambda x: x.failed)(few)
+    assert set(sim.FAILED_OUTCOMES) < set(sim.OUTCOME_NAMES)
+    for i, name in enumerate(sim.OUTCOME_NAMES):
+        member = getattr(sim.Outcome, name)
+        assert sim.outcome_codes(member) == i
+        assert sim.outcome_advice(name) == sim.Outcome[member]
+    assert len(sim.Outcome) == len(sim.OUTCOME_NAMES)
+
+
+def test_times_are_given_in_three_ways(one):
+    np.testing.assert_allclose(one.time, np.exp(one.log_time))
+    np.testing.assert_allclose(one.log10_time, np.log10(one.time))
+    np.testing.assert_allclose(one.accuracy, one.policy @ ONE.success_rates)
+
+
+def test_a_dataset_has_names(many):
+    data = many.to_xarray()
+    assert data.attrs == {"method": "exact", "until": "gap"}
+    for i, name in enumerate(many.event_names):
+        chosen = data.sel(event=name)
+        np.testing.assert_array_equal(chosen.event_log_time, many.event_log_times[:, i])
+        assert chosen.event_log_probs.dims == ("lane", "pattern")
+        np.testing.assert_array_equal(chosen.event_happened, many[name].happened)
+    assert data.outcome.values.tolist() == many.outcome_names.tolist()
+    np.testing.assert_array_equal(data.success_rate, RATES)
+    square = sim.solve(
+        sim.Problem(np.stack([RATES, RATES]), np.stack([BASE, BASE])),
+        GIVEN,
+        save_log_times=[0.0, 1.0],
+        observe=lambda x: jnp.max(x),
+    ).to_xarray()
+    assert square.saved.dims == ("lane_0", "lane_1", "saved_log_time")
+    assert square.saved_log_time.values.tolist() == [0.0, 1.0]
+
+
+def test_a_table_has_a_row_per_lane(one, many):
+    table = many.to_pandas()
+    assert list(table.index) == [0, 1, 2] and table.index.name == "lane"
+    assert table.outcome.tolist() == many.outcome_names.tolist()
+    np.testing.assert_allclose(
+        table["t0_log10_time"], np.asarray(many["t0"].log10_time)
+    )
+    assert len(one.to_pandas()) == 1
+    with pytest.raises(ValueError, match="outside of jit"):
+        jax.jit(lambda x: x.to_pandas())(one)
+
+
+def test_a_plot_goes_into_the_axes_that_are_given():
+    import matplotlib.pyplot as plt
+
+    times = np.linspace(-2, 8, 30)
+    x = times / np.log(10)
+    events = (*EVENTS, sim.Leads(2))
+    saved = sim.solve(ONE, GIVEN, events=events, save_log_times=times)
+    _, axes = plt.subplots()
+    assert saved.plot(axes) is axes
+    curves = {line.get_label(): line.get_xydata() for line in axes.lines}
+    np.testing.assert_allclose(curves["pattern 0 (right: 0.9)"][:, 0], x)
+    np.testing.assert_allclose(
+        curves["pattern 1 (right: 0.6)"][:, 1], saved.saved[:, 1]
+    )
+    np.testing.assert_allclose(
+        curves["accuracy"][:, 1], saved.saved @ ONE.success_rates
+    )
+    marked = {text.get_text(): text.xy[0] for text in axes.texts}
+    # Not what holds from the start, and not what never happens.
+    assert set(marked) == {"t0", "accuracy=0.7, leads=0"}
+    np.testing.assert_allclose(marked["t0"], saved["t0"].log10_time)
+    plt.close()
+
+
+def test_a_plot_computes_what_was_not_saved(one):
+    import matplotlib.pyplot as plt
+
+    axes = one.plot(points=40)
+    curve = {line.get_label(): line.get_xydata() for line in axes.lines}["accuracy"]
+    low, high = axes.get_xlim()
+    assert low < one["t0"].log10_time < one["gap"].log10_time < high
+    assert len(curve) == 40
+    np.testing.assert_allclose(curve[0, 1], 0.49, atol=0.01)
+    np.testing.assert_allclose(curve[-1, 1], one.accuracy)
+    again = one.again([float(one["t0"].log_time)])
+    np.testing.assert_allclose(again.saved[0], one["t0"].policy, rtol=1e-8)
+    plt.close()
+
+
+def test_a_plot_is_of_one_run(many):
+    with pytest.raises(ValueError, match="batch of shape .3,."):
+        many.plot()
+    with pytest.raises(ValueError, match="`points`"):
+        many[0].plot(points=1)
+
+
+def test_solutions_can_be_copied_and_put_together(one):
+    again = pickle.loads(pickle.dumps(one))
+    assert again["t0"].log_time == one["t0"].log_time and again.asked == one.asked
+    assert copy.deepcopy(one).until == one.until
+    other = sim.solve(ONE, GIVEN, until=sim.Gap(1e-2), events=EVENTS)
+    both = jax.tree.map(lambda *x: np.stack(x), one, other)
+    assert both["t0"].log_time.shape == (2,)
+    # Not those of other requests.
+    other = sim.solve(ONE, GIVEN, until=sim.Gap(2e-2), events=EVENTS)
+    with pytest.raises(ValueError, match="gap|level=0.01"):
+        jax.tree.map(lambda *x: np.stack(x), one, other)
+
+
+def test_problems_and_solutions_are_printed_in_a_few_lines(one, many, mixed):
+    assert repr(ONE) == "Problem([0.9 0.6 0.1], policy=[0.05 0.7 0.25])"
+    assert repr(MANY).startswith("Problem: 3 of them, with 3 patterns")
+    kernel = sim.two_answer_kernel(RATES[0])
+    full = sim.Problem(policy=BASE[0], answer_kernel=kernel, reference_policy=BASE[1])
+    assert "reference_policy=[0.5 0.3 0.2], 2 answers" in repr(full)
+    assert full._repr_html_().count("<tr>") == 4
+    text = repr(one)
+    assert "t0" in text and "42.68" in text and "0.49 -> 0.89" in text
+    assert "2 reached, 1 stationary" in repr(mixed) and len(repr(many)) < 1000
+    for shown in (one, many, ONE, MANY, one["t0"], many["t0"], sim.Verifiable()):
+        assert len(repr(shown)) < 2000 and "Array" not in repr(shown)
+    for shown in (one, many, ONE):
+        assert shown._repr_html_().startswith("<table>")
+    seen = []
+    jax.jit(lambda x: seen.extend([repr(x), repr(x.problem), x._repr_html_()]))(one)
+    assert all("not known" in text for text in seen)
+    assert "not known" in repr(jax.tree.map(lambda x: None, one))
+
+
+RECIPE = ro.Recipe(num_steps=40, penalties=(ro.KLLoss3(0.1),))
+
+
+@pytest.fixture(scope="module")
+def run():
+    return ro.train(ONE, RECIPE, num_seeds=6, save_at=[10, 20, 40])
+
+
+@pytest.fixture(scope="module")
+def lanes():
+    problem = sim.Problem(RATES[:2, None], BASE[:2, None])
+    recipe = ro.Recipe(num_steps=40, learning_rate=[0.1, 0.2])
+    return ro.train(problem, recipe, num_seeds=3, observe=accuracies)
+
+
+def accuracies(problem, log_probs):
+    return {"right": sim.accuracy(log_probs, problem.success_rates)}
+
+
+def test_a_run_knows_its_problem_and_recipe(run, lanes):
+    assert run.recipe is RECIPE and run.num_seeds == 6 and run.batch_shape == ()
+    assert run.outcome_counts == {"horizon": 6} and not run.failed.any()
+    np.testing.assert_allclose(
+        run.accuracy[:, 0], np.exp(run.log_probs[:, 0]) @ RATES[0], rtol=1e-12
+    )
+    one = lanes[1]
+    assert one.recipe.learning_rate == 0.2 and one.num_seeds == 3
+    np.testing.assert_array_equal(one.log_probs, lanes.log_probs[1])
+    np.testing.assert_array_equal(one.saved["right"], lanes.saved["right"][1])
+    np.testing.assert_array_equal(one.accuracy, lanes.accuracy[1])
+    with pytest.raises(IndexError, match="no lanes"):
+        run[0]
+
+
+def test_runs_become_datasets_and_tables(run, lanes):
+    data = run.to_xarray()
+    assert data.saved.dims == ("seed", "step", "question", "pattern")
+    assert data.step.values.tolist() == [10, 20, 40]
+    np.testing.assert_array_equal(data.saved.sel(step=40), run.log_probs)
+    data = lanes.to_xarray()
+    assert dict(data.right.sizes) == {"lane": 2, "seed": 3, "step": 1, "right_0": 1}
+    table = lanes.to_pandas()
+    assert table.index.names == ["lane", "seed"] and len(table) == 6
+    np.testing.assert_allclose(
+        table.loc[1].accuracy, lanes.to_xarray().right[1, :, 0, 0], rtol=1e-12
+    )
+
+
+def test_a_run_is_drawn_as_bands_over_seeds(run, lanes):
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots()
+    assert run.plot(axes, quantiles=(0.0, 1.0)) is axes
+    curves = {line.get_label(): line.get_xydata() for line in axes.lines}
+    middle = curves["accuracy, 0 to 100 % of seeds"]
+    assert middle[:, 0].tolist() == [0, 10, 20, 40]
+    np.testing.assert_allclose(middle[0, 1], 0.49)
+    np.testing.assert_allclose(middle[-1, 1], np.median(run.accuracy))
+    band = axes.collections[-1].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose(band.max(), (np.exp(run.saved) @ RATES[0]).max())
+    assert len(curves) == 4 and len(axes.collections) == 4
+    plt.close()
+    with pytest.raises(ValueError, match="lanes of shape"):
+        lanes.plot()
+    with pytest.raises(ValueError, match="`save_at`"):
+        lanes[0].plot()
+    with pytest.raises(ValueError, match="`quantiles`"):
+        run.plot(quantiles=(0.9, 0.1))
+
+
+def test_recipes_and_runs_are_printed_in_a_few_lines(run, lanes):
+    text = " ".join(repr(RECIPE).split())
+    assert "penalties=(KLLoss3(weight=0.1),)" in text and "num_steps=40" in text
+    assert "redraws" not in text and "redraws" in RECIPE._repr_html_()
+    assert repr(ro.Recipe(redraws=3)).count("redraws=3") == 1
+    assert "6 seeds, 40 steps" in repr(run) and "6 horizon" in repr(run)
+    assert "2 lanes x 3 seeds" in repr(lanes)
+    assert run._repr_html_().startswith("<table>")
