@@ -162,8 +162,8 @@ class Moment(eqx.Module):
     (True, 1.6303)
     """
 
-    log_time: Float[Array, "*B"]
-    log_probs: Float[Array, "*B K"]
+    log_time: Float[Array | np.ndarray, "*B"]
+    log_probs: Float[Array | np.ndarray, "*B K"]
     name: str = eqx.field(static=True)
 
     @property
@@ -237,12 +237,12 @@ class Solution(AbstractResult):
     """
 
     outcome: Outcome
-    log_time: Float[Array, "*B"]
-    log_probs: Float[Array, "*B K"]
-    event_log_times: Float[Array, "*B E"]
-    event_log_probs: Float[Array, "*B E K"]
-    saved: Array | None
-    num_steps: Int[Array, "*B"]
+    log_time: Float[Array | np.ndarray, "*B"]
+    log_probs: Float[Array | np.ndarray, "*B K"]
+    event_log_times: Float[Array | np.ndarray, "*B E"]
+    event_log_probs: Float[Array | np.ndarray, "*B E K"]
+    saved: Array | np.ndarray | None
+    num_steps: Int[Array | np.ndarray, "*B"]
     method: str = eqx.field(static=True)
     problem: Problem | None = None
     lanes: Any = None

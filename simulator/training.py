@@ -57,10 +57,10 @@ class Training(AbstractResult):
     """
 
     outcome: Outcome
-    first_step: Int[Array, "*B"]
-    log_probs: Float[Array, "*B K"]
-    saved_steps: Int[Array, " T"]
-    saved_log_probs: Float[Array, "*B T K"]
+    first_step: Int[Array | np.ndarray, "*B"]
+    log_probs: Float[Array | np.ndarray, "*B K"]
+    saved_steps: Int[Array | np.ndarray, " T"]
+    saved_log_probs: Float[Array | np.ndarray, "*B T K"]
 
 
 def train(

@@ -15,7 +15,7 @@ independent of the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by
 
 import math
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax

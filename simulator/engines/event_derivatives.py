@@ -11,7 +11,6 @@ in closed form, or by quadratures (`exact.time_derivatives`). All is linear in t
 change, so reverse mode works as well as forward mode.
 """
 
-import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -87,12 +86,16 @@ def tangent(
         end = jnp.where(log_time > -jnp.inf, final.log_probs, d_base)
         times.append(jnp.where(happens, shift.log_time, at_end))
         policies.append(jnp.where(happens, shift.log_probs, end))
-    return dataclasses.replace(
+    return eqx.tree_at(
+        lambda x: (x.log_time, x.log_probs, x.event_log_times, x.event_log_probs),
         jax.tree.map(lambda _: None, solved),
-        log_time=final.log_time,
-        log_probs=final.log_probs,
-        event_log_times=jnp.stack(times) if times else None,
-        event_log_probs=jnp.stack(policies) if times else None,
+        (
+            final.log_time,
+            final.log_probs,
+            jnp.stack(times) if times else None,
+            jnp.stack(policies) if times else None,
+        ),
+        is_leaf=lambda x: x is None,
     )
 
 

@@ -116,7 +116,7 @@ def _exp(x: Array) -> Array:
     return jnp.exp(jnp.minimum(x, jnp.log(jnp.finfo(x.dtype).max) - 1))
 
 
-def log_expm1(x: Float[Array, ""]) -> Float[Array, ""]:
+def log_expm1(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """`log(exp(x) - 1)` for `x >= 0`, without overflow; `-inf` at 0."""
     return x + jnp.log(-jnp.expm1(-x))
 
@@ -136,7 +136,7 @@ def total(table: Float[Array, "K ..."]) -> Float[Array, "..."]:
     return _by_halves(jnp.add, table)
 
 
-def log_product(table: Float[Array, "K N"]) -> Float[Array, " N"]:
+def log_product(table: Float[Array, "K ..."]) -> Float[Array, "..."]:
     """`sum_k log table[k]` for numbers of order 1: one logarithm for eight of them."""
     missing = -len(table) % 8
     if missing:

@@ -128,7 +128,8 @@ def _mean_step(question, recipe, counts, priorities, observe):
     def visit(table):
         number = table.reshape(cells.shape)
         log_weight = jnp.sum(
-            jnp.where(number > 0, number * cells, 0.0) - log_factorial[number]
+            jnp.where(number > 0, number.astype(cells.dtype) * cells, 0.0)
+            - log_factorial[number]
         )
         weight = jnp.exp(log_weight + log_factorial[recipe.group_size])
 

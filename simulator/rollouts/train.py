@@ -69,9 +69,9 @@ class Run(AbstractResult):
     """
 
     outcome: Outcome
-    log_probs: Float[Array, "*B Q K"]
+    log_probs: Float[Array | np.ndarray, "*B Q K"]
     groups: Tally
-    saved_steps: Int[Array, " T"]
+    saved_steps: Int[Array | np.ndarray, " T"]
     saved: Any
     problem: Problem
     recipe: Recipe

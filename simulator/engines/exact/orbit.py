@@ -77,9 +77,8 @@ class Orbit(eqx.Module):
         """
         inside, log_pi = self.inside, self.log_policy
         behind = jnp.where(inside, jnp.max(log_pi) - log_pi, 0.0)
-        return jnp.where(
-            inside, behind - total(behind) / jnp.sum(inside, dtype=behind.dtype), 0.0
-        )
+        number = jnp.sum(inside, dtype=behind.dtype)
+        return jnp.where(inside, behind - total(behind) / number, 0.0)
 
     def first_piece(self) -> tuple[Piece, Scalar]:
         """The piece that starts at the base policy, and `log p` there."""

@@ -252,7 +252,8 @@ class SlopePath(AbstractSmoothPath):
 
 
 def _mean(values: Values, which) -> Float[Array, ""]:
-    return jnp.sum(jnp.where(which, values, 0.0)) / jnp.sum(which)
+    number = jnp.sum(which, dtype=values.dtype)
+    return jnp.sum(jnp.where(which, values, 0.0)) / number
 
 
 def _several(which):

@@ -66,7 +66,10 @@ class StiffPath(AbstractFlowPath):
         landing = stride.size >= room
         size = jnp.where(landing, room, stride.size)
         end, error = self._step(here, size)
-        scaled = jnp.sqrt(jnp.sum(error**2) / jnp.sum(self.support)) / tolerance
+        scaled = (
+            jnp.sqrt(jnp.sum(error**2) / jnp.sum(self.support, dtype=error.dtype))
+            / tolerance
+        )
         good = scaled <= 1
         landed = good & landing
         next_size = size * rescaling(scaled, rodas5p.ORDER)

@@ -76,9 +76,8 @@ def by_counts(
     """`multinomial`, at a cost that does not grow with `number`."""
     dtype, index = probs.dtype, jnp.arange(len(probs), dtype=jnp.int32)
     rank = _ranks(probs)
-    probs = jnp.sum(
-        jnp.where(rank[:, None] == index[None], probs[:, None], 0.0), axis=0
-    )
+    chosen = rank[:, None] == index[None]
+    probs = jnp.sum(jnp.where(chosen, probs[:, None], 0.0), axis=0)
     here_or_later = jax.lax.associative_scan(jnp.add, probs, reverse=True)
     later = jnp.append(here_or_later[1:], 0.0)
     rarer, other = jnp.minimum(probs, later), jnp.maximum(probs, later)
@@ -91,7 +90,7 @@ def by_counts(
     cell, left, reached = (x[0] for x in found)
     # The last ones: how far does each get?
     place = here_or_later[cell] * threefry.uniform(words, LAST, dtype)
-    place = jnp.where(jnp.arange(LAST) < left, place, jnp.inf)
+    place = jnp.where(jnp.arange(LAST, dtype=left.dtype) < left, place, jnp.inf)
     further = jnp.sum(place[:, None] < here_or_later[None], axis=0, dtype=jnp.int32)
     reached = jnp.where(index > cell, further, reached)
     counts = -jnp.diff(reached, append=0)
