@@ -26,11 +26,11 @@ def _public_names(file: str) -> dict[str, list[str]]:
     Read from the source, since importing the modules would import JAX.
     """
     stub = Path(file).with_suffix(".pyi")
-    modules = re.findall(r"^from \.([\w.]+) import \*$", stub.read_text(), re.M)
+    modules = re.findall(r"^from \.([\w.]+) import \*$", stub.read_text("utf-8"), re.M)
     names = {}
     for module in modules:
         path = stub.parent.joinpath(*module.split(".")).with_suffix(".py")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text("utf-8")
         listed = re.search(r"^__all__ = \[(.*?)\]", text, re.M | re.S)
         if listed is None:
             raise ImportError(f"{path} has no list `__all__` of its public names.")

@@ -2,7 +2,8 @@
 
 An event has a value whose sign changes from negative to positive when it happens. What
 is recorded is the first such change, the last one (`After...`), or the change at which
-a quantity is extreme (`Peak`, `Lowest`).
+a quantity is extreme (`Peak`, `Lowest`). To add one, write a small class here, see
+CONTRIBUTING.md; the first events whose only field is a level are offered as `--until`.
 """
 
 import equinox as eqx

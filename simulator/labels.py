@@ -1,4 +1,4 @@
-"""What a solution was asked for, and the names of its events."""
+"""The request of a solution, and the names of its events."""
 
 import dataclasses
 import re
@@ -95,7 +95,7 @@ def _known(leaf: Any) -> Any:
 
 
 class Asked:
-    """What a solution was asked for, the same for all of its lanes and never traced.
+    """The request of a solution: the same for all of its lanes, and never traced.
 
     It is static in a `Solution`: programs do not see it. Two are equal if they ask for
     the same, so that solutions of different requests are not put together by mistake.

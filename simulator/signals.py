@@ -1,8 +1,8 @@
 """Signals: the reward of each pattern, as training sees it.
 
 A signal maps a problem and the current policy to one reward per pattern. To add one,
-write a small class here: its name in kebab-case and its first docstring line appear in
-`pattern-selection run --help` by themselves.
+write a small class here, see CONTRIBUTING.md: its name in kebab-case and the first line
+of its docstring appear in `pattern-selection run --help`.
 
 Rewards are detached: the policy gradient treats them as constants. Those that are equal
 except for rounding count as equal (`simulator.numerics.ties`).

@@ -1,7 +1,7 @@
 """How logits move, given what each pattern is paid.
 
 An update maps advantages to the velocity of the logits. To add one, write a small class
-here; `pattern-selection run --help` finds it by itself.
+here, see CONTRIBUTING.md; `pattern-selection run --help` finds it.
 
 Both updates maximise `sum_k pi_k rho_k - beta KL(pi || pi_ref)`. The penalty enters as
 the effective reward `f_k = rho_k - beta log(pi_k / pi_ref_k)`, so that each rule below

@@ -31,7 +31,6 @@ OLD = (
     f"pattern-selection train --recipe grpo {ONE} --steps 50 --seeds 4",
     "pattern-selection sweep old.toml",
     "pattern-selection verify A2 --problems 64",
-    "pattern-selection phase-diagram quality --cells 4 --out results",
     "pattern-selection falsify --help",
     "pattern-selection reproduce --help",
 )

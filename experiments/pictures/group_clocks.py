@@ -31,7 +31,7 @@ def _rules():
 
     sizes = (2, 4, 8, 64, math.inf)
     return (
-        sim.GroupMean(group_size=math.inf),
+        sim.PolicyGradient(),
         sim.GroupMean(group_size=8),
         *[sim.GRPO(group_size=G) for G in sizes],
         sim.GRPO(group_size=8),

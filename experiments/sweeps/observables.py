@@ -2,6 +2,7 @@
 
 An observable is a function below; its name and the first line of its docstring appear
 in `pattern-selection sweep --help`. It is given a `Policy` or a `Run`, of one problem.
+See CONTRIBUTING.md.
 
 Flow times are physical times t (learning rate times steps), as decimal logarithms:
 -inf if it held from the start, +inf if it did not happen. Probabilities may be smaller

@@ -1,7 +1,8 @@
 """How rewards of a group become advantages of its rollouts.
 
 An estimator maps a group and its rewards to one advantage per cell `[K, M]`. To add
-one, write a small class here. What advantages do to logits is a surrogate's work.
+one, write a small class here, see CONTRIBUTING.md. What advantages do to logits is a
+surrogate's work.
 
 If the rewards of a group are 0 or 1, each rollout's independent of the others', and
 advantages depend on nothing but these, the expected update is `h(p) pi_k (s_k - p)`

@@ -70,9 +70,9 @@ def assert_same(batch, lane, i, rtol=1e-9):
     ],
 )
 def test_solve_goes_lane_by_lane(way):
-    both = solutions(way, ..., BATCH)
+    both = solutions(way, ..., BATCH).without_labels()
     for i in range(2):
-        assert_same(both, solutions(way, i, BATCH[i]), i)
+        assert_same(both, solutions(way, i, BATCH[i]).without_labels(), i)
 
 
 @pytest.mark.slow
