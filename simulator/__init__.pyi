@@ -3,7 +3,9 @@ from .engines.ensembles import *
 from .events import *
 from .leaders import *
 from .mixture import *
+from .moment import *
 from .observables import *
+from .outcome import *
 from .problem import *
 from .recording import *
 from .rules import *

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator import display
+from simulator.reporting import display
 from simulator.validation import (
     Numbers,
     check_kind,

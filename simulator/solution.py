@@ -7,192 +7,24 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
-from simulator import display, labels, observables
-from simulator.labels import Asked
+from simulator import observables
+from simulator.moment import Moment, log10
+from simulator.outcome import AbstractResult, Outcome
 from simulator.problem import Problem, lanes_at
 from simulator.recording import AbstractEvent
-from simulator.validation import check_kind, check_known, check_whole, shown
+from simulator.reporting import display, labels
+from simulator.reporting.labels import Asked
+from simulator.reporting.rows import solution_rows
+from simulator.validation import check_kind, check_known, check_whole
 
 if TYPE_CHECKING:
     import pandas
     import xarray
     from matplotlib.axes import Axes
 
-MOST_EVENTS = 12  # of a solution that is printed
-
-__all__ = [
-    "FAILED_OUTCOMES",
-    "Moment",
-    "OUTCOME_NAMES",
-    "Outcome",
-    "Solution",
-    "outcome_advice",
-    "outcome_codes",
-]
-
-
-class Outcome(eqx.Enumeration):
-    """Why a run ended. The value of each member says what it means and what to do.
-
-    >>> sim.Outcome[sim.Outcome.max_steps]
-    'Too many solver steps; raise `max_steps` or loosen `tolerance`.'
-    """
-
-    reached = "The event to stop at was reached."
-    horizon = (
-        "The time limit came first; raise the limit or relax the event (rest is only a "
-        "limit where no penalty or bonus holds the policy inside the simplex)."
-    )
-    stationary = (
-        "All patterns of the support are paid the same: the policy does not move, and "
-        "what does not hold at the start never will."
-    )
-    settled = (
-        "The policy came to rest: no pattern that is left has an advantage any more. "
-        "An event that has not happened never will; relax it, or lower the penalty or "
-        "bonus."
-    )
-    max_steps = "Too many solver steps; raise `max_steps` or loosen `tolerance`."
-    nonfinite = (
-        "A logit or a reward became infinite or NaN, or no step was small enough for "
-        "the tolerance; check weights and rewards, loosen the tolerance, or lower the "
-        "learning rate."
-    )
-    oversized = (
-        "One step moved a logit by more than 50: odds changed by e^50 at once; lower "
-        "the learning rate."
-    )
-    unreachable = (
-        "The event cannot happen from this base model, however long the run; choose "
-        "another event or level."
-    )
-
-
-OUTCOME_NAMES = (
-    "reached",
-    "horizon",
-    "stationary",
-    "settled",
-    "max_steps",
-    "nonfinite",
-    "oversized",
-    "unreachable",
-)
-# The outcomes after which the numbers of a run mean nothing.
-FAILED_OUTCOMES = ("max_steps", "nonfinite", "oversized")
-
-
-def outcome_advice(name: str) -> str:
-    """The meaning of an outcome, and the remedy.
-
-    Raises `ValueError` for a name that is not in `OUTCOME_NAMES`.
-
-    >>> outcome_advice("reached")
-    'The event to stop at was reached.'
-    """
-    if not isinstance(name, str) or name not in OUTCOME_NAMES:
-        raise ValueError(
-            f"`name` is {shown(name)}; give an outcome: {', '.join(OUTCOME_NAMES)}."
-        )
-    return Outcome[getattr(Outcome, name)]
-
-
-def outcome_codes(outcome: Outcome) -> np.ndarray:
-    """The place of each lane's outcome in `OUTCOME_NAMES`, `[*B]` bytes.
-
-    Raises `ValueError` for what is no outcome.
-
-    >>> int(outcome_codes(Outcome.settled))
-    3
-    """
-    check_kind("outcome", outcome, Outcome, "solution.outcome")
-    check_known("outcome", outcome._value)
-    known = [np.asarray(getattr(Outcome, name)._value) for name in OUTCOME_NAMES]
-    same = np.asarray(outcome._value)[..., None] == np.array(known)
-    return np.argmax(same, axis=-1).astype(np.uint8)
-
-
-class AbstractResult(eqx.Module):
-    """A result with an `outcome` per lane, and what can be said of outcomes."""
-
-    outcome: eqx.AbstractVar[Outcome]
-
-    @property
-    def outcome_names(self) -> np.ndarray:
-        """The name of each lane's outcome, `[*B]` strings (0-d for one run).
-
-        Raises `ValueError` inside of jit, grad and vmap.
-        """
-        return np.asarray(np.array(OUTCOME_NAMES)[outcome_codes(self.outcome)])
-
-    @property
-    def failed(self) -> Bool[Array, "*B"]:
-        """Whether each lane failed (`FAILED_OUTCOMES`): its numbers mean nothing."""
-        members = [getattr(Outcome, name) for name in FAILED_OUTCOMES]
-        return jnp.any(jnp.stack([self.outcome == x for x in members]), axis=0)
-
-    @property
-    def outcome_counts(self) -> dict[str, int]:
-        """The number of lanes with each outcome that occurs."""
-        counts = np.bincount(outcome_codes(self.outcome).ravel(), minlength=1)
-        return {OUTCOME_NAMES[i]: int(n) for i, n in enumerate(counts) if n}
-
-    @property
-    def advice(self) -> dict[str, str]:
-        """The meaning of each outcome that occurs, and the remedy."""
-        return {name: outcome_advice(name) for name in self.outcome_counts}
-
-
-class Moment(eqx.Module):
-    """An event of a solution: when it happened, and the policy there.
-
-    - `log_time`: `[*B]`, the natural logarithm of the flow time; `-inf`: true from the
-      start, `+inf`: did not happen before the end of the run.
-    - `log_probs`: `[*B, K]`, the policy there; the final one where it did not happen.
-    - `name`: such as `gap=0.001`.
-
-    >>> import simulator as sim
-    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
-    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.T0()])
-    >>> solution["t0"]
-    t0  t = 42.68  (10^1.63): policy [0.05341 0.9145 0.03204]
-    >>> bool(solution["t0"].happened), round(float(solution["t0"].log10_time), 4)
-    (True, 1.6303)
-    """
-
-    log_time: Float[Array | np.ndarray, "*B"]
-    log_probs: Float[Array | np.ndarray, "*B K"]
-    name: str = eqx.field(static=True)
-
-    @property
-    def happened(self) -> Bool[Array, "*B"]:
-        """Whether it happened before the end of the run; False for NaN."""
-        return jnp.asarray(self.log_time) < jnp.inf
-
-    @property
-    def log10_time(self) -> Float[Array, "*B"]:
-        """The logarithm to base 10 of the time."""
-        return _log10(self.log_time)
-
-    @property
-    def time(self) -> Float[Array, "*B"]:
-        """The flow time; infinite beyond the largest float."""
-        return jnp.exp(self.log_time)
-
-    @property
-    def policy(self) -> Float[Array, "*B K"]:
-        """The probabilities `pi_k` there."""
-        return jnp.exp(self.log_probs)
-
-    def __repr__(self) -> str:
-        if not display.known((self.log_time, self.log_probs)):
-            return f"{self.name}  (not known)"
-        if np.ndim(self.log_time):
-            return f"{self.name}  {_spread(self.log_time)}"
-        where = display.row(np.exp(self.log_probs))
-        return f"{self.name}  {display.moment(self.log_time)}: policy {where}"
+__all__ = ["Solution"]
 
 
 class Solution(AbstractResult):
@@ -262,7 +94,7 @@ class Solution(AbstractResult):
     @property
     def log10_time(self) -> Float[Array, "*B"]:
         """The logarithm to base 10 of the time at the end."""
-        return _log10(self.log_time)
+        return log10(self.log_time)
 
     @property
     def time(self) -> Float[Array, "*B"]:
@@ -277,7 +109,7 @@ class Solution(AbstractResult):
     @property
     def accuracy(self) -> Float[Array, "*B"]:
         """`ACC = sum_k pi_k s_k` at the end."""
-        return self._accuracy(self.log_probs)
+        return self.accuracy_of(self.log_probs)
 
     @property
     def events(self) -> tuple[AbstractEvent, ...]:
@@ -390,8 +222,8 @@ class Solution(AbstractResult):
         log_time = jnp.where(reached, self.log_time, jnp.inf)
         return Moment(log_time, self.log_probs, labels.label(self._all_events()[place]))
 
-    def _accuracy(self, log_probs: Array) -> Array:
-        """`ACC` of `[*B, ..., K]`."""
+    def accuracy_of(self, log_probs: Array) -> Array:
+        """`ACC` of policies `[*B, ..., K]`."""
         if self.problem is None:
             raise ValueError(
                 "this solution does not know its problem; use `simulator.accuracy`."
@@ -415,7 +247,7 @@ class Solution(AbstractResult):
         >>> round(float(solution.to_xarray().event_log_time.sel(event="t0")), 4)
         3.7538
         """
-        from simulator import tabulate
+        from simulator.reporting import tabulate
 
         check_known("solution", self.log_time)
         return tabulate.of_solution(self)
@@ -431,7 +263,7 @@ class Solution(AbstractResult):
         >>> list(solution.to_pandas().columns)[:3]
         ['outcome', 'log10_time', 'accuracy']
         """
-        from simulator import tabulate
+        from simulator.reporting import tabulate
 
         check_known("solution", self.log_time)
         return tabulate.frame_of_solution(self)
@@ -449,7 +281,7 @@ class Solution(AbstractResult):
         Raises `ValueError` for a batch (draw `solution[0]`), and for a solution from
         inside of jit without saved policies.
         """
-        from simulator import plotting
+        from simulator.reporting import plotting
 
         check_known("solution", self.log_time)
         points = check_whole("points", points, 8, 10**5)
@@ -495,55 +327,12 @@ class Solution(AbstractResult):
         told = self.log_time, self.log_probs, self.event_log_times, self.num_steps
         return all(map(display.known, told)) and display.known(self.outcome)
 
-    def _rows(self) -> tuple[str, list[tuple[str, str]]]:
-        shape = self.batch_shape
-        known = self.asked is not None and self.problem is not None
-        events = self._all_events() if known else []
-        moments = self.moments()[:MOST_EVENTS] if known else []
-        if not shape:
-            title = f"Solution of one problem ({self.method})"
-            rows = [("outcome", f"{k}: {v}") for k, v in self.advice.items()]
-            rows += [("end", display.moment(self.log_time))]
-            if known:
-                first = float(self._accuracy(jnp.asarray(self.problem.log_policy)))
-                rows += [("accuracy", f"{first:.4g} -> {float(self.accuracy):.4g}")]
-            rows += [("policy", display.row(np.exp(self.log_probs)))]
-            rows += [(f"at {m.name}", display.moment(m.log_time)) for m in moments]
-        else:
-            size = " x ".join(f"{n:,}" for n in shape)
-            title = f"Solution of {size} problems ({self.method})"
-            counts = [f"{n:,} {name}" for name, n in self.outcome_counts.items()]
-            rows = [("outcome", ", ".join(counts)), ("end", _spread(self.log_time))]
-            if known:
-                low, high = np.quantile(np.asarray(self.accuracy), [0.0, 1.0])
-                rows += [("accuracy", f"{low:.4g} to {high:.4g}")]
-            rows += [(f"at {m.name}", _spread(m.log_time)) for m in moments]
-        if len(events) > MOST_EVENTS:
-            rows += [("...", f"{len(events) - MOST_EVENTS} more events")]
-        return title, rows
-
     def __repr__(self) -> str:
         if not self._known():
             return f"Solution of numbers that are not known ({self.method})"
-        return display.as_text(*self._rows())
+        return display.as_text(*solution_rows(self))
 
     def _repr_html_(self) -> str:
         if not self._known():
             return f"<pre>{self!r}</pre>"
-        return display.as_html(*self._rows())
-
-
-def _log10(log_time: Any) -> Array:
-    return jnp.asarray(log_time) / np.log(10)
-
-
-def _spread(log_times: Any) -> str:
-    """How often, and from when to when."""
-    log_times = np.asarray(log_times).ravel()
-    happened = log_times[log_times < np.inf]
-    share = f"in {len(happened):,} of {len(log_times):,}"
-    later = happened[happened > -np.inf] / np.log(10)
-    if not len(later):
-        return share
-    low, middle, high = np.quantile(later, [0, 0.5, 1])
-    return f"{share}, t = 10^{low:.3g} to 10^{high:.3g}, median 10^{middle:.3g}"
+        return display.as_html(*solution_rows(self))

@@ -23,10 +23,10 @@ from simulator.dynamics import Dynamics
 from simulator.engines import sharing
 from simulator.engines.lanes import check_lanes, lane_axes, per_lane
 from simulator.engines.requests import check_events, check_parts
+from simulator.outcome import AbstractResult, Outcome
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
 from simulator.rules import AbstractSignal, AbstractUpdate
-from simulator.solution import AbstractResult, Outcome
 from simulator.updates import PolicyGradient
 from simulator.validation import check_optimizer, check_whole
 

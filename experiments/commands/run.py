@@ -249,7 +249,7 @@ def main(args: argparse.Namespace) -> int:
 
     Exit code 1: the solver failed.
     """
-    from simulator.solution import FAILED_OUTCOMES
+    from simulator.outcome import FAILED_OUTCOMES
 
     check_writable_file(args.json)
     result = report(args)

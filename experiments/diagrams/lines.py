@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import theory
-from experiments.sweeps.families import FAMILIES, BaseModels
+from experiments.sweeps.base_models import BaseModels
+from experiments.sweeps.families import FAMILIES
 
 Field = np.ndarray  # [n]
 Function = Callable[[BaseModels, dict[str, np.ndarray]], Field]

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.sweeps import families, parameter_paths
+from experiments.sweeps import parameter_paths
+from experiments.sweeps.base_models import BaseModels
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text import events, objects, recipes
 from experiments.text.errors import UserError
@@ -15,7 +16,7 @@ from experiments.text.errors import UserError
 class Runs(NamedTuple):
     """Runs that are solved together: base models, the problem, and what solves it."""
 
-    base: families.BaseModels
+    base: BaseModels
     problem: Any
     roots: dict[str, Any]
 
@@ -69,7 +70,7 @@ def _put(root: str, old: Any, path: parameter_paths.Path, value: Any) -> Any:
     return objects.named(bases[root], value, root)
 
 
-def _signal(sweep: Sweep, signal: Any, base: families.BaseModels) -> Any:
+def _signal(sweep: Sweep, signal: Any, base: BaseModels) -> Any:
     """The signal with what the base model brings, and weights that add up to 1."""
     import simulator as sim
 

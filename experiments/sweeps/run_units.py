@@ -31,7 +31,7 @@ class Counts:
     @property
     def unresolved(self) -> int:
         """Runs that failed: what they ended with is not stored."""
-        from simulator.solution import FAILED_OUTCOMES
+        from simulator.outcome import FAILED_OUTCOMES
 
         return sum(self.outcomes.get(name, 0) for name in FAILED_OUTCOMES)
 

@@ -33,10 +33,11 @@ from experiments.sweeps import (
     observables,
     parameter_paths,
     reduction,
+    sweep_objects,
 )
 from experiments.sweeps.along import Along, read as read_along
 from experiments.sweeps.axes import Axis
-from experiments.text import events, objects, recipes as recipe_files, toml
+from experiments.text import objects, recipes as recipe_files, toml
 from experiments.text.errors import UserError
 
 KEYS = {
@@ -68,8 +69,6 @@ FLOW_ONLY = (
 )
 MOST_CELLS = 10**11
 MAX_LOG10_TIME = 800.0  # of the flow, where the file does not say
-REST = "rest"
-MODEL_PAYS = "fixed-confidence"
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,7 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     if not 0 <= given_seed < 2**63:
         raise UserError(f"seed = {given_seed}; give 0 to 2^63 - 1.")
     family, fixed = families.read(table.get("model", {"family": "rival"}))
-    roots, (rest, own) = _roots(table)
+    roots, (rest, own) = sweep_objects.roots(table)
     if not table.get("axes"):
         raise UserError("[axes] is missing; give at least one, for example gap.")
     given = axes.named(table["axes"], ("model", *roots))
@@ -275,70 +274,6 @@ def _check_keys(table: dict[str, Any]) -> None:
             raise UserError(f"{key} = {table[key]}; give {low:g} to {high:g}.")
     if table.get("method", "auto") not in ("auto", "exact", "flow"):
         raise UserError(f"method = {table['method']!r}; give auto, exact or flow.")
-
-
-def _roots(table: dict[str, Any]):
-    """The objects, and which parts of the signal get a rest or the model's numbers."""
-    import simulator as sim
-    from simulator import rollouts
-
-    if "recipe" in table:
-        recipe = table["recipe"]
-        if isinstance(recipe, str):
-            return {"recipe": recipe_files.load(recipe)}, (None, ())
-        return {"recipe": objects.decode(rollouts.Recipe, recipe, "recipe")}, (None, ())
-    signal, own = _without_own(table.get("signal", "verifiable"))
-    signal, rest = _without_rest(signal)
-    return {
-        "signal": objects.named(sim.AbstractSignal, signal, "signal"),
-        "update": objects.named(
-            sim.AbstractUpdate, table.get("update", "policy-gradient"), "update"
-        ),
-        "until": _until(table.get("until", "gap=1e-3")),
-    }, (rest, own)
-
-
-def _until(text: str):
-    known = events.entries().get(text)
-    if known is not None and events.needs_level(known):
-        raise UserError(
-            f"until {text}: give a level between 0 and 1, as in '{text}=0.5'; an axis "
-            "`level` takes its place."
-        )
-    return events.read(text, "until")
-
-
-def _without_own(signal: Any) -> tuple[Any, tuple[int, ...]]:
-    """Numbers for `fixed-confidence` that takes those of the model, and which it is."""
-    parts = signal if isinstance(signal, list) else [signal]
-    own, filled = [], []
-    for i, part in enumerate(parts):
-        table = {"name": part} if isinstance(part, str) else part
-        named = isinstance(table, dict) and table.get("name") == MODEL_PAYS
-        if named and "confidence" not in table:
-            own.append(i)
-            part = table | {"confidence": [0.0]}
-        filled.append(part)
-    return filled if isinstance(signal, list) else filled[0], tuple(own)
-
-
-def _without_rest(signal: Any) -> tuple[Any, int | None]:
-    """A mixture with numbers for all weights, and the part that gets the rest."""
-    if not isinstance(signal, list):
-        return signal, None
-    open_ones = [
-        i
-        for i, part in enumerate(signal)
-        if isinstance(part, dict) and part.get("weight") == REST
-    ]
-    if len(open_ones) > 1:
-        raise UserError("signal: only one part of a mixture can get the rest.")
-    if not open_ones:
-        return signal, None
-    (rest,) = open_ones
-    closed = list(signal)
-    closed[rest] = signal[rest] | {"weight": 0.0}
-    return closed, rest
 
 
 def _place(axis: Axis, family, roots) -> parameter_paths.Slot:

@@ -21,7 +21,8 @@ from simulator.dynamics import Dynamics
 from simulator.engines.exact.path import AbstractSmoothPath, Shift
 from simulator.engines.report import Ends
 from simulator.engines.walker import Settings, Walker, code
-from simulator.solution import Outcome, Solution
+from simulator.outcome import Outcome
+from simulator.solution import Solution
 
 
 class Change(eqx.Module):

@@ -11,8 +11,9 @@ from simulator.engines.path import State
 from simulator.engines.walker import Settings, Walker, code, watched
 from simulator.engines.watch import locate, look_at, slots
 from simulator.numerics.trees import select
+from simulator.outcome import OUTCOME_NAMES, Outcome
 from simulator.recording import AbstractExtreme
-from simulator.solution import OUTCOME_NAMES, Outcome, Solution
+from simulator.solution import Solution
 
 
 class Ends(NamedTuple):

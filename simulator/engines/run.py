@@ -25,9 +25,9 @@ from simulator.engines.requests import (
     saved_times,
 )
 from simulator.engines.walker import Settings, Walker, advance, begin
-from simulator.labels import Asked
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
+from simulator.reporting.labels import Asked
 from simulator.rules import AbstractSignal, AbstractUpdate
 from simulator.signals import FixedConfidence
 from simulator.solution import Solution

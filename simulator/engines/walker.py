@@ -16,8 +16,8 @@ from simulator.engines.watch import (
     look_at,
     update_brackets,
 )
+from simulator.outcome import Outcome
 from simulator.recording import AbstractEvent
-from simulator.solution import Outcome
 
 RUNNING = -1  # in place of an outcome, while a lane is not done
 

@@ -7,6 +7,7 @@ from .optimizers import *
 from .penalties import *
 from .policies import *
 from .recipe import *
+from .run import *
 from .step import *
 from .surrogates import *
 from .train import *

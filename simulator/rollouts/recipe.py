@@ -11,8 +11,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from simulator import display
 from simulator.problem import Problem
+from simulator.reporting import display
 from simulator.rollouts.draws.multinomial import LARGEST_GROUP
 from simulator.rollouts.estimators import GRPO, AbstractEstimator
 from simulator.rollouts.feedback import AbstractFeedback, Verifier

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
+from simulator.outcome import Outcome
 from simulator.problem import Problem
 from simulator.rollouts.draws import threefry
 from simulator.rollouts.groups import (
@@ -18,7 +19,6 @@ from simulator.rollouts.groups import (
     results,
 )
 from simulator.rollouts.recipe import Recipe
-from simulator.solution import Outcome
 
 __all__ = [
     "Tally",

@@ -13,6 +13,7 @@ import simulator as sim
 from experiments import cli
 from experiments.sweeps import (
     axes,
+    base_models,
     families,
     grid,
     layout,
@@ -176,7 +177,7 @@ def test_cells_of_a_sweep_are_numbers_or_failed(rates, logits):
 
     def build(v, width, seed):
         table = np.array([rates[:3], rates[3:]])
-        return families.BaseModels(table, np.array([logits[:3], logits[3:]]))
+        return base_models.BaseModels(table, np.array([logits[:3], logits[3:]]))
 
     family = families.Family(
         "extreme", {"gap": families.Parameter(0, 0, 1, "")}, build, 3

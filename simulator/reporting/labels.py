@@ -9,8 +9,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from simulator.display import same, short
 from simulator.recording import AbstractEvent
+from simulator.reporting.display import same, short
 
 
 class _Unknown:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.labels import label
+from simulator.reporting.labels import label
 
 if TYPE_CHECKING:
     import pandas

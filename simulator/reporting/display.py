@@ -135,3 +135,15 @@ def _plain(tree: Any) -> Any:
 def _numeric(leaf: Any) -> bool:
     kinds = bool, int, float, np.ndarray, np.generic, jax.Array
     return isinstance(leaf, kinds) and not isinstance(leaf, jax.core.Tracer)
+
+
+def spread(log_times: Any) -> str:
+    """How often, and from when to when."""
+    log_times = np.asarray(log_times).ravel()
+    happened = log_times[log_times < np.inf]
+    share = f"in {len(happened):,} of {len(log_times):,}"
+    later = happened[happened > -np.inf] / np.log(10)
+    if not len(later):
+        return share
+    low, middle, high = np.quantile(later, [0, 0.5, 1])
+    return f"{share}, t = 10^{low:.3g} to 10^{high:.3g}, median 10^{middle:.3g}"
