@@ -173,7 +173,8 @@ class SlopePath(AbstractSmoothPath):
         right = self._corner(log_tau, piece.leader, piece.heir, *changes)
         alike = self._alike(piece.leader)
         growth = _mean(d_rewards, alike) - d_rewards
-        growth = jnp.where(alike & ~(parting & _several(alike)), 0.0, growth)
+        counts = ~alike | (parting & _several(alike))
+        growth = jnp.where(counts & self.inner.orbit.inside, growth, 0.0)
         zeros = jnp.zeros_like(d_rewards)
         growing = Corner(zeros, growth, zeros[0], zeros[0])
         return left, select(piece.bounded, right, growing)

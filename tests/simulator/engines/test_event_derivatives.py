@@ -285,3 +285,19 @@ def test_policies_at_a_time_limit_on_a_plateau_have_slopes():
     np.testing.assert_allclose(by_rates, wanted, atol=1e-9)
     wanted = [[1, -0.5, -0.5], [0, 0, 0], [0, 0, 0]]
     np.testing.assert_allclose(by_logits, wanted, atol=1e-9)
+
+
+def test_a_pattern_outside_the_support_changes_no_slope():
+    """Against the same problem without it."""
+    rates, logits = jnp.array([0.9, 0.6, 0.1, 0.5]), jnp.array([-1.0, 0.7, 0.2, 0.0])
+    outside = logits.at[3].set(-jnp.inf)
+
+    def log_time(rates, logits):
+        problem = sim.Problem(rates, logits=logits)
+        return sim.solve(problem, sim.Verifiable(), until=sim.Gap(1e-2)).log_time
+
+    slopes = jax.grad(log_time, argnums=(0, 1))
+    with_it, without = slopes(rates, outside), slopes(rates[:3], logits[:3])
+    for own, other in zip(with_it, without, strict=True):
+        assert own[3] == 0
+        np.testing.assert_allclose(own[:3], other, rtol=1e-11)
