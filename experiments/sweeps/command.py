@@ -95,7 +95,7 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
 
 @contextlib.contextmanager
 def claim_writable(path: Path, shard: Shard, alone: bool = False) -> Iterator[None]:
-    """`claims.claim`, with a clear line where the folder does not allow it."""
+    """`locks.claim`, with a clear line where the folder does not allow it."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locks.claim(path, shard, alone))

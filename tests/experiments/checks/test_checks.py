@@ -13,6 +13,7 @@ from experiments.checks import optimum, random_problems, self_sharpening, tail
 from experiments.commands import verify
 
 PROBLEMS = 64
+MANY = 256  # where a falsehood is seen in few of them
 
 
 @pytest.fixture(autouse=True)
@@ -46,10 +47,10 @@ def solved_once(monkeypatch, known):
     remember("flow")
 
 
-def violations(name):
+def violations(name, problems):
     """Of a statement, or of one of its claims."""
     statement, _, claim = name.partition(".")
-    (report,) = verify.verify((statement,), PROBLEMS, seed=3)
+    (report,) = verify.verify((statement,), problems, seed=3)
     if not claim:
         return report["violations"]
     (found,) = (c for c in report["claims"] if c["id"] == name)
@@ -248,7 +249,7 @@ def test_planted_false_statements_are_refuted(
     monkeypatch, solved_once, name, function, falsify
 ):
     plant(monkeypatch, function, falsify)
-    assert violations(name) > 0
+    assert any(violations(name, problems) for problems in (PROBLEMS, MANY))
 
 
 def pointwise(name):
