@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from simulator.numerics.definite import is_positive_definite, not_negative_part
 from simulator.numerics.logspace import Centred
 from simulator.numerics.ties import rounding
+from simulator.numerics.trees import only_if
 from simulator.problem import Problem, check_one
 from simulator.rules import AbstractSignal, AbstractUpdate, check_rule
 from simulator.validation import check_kind, given_array
@@ -112,26 +114,22 @@ class Dynamics(eqx.Module):
         log_probs: Float[Array, " K"],
         advantage: Float[Array, " K"],
         left: Bool[Array, " K"],
-        tolerance: Float[Array, ""],
+        wanted: Bool[Array, ""],
     ) -> Bool[Array, ""]:
-        """Whether advantages `A` of what is `left` fall along every principal axis.
+        """Whether no advantage `A` of what is `left` leads away from this policy.
 
         With `S = diag(pi)`, `P = I - sqrt(pi) sqrt(pi)^T` and `D = d rho / d log pi`,
         logits that are off by y change `sqrt(S) A` by M z, where `z = sqrt(S) y` and
 
             M = P (sqrt(S) D sqrt(S)^-1 - beta I) P,
 
-        symmetric for each reward that follows an objective. At rest to `tolerance` in
-        the logits, `sqrt(S) A` is along an axis u of M with `M u = -lambda u` at most
-        `tolerance lambda sum_k |u_k| sqrt(pi_k)`, and where M does not restore it is
-        only rounding. So a saddle counts as rest where nothing leads away from it.
+        symmetric for each reward that follows an objective. If all eigenvalues of M are
+        negative, `A` falls along every axis. If not, as at a saddle, the part of
+        `sqrt(S) A` along the other axes has to be rounding.
 
         If M is not symmetric its symmetric part decides, and some rest may be missed.
-        Costs of order `K^3`.
+        Costs of order `K^3`, unless no lane's answer is `wanted`.
         """
-        # Takes a while to import, and only rewards that move need it.
-        from jax.numpy.linalg import eigh
-
         dtype = log_probs.dtype
         root = jnp.where(left, jnp.exp(0.5 * log_probs), 0.0)
         pay = jax.jacfwd(lambda x: self.signal(self.problem, x))(log_probs)
@@ -141,14 +139,21 @@ class Dynamics(eqx.Module):
         eye = jnp.eye(len(root), dtype=dtype)
         project = eye - jnp.outer(root, root)
         slope = project @ (pay - self.update.beta * eye) @ project
-        growth, axes = eigh(0.5 * (slope + slope.T))
+        # Shifts of all logits, and of patterns that are not left, do not count.
+        rest = jnp.outer(root, root) + jnp.diag(jnp.where(root > 0, 0.0, 1.0))
+        slope = 0.5 * (slope + slope.T) - jnp.max(jnp.abs(slope)) * rest
+        falls = is_positive_definite(-slope)
+
         largest = jnp.max(jnp.where(left, jnp.abs(self.paid(log_probs)), 0.0))
-        allowed = tolerance * jnp.maximum(-growth, 0.0) + rounding(dtype) * largest
-        weight = jnp.abs(axes.T) @ root
-        return jnp.all(
-            jnp.abs(axes.T @ (root * jnp.where(left, advantage, 0.0)))
-            <= allowed * weight
-        )
+        pull = root * jnp.where(left, advantage, 0.0)
+
+        def is_rounding(given) -> Bool[Array, ""]:
+            slope, pull = given
+            others = not_negative_part(slope)
+            size = largest * (jnp.abs(others) @ root) + jnp.max(jnp.abs(pull))
+            return jnp.all(jnp.abs(others @ pull) <= rounding(dtype) * size)
+
+        return only_if(wanted & ~falls, is_rounding, (slope, pull), falls)
 
     def point(self, log_probs: Float[Array, " K"]) -> Point:
         """Everything that can be said about one policy; see `Point`."""

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from simulator.dynamics import Dynamics, Point
 from simulator.numerics.rootfinding import seek_positive
+from simulator.numerics.trees import only_if
 from simulator.recording import AbstractEvent, AbstractExtreme
 
 State = Any
@@ -226,15 +227,14 @@ class AbstractPath(eqx.Module):
         small = jnp.max(jnp.abs(advantage)) <= tolerance * jnp.maximum(rate, 0.0)
         if self.dynamics.signal.fixed:
             return small
-        # A loop of one round or none: it costs nothing until a lane may be at rest.
-        return jax.lax.while_loop(
-            lambda carry: carry[0],
-            lambda carry: (
-                jnp.asarray(False),
-                self.dynamics.attracted(point.log_probs, advantage, left, tolerance),
-            ),
-            (small, jnp.asarray(False)),
-        )[1]
+        exact = jnp.all(advantage == 0)
+        asked = small & ~exact
+
+        def attracted(given):
+            return self.dynamics.attracted(*given, left, asked)
+
+        given = point.log_probs, advantage
+        return only_if(asked, attracted, given, small & exact)
 
     def extinct(self, point: Point) -> Array:
         """Patterns `[K]` that have died out, for all that floats can tell."""

@@ -27,3 +27,20 @@ def unpacker(state: State) -> Callable[[Array], State]:
     """The inverse of `pack`, for states of the structure of this one."""
     with jax.numpy_dtype_promotion("standard"):
         return ravel_pytree(state)[1]
+
+
+def only_if(wanted: Array, function: Callable, given: State, otherwise: State) -> State:
+    """`function(given)` if it is wanted, else `otherwise`; both are trees of arrays.
+
+    A loop of one round or none: lanes at once skip what none of them wants, where
+    `cond` computes both. XLA would move what does not change in a loop out of it;
+    `given` does change, to 0.
+    """
+
+    def once(carry):
+        _, given, _ = carry
+        found = function(given)
+        return jnp.asarray(False), jax.tree.map(jnp.zeros_like, given), found
+
+    begin = wanted, given, otherwise
+    return jax.lax.while_loop(lambda carry: carry[0], once, begin)[2]

@@ -31,6 +31,7 @@ from simulator.dynamics import Dynamics
 from simulator.engines.flow import rodas5p
 from simulator.engines.flow.clock import AbstractFlowPath, FlowPoint, rescaling
 from simulator.engines.path import Move, Stride, Target
+from simulator.numerics.linear import factorised, solved
 
 Solver = Callable[[Float[Array, " K"]], Float[Array, " K"]]
 
@@ -130,14 +131,11 @@ class StiffPath(AbstractFlowPath):
 
     def _whole(self, log_probs, advantage, moves, stays, likeliest) -> Solver:
         """The solution of the system of a step, its rows divided as they are."""
-        # Takes a while to import, and only rewards that move need it.
-        from jax.scipy.linalg import lu_factor, lu_solve
-
         slope = self._slope(log_probs, advantage)
         matrix = jnp.diag(stays) - rodas5p.GAMMA * moves[:, None] * slope
         conserved = jnp.where(self.support, 1.0, 0.0)
-        factors = lu_factor(jnp.where(likeliest[:, None], conserved, matrix))
-        return lambda right_side: lu_solve(factors, right_side)
+        factors = factorised(jnp.where(likeliest[:, None], conserved, matrix))
+        return lambda right_side: solved(factors, right_side)
 
     def _by_parts(self, log_probs, advantage, moves, stays, likeliest) -> Solver:
         """`_whole` for fixed rewards.

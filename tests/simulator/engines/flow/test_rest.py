@@ -1,5 +1,8 @@
 """Rest inside the simplex, on a face of it and at a corner, under rewards that move."""
 
+import subprocess
+import sys
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -172,3 +175,24 @@ def test_an_answer_that_nobody_gives_has_no_say_in_the_rate(name):
     ]
     assert np.isfinite(rates[0])
     np.testing.assert_allclose(rates[0], rates[1], rtol=1e-13)
+
+
+@pytest.mark.slow
+def test_rest_is_found_on_two_devices_of_one_cpu():
+    """Libraries that wait for threads may wait for ever there."""
+    script = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_enable_x64", True)
+import numpy as np
+import simulator as sim
+rng = np.random.default_rng(0)
+kernel = rng.dirichlet(np.ones(3), size=(600, 16))
+logits = rng.normal(size=(600, 16))
+problem = sim.Problem(kernel[..., 0], logits=logits, answer_kernel=kernel)
+for update in (sim.NaturalGradient(0.3), sim.PolicyGradient(0.3)):
+    print(*sim.solve(problem, sim.SelfConsistency(), update).outcome_counts.items())
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.stdout.split("\n")[:2] == ["('settled', 600)"] * 2, done.stderr
