@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 1 if any claim is violated; the figures are drawn all the same."""
+    import numpy as np
+
     from experiments.checks import agreement
     from experiments.runtime.stamp import stamp
 
@@ -83,7 +85,8 @@ def main(args: argparse.Namespace) -> int:
         print(f"{falsify.table(searched)}\n")
     for name in with_part("summary"):
         if name in figures_of:
-            print(picture(name).summary(results[name]))
+            data = {key: np.asarray(x) for key, x in results[name].items()}
+            print(picture(name).summary(data))
     page = args.out / "README.md"
     print(f"Figures: {page if page.exists() else args.out}")
     write_json(found, args.json)
