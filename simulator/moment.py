@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from simulator.reporting import display
+from simulator.validation import Result
 
 __all__ = ["Moment"]
 
@@ -29,8 +30,8 @@ class Moment(eqx.Module):
     (True, 1.6303)
     """
 
-    log_time: Float[Array | np.ndarray, "*B"]
-    log_probs: Float[Array | np.ndarray, "*B K"]
+    log_time: Float[Result, "*B"]
+    log_probs: Float[Result, "*B K"]
     name: str = eqx.field(static=True)
 
     @property

@@ -17,7 +17,7 @@ from simulator.recording import AbstractEvent
 from simulator.reporting import display, labels
 from simulator.reporting.labels import Asked
 from simulator.reporting.rows import solution_rows
-from simulator.validation import check_kind, check_known, check_whole
+from simulator.validation import Result, check_kind, check_known, check_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -69,12 +69,12 @@ class Solution(AbstractResult):
     """
 
     outcome: Outcome
-    log_time: Float[Array | np.ndarray, "*B"]
-    log_probs: Float[Array | np.ndarray, "*B K"]
-    event_log_times: Float[Array | np.ndarray, "*B E"]
-    event_log_probs: Float[Array | np.ndarray, "*B E K"]
-    saved: Array | np.ndarray | None
-    num_steps: Int[Array | np.ndarray, "*B"]
+    log_time: Float[Result, "*B"]
+    log_probs: Float[Result, "*B K"]
+    event_log_times: Float[Result, "*B E"]
+    event_log_probs: Float[Result, "*B E K"]
+    saved: Result | None
+    num_steps: Int[Result, "*B"]
     method: str = eqx.field(static=True)
     problem: Problem | None = None
     lanes: Any = None

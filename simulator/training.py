@@ -17,7 +17,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from simulator.dynamics import Dynamics
 from simulator.engines import sharing
@@ -28,7 +28,7 @@ from simulator.problem import Problem
 from simulator.recording import AbstractEvent
 from simulator.rules import AbstractSignal, AbstractUpdate
 from simulator.updates import PolicyGradient
-from simulator.validation import check_optimizer, check_whole
+from simulator.validation import Result, check_optimizer, check_whole
 
 __all__ = [
     "Training",
@@ -57,10 +57,10 @@ class Training(AbstractResult):
     """
 
     outcome: Outcome
-    first_step: Int[Array | np.ndarray, "*B"]
-    log_probs: Float[Array | np.ndarray, "*B K"]
-    saved_steps: Int[Array | np.ndarray, " T"]
-    saved_log_probs: Float[Array | np.ndarray, "*B T K"]
+    first_step: Int[Result, "*B"]
+    log_probs: Float[Result, "*B K"]
+    saved_steps: Int[Result, " T"]
+    saved_log_probs: Float[Result, "*B T K"]
 
 
 def train(

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
         def __set__(self, instance: Any, value: Numbers) -> None: ...
 
+    Result = Array
 else:
+    # Results of batches are NumPy's arrays, others JAX's.
+    Result = Array | np.ndarray
 
     class Given:
         """`Given[Array]` is the type of a field that is converted to an array.

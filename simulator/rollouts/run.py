@@ -14,6 +14,7 @@ from simulator.problem import Problem, lanes_at
 from simulator.reporting import display
 from simulator.rollouts.recipe import Recipe
 from simulator.rollouts.step import Tally
+from simulator.validation import Result
 
 if TYPE_CHECKING:
     import pandas
@@ -45,9 +46,9 @@ class Run(AbstractResult):
     """
 
     outcome: Outcome
-    log_probs: Float[Array | np.ndarray, "*B Q K"]
+    log_probs: Float[Result, "*B Q K"]
     groups: Tally
-    saved_steps: Int[Array | np.ndarray, " T"]
+    saved_steps: Int[Result, " T"]
     saved: Any
     problem: Problem
     recipe: Recipe

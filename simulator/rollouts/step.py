@@ -132,6 +132,7 @@ def draw(
     count = len(log_probs)
     # Folded in at once: hashing is a good part of the cost of a small group.
     index = jnp.arange(count, dtype=jnp.int32)
+    number = jnp.asarray(number)
     numbers = number * count + index.astype(number.dtype)
     return jax.vmap(one)(numbers, index, all_questions)
 
