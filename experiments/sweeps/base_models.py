@@ -40,7 +40,7 @@ def _three_policies(v) -> Table:
     return np.stack([best, share * (1 - best), (1 - share) * (1 - best)], axis=-1)
 
 
-def _log(x) -> np.ndarray:
+def log(x) -> np.ndarray:
     with np.errstate(divide="ignore"):
         return np.log(x)
 
@@ -49,7 +49,7 @@ def rival(v, width, seed) -> BaseModels:
     rates = _three_rates(v)
     confidence = rates.copy()
     confidence[:, 1] += v.get("overconfidence", 0.0)
-    return BaseModels(rates, _log(_three_policies(v)), confidence=confidence)
+    return BaseModels(rates, log(_three_policies(v)), confidence=confidence)
 
 
 def _crowded(v, width, best, rival, bad) -> BaseModels:
@@ -61,7 +61,7 @@ def _crowded(v, width, best, rival, bad) -> BaseModels:
     policy = np.where(number == 1, rival[:, None], policy)
     rates = np.where(number == 0, v["best_rate"][:, None], v["bad_rate"][:, None])
     rates = np.where(number == 1, v["rival_rate"][:, None], rates)
-    return BaseModels(rates, np.where(inside, _log(policy), -np.inf))
+    return BaseModels(rates, np.where(inside, log(policy), -np.inf))
 
 
 def crowd(v, width, seed) -> BaseModels:
@@ -168,4 +168,4 @@ def warm_start(v, width, seed) -> BaseModels:
     )
     if np.any(trained.failed):
         raise UserError("SFT did not finish for some cells; shorten its length.")
-    return BaseModels(rates, trained.log_probs, log_before=_log(v["length"]))
+    return BaseModels(rates, trained.log_probs, log_before=log(v["length"]))

@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 
 from experiments.sweeps import base_models
+from experiments.sweeps.base_models import BaseModels, Numbers
 from experiments.text import base_model
 from experiments.text.errors import UserError
-
-Numbers = np.ndarray  # [n]
-Table = np.ndarray  # [n, K]
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Family:
 
     summary: str
     parameters: Mapping[str, Parameter]
-    build: Callable[[Mapping[str, Numbers], int, int], base_models.BaseModels]
+    build: Callable[[Mapping[str, Numbers], int, int], BaseModels]
     patterns: int | None  # None: the parameter `patterns`
 
 
@@ -150,7 +148,7 @@ def _given(table: Mapping[str, Any]) -> Family:
     def build(v, width, seed):
         n = len(v["temperature"])
         repeated = None if kernel is None else np.stack([np.asarray(kernel)] * n)
-        return base_models.BaseModels(
+        return BaseModels(
             np.tile(rates, (n, 1)), logits / v["temperature"][:, None], repeated
         )
 

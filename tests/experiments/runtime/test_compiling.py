@@ -76,7 +76,7 @@ def test_options_of_the_compiler_are_used_where_they_exist():
 def test_this_xla_knows_what_it_is_told():
     """A flag that it does not know would end the process."""
     script = """
-from experiments import compiling
+from experiments.runtime import compiling
 for name in compiling.TRIED:
     compiling.flag(name, "1")
 import jax
@@ -121,7 +121,8 @@ def test_programs_are_not_kept_where_there_is_no_place(cache):
 
 
 @pytest.mark.slow
-def test_a_program_stored_in_part_is_stored_again(cache):
+def test_a_program_stored_in_part_is_compiled_again(cache):
+    """JAX warns, and goes on without it."""
     words = ["run", "--success-rates", "0.9", "0.1", "--policy", "0.5", "0.5"]
 
     def run():
@@ -130,12 +131,14 @@ def test_a_program_stored_in_part_is_stored_again(cache):
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0 and done.stderr == ""
-        return set(cache.rglob("*-cache"))
+        assert done.returncode == 0
+        return done
 
-    whole = run()
+    first = run()
+    assert first.stderr == ""
+    whole = set(cache.rglob("*-cache"))
     assert len(whole) > 0
     for path in whole:
         path.write_bytes(path.read_bytes()[:100])
-    assert run() >= whole  # and what took longer to compile this time
-    assert all(path.stat().st_size > 1000 for path in whole)
+    again = run()
+    assert again.stdout == first.stdout and "persistent compilation" in again.stderr

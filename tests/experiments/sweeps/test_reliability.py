@@ -292,7 +292,7 @@ sys.path.insert(0, os.getcwd())
 from pathlib import Path
 from tests.experiments.sweeps import test_reliability as t
 from experiments.text.errors import UserError
-from experiments.sweeps import claims, march
+from experiments.sweeps import locks, run_units
 path = Path("/tmp/small-disk/s.zarr")
 Path("/tmp/small-disk/fat").write_bytes(bytes(2_000_000))
 try:
