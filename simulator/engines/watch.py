@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from simulator.engines.path import AbstractPath, Move, Seen, State, look
 from simulator.numerics.rootfinding import find_root
-from simulator.numerics.trees import pack, unpacker
+from simulator.numerics.trees import only_if, pack, unpacker
 
 
 class Bracket(NamedTuple):
@@ -142,12 +142,8 @@ def locate(path: AbstractPath, events, brackets: Bracket) -> State:
 
     def if_found(slot):
         index, start, *bracket, found = slot
-        # A loop of one round or none: lanes at once skip a slot that none of them has.
-        return jax.lax.while_loop(
-            lambda carry: carry[0],
-            lambda carry: (jnp.asarray(False), one(index, carry[1], *bracket)),
-            (found, state(start)),
-        )[1]
+        begin = state(start)
+        return only_if(found, lambda start: one(index, start, *bracket), begin, begin)
 
     owners = jnp.asarray(slots(events))
     return jax.lax.map(if_found, (owners, *brackets[:6], brackets.found))
