@@ -60,12 +60,14 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
             f"experiments.commands.{name.replace('-', '_')}"
         )
         module.add_arguments(sub)
-        sub.add_argument("--seed", type=int, help="default 0")
+        sub.add_argument(
+            "--seed", type=int, metavar="N", help="random seed (default 0)"
+        )
         sub.add_argument(
             "--precision",
             choices=["float64", "float32"],
             default="float64",
-            help="default float64",
+            help="floating point numbers (default float64)",
         )
         sub.add_argument(
             "--json", metavar="FILE", help="write the result as JSON; - is stdout"

@@ -165,7 +165,7 @@ class Problem(eqx.Module):
             columns["reference policy"] = np.exp(self.log_reference)
         if self.answer_kernel is not None:
             for i, column in enumerate(np.asarray(self.answer_kernel).T):
-                columns[f"answer {i}" if i else "right answer"] = column
+                columns[f"answer {i}" if i else "correct answer"] = column
         lines = zip(*(map(display.number, x) for x in columns.values()), strict=True)
         return display.as_grid("Problem", list(columns), list(lines))
 
@@ -183,7 +183,7 @@ def lanes_at(tree: Any, shape: tuple[int, ...], index: Any) -> Any:
 
 
 def two_answer_kernel(success_rates: Numbers) -> Float[Array, "*B K 2"]:
-    """`P[k] = (s_k, 1 - s_k)`: each pattern gives the right answer or the wrong one.
+    """`P[k] = (s_k, 1 - s_k)`: each pattern gives the correct answer or the wrong one.
 
     >>> np.round(sim.two_answer_kernel([0.9, 0.6]), 4).tolist()
     [[0.9, 0.1], [0.6, 0.4]]

@@ -36,7 +36,7 @@ __all__ = [
 
 
 class Verifiable(AbstractFixedSignal):
-    """RLVR: 1 for a right answer, 0 for a wrong one, so a pattern expects s_k.
+    """RLVR: 1 for a correct answer, else 0; expected reward s_k.
 
     >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
     >>> sim.Verifiable()(problem, problem.log_policy).tolist()
@@ -51,7 +51,7 @@ class Verifiable(AbstractFixedSignal):
 
 
 class NoisyVerifier(AbstractFixedSignal):
-    """RLVR with errors: a pattern expects f_plus + (1 - f_plus - f_minus) s_k.
+    """RLVR with errors: expected reward f_plus + (1 - f_plus - f_minus) s_k.
 
     `false_positive` f_plus: chance that a wrong answer is paid; `false_negative`
     f_minus: that a right one is not. If they add up to more than 1 the path is walked
@@ -66,9 +66,11 @@ class NoisyVerifier(AbstractFixedSignal):
     false_positive: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("false_positive")
     )
+    """Probability that a wrong answer is rewarded."""
     false_negative: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("false_negative")
     )
+    """Probability that a correct answer is not rewarded."""
 
     def rewards(self, problem):
         wrong, right = self.false_positive, 1 - self.false_negative
@@ -170,7 +172,7 @@ class SequenceLogProbability(AbstractSignal):
 
 
 class MajorityVote(AbstractSignal):
-    """TTRL: 1 for agreeing with the majority of many votes, so P[k, a_maj]; ties split.
+    """TTRL: 1 for the majority answer of many votes; expected reward P[k, a_maj].
 
     The majority is the most likely answer under the present policy. Tied answers have
     equal chances to win, right or wrong: a pattern is paid their mean.
@@ -201,7 +203,7 @@ class MajorityVote(AbstractSignal):
 
 
 class SelfConsistency(AbstractSignal):
-    """RLSC: the chance that another rollout agrees, sum_a P[k, a] P_pi(a).
+    """RLSC: probability that another rollout agrees, sum_a P[k, a] P_pi(a).
 
     >>> kernel = [[0.9, 0.05, 0.05], [0.6, 0.4, 0.0], [0.1, 0.3, 0.6]]
     >>> problem = sim.Problem(policy=[0.05, 0.7, 0.25], answer_kernel=kernel)
@@ -241,7 +243,7 @@ class AnswerEntropy(AbstractSignal):
 
 
 class FixedConfidence(AbstractFixedSignal):
-    """RLIF: given numbers, one confidence per pattern.
+    """RLIF: a given confidence per pattern, whatever the answer.
 
     >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
     >>> solution = sim.solve(
@@ -253,6 +255,7 @@ class FixedConfidence(AbstractFixedSignal):
 
     exact: ClassVar[bool] = True
     confidence: Given[Float[Array, "*B K"]] = eqx.field(converter=real("confidence"))
+    """The reward of each pattern."""
 
     def rewards(self, problem):
         del problem
@@ -264,7 +267,7 @@ class FixedConfidence(AbstractFixedSignal):
 
 
 class Demonstrations(AbstractSignal):
-    """SFT: pays data_k/pi_k, so that the policy gradient is that of cross-entropy.
+    """SFT: reward data_k / pi_k, whose policy gradient is that of cross-entropy.
 
     `data` `[K]`: the share of each pattern in the demonstrations. The logits move at
     the speed `data_k - pi_k`, time is learning rate times steps.
@@ -277,6 +280,7 @@ class Demonstrations(AbstractSignal):
     """
 
     data: Given[Float[Array, "*B K"]] = eqx.field(converter=real("data"))
+    """Share of each pattern in the demonstrations, sum 1."""
 
     @property
     def stiff(self):

@@ -46,7 +46,7 @@ __all__ = [
     "RejectionSampling",
 ]
 
-LARGEST_GROUP = 100_000  # h is a sum over all numbers of right answers in a group
+LARGEST_GROUP = 100_000  # h is a sum over all numbers of correct answers in a group
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
 
 
@@ -67,6 +67,7 @@ class PolicyGradient(AbstractUpdate):
     """
 
     beta: Given[Float[Array, "*B"]] = eqx.field(default=0.0, converter=real("beta"))
+    """Weight of the KL penalty to the reference policy."""
 
     @property
     def closed_form(self):
@@ -97,6 +98,7 @@ class NaturalGradient(AbstractUpdate):
 
     exponential: ClassVar[bool] = True
     beta: Given[Float[Array, "*B"]] = eqx.field(default=0.0, converter=real("beta"))
+    """Weight of the KL penalty to the reference policy."""
 
     @property
     def closed_form(self):
@@ -198,6 +200,7 @@ class GroupMean(AbstractClock):
     """
 
     group_size: float = eqx.field(default=8, static=True, converter=plain)
+    """Rollouts per group, from 2; may be inf."""
 
     def log_factor(self, log_p, log_q):
         return jnp.full_like(log_p, math.log1p(-1 / self.group_size))
@@ -223,11 +226,15 @@ class GRPO(AbstractClock):
     """
 
     group_size: float = eqx.field(default=8, static=True, converter=plain)
+    """Rollouts per group, from 2; may be inf."""
     spread: Literal["population", "sample"] = eqx.field(
         default="population", static=True
     )
+    """Standard deviation by 1/G (population) or 1/(G - 1) (sample)."""
     epsilon: float = eqx.field(default=0.0, static=True, converter=plain)
+    """Added to the standard deviation."""
     redraw: bool = eqx.field(default=False, static=True, converter=plain)
+    """Draw groups of equal rewards again (dynamic sampling)."""
 
     def log_factor(self, log_p, log_q):
         G = self.group_size
@@ -272,6 +279,7 @@ class PassAtN(AbstractClock):
     """
 
     attempts: int = eqx.field(default=8, static=True, converter=plain)
+    """The n of pass@n."""
 
     def log_factor(self, log_p, log_q):
         return math.log(self.attempts) + (self.attempts - 1) * log_q
@@ -287,7 +295,7 @@ class PassAtN(AbstractClock):
 
 
 class RejectionSampling(AbstractClock):
-    """Supervised training on the model's own right answers: h = 1/p.
+    """Supervised training on the model's own correct answers: h = 1/p.
 
     >>> update = sim.RejectionSampling()
     >>> log_p = jnp.log(0.25)

@@ -10,7 +10,7 @@ the policy given that the answer is right or wrong. The norm of pi' cancels in z
     z' - z = log sum_k pi+_k exp(eta w_k) - log sum_k pi-_k exp(eta w_k).        (1)
 
 Its slope at eta = 0 is `D = sum_k w_k (pi+_k - pi-_k)`: the component along w of Suk
-and Duan's gradient gap, the mean score of right answers less that of wrong ones (the
+and Duan's gradient gap, the mean score of correct answers less that of wrong ones (the
 score of pattern k is `e_k - pi`).
 
 **Any direction.** Let R be the largest less the smallest w_k on the support. Each
@@ -269,7 +269,7 @@ STATEMENT = Statement(
     id="C7",
     title="How large a step may be: the gradient gap",
     words=(
-        "Along any direction the log-odds of a right answer change by the step times "
+        "Along any direction the log-odds of a correct answer change by the step times "
         "D, the component of the gradient gap, up to a square. Aligned steps below a "
         "known length raise accuracy. Exact policy gradient on pattern logits never "
         "lowers it: losses are a matter of sampling, of shared features, or of another "

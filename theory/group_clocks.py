@@ -43,7 +43,8 @@ multiplies h by sqrt((G-1)/G). Redrawing groups of equal rewards divides it by
 `1 - p^G - (1 - p)^G`.
 
 **Others.** pass@n: the gradient of `1 - (1 - p)^n`, `h = n (1 - p)^(n-1)`. Supervised
-training on the model's own right answers: the mean of grad log pi over P(k|1), h = 1/p.
+training on the model's own correct answers: the mean of grad log pi over P(k|1),
+h = 1/p.
 A verifier that says yes to wrong answers with chance f+ and no to right ones with f-:
 rates `f+ + J s`, `J = 1 - f+ - f-`, so `h = J h_rule(f+ + J p)`; J < 0 walks backwards.
 That the sign of J decides was found by Rad et al. 2026 (arXiv 2601.04411), in a
@@ -183,7 +184,7 @@ def pass_at_n(p: ArrayLike, attempts: int) -> Floats:
 
 
 def rejection_sampling(p: ArrayLike) -> Floats:
-    """Supervised training on one's own right answers: 1/p."""
+    """Supervised training on one's own correct answers: 1/p."""
     return np.asarray(1 / _chance(p))
 
 
@@ -260,7 +261,7 @@ STATEMENT = Statement(
         ),
         Claim(
             id="B6.grpo-rare",
-            words="While right answers are rare, GRPO is sqrt(G - 1) times faster.",
+            words="While correct answers are rare, GRPO is sqrt(G - 1) times faster.",
             formula="p -> 0: h_G -> sqrt(G - 1)",
             status="proved",
             hypotheses=is_mixed,

@@ -1,4 +1,4 @@
-r"""C3: paid for agreeing with the majority of many votes.
+r"""C3: reward for agreeing with the majority of many votes.
 
 Reward of pattern k: `P[k, a]` for the currently most likely answer a = argmax q, with
 `q_a = P_pi(a)`; policy-gradient flow. While a leads, this is a fixed reward. Notation

@@ -1,4 +1,4 @@
-"""C3: paid for agreeing with the majority, by the numerical flow."""
+"""C3: reward for agreeing with the majority, by the numerical flow."""
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ def check(job: Job) -> list[CheckResult]:
 def _overtaken(rng, rates, log_policy):
     """Random kernels; in a fifth of them the leader is bound to be overtaken.
 
-    The right answer leads nearly everywhere, but the pattern that gives it most often
+    The correct answer leads nearly everywhere, but the pattern that gives it most often
     prefers a wrong one.
     """
     kernel = kernels(rng, rates, ANSWERS)

@@ -26,10 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--restarts",
         type=int,
         default=32,
+        metavar="N",
         help="random starts per claim and direction (default 32)",
     )
     parser.add_argument(
-        "--steps", type=int, default=200, help="gradient steps (default 200)"
+        "--steps",
+        type=int,
+        default=200,
+        metavar="N",
+        help="gradient steps per start (default 200)",
     )
 
 

@@ -47,15 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"from {', '.join(known())} (default: all that have data in the folder)",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("figures"), help="folder (default figures)"
+        "--out",
+        type=Path,
+        default=Path("figures"),
+        metavar="FOLDER",
+        help="folder of figures and data (default figures)",
     )
     parser.add_argument(
         "--compute",
         action="store_true",
-        help="compute the data of the pictures that are named anew",
+        help="recompute the data of the named pictures first",
     )
     parser.add_argument(
-        "--quick", action="store_true", help="with --compute: small counts"
+        "--quick", action="store_true", help="with --compute: fewer problems and draws"
     )
 
 

@@ -8,6 +8,6 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="go on with what other code, packages, devices, precision or settings "
-        "have stored (the cells must be the same); the store keeps both stamps",
+        help="resume a store that was begun with other code, packages, devices, "
+        "precision or settings; it keeps both stamps (the cells must be the same)",
     )

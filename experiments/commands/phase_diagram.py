@@ -20,24 +20,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--y bad_rate=0:0.49"
     )
     parser.add_argument("preset", metavar="PRESET", help="one of the list below")
-    parser.add_argument("--x", metavar="NAME=LOW:HIGH[:log]", help="another x axis")
-    parser.add_argument("--y", metavar="NAME=LOW:HIGH[:log]", help="another y axis")
-    parser.add_argument("--value", metavar="NAME", help="another observable in colour")
+    parser.add_argument("--x", metavar="NAME=LOW:HIGH[:log]", help="replace the x axis")
+    parser.add_argument("--y", metavar="NAME=LOW:HIGH[:log]", help="replace the y axis")
+    parser.add_argument("--value", metavar="NAME", help="observable in colour")
     parser.add_argument(
         "--set", nargs="+", metavar="NAME=X", help="parameters of the base model"
     )
     parser.add_argument("--cells", type=int, metavar="N", help="cells along each axis")
-    parser.add_argument("--quick", action="store_true", help="few cells and draws")
+    parser.add_argument("--quick", action="store_true", help="fewer cells and draws")
     parser.add_argument(
-        "--out", type=Path, default=Path("results"), help="folder (default results)"
+        "--out",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="folder for the diagram and its data (default results)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="compute it again")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="delete the data, compute again"
+    )
     add_force(parser)
     parser.add_argument(
         "--cell",
         nargs="+",
         metavar="NAME=VALUE",
-        help="show one cell of a diagram that is there, and the command for it",
+        help="show the stored cell nearest to these values, and the command for it",
     )
 
 

@@ -30,15 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "agreement; a search for counterexamples",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("figures"), help="folder (default figures)"
+        "--out",
+        type=Path,
+        default=Path("figures"),
+        metavar="FOLDER",
+        help="folder for figures and data (default figures)",
     )
     parser.add_argument(
-        "--problems", type=int, default=4000, help="per statement (default 4000)"
+        "--problems",
+        type=int,
+        default=4000,
+        metavar="N",
+        help="random problems per statement (default 4000)",
     )
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="small counts (most of the time left is compiling)",
+        help="fewer problems and draws (most of the time left is compiling)",
     )
 
 

@@ -14,42 +14,62 @@ MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
 
 
 def _listed(entries) -> str:
-    return "\n".join(f"  {e.name:<18} {e.summary}" for e in entries.values())
+    width = max(map(len, entries))
+    return "\n".join(f"  {e.name:<{width}}  {e.summary}" for e in entries.values())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `run`; the lists of signals and updates read the source."""
     parser.epilog = (
         f"signals:\n{_listed(catalogue.signals())}\n\n"
-        f"updates:\n{_listed(catalogue.updates())}\n\n"
-        "a weighted mixture: --signal verifiable=0.7 self-certainty=0.3\n\n"
+        "updates (h: the speed at accuracy p, that of the policy gradient being 1):\n"
+        f"{_listed(catalogue.updates())}\n\n"
+        "mixture of signals: --signal verifiable=0.7 self-certainty=0.3\n\n"
         "example:\n  pattern-selection run --success-rates 0.9 0.6 0.1 "
         "--policy 0.05 0.70 0.25 --until gap=1e-3"
     )
     base_model.add_arguments(parser)
     parser.add_argument(
-        "--signal", nargs="+", default=["verifiable"], metavar="NAME[=WEIGHT]"
+        "--signal",
+        nargs="+",
+        default=["verifiable"],
+        metavar="NAME[=WEIGHT]",
+        help="the reward, a name below or a weighted mixture (default verifiable)",
     )
-    parser.add_argument("--update", default="policy-gradient", metavar="NAME")
+    parser.add_argument(
+        "--update",
+        default="policy-gradient",
+        metavar="NAME",
+        help="how rewards move the policy, a name below (default policy-gradient)",
+    )
+    parameters = parser.add_argument_group("parameters of signals and updates")
     for field, owners in catalogue.options().values():
-        help_ = f"of {', '.join(owners)}"
-        parser.add_argument(field.option, help=help_, **field.settings)
+        text = field.text[:1].lower() + field.text[1:]
+        help_ = f"{', '.join(owners)}: {text}"
+        parameters.add_argument(field.option, help=help_, **field.settings)
     parser.add_argument(
         "--until",
         metavar="EVENT",
         help=f"{named_events.described()} (default gap=1e-3; with a KL penalty: rest)",
     )
     parser.add_argument(
-        "--max-log10-time", type=float, default=800.0, help="time limit (default 800)"
+        "--max-log10-time",
+        type=float,
+        default=800.0,
+        metavar="X",
+        help="log10 of the time limit (default 800)",
     )
     parser.add_argument(
-        "--max-steps", type=int, metavar="N", help="steps of the solver (default 20000)"
+        "--max-steps",
+        type=int,
+        metavar="N",
+        help="step limit of the solver (default 20000)",
     )
     parser.add_argument(
         "--tolerance",
         type=float,
         metavar="X",
-        help="of the solver (default: 1e-11 exact, 1e-8 flow)",
+        help="error tolerance of the solver (default: 1e-11 exact, 1e-8 flow)",
     )
     parser.add_argument(
         "--method",

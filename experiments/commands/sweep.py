@@ -64,26 +64,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lines.append(f"  {'pass_at_N':<28} pass@N at the end, for any N")
     parser.epilog = EXAMPLE + "\n" + "\n".join(lines)
     parser.add_argument("file", type=Path, metavar="FILE", help="the sweep, as TOML")
-    parser.add_argument("--out", type=Path, help="the store (default FILE.zarr)")
+    parser.add_argument(
+        "--out", type=Path, metavar="STORE", help="the store (default FILE.zarr)"
+    )
     parser.add_argument(
         "--dry-run",
         action="store_true",
         help="estimate cells, memory, disk and time, and stop",
     )
-    parser.add_argument("--shard", metavar="I/N", help="only every N-th unit, from I")
-    parser.add_argument("--overwrite", action="store_true", help="replace the store")
-    add_force(parser)
-    parser.add_argument("--check", action="store_true", help="verify all checksums")
     parser.add_argument(
-        "--repair", action="store_true", help="restore or recompute what is damaged"
+        "--shard",
+        metavar="I/N",
+        help="compute only every N-th unit, beginning with unit I",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="delete the store, begin again"
+    )
+    add_force(parser)
+    parser.add_argument(
+        "--check", action="store_true", help="verify the checksums of a store"
+    )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="restore or recompute the damaged parts of a store",
     )
     parser.add_argument(
         "--redo-unresolved",
         action="store_true",
-        help="compute runs that failed again, with --max-steps",
+        help="compute the failed runs again, with more --max-steps",
     )
     parser.add_argument(
-        "--max-steps", type=int, metavar="N", help="of --redo-unresolved"
+        "--max-steps", type=int, metavar="N", help="step limit of --redo-unresolved"
     )
     parser.add_argument(
         "--cell",
@@ -96,8 +108,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="address of process 0, for sweeps over many machines",
     )
-    parser.add_argument("--processes", type=int, metavar="N", help="with --coordinator")
-    parser.add_argument("--process", type=int, metavar="I", help="with --coordinator")
+    parser.add_argument("--processes", type=int, metavar="N", help="how many there are")
+    parser.add_argument("--process", type=int, metavar="I", help="this one, from 0")
 
 
 def main(args: argparse.Namespace) -> int:

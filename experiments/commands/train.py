@@ -67,14 +67,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "answer_kernel, reference_policy; one row per question",
     )
     base_model.add_arguments(parser)
-    parser.add_argument("--steps", type=int, metavar="N", help="instead of num_steps")
-    parser.add_argument("--group-size", type=int, metavar="N", help="rollouts a group")
-    parser.add_argument("--learning-rate", type=float, metavar="X")
     parser.add_argument(
-        "--seeds", type=int, default=100, metavar="N", help="runs (default 100)"
+        "--steps", type=int, metavar="N", help="steps (default: the recipe's num_steps)"
     )
     parser.add_argument(
-        "--out", type=Path, help="folder for train.svg, train.png and their data"
+        "--group-size",
+        type=int,
+        metavar="N",
+        help="rollouts per group (default: the recipe's)",
+    )
+    parser.add_argument(
+        "--learning-rate", type=float, metavar="X", help="default: the recipe's"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=100,
+        metavar="N",
+        help="independent runs (default 100)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for train.svg, train.png and their data",
     )
     parser.add_argument(
         "--print-recipe", action="store_true", help="print the recipe as TOML and stop"

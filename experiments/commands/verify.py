@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--problems",
         type=int,
         default=100_000,
-        help="per statement (default 100000); slow claims look at fewer, see the table",
+        metavar="N",
+        help="random problems per statement (default 100000); slow claims use fewer, "
+        "as the table says",
     )
 
 

@@ -55,7 +55,7 @@ def _flow(problem, times):
 
 
 def _last_lead(answers):
-    """The last row in which the right answer is ahead of wrong answer 1."""
+    """The last row in which the correct answer is ahead of wrong answer 1."""
     return np.flatnonzero(answers[:, 0] > answers[:, 1])[-1]
 
 
@@ -98,13 +98,13 @@ def compute(rng, quick, progress):
 
 
 def draw(data):
-    """Left: the flow. Right: how often the right answer still leads."""
+    """Left: the flow. Right: how often the correct answer still leads."""
     from experiments.pictures.style import CYCLE, GREY, panels
 
     figure, axes = panels(2, height=3.0)
     left, right = axes[0]
     for answer, (color, name) in enumerate(
-        zip(CYCLE, ("right answer", "wrong answer 1", "wrong answer 2"), strict=False)
+        zip(CYCLE, ("correct answer", "wrong answer 1", "wrong answer 2"), strict=False)
     ):
         left.plot(data["time"], data["answers"][:, answer], color=color, label=name)
     flip = float(data["flip"])
@@ -130,7 +130,7 @@ def draw(data):
         ylim=(-0.05, 1.05),
         xlabel="group size $G$",
         ylabel="share of runs",
-        title=f"right answer leads after t = {data['horizon']:g}",
+        title=f"correct answer leads after t = {data['horizon']:g}",
     )
     right.minorticks_off()
     right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2)

@@ -14,16 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     number = {"nargs": "+", "type": float, "metavar": "X"}
     parser.add_argument(
         "--success-rates",
-        help="probability of a right answer, one per pattern",
+        help="probability of a correct answer, per pattern",
         **number,
     )
-    parser.add_argument("--policy", help="base model: probabilities, sum 1", **number)
-    parser.add_argument("--logits", help="base model, instead of --policy", **number)
+    parser.add_argument(
+        "--policy", help="base model: probability of each pattern, sum 1", **number
+    )
+    parser.add_argument(
+        "--logits", help="base model by logits, instead of --policy", **number
+    )
     parser.add_argument(
         "--answer-kernel",
         nargs="+",
         metavar="ROW",
-        help="answer probabilities, one row per pattern, the right answer first: "
+        help="answer probabilities, one row per pattern, the correct answer first: "
         "0.9,0.1 0.6,0.4",
     )
 

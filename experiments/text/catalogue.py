@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,13 @@ def option(field_name: str) -> str:
 
 @dataclass(frozen=True)
 class Field:
-    """A parameter: its name in Python, and the argparse settings of its option."""
+    """A parameter: its name in Python, its text and argparse settings in `--help`.
+
+    The text is the docstring below the field, with its default.
+    """
 
     name: str
+    text: str
     settings: dict[str, Any]
     required: bool
 
@@ -78,13 +83,33 @@ def _is_text(node: ast.AST) -> bool:
 
 def _fields(node: ast.ClassDef) -> tuple[Field, ...]:
     return tuple(
-        Field(item.target.id, _settings(item.annotation), _is_required(item.value))
-        for item in node.body
+        Field(
+            item.target.id,
+            _text(following, item.value),
+            _settings(item.annotation),
+            _is_required(item.value),
+        )
+        for item, following in zip_longest(node.body, node.body[1:])
         if isinstance(item, ast.AnnAssign)
         and isinstance(item.target, ast.Name)
         and not ast.unparse(item.annotation).startswith("ClassVar")
         and "init=False" not in ast.unparse(item)
     )
+
+
+def _text(following: ast.stmt | None, default: ast.expr | None) -> str:
+    """The docstring below a field, if it has one, and its default."""
+    text = ""
+    if isinstance(following, ast.Expr) and _is_text(following.value):
+        text = following.value.value.rstrip(".")
+    for word in default.keywords if isinstance(default, ast.Call) else ():
+        if word.arg == "default" and ast.unparse(word.value) not in ("False", "None"):
+            text += f" (default {_plain(word.value)})"
+    return text.strip()
+
+
+def _plain(value: ast.expr) -> str:
+    return str(value.value) if isinstance(value, ast.Constant) else ast.unparse(value)
 
 
 def _is_required(default: ast.expr | None) -> bool:

@@ -23,7 +23,7 @@ def test_log_odds_are_those_of_the_accuracy(rng):
     np.testing.assert_allclose(
         theory.gradient_gap.log_odds(s, log_pi), wanted, rtol=1e-12
     )
-    # A right answer of chance 1e-200, and a wrong one.
+    # A correct answer of chance 1e-200, and a wrong one.
     log_pi = np.array([-200 * np.log(10), 0.0])
     odds = theory.gradient_gap.log_odds([1.0, 0.0], log_pi)
     np.testing.assert_allclose(odds, log_pi[0])

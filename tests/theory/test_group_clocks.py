@@ -105,7 +105,7 @@ def test_gradients_of_the_other_objectives_have_their_factors():
             np.testing.assert_allclose(
                 float(a / b), theory.group_clocks.pass_at_n(at, n)
             )
-    # Own right answers: E_{k|1} log pi(k), the weights held fixed.
+    # Own correct answers: E_{k|1} log pi(k), the weights held fixed.
     given = [(a * b / p).subs(point) for a, b in zip(pi, s, strict=True)]
     fit = sum(w * sp.log(q) for w, q in zip(given, pi, strict=True))
     for x, b in zip(theta, plain, strict=True):

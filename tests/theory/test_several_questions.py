@@ -264,7 +264,7 @@ def test_grpo_climbs_its_potential():
 
 
 def binomial_factor(size):
-    """h of GRPO, as a sum over the number of right answers."""
+    """h of GRPO, as a sum over the number of correct answers."""
     if size == np.inf:
         return grpo
     q = np.arange(size + 1) / size
