@@ -39,12 +39,19 @@ def test_one_option_has_one_type(monkeypatch):
     other = dataclasses.replace(
         known,
         name="other",
-        fields=(catalogue.Field("beta", {"type": int, "metavar": "N"}, True),),
+        fields=(catalogue.Field("beta", "", {"type": int, "metavar": "N"}, True),),
     )
     assert "beta" in catalogue.options()
     monkeypatch.setattr(catalogue, "updates", lambda: {"a": known, "b": other})
     with pytest.raises(TypeError, match="`beta` of other is of another type"):
         catalogue.options()
+
+
+def test_the_text_of_an_option_is_the_docstring_below_the_field():
+    texts = {name: field.text for name, (field, _) in catalogue.options().items()}
+    assert texts["attempts"] == "The n of pass@n (default 8)"
+    assert texts["confidence"] == "The reward of each pattern"
+    assert all(texts.values())
 
 
 def test_a_required_option_is_asked_for_by_its_name():
