@@ -176,7 +176,7 @@ def lanes_at(tree: Any, shape: tuple[int, ...], index: Any) -> Any:
     chosen = (jnp.asarray(lanes) if is_traced(index) else lanes)[index]
 
     def pick(leaf: Any) -> Any:
-        picked = leaf.reshape(-1, *leaf.shape[len(shape) :])[chosen]
+        picked = leaf.reshape(math.prod(shape), *leaf.shape[len(shape) :])[chosen]
         return np.asarray(picked) if isinstance(picked, np.generic) else picked
 
     return jax.tree.map(pick, tree)

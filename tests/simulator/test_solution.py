@@ -109,6 +109,24 @@ def test_a_batch_has_its_moments_and_lanes(many):
         len(many[0])
 
 
+def test_lanes_of_a_batch_without_events_can_be_taken_out():
+    batch = sim.solve(MANY, GIVEN, until=sim.Gap(1e-2))
+    assert batch.event_log_times.shape == (3, 0)
+    ends, inside = np.asarray(batch.log_time), np.array([True, False, True])
+    assert batch[1].log_time == ends[1] and batch[-1].batch_shape == ()
+    for key in (slice(1, None), [2, 0], inside):
+        np.testing.assert_array_equal(batch[key].log_time, ends[key])
+        assert batch[key].event_log_probs.shape == (2, 0, 3)
+    assert [float(lane.log_time) for lane in batch] == ends.tolist()
+    square = sim.Problem(np.stack([RATES, RATES]), np.stack([BASE, BASE]))
+    assert sim.solve(square, GIVEN)[1].event_log_times.shape == (3, 0)
+    import matplotlib.pyplot as plt
+
+    axes = batch[0].plot(points=20)
+    assert [text.get_text() for text in axes.texts] == ["gap=0.01"]
+    plt.close()
+
+
 def test_labels_go_through_jit_vmap_and_derivatives(many):
     def solve(logits, level):
         problem = sim.Problem(jnp.asarray(RATES[0]), logits=logits)
