@@ -3,6 +3,7 @@
 import functools
 import numbers
 import sys
+import typing
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -192,8 +193,29 @@ def check_bool(name: str, value: Any) -> None:
 
 def check_kind(name: str, value: Any, kind: Any, example: str) -> None:
     """Raise `ValueError` unless this is an object of that kind."""
-    if not isinstance(value, kind):
+    if isinstance(value, kind):
+        return
+    # Of `X | None` the class X.
+    wanted = _package(next(iter(typing.get_args(kind)), kind))
+    given_class = value if isinstance(value, type) else type(value)
+    given = _package(given_class)
+    if not given or not wanted or given == wanted:
         raise ValueError(f"`{name}` is {shown(value)}; give one like {example}.")
+    # Both packages may have a class of this name.
+    article = "the class " if given_class is value else ""
+    raise ValueError(
+        f"`{name}` is {article}{given}.{given_class.__name__}; give one of {wanted}, "
+        f"like {example}."
+    )
+
+
+def _package(kind: Any) -> str | None:
+    """The package of this project from which a class is imported; None for others."""
+    parts = kind.__module__.split(".")
+    own, *_ = __name__.split(".")
+    if parts[0] != own:
+        return None
+    return f"{own}.rollouts" if parts[1:2] == ["rollouts"] else own
 
 
 def check_optimizer(optimizer: Any) -> None:
@@ -230,6 +252,8 @@ def shown(value: Any) -> str:
         return f"a traced value of shape {value.shape}"
     if isinstance(value, np.ndarray | jax.Array):
         return f"an array of shape {value.shape}"
+    if isinstance(value, range):
+        return str(value)
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, int | float | complex | str | np.number) or value is None:

@@ -187,6 +187,22 @@ for function in (sim.probs, sim.log_probabilities, sim.entropy):
     CALLS[f"log_probs of {function.__name__}"] = (function, NO_POLICY)
 
 
+def test_a_class_of_the_other_package_is_named_with_its_package():
+    recipe = ro.Recipe(estimator=sim.GRPO(), num_steps=5)
+    said = "`estimator` is simulator.GRPO; give one of simulator.rollouts, like GRPO()."
+    with pytest.raises(ValueError) as refused:
+        ro.train(ONE, recipe)
+    assert str(refused.value) == said
+    said = "`update` is simulator.rollouts.GRPO; give one of simulator, like PolicyGra"
+    with pytest.raises(ValueError, match=said):
+        sim.solve(ONE, GIVEN, ro.GRPO())
+    recipe = ro.Recipe(feedback=sim.MajorityVote, num_steps=5)
+    with pytest.raises(ValueError, match="the class simulator.MajorityVote; give one"):
+        ro.train(ONE, recipe)
+    with pytest.raises(ValueError, match="`signal` is T0; give one like Verifiable"):
+        sim.solve(ONE, sim.T0())
+
+
 @pytest.mark.parametrize("what", CALLS)
 def test_what_cannot_be_taken_is_named(what):
     call, wrong = CALLS[what]
