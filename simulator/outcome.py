@@ -24,18 +24,14 @@ class Outcome(eqx.Enumeration):
     """
 
     reached = "The event to stop at was reached."
-    horizon = (
-        "The time limit came first; raise the limit or relax the event (rest is only a "
-        "limit where no penalty or bonus holds the policy inside the simplex)."
-    )
+    horizon = "The time limit came first; raise the limit or relax the event."
     stationary = (
         "All patterns of the support are paid the same: the policy does not move, and "
         "what does not hold at the start never will."
     )
     settled = (
-        "The policy came to rest: no pattern that is left has an advantage any more. "
-        "An event that has not happened never will; relax it, or lower the penalty or "
-        "bonus."
+        "The policy came to rest: no remaining pattern has an advantage. An event that "
+        "has not happened by then never will."
     )
     max_steps = "Too many solver steps; raise `max_steps` or loosen `tolerance`."
     nonfinite = (
@@ -65,6 +61,18 @@ OUTCOME_NAMES = (
 )
 # The outcomes after which the numbers of a run mean nothing.
 FAILED_OUTCOMES = ("max_steps", "nonfinite", "oversized")
+# Texts for runs of other kinds than a flow with an event to stop at.
+WITHOUT_UNTIL = {
+    "horizon": (
+        "The time limit came first. Without a penalty or bonus the policy only tends "
+        "to a corner and never rests: stop at an event (`until`), like a gap of 1e-3, "
+        "or raise the limit."
+    )
+}
+IN_STEPS = {
+    "reached": "The event happened; all steps were taken.",
+    "horizon": "All steps were taken.",
+}
 
 
 def outcome_advice(name: str) -> str:
@@ -125,4 +133,11 @@ class AbstractResult(eqx.Module):
     @property
     def advice(self) -> dict[str, str]:
         """The meaning of each outcome that occurs, and the remedy."""
-        return {name: outcome_advice(name) for name in self.outcome_counts}
+        texts = self._texts()
+        return {
+            name: texts.get(name, outcome_advice(name)) for name in self.outcome_counts
+        }
+
+    def _texts(self) -> dict[str, str]:
+        """Meanings of outcomes that are others for this kind of result."""
+        return {}

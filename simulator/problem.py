@@ -132,11 +132,11 @@ class Problem(eqx.Module):
             shape = (*self.batch_shape, self.num_patterns)
             return f"Problem of numbers that are not known, of shape {shape}"
         if self.batch_shape:
-            size = " x ".join(f"{n:,}" for n in self.batch_shape)
-            title = f"Problem: {size} of them, with {self.num_patterns} patterns"
+            title = display.problems(self.batch_shape)
             inside = np.asarray(self.log_policy) > -np.inf
             rates = np.asarray(self.success_rates)[inside]
-            title += f" right at rates {rates.min():.4g} to {rates.max():.4g}"
+            title += f", {self.num_patterns} patterns"
+            title += f", success rates {rates.min():.4g} to {rates.max():.4g}"
             return title + self._more()
         rates = display.row(self.success_rates)
         policy = display.row(np.exp(self.log_policy))
@@ -146,9 +146,10 @@ class Problem(eqx.Module):
         """The rest of one line: reference policy and answers, where they count."""
         text = ""
         if not np.array_equal(self.log_policy, self.log_reference):
-            where = "own" if self.batch_shape else np.exp(self.log_reference)
-            shown = where if isinstance(where, str) else display.row(where)
-            text += f", reference_policy={shown}"
+            if self.batch_shape:
+                text += ", own reference policies"
+            else:
+                text += f", reference_policy={display.row(np.exp(self.log_reference))}"
         if self.answer_kernel is not None:
             text += f", {self.answer_kernel.shape[-1]} answers"
         return text

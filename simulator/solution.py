@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from simulator import observables
 from simulator.moment import Moment, log10
-from simulator.outcome import AbstractResult, Outcome
+from simulator.outcome import WITHOUT_UNTIL, AbstractResult, Outcome
 from simulator.problem import Problem, lanes_at
 from simulator.recording import AbstractEvent
 from simulator.reporting import display, labels
@@ -197,6 +197,10 @@ class Solution(AbstractResult):
     def parts(self) -> tuple[Any, Any, Any]:
         """Signal, update and the event to stop at (or None), as they were given."""
         return eqx.combine(self.lanes, self._request().parts)
+
+    def _texts(self) -> dict[str, str]:
+        known = self.asked is not None
+        return WITHOUT_UNTIL if known and self.until is None else {}
 
     def _all_events(self) -> list[AbstractEvent]:
         until = self.until

@@ -23,9 +23,11 @@ from simulator.dynamics import Dynamics
 from simulator.engines import sharing
 from simulator.engines.lanes import check_lanes, lane_axes, per_lane
 from simulator.engines.requests import check_events, check_parts
-from simulator.outcome import AbstractResult, Outcome
+from simulator.outcome import IN_STEPS, AbstractResult, Outcome
 from simulator.problem import Problem
 from simulator.recording import AbstractEvent
+from simulator.reporting import display
+from simulator.reporting.rows import training_rows
 from simulator.rules import AbstractSignal, AbstractUpdate
 from simulator.updates import PolicyGradient
 from simulator.validation import Result, check_optimizer, check_whole
@@ -45,13 +47,22 @@ ELEMENTS = 2**22  # at most about so many saved numbers at once
 class Training(AbstractResult):
     """A discrete run, or a batch `*B` of them: its end, and what was saved on the way.
 
-    - `outcome`: `reached`, `horizon` (all steps done) or `nonfinite`.
+    - `outcome`: `reached` (the event happened), `horizon` (all steps done) or
+      `nonfinite`; see `outcome_names`, `failed`, `advice`.
     - `first_step`: the first step after which the event holds; -1 if none.
     - `log_probs`: the final policy.
-    - `saved_steps`, `saved_log_probs`: the policy after those numbers of steps.
+    - `saved_steps`, `saved_log_probs`: the policy after those numbers of steps, as
+      log-probabilities.
 
     >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
-    >>> run = sim.train(problem, sim.Verifiable(), None, optax.sgd(0.1), num_steps=50)
+    >>> run = sim.train(
+    ...     problem, sim.Verifiable(), optimizer=optax.sgd(0.1), num_steps=50
+    ... )
+    >>> run
+    Training of one problem, 50 steps
+      outcome  horizon: All steps were taken.
+      policy   [0.04679 0.8097 0.1435]
+      saved    50 times, up to step 50
     >>> run.outcome_counts, run.saved_log_probs.shape
     ({'horizon': 1}, (50, 3))
     """
@@ -62,12 +73,25 @@ class Training(AbstractResult):
     saved_steps: Int[Result, " T"]
     saved_log_probs: Float[Result, "*B T K"]
 
+    def _texts(self) -> dict[str, str]:
+        return IN_STEPS
+
+    def __repr__(self) -> str:
+        if not display.known(self):
+            return "Training of numbers that are not known"
+        return display.as_text(*training_rows(self))
+
+    def _repr_html_(self) -> str:
+        if not display.known(self):
+            return f"<pre>{self!r}</pre>"
+        return display.as_html(*training_rows(self))
+
 
 def train(
     problem: Problem,
     signal: AbstractSignal,
-    update: AbstractUpdate | None,
-    optimizer: optax.GradientTransformation,
+    update: AbstractUpdate | None = None,
+    optimizer: optax.GradientTransformation | None = None,
     *,
     num_steps: int,
     save_every: int = 1,
@@ -76,8 +100,8 @@ def train(
     """Take `num_steps` optimizer steps on one problem, or on every lane of a batch.
 
     Each step hands `-velocity` of `problem`, as the gradient, to `optimizer`, one of
-    Optax. With `optax.sgd(eta)` it is Euler's method for the flow, of time `eta` per
-    step.
+    Optax, which has to be given. With `optax.sgd(eta)` it is Euler's method for the
+    flow, of time `eta` per step.
 
     The policy is saved after every `save_every` steps (which must divide `num_steps`).
     With an event `until`, `first_step` tells when its value was first 0 or positive;
@@ -92,8 +116,7 @@ def train(
     >>> run = sim.train(
     ...     problem,
     ...     sim.Verifiable(),
-    ...     None,
-    ...     optax.sgd(0.5),
+    ...     optimizer=optax.sgd(0.5),
     ...     num_steps=200,
     ...     until=sim.T0(),
     ... )

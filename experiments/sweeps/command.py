@@ -10,7 +10,16 @@ from pathlib import Path
 
 from experiments.runtime.output import check_writable_file, write_json
 from experiments.runtime.progress import bar
-from experiments.sweeps import grid, locks, machines, root, run_units, store, sweep_file
+from experiments.sweeps import (
+    grid,
+    layout,
+    locks,
+    machines,
+    root,
+    run_units,
+    store,
+    sweep_file,
+)
 from experiments.sweeps.locks import Shard
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
@@ -167,10 +176,7 @@ def _report_damages(found, target: Store, files: list[Path]) -> bool:
 
 def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
     """Print what is stored; exit code 1 if runs are unresolved."""
-    import simulator as sim
-
     counts = run_units.count(target)
-    advice = {name: sim.outcome_advice(name) for name in counts.outcomes}
     result = {
         "store": str(target.path),
         "cells": sweep.num_cells,
@@ -178,7 +184,7 @@ def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
         "runs": sweep.num_cells * sweep.lanes_per_cell,
         "outcomes": dict(counts.outcomes),
         "unresolved": counts.unresolved,
-        "advice": advice,
+        "advice": layout.advice(sweep, counts.outcomes),
     }
     write_json(result, args.json)
     if args.json != "-":

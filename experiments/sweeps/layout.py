@@ -1,6 +1,6 @@
 """The arrays of a sweep's store: names, types, dimensions, attributes, coordinates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,19 @@ class Variable:
     attributes: Mapping[str, Any]
 
 
+def advice(sweep: "Sweep", names: Iterable[str]) -> dict[str, str]:
+    """The meaning of outcomes of runs of this sweep, and the remedy."""
+    import simulator as sim
+    from simulator.outcome import IN_STEPS, WITHOUT_UNTIL
+
+    texts = {}
+    if sweep.trains:
+        texts = IN_STEPS
+    elif sweep.roots["until"] is None:
+        texts = WITHOUT_UNTIL
+    return {name: texts.get(name, sim.outcome_advice(name)) for name in names}
+
+
 def variables(sweep: "Sweep") -> dict[str, Variable]:
     """The arrays that hold the results of a sweep."""
     return dict(_results(sweep))
@@ -35,9 +48,8 @@ def _results(sweep: "Sweep") -> Iterator[tuple[str, Variable]]:
 
     names = list(sim.OUTCOME_NAMES)
     if sweep.reduce is None:
-        advice = {name: sim.outcome_advice(name) for name in names}
         codes = {"flag_values": list(range(len(names))), "flag_meanings": names}
-        texts = {"long_name": "why the run ended", "advice": advice}
+        texts = {"long_name": "why the run ended", "advice": advice(sweep, names)}
         yield observables.OUTCOME, Variable("u1", (), texts | codes)
         yield from _recorded(sweep)
         return

@@ -49,6 +49,28 @@ def number(value: Any, digits: int = 4) -> str:
     return f"{float(value):.{digits}g}"
 
 
+def count(number: int, noun: str) -> str:
+    """How many of them.
+
+    >>> count(1, "seed"), count(2000, "seed")
+    ('1 seed', '2,000 seeds')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def problems(shape: Sequence[int]) -> str:
+    """How many problems a batch has, by axis: `2 x 3 problems`."""
+    size = " x ".join(f"{n:,}" for n in shape)
+    return f"{size} problem{'' if np.prod(shape) == 1 else 's'}"
+
+
+def steps(saved: Any) -> str:
+    """At how many numbers of steps something was saved."""
+    if len(saved) == 1:
+        return f"at step {int(saved[0]):,}"
+    return f"{len(saved):,} times, up to step {int(saved[-1]):,}"
+
+
 def row(values: Any) -> str:
     """Numbers in one line, or how many there are."""
     values = np.asarray(values)

@@ -28,8 +28,7 @@ def solution_rows(solution: Any) -> tuple[str, list[tuple[str, str]]]:
         rows += [("policy", display.row(np.exp(solution.log_probs)))]
         rows += [(f"at {m.name}", display.moment(m.log_time)) for m in moments]
     else:
-        size = " x ".join(f"{n:,}" for n in shape)
-        title = f"Solution of {size} problems ({solution.method})"
+        title = f"Solution of {display.problems(shape)} ({solution.method})"
         counts = [f"{n:,} {name}" for name, n in solution.outcome_counts.items()]
         rows = [
             ("outcome", ", ".join(counts)),
@@ -40,5 +39,28 @@ def solution_rows(solution: Any) -> tuple[str, list[tuple[str, str]]]:
             rows += [("accuracy", f"{low:.4g} to {high:.4g}")]
         rows += [(f"at {m.name}", display.spread(m.log_time)) for m in moments]
     if len(events) > MOST_EVENTS:
-        rows += [("...", f"{len(events) - MOST_EVENTS} more events")]
+        rows += [("...", display.count(len(events) - MOST_EVENTS, "more event"))]
     return title, rows
+
+
+def training_rows(run: Any) -> tuple[str, list[tuple[str, str]]]:
+    """Title and rows of discrete training that is printed."""
+    shape, first = np.shape(run.first_step), np.asarray(run.first_step)
+    many = display.problems(shape) if shape else "one problem"
+    steps = display.count(int(run.saved_steps[-1]), "step")
+    happened = first[first >= 0]
+    if not shape:
+        rows = [("outcome", f"{k}: {v}") for k, v in run.advice.items()]
+        rows += [("first step", f"{int(first):,}")] if happened.size else []
+        rows += [("policy", display.row(np.exp(run.log_probs)))]
+    else:
+        counts = [f"{n:,} {name}" for name, n in run.outcome_counts.items()]
+        rows = [("outcome", ", ".join(counts))]
+        if happened.size:
+            low, middle, high = np.quantile(happened, [0, 0.5, 1])
+            spread = f"{low:,.0f} to {high:,.0f}, median {middle:,.0f}"
+            rows += [("first step", spread)]
+    return f"Training of {many}, {steps}", [
+        *rows,
+        ("saved", display.steps(run.saved_steps)),
+    ]

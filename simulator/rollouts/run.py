@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from simulator.engines.lanes import lane_axes, per_lane
-from simulator.outcome import AbstractResult, Outcome
+from simulator.outcome import IN_STEPS, AbstractResult, Outcome
 from simulator.problem import Problem, lanes_at
 from simulator.reporting import display
+from simulator.reporting.display import count
 from simulator.rollouts.recipe import Recipe
 from simulator.rollouts.step import Tally
 from simulator.validation import Result
@@ -78,6 +79,11 @@ class Run(AbstractResult):
     def __getitem__(self, index: Any) -> "Run":
         """The lane or lanes at `index`, with all seeds."""
         shape = self.batch_shape
+        if isinstance(index, str):
+            raise KeyError(
+                f"`{index}`: a Run has no events and no times; save what you need by "
+                "step, with `save_at` and `observe`."
+            )
         if not shape:
             raise IndexError("this run has no lanes; seeds are the axis of its arrays.")
         per_run = self.outcome, self.log_probs, self.groups, self.saved, self.problem
@@ -86,6 +92,9 @@ class Run(AbstractResult):
         outcome, log_probs, groups, saved, problem = lanes_at(per_run, shape, index)
         steps, observe = self.saved_steps, self.observe
         return Run(outcome, log_probs, groups, steps, saved, problem, recipe, observe)
+
+    def _texts(self) -> dict[str, str]:
+        return IN_STEPS
 
     def saved_policies(self) -> np.ndarray | None:
         """`[*B, S, 1 + T, Q, K]`: probabilities at step 0 and `saved_steps`.
@@ -154,9 +163,11 @@ class Run(AbstractResult):
             )
         policies = self.saved_policies()
         if policies is None or len(self.saved_steps) < 2:
+            last = self.recipe.num_steps
+            each = -(-last // 100)
             raise ValueError(
                 "`plot` needs policies at several steps; train with `save_at`, like "
-                "range(10, 1001, 10), and without `observe`."
+                f"range({each}, {last + 1}, {each}), and without `observe`."
             )
         low, high = quantiles
         if not 0 <= low < high <= 1:
@@ -166,20 +177,20 @@ class Run(AbstractResult):
         return plotting.draw_run(self, axes, policies, quantiles)
 
     def _rows(self) -> tuple[str, list[tuple[str, str]]]:
-        lanes = "".join(f"{n:,} lanes x " for n in self.batch_shape)
+        sizes = [count(n, "lane") for n in self.batch_shape]
+        sizes = " x ".join([*sizes, count(self.num_seeds, "seed")])
         questions, patterns = np.shape(self.log_probs)[-2:]
-        title = f"Run: {lanes}{self.num_seeds:,} seeds, {self.recipe.num_steps:,} steps"
+        title = f"Run: {sizes}, {count(self.recipe.num_steps, 'step')}"
         counts = [f"{n:,} {name}" for name, n in self.outcome_counts.items()]
         low, middle, high = np.quantile(np.asarray(self.accuracy), [0.05, 0.5, 0.95])
         used = np.sum(self.groups.used, dtype=float)
-        last = int(self.saved_steps[-1])
         idle = np.sum(self.groups.idle, dtype=float) / max(used, 1)
         rows = [
             ("outcome", ", ".join(counts)),
             ("questions", f"{questions:,}, with {patterns} patterns"),
             ("accuracy", f"median {middle:.4g}, 5 to 95 %: {low:.4g} to {high:.4g}"),
             ("groups", f"{100 * idle:.3g} % idle (all rewards equal)"),
-            ("saved", f"{len(self.saved_steps):,} times, up to step {last:,}"),
+            ("saved", display.steps(self.saved_steps)),
         ]
         return title, rows
 

@@ -1,6 +1,7 @@
 """Solutions and runs know what was asked for, and say it."""
 
 import copy
+import dataclasses
 import pickle
 
 import jax
@@ -194,6 +195,20 @@ def test_outcomes_are_told_apart_by_failure(one, mixed):
     assert len(sim.Outcome) == len(sim.OUTCOME_NAMES)
 
 
+def test_the_time_limit_has_a_remedy_for_each_kind_of_run(run):
+    late = sim.solve(ONE, GIVEN, until=sim.Gap(1e-2), max_log_time=1.0)
+    limit = "The time limit came first"
+    assert late.advice["horizon"] == f"{limit}; raise the limit or relax the event."
+    endless = sim.solve(ONE, GIVEN)
+    text = endless.advice["horizon"]
+    assert text.startswith(f"{limit}. Without a penalty or bonus the policy only tends")
+    assert "stop at an event (`until`), like a gap" in text and text in repr(endless)
+    assert "horizon" in endless.without_labels().advice
+    assert run.advice == {"horizon": "All steps were taken."}
+    rest = sim.solve(ONE, GIVEN, sim.PolicyGradient(0.1))
+    assert rest.advice["settled"].startswith("The policy came to rest: no remaining")
+
+
 def test_times_are_given_in_three_ways(one):
     np.testing.assert_allclose(one.time, np.exp(one.log_time))
     np.testing.assert_allclose(one.log10_time, np.log10(one.time))
@@ -293,7 +308,11 @@ def test_solutions_can_be_copied_and_put_together(one):
 
 def test_problems_and_solutions_are_printed_in_a_few_lines(one, many, mixed):
     assert repr(ONE) == "Problem([0.9 0.6 0.1], policy=[0.05 0.7 0.25])"
-    assert repr(MANY).startswith("Problem: 3 of them, with 3 patterns")
+    assert repr(MANY) == "3 problems, 3 patterns, success rates 0.1 to 0.9"
+    pulled = sim.Problem([RATES[:2]], [BASE[:2]], reference_policy=[BASE[[1, 0]]])
+    assert repr(pulled).startswith("1 x 2 problems") and "own reference" in repr(pulled)
+    assert repr(MANY[:1]).startswith("1 problem, 3 patterns")
+    assert repr(many[:1]).startswith("Solution of 1 problem (exact)")
     kernel = sim.two_answer_kernel(RATES[0])
     full = sim.Problem(policy=BASE[0], answer_kernel=kernel, reference_policy=BASE[1])
     assert "reference_policy=[0.5 0.3 0.2], 2 answers" in repr(full)
@@ -343,6 +362,9 @@ def test_a_run_knows_its_problem_and_recipe(run, lanes):
     np.testing.assert_array_equal(one.accuracy, lanes.accuracy[1])
     with pytest.raises(IndexError, match="no lanes"):
         run[0]
+    for either in (run, lanes):
+        with pytest.raises(KeyError, match="`t0`: a Run has no events.*`save_at`"):
+            either["t0"]
 
 
 def test_runs_become_datasets_and_tables(run, lanes):
@@ -375,8 +397,13 @@ def test_a_run_is_drawn_as_bands_over_seeds(run, lanes):
     plt.close()
     with pytest.raises(ValueError, match="lanes of shape"):
         lanes.plot()
-    with pytest.raises(ValueError, match="`save_at`"):
+    with pytest.raises(ValueError, match=r"`save_at`, like range\(1, 41, 1\)"):
         lanes[0].plot()
+    long = dataclasses.replace(RECIPE, num_steps=250)
+    with pytest.raises(ValueError, match=r"range\(3, 251, 3\)"):
+        dataclasses.replace(lanes[0], recipe=long).plot()
+    with pytest.raises(ValueError, match=r"`save_at` = range\(0, 60, 20\) must be"):
+        ro.train(ONE, RECIPE, save_at=range(0, 60, 20))
     with pytest.raises(ValueError, match="`quantiles`"):
         run.plot(quantiles=(0.9, 0.1))
 
@@ -388,4 +415,9 @@ def test_recipes_and_runs_are_printed_in_a_few_lines(run, lanes):
     assert repr(ro.Recipe(redraws=3)).count("redraws=3") == 1
     assert "6 seeds, 40 steps" in repr(run) and "6 horizon" in repr(run)
     assert "2 lanes x 3 seeds" in repr(lanes)
+    assert "1 lane x 3 seeds, 40 steps" in repr(lanes[:1])
+    assert "saved      3 times, up to step 40" in repr(run)
+    assert "saved      at step 40" in repr(lanes)
+    once = dataclasses.replace(run, log_probs=run.log_probs[:1])
+    assert "Run: 1 seed, 40 steps" in repr(once)
     assert run._repr_html_().startswith("<table>")

@@ -130,6 +130,47 @@ def test_weight_decay_pulls_the_exact_training_towards_the_uniform_policy():
     np.testing.assert_allclose(run.log_probs[0] - run.log_probs[1], wanted)
 
 
+def test_the_update_need_not_be_given():
+    problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
+    signal, optimizer = sim.Verifiable(), optax.sgd(0.5)
+    plain = sim.PolicyGradient()
+    given = sim.train(problem, signal, plain, optimizer, num_steps=20)
+    left_out = sim.train(problem, signal, optimizer=optimizer, num_steps=20)
+    np.testing.assert_array_equal(left_out.log_probs, given.log_probs)
+    with pytest.raises(ValueError, match="`optimizer` is None; give one of Optax"):
+        sim.train(problem, signal, num_steps=20)
+
+
+def test_training_is_printed_in_a_few_lines():
+    problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
+    optimizer = optax.sgd(0.5)
+
+    def train(problem, **options):
+        return sim.train(
+            problem, sim.Verifiable(), optimizer=optimizer, num_steps=200, **options
+        )
+
+    run = train(problem, until=sim.T0())
+    lines = repr(run).splitlines()
+    assert lines[0] == "Training of one problem, 200 steps"
+    assert "reached: The event happened; all steps were taken." in lines[1]
+    assert lines[2].split() == ["first", "step", "86"]
+    assert "[0.7166 0.2647 0.0187]" in lines[3] and lines[4].endswith(
+        "200 times, up to step 200"
+    )
+    assert run._repr_html_().startswith("<table>")
+    early = train(problem, save_every=200)
+    assert "first step" not in repr(early) and "at step 200" in repr(early)
+    assert early.advice == {"horizon": "All steps were taken."}
+    many = sim.Problem(np.full((3, 2), [0.9, 0.1]), np.full((3, 2), 0.5))
+    text = repr(train(many, until=sim.Accuracy(0.6)))
+    assert "Training of 3 problems, 200 steps" in text and "3 reached" in text
+    assert "Array" not in text and "f64" not in text
+    seen = []
+    jax.jit(lambda x: seen.append(repr(x)))(run)
+    assert "not known" in seen[0]
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -349,3 +349,20 @@ def test_corners_that_cannot_be_run_are_named(text, said):
     with pytest.raises(UserError, match=said) as caught:
         run_units.check_corners(read(text))
     assert str(caught.value).startswith("at ")
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("recipe = {estimator = 'rloo'}", "All steps were taken."),
+        ("until = 'rest'", "stop at an event"),
+        ("until = 'crossing'", "raise the limit or relax the event"),
+    ],
+)
+def test_the_advice_of_the_time_limit_fits_the_runs(text, said):
+    record = "accuracy" if "recipe" in text else "log10_time"
+    sweep = read(f"record = [{record!r}]\n{text}\n[axes]\ngap = [0.1]")
+    given = layout.advice(sweep, ["horizon"])["horizon"]
+    assert said in given
+    stored = layout.variables(sweep)["outcome"].attributes["advice"]
+    assert stored["horizon"] == given
