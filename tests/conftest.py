@@ -1,7 +1,7 @@
 import gc
 import os
 
-from experiments.runtime import compiling
+from experiments.runtime import compiling, workers
 
 # Two devices, for the tests of how batches are shared.
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
@@ -31,6 +31,8 @@ def devices():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sharing, "devices", lambda: jax.local_devices()[:1])
         yield
+    # Programs of all tests together would be more than Linux lets a process keep.
+    workers.forget_programs()
 
 
 @pytest.fixture(autouse=True)

@@ -96,12 +96,17 @@ def _alone(function, *arguments):
     Every program takes some mappings of memory; with those of all tasks the compiler
     would fail for want of memory on Linux.
     """
+    result = function(*arguments)
+    forget_programs()
+    return result
+
+
+def forget_programs() -> None:
+    """Forget all compiled programs if they take too many mappings of memory."""
     import jax
 
-    result = function(*arguments)
     if _mappings() > MAPPINGS:
         jax.clear_caches()
-    return result
 
 
 def _mappings() -> int:
