@@ -7,12 +7,12 @@ events themselves are in `simulator.events`.
 from abc import abstractmethod
 from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool as Bools, Float, Int
 
 from simulator.dynamics import Point
 from simulator.problem import Problem
+from simulator.reporting.display import Part
 from simulator.rules import AbstractSignal
 
 __all__ = [
@@ -26,7 +26,7 @@ Scalar = Float[Array, ""]
 Bool = Bools[Array, ""]
 
 
-class AbstractEvent(eqx.Module):
+class AbstractEvent(Part):
     """An event; see the module's docstring.
 
     `slots`: how many changes of sign are kept, to be located at the end.

@@ -16,12 +16,13 @@ from simulator.numerics.envelope import Lines
 from simulator.numerics.logspace import Centred, ScaledVector, centre
 from simulator.numerics.ties import made_equal, made_equal_to_leaders
 from simulator.problem import Problem
+from simulator.reporting.display import Part
 from simulator.validation import check_kind
 
 __all__ = ["AbstractFixedSignal", "AbstractSignal", "AbstractUpdate"]
 
 
-class AbstractSignal(eqx.Module):
+class AbstractSignal(Part):
     """One reward per pattern: `signal(problem, log_probs) -> rewards [K]`.
 
     - `binary`: whether a single rollout is paid 0 or 1, so that `rewards` are chances.
@@ -122,7 +123,7 @@ class AbstractFixedSignal(AbstractSignal):
         return self.rewards(problem)
 
 
-class AbstractUpdate(eqx.Module):
+class AbstractUpdate(Part):
     """A rule for the logits, with weight `beta` of KL to the reference policy.
 
     Arrays of its own may have lanes; see `AbstractSignal`.

@@ -19,8 +19,8 @@ def short(value: Any) -> str:
     """One line for a value; for a module what differs from its defaults.
 
     >>> import simulator as sim
-    >>> short(sim.Gap(1e-3))
-    'Gap(level=0.001)'
+    >>> short(sim.Gap(1e-3)), short(sim.PolicyGradient(beta=0.1))
+    ('Gap(0.001)', 'PolicyGradient(beta=0.1)')
     >>> short([0.25, 0.75])
     '[0.25 0.75]'
     """
@@ -42,6 +42,18 @@ def short(value: Any) -> str:
         text = repr(value)
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
     return number(array[()]) if array.ndim == 0 else row(array)
+
+
+class Part(eqx.Module):
+    """Base of signals, updates, events and parts of recipes: printed as one writes it.
+
+    >>> import simulator as sim
+    >>> sim.Mixture([sim.Verifiable(), sim.NoisyVerifier(0.6)], [0.8, 0.2])
+    Mixture((Verifiable(), NoisyVerifier(false_positive=0.6)), [0.8 0.2])
+    """
+
+    def __repr__(self) -> str:
+        return short(self)
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -135,8 +147,11 @@ def _call(module: Any) -> str:
     given = []
     for field in dataclasses.fields(module):
         value = getattr(module, field.name, None)
-        if field.init and value is not None and not same(value, field.default):
-            given.append(f"{field.name}={short(value)}")
+        if not field.init or value is None or same(value, field.default):
+            continue
+        # Fields that must be given are given by place.
+        name = "" if field.default is dataclasses.MISSING else f"{field.name}="
+        given.append(f"{name}{short(value)}")
     return f"{type(module).__name__}({', '.join(given)})"
 
 

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from simulator.reporting.display import Part
 from simulator.rollouts.feedback import AbstractFeedback, Verifier
 from simulator.rollouts.groups import Group
 from simulator.rollouts.penalties import AbstractPenalty
@@ -38,7 +39,7 @@ __all__ = [
 Cells = Float[Array, "K M"]
 
 
-class AbstractEstimator(eqx.Module):
+class AbstractEstimator(Part):
     """`estimator(group, rewards) -> advantages [K, M]`, for one group.
 
     >>> issubclass(ro.RLOO, ro.AbstractEstimator)

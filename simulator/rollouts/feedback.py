@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from simulator.numerics.ties import rounding
 from simulator.problem import Problem
+from simulator.reporting.display import Part
 from simulator.rollouts.groups import Group
 from simulator.rollouts.judges import AbstractJudge, OwnGroup
 from simulator.validation import check_kind, check_share, real_array
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-class AbstractFeedback(eqx.Module):
+class AbstractFeedback(Part):
     """`feedback(group) -> rewards [K, M]`, for one group of one question.
 
     `needs_kernel`: whether it looks at which answer was given, not only at the verdict.

@@ -5,10 +5,10 @@ To add a judge, write a small class here.
 
 from abc import abstractmethod
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.reporting.display import Part
 from simulator.rollouts.groups import Group
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 
-class AbstractJudge(eqx.Module):
+class AbstractJudge(Part):
     """Whose answers a rollout is compared with.
 
     >>> issubclass(ro.Teacher, ro.AbstractJudge)

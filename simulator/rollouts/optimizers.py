@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import optax
 
+from simulator.reporting.display import Part
 from simulator.validation import check_kind, shown
 
 __all__ = [
@@ -18,7 +19,7 @@ RATE = "the learning rate is the recipe's `learning_rate`"
 ELSEWHERE = {"betas": "give b1 and b2", "learning_rate": RATE, "lr": RATE}
 
 
-class Optimizer(eqx.Module):
+class Optimizer(Part):
     """An Optax optimizer by its name, with options, and a schedule by its name.
 
     `Optimizer("adam", {"b1": 0.9})`, `Optimizer(schedule="cosine_decay_schedule",

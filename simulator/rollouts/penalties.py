@@ -10,6 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.reporting.display import Part
 from simulator.rollouts.groups import Group
 from simulator.rollouts.surrogates import score
 from simulator.validation import check_real, plain
@@ -26,7 +27,7 @@ Policy = Float[Array, " K"]
 Cells = Float[Array, "K M"]
 
 
-class AbstractPenalty(eqx.Module):
+class AbstractPenalty(Part):
     """`weight` times something to be kept small; both parts are for one question.
 
     >>> issubclass(ro.KLLoss3, ro.AbstractPenalty), ro.KLReward(0.1).in_reward

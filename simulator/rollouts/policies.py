@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.problem import Problem
+from simulator.reporting.display import Part
 from simulator.validation import Given, real
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 Logits = Float[Array, "Q K"]
 
 
-class AbstractPolicy(eqx.Module):
+class AbstractPolicy(Part):
     """Logits that are linear in the parameters.
 
     >>> issubclass(ro.Shared, ro.AbstractPolicy)

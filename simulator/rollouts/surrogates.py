@@ -10,6 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.reporting.display import Part
 from simulator.rollouts.groups import Group, rounding
 from simulator.validation import check_real, check_whole, plain
 
@@ -32,7 +33,7 @@ def score(weights: Float[Array, " K"], log_probs: Policy) -> Policy:
     return weights - jnp.sum(weights) * jnp.exp(log_probs)
 
 
-class AbstractSurrogate(eqx.Module):
+class AbstractSurrogate(Part):
     """`surrogate(group, advantages, log_probs) -> gradient [K]`.
 
     `log_probs` is the policy that is being trained; `group.log_probs` the one that was
