@@ -275,12 +275,15 @@ def _lead(point: Point, group: Bools[Array, " K"]) -> Scalar:
 class BelowBase(AbstractLast):
     """Accuracy falls below that of the base model for good.
 
-    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    Here it rises at first, while the worst pattern dies out; then the pattern of the
+    highest confidence, which is not the best one, takes over.
+
+    >>> problem = sim.Problem([0.9, 0.3, 0.1], [0.4, 0.2, 0.4])
     >>> solution = sim.solve(
-    ...     problem, sim.FixedConfidence([0.1, 0.2, 0.9]), events=[sim.BelowBase()]
+    ...     problem, sim.FixedConfidence([0.5, 0.6, 0.1]), events=[sim.BelowBase()]
     ... )
     >>> solution["below-base"]
-    below-base  from the start: policy [0.05 0.7 0.25]
+    below-base  t = 46.54  (10^1.668): policy [0.2781 0.6875 0.03435]
     """
 
     def value(self, point):
@@ -305,12 +308,15 @@ class BelowBase(AbstractLast):
 class PeakAccuracy(AbstractExtreme):
     """Accuracy is highest.
 
-    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
+    Here the confidence is highest in a pattern that is not the best one: accuracy rises
+    from 0.46 to 0.61, and falls to 0.3.
+
+    >>> problem = sim.Problem([0.9, 0.3, 0.1], [0.4, 0.2, 0.4])
     >>> solution = sim.solve(
-    ...     problem, sim.FixedConfidence([0.3, 0.2, 0.9]), events=[sim.PeakAccuracy()]
+    ...     problem, sim.FixedConfidence([0.5, 0.6, 0.1]), events=[sim.PeakAccuracy()]
     ... )
     >>> solution["peak-accuracy"]
-    peak-accuracy  from the start: policy [0.05 0.7 0.25]
+    peak-accuracy  t = 15.4  (10^1.188): policy [0.5492 0.3338 0.117]
     """
 
     def score(self, point):

@@ -62,7 +62,8 @@ def solve(
     - `max_log_time`: the time limit, as a logarithm (default 2000).
     - `method`: `exact` and `flow` name an engine; `auto` takes the closed form where
       there is one (`closed_form`) and the numerical flow elsewhere. The two agree
-      within their tolerances; `Solution.method` says which it was.
+      within their tolerances. `Solution.method` says which it was: `exact`, `flow`, or
+      `implicit` for the flow with implicit steps, as with `PolicyGradient(beta=0.1)`.
     - `tolerance`, `max_steps`: see `exact` and `flow`.
     - `progress(done, total)`: called after every chunk of a batch.
 

@@ -258,6 +258,7 @@ def counterexample(e: ArrayLike) -> tuple[Floats, Floats]:
     return np.broadcast_to(np.array([0.9, 0.6, 0.1]), policy.shape), policy
 
 
+# The family of the claim that no function of gamma alone bounds T0, by another name.
 COUNTEREXAMPLE = counterexample
 
 STATEMENT = Statement(

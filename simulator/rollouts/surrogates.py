@@ -145,8 +145,8 @@ class Clipped(AbstractSurrogate):
 
     Ascends `(1/G) sum_i min(u_i A_i, clip(u_i, 1 - low, 1 + high) A_i)` with
     `u = pi/pi_old` of the pattern. `high > low` is clip-higher of DAPO; `inf` is no
-    clip on that side. The first epoch is never clipped. Schulman et al. 2017, arXiv
-    1707.06347; Yu et al. 2025, arXiv 2503.14476.
+    clip on that side. The first epoch is never clipped (the ratio is 1 there). Schulman
+    et al. 2017, arXiv 1707.06347; Yu et al. 2025, arXiv 2503.14476.
 
     >>> problem = sim.Problem([0.9, 0.1], [0.2, 0.8])
     >>> recipe = ro.Recipe(
