@@ -42,8 +42,9 @@ class Solution(AbstractResult):
       or by the event: `solution.at(T0())`.
     - `event_log_probs`: the policy at those events (the final one where it did not
       happen).
-    - `saved`: what was observed at the times asked for; rows after the end of the run
-      repeat the final value; `None` if no times were given.
+    - `saved`: what was observed at the times asked for, by default the probabilities
+      (not their logarithms, which a `Run` of `rollouts` saves); rows after the end of
+      the run repeat the final value; `None` if no times were given.
     - `num_steps`: solver steps taken.
     - `method`: the engine: `exact`, or `flow`, whose implicit steps are `implicit`.
     - `problem`: the problem that was solved.
@@ -152,7 +153,10 @@ class Solution(AbstractResult):
         """
         check_kind("event", event, AbstractEvent, "T0()")
         fits = [labels.is_event(mine, event) for mine in self._all_events()]
-        place = self._only(fits, labels.label(event))
+        lanes = any(np.ndim(leaf) for leaf in jax.tree.leaves(event))
+        written = display.short(event)
+        option = f"until={written}" if lanes else f"events=[{written}]"
+        place = self._only(fits, labels.label(event), option)
         if isinstance(place, str):
             raise ValueError(place)
         return self._moment(place)
@@ -170,7 +174,8 @@ class Solution(AbstractResult):
         """
         if isinstance(key, str):
             fits = [labels.is_named(mine, key) for mine in self._all_events()]
-            place = self._only(fits, key)
+            written = labels.written(key)
+            place = self._only(fits, key, written and f"events=[{written}]")
             if isinstance(place, str):
                 raise KeyError(place)
             return self._moment(place)
@@ -206,15 +211,20 @@ class Solution(AbstractResult):
         until = self.until
         return [*self.events, *([] if until is None else [until])]
 
-    def _only(self, fits: list[bool], name: str) -> int | str:
-        """The place of the only event that fits, or a message."""
+    def _only(self, fits: list[bool], name: str, option: str | None) -> int | str:
+        """The place of the only event that fits, or a message.
+
+        `option`: how `solve` is asked for this event, if there is such an event.
+        """
         found = [i for i, fit in enumerate(fits) if fit]
         known = self._all_events()
         if found and all(labels.is_event(known[found[0]], known[i]) for i in found):
             return found[0]
         names = ", ".join(labels.labels(known)) or "none"
+        if not found and option:
+            return f"`{name}` was not asked for; solve with {option}; it has: {names}."
         if not found:
-            return f"`{name}` is no event of this solution; it has: {names}."
+            return f"`{name}` is no event; it has: {names}."
         return f"`{name}` fits several events of this solution: {names}; be precise."
 
     def _moment(self, place: int) -> Moment:
@@ -241,7 +251,8 @@ class Solution(AbstractResult):
         """All of it as a labelled dataset.
 
         Dimensions: `lane` (`lane_0`, `lane_1`, ... for several batch axes), `pattern`,
-        `event` (the names) and `saved_log_time`. Log times are natural logarithms.
+        `event` (the names, that to stop at last) and `saved_log_time`. Log times are
+        natural logarithms. Lanes are numbered from 0; `long_name` says what is `saved`.
 
         Raises `ValueError` inside of jit, grad and vmap.
 

@@ -73,6 +73,29 @@ def is_named(event: AbstractEvent, text: str) -> bool:
     )
 
 
+def written(text: str) -> str | None:
+    """The event of this package that has this name, as one writes it; None if none has.
+
+    >>> written("crossing"), written("gap=0.1"), written("gap"), written("gpa")
+    ('Crossing()', 'Gap(0.1)', 'Gap(LEVEL)', None)
+    """
+    from simulator import events
+
+    name, equals, numbers = text.partition("=")
+    for kind in (getattr(events, each) for each in events.__all__):
+        if kebab(name.strip()) != kebab(kind.__name__):
+            continue
+        fields = [field.name.upper() for field in dataclasses.fields(kind)]
+        if not equals:
+            return f"{kind.__name__}({', '.join(fields)})"
+        try:
+            given = [short(float(part)) for part in numbers.split(",")]
+        except ValueError:
+            return None
+        return f"{kind.__name__}({', '.join(given)})" if len(given) == 1 else None
+    return None
+
+
 def is_event(mine: AbstractEvent, other: AbstractEvent) -> bool:
     """Whether two events are the same; numbers that were traced fit any."""
     if type(mine) is not type(other):

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.reporting.labels import label
+from simulator.observables import log_probabilities, probs
+from simulator.reporting.display import short
+from simulator.reporting.labels import is_event, label
 
 if TYPE_CHECKING:
     import pandas
@@ -41,8 +43,7 @@ def of_solution(solution: "Solution") -> "xarray.Dataset":
         rates = solution.problem.success_rates
         variables["success_rate"] = ((*b, "pattern"), rates, {})
     event = (*b, "event")
-    times = np.asarray(solution.event_log_times)
-    at_events = solution.event_log_probs
+    names, times, at_events = _at_events(solution)
     variables |= {
         "event_log_time": (event, times, {"long_name": "when it happened"} | log),
         "event_happened": (event, times < np.inf, {}),
@@ -50,14 +51,17 @@ def of_solution(solution: "Solution") -> "xarray.Dataset":
     }
     coordinates: dict[str, Any] = {
         "pattern": np.arange(solution.log_probs.shape[-1]),
-        "event": np.array(solution.event_names, dtype=str),
+        "event": np.array(names, dtype=str),
+        **_numbered(b, solution.batch_shape),
     }
     if solution.saved is not None:
         saved = np.asarray(solution.saved)
         extra = tuple(f"saved_{i}" for i in range(saved.ndim - len(b) - 1))
         if solution.saved_policies() is not None:
             extra = ("pattern",)
-        variables["saved"] = ((*b, "saved_log_time", *extra), saved, {})
+        observe = solution.asked.observe if solution.asked is not None else None
+        texts = {"long_name": _observed(observe)}
+        variables["saved"] = ((*b, "saved_log_time", *extra), saved, texts)
         coordinates["saved_log_time"] = solution.saved_log_times
     attributes = {"method": solution.method}
     if solution.until is not None:
@@ -65,11 +69,44 @@ def of_solution(solution: "Solution") -> "xarray.Dataset":
     return _dataset(xarray, variables, coordinates, attributes)
 
 
+def _at_events(solution: "Solution") -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Names, log times and log policies of all events, that to stop at last."""
+    names = solution.event_names
+    times = np.asarray(solution.event_log_times)
+    log_probs = np.asarray(solution.event_log_probs)
+    until = solution.until
+    if until is None or any(
+        is_event(event, until) and label(event) == label(until)
+        for event in solution.events
+    ):
+        return names, times, log_probs
+    stop = solution.moments()[-1]
+    return (
+        [*names, stop.name],
+        np.concatenate([times, np.asarray(stop.log_time)[..., None]], axis=-1),
+        np.concatenate([log_probs, np.asarray(stop.log_probs)[..., None, :]], axis=-2),
+    )
+
+
+def _numbered(axes: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Coordinates of batch axes: the numbers of the lanes."""
+    return {name: np.arange(n) for name, n in zip(axes, shape, strict=True)}
+
+
+def _observed(observe: Any) -> str:
+    """What is saved, in words."""
+    if observe is probs:
+        return "pi_k"
+    if observe is None or observe is log_probabilities:
+        return "log pi_k"
+    return f"what `{short(observe)}` returned"
+
+
 def frame_of_solution(solution: "Solution") -> "pandas.DataFrame":
     """See `Solution.to_pandas`."""
     data = of_solution(solution)
     table = data[["outcome", "log10_time", "accuracy", "num_steps"]]
-    for i, name in enumerate(solution.event_names):
+    for i, name in enumerate(data.event.values):
         log10 = data.event_log_time.isel(event=i, drop=True) / np.log(10)
         table[f"{name}_log10_time"] = log10
     return _frame(table)
@@ -101,10 +138,12 @@ def of_run(run: "Run") -> "xarray.Dataset":
         if shape == np.shape(run.log_probs)[-2:]:
             extra = ("question", "pattern")
         full = name if name not in variables else f"saved_{name}"
-        variables[full] = ((*b, "step", *extra), values, {})
+        texts = {"long_name": _observed(run.observe)}
+        variables[full] = ((*b, "step", *extra), values, texts)
     coordinates = {
         "pattern": np.arange(run.log_probs.shape[-1]),
         "step": np.asarray(run.saved_steps),
+        **_numbered(b, (*run.batch_shape, run.num_seeds)),
     }
     return _dataset(xarray, variables, coordinates, {"method": "rollouts"})
 

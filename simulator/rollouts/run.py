@@ -33,7 +33,8 @@ class Run(AbstractResult):
       parameters.
     - `log_probs`: `[*B, S, Q, K]`, the final policy of every question.
     - `groups`: `[*B, S]`, how many groups were used, and how many thrown away.
-    - `saved_steps`: `[T]`; `saved`: `[*B, S, T, ...]`, what was observed after them.
+    - `saved_steps`: `[T]`; `saved`: `[*B, S, T, ...]`, what was observed after them, by
+      default the log-probabilities (a `Solution` saves probabilities).
     - `problem`, `recipe`: what was trained, and how; `[*B, Q, K]`.
 
     `run[i]` is lane i, if there are lanes.
@@ -113,7 +114,8 @@ class Run(AbstractResult):
         """All of it as a labelled dataset.
 
         Dimensions: `lane` (or `lane_0`, `lane_1`, ...), `seed`, `question`, `pattern`
-        and `step`. What was observed is `saved`, or goes by its own names.
+        and `step`. Lanes and seeds are numbered from 0. What was observed is `saved`,
+        or goes by its own names; `long_name` says what it is.
 
         >>> import simulator as sim
         >>> from simulator import rollouts as ro

@@ -71,15 +71,24 @@ def test_the_event_to_stop_at_has_a_moment_too(one):
 
 
 def test_names_that_fit_none_or_several_are_refused(one):
-    with pytest.raises(KeyError, match="`crossing` is no event.*t0, leads=0"):
+    said = r"`crossing` was not asked for; solve with events=\[Crossing\(\)\]; it has: "
+    with pytest.raises(KeyError, match=said + "t0, leads=0, .*gap=0.01."):
         one["crossing"]
+    with pytest.raises(KeyError, match=r"events=\[OptimalProbability\(0.5\)\]"):
+        one["optimal-probability=0.5"]
+    with pytest.raises(KeyError, match=r"events=\[SuboptimalMass\(LEVEL\)\]"):
+        one["suboptimal-mass"]
+    with pytest.raises(KeyError, match="`crosing` is no event; it has: t0, leads=0"):
+        one["crosing"]
     with pytest.raises(KeyError, match="`leads` fits several.*leads=1"):
         one["leads"]
     with pytest.raises(KeyError, match="leads=x"):
         one["leads=x"]
-    with pytest.raises(ValueError, match="`leads=2` is no event"):
+    with pytest.raises(ValueError, match=r"`leads=2` was not .*events=\[Leads\(2\)\]"):
         one.at(sim.Leads(2))
-    with pytest.raises(ValueError, match="`gap=0.02` is no event"):
+    with pytest.raises(
+        ValueError, match=r"`gap=0.02` was not .*events=\[Gap\(0.02\)\]"
+    ):
         one.at(sim.Gap(2e-2))
 
 
@@ -104,6 +113,8 @@ def test_a_batch_has_its_moments_and_lanes(many):
     assert back.at(sim.Gap(levels[::-1])).log_time[0] == many["gap"].log_time[2]
     mapped = jax.tree.map(lambda leaf: leaf[1], many)
     assert mapped.until == sim.Gap(0.1) and mapped["gap=0.1"].happened
+    with pytest.raises(ValueError, match=r"with until=Gap\(\[1 2 3\]\); it has: t0, "):
+        many.at(sim.Gap([1.0, 2.0, 3.0]))
     with pytest.raises(IndexError, match="one run"):
         many[0][0]
     with pytest.raises(TypeError, match="no length"):
@@ -233,6 +244,53 @@ def test_a_dataset_has_names(many):
     ).to_xarray()
     assert square.saved.dims == ("lane_0", "lane_1", "saved_log_time")
     assert square.saved_log_time.values.tolist() == [0.0, 1.0]
+
+
+def test_the_event_to_stop_at_is_in_datasets_and_tables(one):
+    data = one.to_xarray()
+    assert data.event.values.tolist() == [*one.event_names, "gap=0.01"]
+    stop = data.sel(event="gap=0.01")
+    assert stop.event_log_time == one.log_time and stop.event_happened
+    np.testing.assert_array_equal(stop.event_log_probs, one.log_probs)
+    table = one.to_pandas()
+    np.testing.assert_allclose(table["gap=0.01_log10_time"], one.log10_time)
+    alone = sim.solve(MANY, GIVEN, until=sim.Gap(1e-2), max_log_time=4.0)
+    data = alone.to_xarray()
+    assert data.event.values.tolist() == ["gap=0.01"]
+    np.testing.assert_array_equal(
+        data.event_happened[:, 0], alone.outcome_names == "reached"
+    )
+    assert (data.event_log_time[:, 0] == np.inf).sum() > 0
+    # Once, if it was also asked for.
+    twice = sim.solve(ONE, GIVEN, until=sim.T0(), events=[sim.T0()]).to_xarray()
+    assert twice.event.values.tolist() == ["t0"]
+    assert sim.solve(ONE, GIVEN).to_xarray().sizes["event"] == 0
+
+
+def test_lanes_and_seeds_are_numbered(many, run, lanes):
+    assert many.to_xarray().coords["lane"].values.tolist() == [0, 1, 2]
+    assert many.to_xarray().sel(lane=1).log_time == many.log_time[1]
+    assert "lane" not in many[0].to_xarray().coords
+    assert run.to_xarray().coords["seed"].values.tolist() == [0, 1, 2, 3, 4, 5]
+    found = lanes.to_xarray().coords
+    assert found["lane"].values.tolist() == [0, 1]
+    assert found["seed"].values.tolist() == [0, 1, 2]
+    square = sim.Problem(np.stack([RATES, RATES]), np.stack([BASE, BASE]))
+    found = sim.solve(square, GIVEN).to_xarray().coords
+    assert found["lane_0"].values.tolist() == [0, 1]
+    assert found["lane_1"].values.tolist() == [0, 1, 2]
+
+
+def test_datasets_say_what_was_saved(run, lanes):
+    def saved(**options):
+        solution = sim.solve(ONE, GIVEN, save_log_times=[0.0, 1.0], **options)
+        return solution.to_xarray().saved.attrs["long_name"]
+
+    assert saved() == "pi_k"
+    assert saved(observe=sim.log_probabilities) == "log pi_k"
+    assert saved(observe=sim.entropy) == "what `entropy` returned"
+    assert run.to_xarray().saved.attrs["long_name"] == "log pi_k"
+    assert lanes.to_xarray().right.attrs["long_name"] == "what `accuracies` returned"
 
 
 def test_a_table_has_a_row_per_lane(one, many):
