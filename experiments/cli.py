@@ -22,6 +22,7 @@ COMMANDS = {
     "verify": "check all claims on random problems",
     "falsify": "search for the base model that breaks a claim",
     "reproduce": "check theorems and draw their figures",
+    "rerun": "repeat a result file and say whether every bit is the same",
     "figures": "draw the figures again from saved data",
 }
 

@@ -45,9 +45,16 @@ def falsify(names: list[str], restarts: int, steps: int, seed: int) -> list[dict
     return [reports[name] for name in names]
 
 
+def repeat(config: dict) -> dict:
+    """The report of one claim again, for the `config` of its stamp."""
+    names = ("id", "restarts", "steps", "seed")
+    return falsify_one(*(config[name] for name in names))
+
+
 def falsify_one(name: str, restarts: int, steps: int, seed: int) -> dict:
     """The report of one claim."""
     import theory
+    from experiments.runtime.stamp import stamp
     from experiments.search.adversary import search
     from experiments.search.targets import TARGETS
 
@@ -61,6 +68,7 @@ def falsify_one(name: str, restarts: int, steps: int, seed: int) -> dict:
     tightest, loosest = (
         _instance(target, it) for it in (found.tightest, found.loosest)
     )
+    counts = {"restarts": restarts, "steps": steps, "seed": seed}
     return {
         "id": name,
         "status": status,
@@ -72,6 +80,7 @@ def falsify_one(name: str, restarts: int, steps: int, seed: int) -> dict:
         "tightest": tightest,
         "loosest": loosest,
         "seconds": time.perf_counter() - started,
+        "stamp": stamp({"command": "falsify", "id": name, **counts}, seed),
     }
 
 

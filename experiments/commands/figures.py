@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import shlex
 import zipfile
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_folder, to_json, write_bytes
 from experiments.runtime.progress import bar
 from experiments.text.errors import UserError
+
+STAMP = "stamp"  # its name among the arrays of a file
 
 
 def diagrams() -> dict[str, str]:
@@ -69,22 +72,60 @@ def compute(name: str, quick: bool, seed: int) -> dict:
         return picture(name).compute(generator(seed, name), quick, progress)
 
 
-def keep(name: str, data: dict, provenance: dict, folder: Path) -> None:
-    """Save the data of a picture, and draw it."""
-    save_data(data, provenance | {"figure": name}, folder, name)
+def repeat(config: dict) -> dict[str, Any]:
+    """The data of a picture again, for the `config` of its stamp."""
+    import numpy as np
+
+    name, seed = config["figure"], config["seed"]
+    if name == "train":
+        from experiments.commands import train_report
+
+        data = train_report.report(config)[1]
+    elif name in with_part("collect"):
+        from experiments.commands import verify
+
+        reports = verify.verify(verify.statements(), config["problems"], seed)
+        data = picture(name).collect(reports)
+    else:
+        data = compute(name, config["quick"], seed)
+    return {key: np.asarray(value) for key, value in data.items()}
+
+
+def keep(name: str, data: dict, config: dict, folder: Path) -> None:
+    """Save the data of a picture, and draw it.
+
+    `config`: the inputs of the command that made the data.
+    """
+    from experiments.runtime.stamp import stamp
+
+    config = config | {"figure": name}
+    save_data(data, stamp(config, config["seed"]), folder, name)
     draw(name, folder)
-    print(f"{folder / name}.svg", flush=True)
 
 
 def save_data(data: dict, stamp: dict, folder: Path, name: str) -> None:
-    """Write `data/NAME.npz` and beside it its stamp, `NAME.json`."""
+    """Write `data/NAME.npz`: the arrays, and the stamp as JSON under that name."""
     import numpy as np
 
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in data.items()})
+    arrays = {k: np.asarray(v) for k, v in data.items()}
+    np.savez_compressed(buffer, **arrays, **{STAMP: np.asarray(to_json(stamp))})
     write_bytes(folder / "data" / f"{name}.npz", buffer.getvalue())
-    text = to_json(stamp) + "\n"
-    write_bytes(folder / "data" / f"{name}.json", text.encode())
+
+
+def saved_data(path: Path) -> tuple[dict[str, Any], dict]:
+    """The arrays of `data/NAME.npz`, and the stamp.
+
+    Raises `UserError` if the file is damaged, or has no stamp.
+    """
+    try:
+        data = _arrays(path)
+        return data, json.loads(str(data.pop(STAMP)))
+    except Exception as error:  # whatever NumPy, zipfile and json raise
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise UserError(
+            f"{path} is damaged or no data of a figure ({reason}); give another file."
+        ) from error
 
 
 def draw(name: str, folder: Path) -> None:
@@ -104,6 +145,7 @@ def draw(name: str, folder: Path) -> None:
             figure = _draw_diagram(name, path)
         else:
             data = _understood(name, folder, "is damaged", _arrays, path)
+            data.pop(STAMP, None)
             lacking = "does not hold what the picture shows"
             figure = _understood(name, folder, lacking, picture(name).draw, data)
         style.save(figure, folder, name)
@@ -168,8 +210,6 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _compute(args: argparse.Namespace) -> int:
-    from experiments.runtime.stamp import stamp
-
     able = with_part("compute")
     for name in args.names:
         if name not in able:
@@ -180,8 +220,8 @@ def _compute(args: argparse.Namespace) -> int:
     if args.precision != "float64":
         raise UserError("--precision float32: data of figures are float64 only.")
     check_writable_folder(args.out / "data")
-    given = {"command": "figures", "quick": args.quick, "seed": args.seed}
-    provenance = stamp(given, args.seed)
+    config = {"command": "figures", "quick": args.quick, "seed": args.seed}
     for name in args.names:
-        keep(name, compute(name, args.quick, args.seed), provenance, args.out)
+        keep(name, compute(name, args.quick, args.seed), config, args.out)
+        print(f"{args.out / name}.svg", flush=True)
     return 0

@@ -76,7 +76,8 @@ def main(args: argparse.Namespace) -> int:
 
     def ended(name, result):
         if name in figures_of:
-            figures.keep(name, result, provenance, args.out)
+            figures.keep(name, result, config, args.out)
+            print(f"{args.out / name}.svg", flush=True)
 
     tasks = _tasks(args.all, problems, args.quick, args.seed)
     results = workers.run(tasks, ended)
@@ -86,7 +87,8 @@ def main(args: argparse.Namespace) -> int:
     searched = []
     if args.all:
         for name in with_part("collect"):
-            figures.keep(name, picture(name).collect(reports), provenance, args.out)
+            figures.keep(name, picture(name).collect(reports), config, args.out)
+            print(f"{args.out / name}.svg", flush=True)
         searched = [results[name] for name in falsify.claims()]
         found |= {"agreement": results["agreement"], "falsify": searched}
         print(f"{agreement.table(results['agreement'])}\n")

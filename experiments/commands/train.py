@@ -100,28 +100,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print a table, or one JSON object with `--json`; draw with `--out`."""
     from experiments.commands.train_report import (
-        read_questions,
+        inputs,
         read_recipe,
         recipe_errors,
         report,
+        with_questions,
     )
 
     recipe = read_recipe(args)
     if args.print_recipe:
         print(recipes.dumps(recipe), end="")
         return 0
-    problem = read_questions(args)
+    config = inputs(args, recipe)
+    problem = with_questions(config["questions"])
     with recipe_errors(args):
         recipe.check(problem)
     check_writable_file(args.json)
     if args.out is not None:
         check_writable_folder(args.out / "data")
-    result, data = report(recipe, problem, args.seeds, args.seed)
+    result, data = report(config)
     if args.out is not None:
         from experiments.commands import figures
 
-        figures.save_data(data, result["stamp"], args.out, "train")
-        figures.draw("train", args.out)
+        figures.keep("train", data, config, args.out)
     if args.json != "-":
         print(_lines(result))
         if args.out is not None:

@@ -61,17 +61,22 @@ def recipe_errors(args: argparse.Namespace):
         raise UserError(f"{where}: {error}") from None
 
 
-def read_questions(args: argparse.Namespace):
-    """The questions, with a leading axis of questions."""
-    import jax
-
-    import simulator as sim
-
+def read_questions(args: argparse.Namespace) -> dict:
+    """The questions as they are given, arguments of `simulator.Problem`."""
     given = base_model.given(args)
     if args.questions is not None:
         if any(value is not None for value in given.values()):
             raise UserError("give one question by options, or --questions, not both.")
         given = _read_questions(args.questions)
+    return given
+
+
+def with_questions(given: dict):
+    """The problem of these questions, with a leading axis of questions."""
+    import jax
+
+    import simulator as sim
+
     problem = sim.Problem(**given)
     if not problem.batch_shape:
         return jax.tree.map(lambda leaf: leaf[None], problem)
@@ -179,25 +184,27 @@ def _summary(values: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def inputs(recipe, problem, seeds: int, seed: int) -> dict:
-    """All that decides on the numbers of `report`, for its stamp."""
-    parts = {f.name: getattr(problem, f.name) for f in dataclasses.fields(problem)}
+def inputs(args: argparse.Namespace, recipe) -> dict:
+    """All that decides on the numbers of the result, as plain data."""
     return {
         "command": "train",
         "recipe": recipes.dumps(recipe),
-        "problem": parts,
-        "seeds": seeds,
-        "seed": seed,
-        "dtype": str(problem.log_policy.dtype),
+        "questions": read_questions(args),
+        "seeds": args.seeds,
+        "seed": args.seed,
+        "dtype": args.precision,
     }
 
 
-def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
-    """The JSON object of the command, and the arrays of its figure."""
+def report(config: dict) -> tuple[dict, dict]:
+    """The JSON object of the command for its `inputs`, and the arrays of its figure."""
     from experiments.runtime.progress import bar
     from experiments.runtime.stamp import stamp
     from simulator import rollouts
 
+    recipe = recipes.loads(config["recipe"])
+    problem = with_questions(config["questions"])
+    seeds, seed = config["seeds"], config["seed"]
     with bar("training") as progress:
         run = rollouts.train(
             problem,
@@ -212,9 +219,7 @@ def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
     table = {k: _summary(_with_start(start[k], run.saved[k])) for k in MEASURES}
     policy = _with_start(start["policy"], run.saved["policy"]).mean(axis=0)
     steps = np.concatenate([[0], run.saved_steps])
-    config = inputs(recipe, problem, seeds, seed)
     result = {
-        "stamp": stamp(config, seed),
         "recipe": tomllib.loads(config["recipe"]),
         "seeds": seeds,
         "questions": len(problem.success_rates),
@@ -231,6 +236,7 @@ def report(recipe, problem, seeds: int, seed: int) -> tuple[dict, dict]:
         "final_policy": policy[-1],
         "by_seed": {k: run.saved[k][:LISTED, -1] for k in MEASURES},
         "method": "rollouts",
+        "stamp": stamp(config, seed),
     }
     data = {"steps": steps, "policy": policy}
     for name in ("accuracy", "optimal_probability", "entropy"):

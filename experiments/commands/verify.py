@@ -51,6 +51,11 @@ def verify(ids, problems: int, seed: int) -> list[dict]:
     return [reports[name] for name in ids]
 
 
+def repeat(config: dict) -> dict:
+    """The report of one statement again, for the `config` of its stamp."""
+    return verify_one(config["id"], config["problems"], config["seed"])
+
+
 def verify_one(name: str, problems: int, seed: int) -> dict:
     """The report of one statement; `problems` counts each claim's true number.
 
@@ -60,6 +65,7 @@ def verify_one(name: str, problems: int, seed: int) -> dict:
 
     import theory
     from experiments.checks import Job, by_claim, check_of
+    from experiments.runtime.stamp import stamp
     from simulator.engines import ensembles
 
     statement = theory.STATEMENTS[name]
@@ -83,6 +89,7 @@ def verify_one(name: str, problems: int, seed: int) -> dict:
         default=claims[0],
     )
     counted = [claim for claim in claims if claim["status"] in COUNTED]
+    config = {"command": "verify", "id": name, "problems": problems, "seed": seed}
     unchecked = sorted(set(status) - {claim["id"] for claim in claims})
     return {
         "id": statement.id,
@@ -97,6 +104,7 @@ def verify_one(name: str, problems: int, seed: int) -> dict:
         "unchecked": unchecked,
         "cells": [cell for result in results for cell in result.cells or ()],
         "seconds": time.perf_counter() - started,
+        "stamp": stamp(config, seed),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 PACKAGES = ("pattern-selection", "jax", "jaxlib", "numpy", "scipy", "diffrax", "optax")
 FILE = Path(__file__).resolve()
+INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
 
 
 def _git(*arguments: str) -> str | None:
@@ -40,6 +41,26 @@ def _is_own_repository() -> bool:
     return own and _git("ls-files", "--error-unmatch", FILE.name) is not None
 
 
+def _plain(value: Any) -> Any:
+    """Plain data; infinities, which JSON does not have, as the words inf and -inf."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return str(value) if value in INFINITE.values() else value
+
+
+def restored(value: Any) -> Any:
+    """The `config` of a stamp with its infinities as numbers again."""
+    if isinstance(value, dict):
+        return {key: restored(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [restored(item) for item in value]
+    return INFINITE.get(value, value) if isinstance(value, str) else value
+
+
 def stamp(config: dict[str, Any], seed: int, batch: int | None = None) -> dict:
     """Revision, dirty flag, versions, device, configuration and hash, seed, dtype.
 
@@ -51,7 +72,8 @@ def stamp(config: dict[str, Any], seed: int, batch: int | None = None) -> dict:
 
     own = _is_own_repository()
     status = _git("status", "--porcelain", "--", ":/", ":!/figures") if own else None
-    text = json.dumps(config, sort_keys=True, default=lambda array: array.tolist())
+    config = _plain(config)
+    text = json.dumps(config, sort_keys=True)
     return {
         "revision": _git("rev-parse", "HEAD") if own else None,
         "dirty": None if status is None else bool(status),

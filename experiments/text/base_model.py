@@ -6,6 +6,7 @@ from typing import Any
 
 from experiments.text.errors import UserError
 
+NAMES = ("success_rates", "policy", "logits", "answer_kernel")
 ROUNDING = 1e-9  # of a sum that was meant to be 1
 
 

@@ -202,25 +202,28 @@ def _by_update(name: str, option: Any) -> Any:
     return {int(key): value for key, value in option.items()}
 
 
-def _encode(value: Any):
+def encode(value: Any):
+    """The name or the table of an object; `named` gives an equal object."""
     import equinox as eqx
 
+    import simulator
     from simulator import rollouts
 
     if isinstance(value, rollouts.Optimizer):
-        schedule = {"name": value.schedule, **_encode(dict(value.schedule_options))}
+        schedule = {"name": value.schedule, **encode(dict(value.schedule_options))}
         rest = {"schedule": schedule} if value.schedule else {}
         return _short({"name": value.name, **dict(value.options), **rest})
-    if isinstance(value, rollouts.Mixture):
+    if isinstance(value, rollouts.Mixture | simulator.Mixture):
         weights = value.weights.tolist()
-        tables = [_table(_encode(part)) for part in value.parts]
+        parts = value.parts if hasattr(value, "parts") else value.signals
+        tables = [_table(encode(part)) for part in parts]
         return [t | {"weight": w} for t, w in zip(tables, weights, strict=True)]
     if isinstance(value, eqx.Module):
         return _short({"name": name_of(value), **encode_fields(value)})
     if isinstance(value, tuple):
-        return [_table(_encode(item)) for item in value]
+        return [_table(encode(item)) for item in value]
     if isinstance(value, dict):
-        return {str(k): _encode(v) for k, v in value.items()}
+        return {str(k): encode(v) for k, v in value.items()}
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -242,7 +245,7 @@ def _short(table: dict[str, Any]):
 def encode_fields(module) -> dict[str, Any]:
     """The fields of an object as a table; `decode` gives an equal object."""
     values = {name: getattr(module, name) for name in fields(type(module))}
-    return {k: _encode(v) for k, v in values.items() if not (v is None or _is_empty(v))}
+    return {k: encode(v) for k, v in values.items() if not (v is None or _is_empty(v))}
 
 
 def _is_empty(value: Any) -> bool:

@@ -68,8 +68,8 @@ def digest(options, monkeypatch, folder):
     args = cli.build_parser(["train"]).parse_args(["train", *words])
     jax.config.update("jax_enable_x64", args.precision == "float64")
     seed = args.seed or 0
-    recipe, problem = train_report.read_recipe(args), train_report.read_questions(args)
-    config = train_report.inputs(recipe, problem, args.seeds, seed)
+    args.seed = seed
+    config = train_report.inputs(args, train_report.read_recipe(args))
     return stamp(config, seed)["config_sha256"]
 
 

@@ -1,0 +1,140 @@
+"""The report of `pattern-selection run`: one base model, one recipe, as numbers."""
+
+import math
+
+from experiments.text import base_model, events as named_events, objects
+from experiments.text.errors import UserError
+
+MOMENTS = {"t0": 0, "t_cross": 1, "t_below_base": 4}  # and their events
+MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
+
+
+def _refuse_never(event, text: str, problem) -> None:
+    """Say why an event that cannot happen does not."""
+    import simulator as sim
+
+    best = sim.best_value(problem.log_policy, problem.success_rates)
+    said = f"--until {text} is never reached"
+    if isinstance(event, sim.Accuracy) and event.level == best:
+        raise UserError(
+            f"{said}: accuracy may come near the best rate, {best:g}, and never gets "
+            "there; give a level just below it, or --until gap=1e-3."
+        )
+    known = {
+        "Accuracy": f"no pattern of the base model is right more often than {best:g}",
+        "T0": f"all patterns of the base model are right equally often, {best:g}",
+        "Crossing": "some other pattern is always more likely than the best one",
+    }
+    reason = known.get(type(event).__name__, "it cannot happen to this base model")
+    raise UserError(f"{said}: {reason}; give another event or level.")
+
+
+def report(inputs: dict) -> dict:
+    """Run and return the JSON object of the command, for the `inputs` of `run`."""
+    import numpy as np
+
+    import simulator as sim
+    from experiments.runtime.stamp import stamp
+    from simulator.observables import within_floats
+
+    signal = objects.named(sim.AbstractSignal, inputs["signal"], "--signal")
+    update = objects.named(sim.AbstractUpdate, inputs["update"], "--update")
+    problem = sim.Problem(**{name: inputs[name] for name in base_model.NAMES})
+    events = (
+        sim.T0(),
+        sim.Crossing(),
+        sim.LowestOptimalProbability(),
+        sim.PeakAccuracy(),
+        sim.BelowBase(),
+    )
+    stop = named_events.read(inputs["until"], "--until")
+    few = problem.num_patterns <= MOST_PLATEAUS
+    leads = [sim.Leads(k) for k in range(problem.num_patterns)] if few else []
+    solution = sim.solve(
+        problem,
+        signal,
+        update,
+        until=stop,
+        events=(*events, *leads),
+        max_log_time=inputs["max_log10_time"] * math.log(10),
+        max_steps=inputs["max_steps"],
+        method=inputs["method"],
+        tolerance=inputs["tolerance"],
+    )
+    if solution.outcome == sim.Outcome.unreachable:
+        _refuse_never(stop, inputs["until"], problem)
+    rates = np.asarray(problem.success_rates)
+    base = np.asarray(problem.log_policy)
+    final = np.asarray(within_floats(solution.log_probs))
+
+    def moment(index):
+        log_time = float(solution.event_log_times[index])
+        return _time(log_time) if math.isfinite(log_time) else None
+
+    def log10(index):
+        return float(solution.event_log_times[index]) / math.log(10)
+
+    below_base = 0.0 if solution.event_log_times[4] == -math.inf else moment(4)
+
+    def accuracies(name, log_probs):
+        log = float(sim.log_accuracy(log_probs, rates))
+        return {
+            name: float(sim.accuracy(log_probs, rates)),
+            f"log10_{name}": log / math.log(10),
+        }
+
+    lowest = sim.log_optimal_probability(solution.event_log_probs[2], rates)
+    log_lowest = within_floats(lowest)
+    log_time = float(solution.log_time)
+    stationary = solution.outcome == sim.Outcome.stationary
+    ((name, advice),) = solution.advice.items()
+    return {
+        "outcome": name,
+        "advice": advice,
+        "time": None if stationary else _time(log_time),
+        "log10_time": None if stationary else log_time / math.log(10),
+        **accuracies("accuracy", final),
+        "policy": np.exp(final).tolist(),
+        "log_policy": final.tolist(),
+        **accuracies("base_accuracy", base),
+        "t0": moment(0),
+        "t_cross": moment(1),
+        **{f"log10_{name}": log10(index) for name, index in MOMENTS.items()},
+        "from_the_start": [k for k, i in MOMENTS.items() if log10(i) == -math.inf],
+        "not_defined": ["t0"] if sim.T0().impossible(problem, None) else [],
+        "min_optimal_probability": math.exp(log_lowest),
+        "log10_min_optimal_probability": float(log_lowest) / math.log(10),
+        **accuracies("peak_accuracy", solution.event_log_probs[3]),
+        "t_below_base": below_base,
+        "plateaus": _plateaus(solution, base, rates, len(events)) if few else None,
+        "entropy": float(sim.entropy(final)),
+        "kl_to_base": float(sim.kl(final, base)),
+        "method": solution.method,
+        "num_steps": int(solution.num_steps),
+        "stamp": stamp(inputs, inputs["seed"]),
+    }
+
+
+def _plateaus(solution, base, rates, first: int) -> list[dict]:
+    """Who leads from when to when; times as those of the result."""
+    from simulator.leaders import sequence
+
+    if math.isnan(solution.log_time):
+        return []
+    log_times = solution.event_log_times[first:]
+    return [
+        {
+            "pattern": plateau.pattern,
+            "success_rate": float(rates[plateau.pattern]),
+            "from": _time(plateau.log_enter),
+            "to": _time(plateau.log_leave),
+            "log10_from": plateau.log_enter / math.log(10),
+            "log10_to": plateau.log_leave / math.log(10),
+        }
+        for plateau in sequence(base, log_times, float(solution.log_time))
+    ]
+
+
+def _time(log_time: float) -> float | None:
+    """The time itself, or None where a float cannot hold it."""
+    return math.exp(log_time) if log_time < 709 else None

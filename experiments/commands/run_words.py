@@ -1,0 +1,63 @@
+"""What `pattern-selection run` says to people, from its JSON object."""
+
+import math
+import sys
+
+
+def _number(value: float | None, log10: float | None, digits: int = 6) -> str:
+    """A time or a probability, as a power of ten where a float cannot hold it."""
+    if log10 is None or math.isnan(log10):
+        return "-"
+    if value is None or (value < sys.float_info.min and math.isfinite(log10)):
+        return f"10^{log10:.{digits}g}"
+    return f"{value:.{digits}g}"
+
+
+def lines(result: dict) -> str:
+    """The lines of the command, one per fact."""
+
+    def number(key):
+        return _number(result[key], result[f"log10_{key}"])
+
+    def moment(key):
+        log10 = result[f"log10_{key}"]
+        if key in result["not_defined"]:
+            return "not defined"
+        if log10 == -math.inf:
+            return "from the start"
+        return "not before the end" if log10 == math.inf else number(key)
+
+    time, log10_time = number("time"), result["log10_time"]
+    if result["time"]:
+        time += f"  (10^{log10_time:.6g})"
+    plateaus = result["plateaus"] or []
+    leaders = [
+        f"pattern {p['pattern']} from t = {_number(p['from'], p['log10_from'])}"
+        for p in plateaus
+    ]
+    policy = " ".join(
+        _number(probability, log / math.log(10), 4)
+        for probability, log in zip(
+            result["policy"][:8], result["log_policy"], strict=False
+        )
+    )
+    more = " ..." if len(result["policy"]) > 8 else ""
+    t0_is = "accuracy passes the second-best rate"
+    if "t0" in result["not_defined"]:
+        t0_is = (
+            "no second-best rate: all patterns of the base model are right equally "
+            "often"
+        )
+    return "\n".join(
+        [
+            f"outcome    {result['outcome']}: {result['advice']}",
+            f"time       {time}",
+            f"accuracy   {number('base_accuracy')} -> {number('accuracy')}, "
+            f"peak {number('peak_accuracy')}",
+            f"policy     {policy}{more}",
+            f"T0         {moment('t0')}  ({t0_is})",
+            f"crossing   {moment('t_cross')}  (best pattern becomes the most likely)",
+            f"lowest pi* {number('min_optimal_probability')}",
+            f"leaders    {', '.join(leaders) or '-'}",
+        ]
+    )
