@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.diagrams import preset
-from experiments.pictures import NAMES, of_paper, picture, with_part
+from experiments.pictures import NAMES, picture, with_part
 from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_folder, to_json, write_bytes
 from experiments.runtime.progress import bar
@@ -31,8 +31,10 @@ def known() -> list[str]:
 
 def _made_by(name: str) -> str:
     """The command that makes a picture and its data."""
+    if name in with_part("compute"):
+        return f"figures {name} --compute"
     if name in NAMES:
-        return "reproduce" if of_paper(name) else "reproduce --all"
+        return "reproduce --all"
     return f"phase-diagram {diagrams()[name]}" if name in diagrams() else "train"
 
 

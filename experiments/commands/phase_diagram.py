@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
     """Compute what is missing, draw, and say where it is."""
     import matplotlib
 
-    from experiments.diagrams import drawing, preset
+    from experiments.diagrams import drawing, preset, saved
     from experiments.pictures import style
     from experiments.sweeps import command, one_cell, run_units
     from experiments.sweeps.locks import Shard
@@ -67,13 +67,14 @@ def main(args: argparse.Namespace) -> int:
         seed=args.seed if args.seed_given else None,
     )
     sweep, name = diagram.sweep, preset.file_name(args.preset)
-    check_writable_file(args.json)
-    run_units.check_corners(sweep)
     path = args.out / "data" / f"{name}.zarr"
     if args.cell:
+        sweep = saved.described(path).sweep
         target, apart = run_units.look(path, sweep, args.force)
         print(one_cell.lines(sweep, target, args.cell, apart))
         return 0
+    check_writable_file(args.json)
+    run_units.check_corners(sweep)
     check_writable_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     with command.claim_writable(path, Shard()):

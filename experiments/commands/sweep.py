@@ -75,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shard",
         metavar="I/N",
-        help="compute only every N-th unit, beginning with unit I",
+        help="compute only every N-th unit (a block of cells that is stored at once), "
+        "beginning with unit I",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="delete the store, begin again"

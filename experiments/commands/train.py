@@ -46,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "than\nonce in a hundred. Groups whose rewards are all equal teach nothing: "
         "they are idle, or thrown\naway and drawn again. Runs that failed keep their "
         "last good values.\n\n"
-        "With `replaced` (as in DAPO) such a group makes place for one of any "
-        "question, and a step adds\nup all groups of a question. Under the policy "
-        "`per-question`, one that is drawn twice moves\nabout twice as far (with "
-        "sgd).\n\n"
+        "With `replaced` (as in DAPO) such a group makes way for one of another "
+        "question, drawn at random;\na step adds up all groups of a question. Under "
+        "the policy `per-question`, a question that is\ndrawn twice moves about twice "
+        "as far (with sgd).\n\n"
         "example:\n  pattern-selection train --recipe grpo --success-rates 0.9 0.6 0.1 "
         "--policy 0.05 0.70 0.25 --seeds 1000"
     )
@@ -178,7 +178,7 @@ def _notes(result: dict) -> list[str]:
     used, idle, redrawn = (result["groups"][k] for k in ("used", "idle", "redrawn"))
     if used:
         line = f"groups: {100 * idle / used:.3g} % idle (all rewards equal)"
-        again = f", {redrawn / used:.3g} thrown away for each one used"
+        again = f", {redrawn / used:.3g} redrawn per group used"
         lines.append(line + (again if redrawn else ""))
     failed = {k: v for k, v in result["advice"].items() if k != "horizon"}
     return lines + [f"{name}: {advice}" for name, advice in failed.items()]

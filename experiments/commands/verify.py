@@ -17,6 +17,11 @@ CHUNK = 20_000  # problems in memory at once
 # A proved claim that fails, and a counterexample that no longer is one, fail the run;
 # expansions without error bound, and wordings reported without proof, are only shown.
 COUNTED = ("proved", "refuted")
+FOOTER = (
+    "margin: how far the worst problem is from violating the claim; below 0 by no more",
+    "than rounding is no violation. Violations of other claims than those proved or",
+    "refuted are shown, and do not make the command fail.",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +148,7 @@ def table(reports: list[dict]) -> str:
             )
         if report["cells"]:
             rows += ["", *_cell_rows(report), ""]
-    return "\n".join(rows)
+    return "\n".join([*rows, "", *FOOTER])
 
 
 def _cell_rows(report: dict) -> list[str]:

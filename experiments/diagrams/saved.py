@@ -22,7 +22,7 @@ def load(path: Path) -> tuple[Diagram, Columns]:
     Raises `UserError` if the store is damaged, not complete, or none of a diagram, and
     if its text does not give the sweep that it was made with.
     """
-    diagram = _described(path)
+    diagram = described(path)
     sweep = diagram.sweep
     names = [DERIVED.get(value, value) for value in diagram.values]
     cells = store.stored_grid(path, sweep, names[0])
@@ -34,7 +34,11 @@ def load(path: Path) -> tuple[Diagram, Columns]:
     return diagram, run_units.all_columns(target, names)
 
 
-def _described(path: Path) -> Diagram:
+def described(path: Path) -> Diagram:
+    """The diagram that a store is of, complete or not.
+
+    Raises `UserError` if it is of none, or not the one that its text describes.
+    """
     attributes = root.attributes(path)
     stamp = attributes["stamp"]
     try:

@@ -33,9 +33,12 @@ def run(args: argparse.Namespace, mode: str) -> int:
     if args.coordinator and (mode != "march" or args.shard):
         raise UserError("--coordinator: compute only, and without --shard.")
     with machines.joined(args.coordinator, args.processes, args.process) as group:
-        sweep = sweep_file.load(args.file, args.seed if args.seed_given else None)
-        shard = locks.read(args.shard) if args.shard else Shard()
         path = args.out or Path(f"{args.file.with_suffix('')}.zarr")
+        seed = args.seed if args.seed_given else None
+        if mode == "cell" and seed is None and path.exists():
+            seed = root.attributes(path)["stamp"]["seed"]
+        sweep = sweep_file.load(args.file, seed)
+        shard = locks.read(args.shard) if args.shard else Shard()
         run_units.check_corners(sweep)
         if mode == "dry_run":
             from experiments.sweeps import estimate
@@ -216,8 +219,11 @@ def _named(path: Path) -> str:
 def _lines(result: dict, shard: Shard, trains: bool, redo: str | None) -> list[str]:
     outcomes = ", ".join(f"{k} {n:,}" for k, n in result["outcomes"].items())
     place = json.dumps(result["store"], ensure_ascii=False)
+    missing = f"{result['missing']:,} not stored yet"
+    if not result["missing"]:
+        missing = "all stored"
     lines = [
-        f"cells      {result['cells']:,}, {result['missing']:,} not stored yet",
+        f"cells      {result['cells']:,}, {missing}",
         f"outcomes   {outcomes or '-'}",
         f"load       xarray.open_zarr({place})",
     ]

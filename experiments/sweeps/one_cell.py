@@ -174,10 +174,10 @@ def lines(sweep: Sweep, target: Store, wanted: list[str], apart: Sequence[str]) 
     text = [
         _row("cell", {a.name: values[a.name] for a in sweep.kept}),
         _row("stored", _numbers_of(kept)),
-        _row("alone", _numbers_of(alone)),
+        _row("computed", _numbers_of(alone)),
     ]
     if sweep.along is not None:
-        text.append(_row("apart", _differences(sweep, kept, alone)))
+        text.append(_row("largest difference", _differences(sweep, kept, alone)))
     if sweep.reduced:
         first = {axis.name: values[axis.name] for axis in sweep.reduced}
         text.append(_row("one run", first | _numbers_of(run)))

@@ -115,7 +115,9 @@ def agree(
         if (force and fits) or (reading and not config):
             continue
         advice = "give another --out, or --overwrite it"
-        if fits:
+        if reading:
+            advice = "give the file and the options that it was made with"
+        elif fits:
             advice += ", or go on all the same with --force"
         change = f"{key} is {_short(old.get(key))}, now {_short(stamp[key])}"
         if config:
