@@ -29,6 +29,7 @@ RUN = "differential/test_commands.py::test_run_prints_what_the_witness_finds"
 CELLS = "differential/test_sweeps.py::test_every_observable_is_what_the_witness_finds"
 STORE = "differential/test_sweeps.py::test_what_a_sweep_says_is_what_its_store_holds"
 COMMANDS = "experiments/commands/"
+RERUN = COMMANDS + "test_rerun.py::"
 REPORT = COMMANDS + "test_train_report.py::"
 CONTRACT = "test_train_prints_the_contract_as_json"
 EXACT = "simulator/engines/exact/test_exact.py::"
@@ -71,6 +72,7 @@ RUN_KEYS = {
     )
 } | {
     "num_steps": CELLS,
+    "stamp": RERUN + "test_a_result_is_repeated_to_the_same_bits",
     "method": EXACT + "test_the_engine_is_chosen_by_what_is_known",
     "advice": FORMAT,
 }
@@ -119,6 +121,16 @@ SWEEP_KEYS = {
 # Texts with values in them, as in the source, by module.
 TEXTS = {
     "commands/run.py": {
+        "  {}  {}": FORMAT,
+        "{}: {}": FORMAT,
+    },
+    "commands/run_report.py": {
+        "log10_{}": FORMAT,
+        "no pattern of the base model is right more often than {}": RUN,
+        "all patterns of the base model are right equally often, {}": RUN,
+        "--until {} is never reached": RUN,
+    },
+    "commands/run_words.py": {
         "outcome    {}: {}": RUN,
         "time       {}": RUN,
         "  (10^{})": RUN,
@@ -132,10 +144,16 @@ TEXTS = {
         "10^{}": COMMANDS + "test_cli.py::test_run_prints_the_contract_as_json",
         "log10_{}": FORMAT,
         "{}": FORMAT,
-        "  {} {}": FORMAT,
-        "no pattern of the base model is right more often than {}": RUN,
-        "all patterns of the base model are right equally often, {}": RUN,
-        "--until {} is never reached": RUN,
+    },
+    "commands/rerun.py": {
+        "{}: {} values, {}": RERUN + "test_a_changed_number_is_named",
+        "{} differ": RERUN + "test_a_changed_number_is_named",
+        "  {}: {}, now {}": RERUN + "test_a_changed_number_is_named",
+        "  made with {} {}, now {}": RERUN + "test_a_changed_number_is_named",
+        "  and {} more": RERUN + "test_a_changed_input_gives_other_numbers",
+        "{}.{}": FORMAT,
+        "{}[{}]": FORMAT,
+        "{}...": FORMAT,
     },
     "commands/train.py": {
         "{} {}": TABLE,
@@ -146,7 +164,7 @@ TEXTS = {
         "pi* and what is lost leave out {} of {} questions: all of their patterns are "
         "equally good": TABLE,
         "groups: {} % idle (all rewards equal)": TABLE,
-        ", {} thrown away for each one used": ROLLOUTS
+        ", {} redrawn per group used": ROLLOUTS
         + "test_a_replaced_group_is_of_any_question",
         "{}: {}": COMMANDS + "test_train.py::test_divergence_is_said_with_advice",
         "{}": FORMAT,
@@ -154,7 +172,8 @@ TEXTS = {
         "  {} {}": FORMAT,
     },
     "sweeps/command.py": {
-        "cells      {}, {} not stored yet": STORE,
+        "cells      {}, {}": STORE,
+        "{} not stored yet": STORE,
         "outcomes   {}": STORE,
         "load       xarray.open_zarr({})": STORE,
         "           {}: {}": SWEEP + "test_unresolved_runs_are_said_and_done_again",

@@ -137,20 +137,23 @@ def draw(name: str, folder: Path) -> None:
     """
     import matplotlib
 
+    from experiments.diagrams import drawing, saved
     from experiments.pictures import style
+    from experiments.sweeps import root
 
     path = source(name, folder)
     if not path.exists():
         raise UserError(f"no saved data {path}; {_advice(name, folder)}.")
     with matplotlib.rc_context(style.RC):
         if name in diagrams():
-            figure = _draw_diagram(name, path)
+            figure = drawing.draw(*saved.load(path))
+            stamp = root.attributes(path)["stamp"]
         else:
             data = _understood(name, folder, "is damaged", _arrays, path)
-            data.pop(STAMP, None)
+            stamp = json.loads(str(data.pop(STAMP, "{}")))
             lacking = "does not hold what the picture shows"
             figure = _understood(name, folder, lacking, picture(name).draw, data)
-        style.save(figure, folder, name)
+        style.save(figure, folder, name, stamp)
 
 
 def _advice(name: str, folder: Path) -> str:
@@ -179,12 +182,6 @@ def _arrays(path: Path) -> dict[str, Any]:
         name.removesuffix(".npy"): npy.read_array(io.BytesIO(content))
         for name, content in contents.items()
     }
-
-
-def _draw_diagram(name: str, path: Path):
-    from experiments.diagrams import drawing, saved
-
-    return drawing.draw(*saved.load(path))
 
 
 def main(args: argparse.Namespace) -> int:

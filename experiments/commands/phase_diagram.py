@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
 
     from experiments.diagrams import drawing, preset, saved
     from experiments.pictures import style
-    from experiments.sweeps import command, one_cell, run_units
+    from experiments.sweeps import command, one_cell, root, run_units
     from experiments.sweeps.locks import Shard
 
     diagram = preset.load(
@@ -84,7 +84,8 @@ def main(args: argparse.Namespace) -> int:
         command.compute(sweep, target, Shard(), args.preset)
         columns = run_units.all_columns(target)
         with matplotlib.rc_context(style.RC):
-            style.save(drawing.draw(diagram, columns), args.out, name)
+            stamp = root.attributes(path)["stamp"]
+            style.save(drawing.draw(diagram, columns), args.out, name, stamp)
     code = command.report(args, sweep, target, Shard())
     if args.json != "-":
         print(args.out / f"{name}.svg")

@@ -205,15 +205,13 @@ def _lines(result: dict) -> Iterator[str]:
         verdict = f"{len(differences)} differ" if differences else "the same bits"
         yield f"{what or 'sweep'}: {one['values']} values, {verdict}"
         for change in differences[:SHOWN]:
-            yield f"  {change['name']}: {_brief(change['stored'])}, now " + _brief(
-                change["now"]
-            )
+            old, new = _brief(change["stored"]), _brief(change["now"])
+            yield f"  {change['name']}: {old}, now {new}"
         if len(differences) > SHOWN:
             yield f"  and {len(differences) - SHOWN} more"
         for name, change in one["made_with"].items():
-            yield f"  made with {name} {_brief(change['stored'])}, now " + _brief(
-                change["now"]
-            )
+            old, new = _brief(change["stored"]), _brief(change["now"])
+            yield f"  made with {name} {old}, now {new}"
 
 
 def _brief(value: Any) -> str:

@@ -1,7 +1,10 @@
 """One look for all figures: column width, colours safe for colour-blind readers."""
 
 import io
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -48,15 +51,18 @@ def grid(rows: int, columns: int, width: float = PAGE, height: float = 4.6):
     return plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
 
 
-def save(figure, folder: Path, name: str) -> None:
+def save(figure, folder: Path, name: str, stamp: Mapping[str, Any]) -> None:
     """Write `name.svg` and `name.png`, whole or not at all.
+
+    The stamp of the data goes into the metadata of both, as their description.
 
     Raises `UserError` if they cannot be written.
     """
     pictures = {}
     for kind, changing in (("svg", "Date"), ("png", "Software")):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata={changing: None})
+        metadata = {changing: None, "Description": json.dumps(stamp)}
+        figure.savefig(buffer, format=kind, metadata=metadata)
         pictures[kind] = buffer.getvalue()
     plt.close(figure)
     for kind, content in pictures.items():

@@ -229,7 +229,9 @@ def test_what_a_sweep_says_is_what_its_store_holds(tmp_path, capsys):
     failed = right["max_steps"]
     assert 0 < failed < there.sum() < total
     assert np.isnan(store.log10_t0.values[there]).sum() == failed
-    assert lines[0] == f"cells      {total}, {total - there.sum()} not stored yet"
+    missing = total - there.sum()
+    said = f"{missing} not stored yet" if missing else "all stored"
+    assert lines[0] == f"cells      {total}, {said}"
     said = dict(word.rsplit(" ", 1) for word in lines[1][11:].split(", "))
     assert {name: int(number) for name, number in said.items()} == right
     assert str(file.with_suffix(".zarr")) in lines[2]

@@ -70,6 +70,11 @@ def test_a_changed_input_gives_other_numbers(capsys, tmp_path):
     capsys.readouterr()
     (found,) = again(capsys, file, 1)
     assert {"time", "t0", "accuracy"} <= {one["name"] for one in found["differences"]}
+    assert cli.main(["rerun", str(file)]) == 1
+    first, *listed, last = capsys.readouterr().out.splitlines()
+    number = len(found["differences"])
+    assert first.endswith(f"{number} differ") and len(listed) == 10
+    assert last == f"  and {number - 10} more"
 
 
 def test_the_data_of_a_figure_are_repeated(capsys, tmp_path):

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from experiments import cli
+from experiments.commands import figures
 from experiments.text import objects, recipes
 from experiments.text.errors import UserError
 from simulator import rollouts as ro
@@ -67,8 +68,11 @@ def test_train_draws_what_it_saw(capsys, tmp_path):
     assert "accuracy" in out and "8 seeds: horizon 8" in out
     assert (tmp_path / "new" / "train.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "new" / "data" / "train.npz").is_file()
-    stamp = json.loads((tmp_path / "new" / "data" / "train.json").read_text())
-    assert "grpo" in stamp["config"]["recipe"]
+    _, stamp = figures.saved_data(tmp_path / "new" / "data" / "train.npz")
+    assert "epsilon" in stamp["config"]["recipe"]
+    for kind in ("svg", "png"):
+        picture = (tmp_path / "new" / f"train.{kind}").read_bytes()
+        assert stamp["config_sha256"].encode() in picture
 
 
 def test_several_questions_from_a_file(capsys, tmp_path):
@@ -103,7 +107,7 @@ def test_a_hopeless_question_is_left_out_of_what_it_has_no_part_in(capsys, tmp_p
     assert cli.main(["train", *words]) == 0
     out = capsys.readouterr().out
     assert "KL ref" in out and "leave out 1 of 2 questions" in out
-    assert "thrown away for each one used" in out
+    assert "redrawn per group used" in out
 
 
 def test_where_no_pattern_is_best_nothing_is_said_of_it(capsys):

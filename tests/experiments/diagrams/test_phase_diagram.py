@@ -41,7 +41,7 @@ def test_a_diagram_is_drawn_with_its_data_and_goes_on(tmp_path, capsys):
     words = ["quality", "--cells", 6, "--out", tmp_path / "new"]
     assert diagram(*words) == 0
     out = capsys.readouterr().out
-    assert "cells      36, 0 not stored yet" in out and "phase_quality.svg" in out
+    assert "cells      36, all stored" in out and "phase_quality.svg" in out
     folder = tmp_path / "new"
     assert (folder / "phase_quality.png").read_bytes().startswith(b"\x89PNG")
     svg = (folder / "phase_quality.svg").read_bytes()

@@ -51,7 +51,6 @@ def test_a_picture_is_drawn_from_its_saved_data_alone(name, data, folder, monkey
     figures.draw(name, folder)
     assert (folder / f"{name}.svg").stat().st_size > 10_000
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert (folder / "data" / f"{name}.json").is_file()
 
 
 def test_a_picture_is_the_same_bytes_twice(data, folder):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.commands import figures
-from experiments.pictures import NAMES, of_paper, picture
+from experiments.pictures import NAMES, picture, with_part
 from experiments.text.errors import UserError
 
 OURS = ("theory", "simulator", "experiments")
@@ -87,6 +87,8 @@ def test_data_of_another_kind_are_refused_in_one_line(name, tmp_path):
     with pytest.raises(UserError, match="does not hold what the picture shows") as said:
         figures.draw(name, tmp_path)
     message = str(said.value)
-    command = "reproduce" if of_paper(name) else "reproduce --all"
+    command = "reproduce --all"
+    if name in with_part("compute"):
+        command = f"figures {name} --compute"
     assert f"pattern-selection {command} --out" in message
     assert "\n" not in message

@@ -55,7 +55,7 @@ def sweep(*words):
 def test_a_sweep_is_stored_beside_its_file_and_said(file, capsys):
     assert sweep(file) == 0
     out = capsys.readouterr().out
-    assert "cells      60, 0 not stored yet" in out and "outcomes   reached 60" in out
+    assert "cells      60, all stored" in out and "outcomes   reached 60" in out
     path = file.with_suffix(".zarr")
     assert f'xarray.open_zarr("{path}")' in out
     assert xarray.open_zarr(path).log10_t0.shape == (6, 10)
@@ -73,7 +73,7 @@ def test_json_and_shards(file, capsys, monkeypatch):
     assert sweep(file, "--dry-run") == 0
     assert "stored  50% of" in capsys.readouterr().out
     assert sweep(file, "--shard", "0/2") == 0
-    assert "0 not stored yet" in capsys.readouterr().out
+    assert "all stored" in capsys.readouterr().out
 
 
 @pytest.fixture
