@@ -122,7 +122,6 @@ SWEEP_KEYS = {
 TEXTS = {
     "commands/run.py": {
         "  {}  {}": FORMAT,
-        "{}: {}": FORMAT,
     },
     "commands/run_report.py": {
         "log10_{}": FORMAT,

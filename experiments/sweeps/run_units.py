@@ -117,7 +117,7 @@ def agree(
         advice = "give another --out, or --overwrite it"
         if reading:
             advice = "give the file and the options that it was made with"
-        elif fits:
+        if fits:
             advice += ", or go on all the same with --force"
         change = f"{key} is {_short(old.get(key))}, now {_short(stamp[key])}"
         if config:

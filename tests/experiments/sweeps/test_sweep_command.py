@@ -607,3 +607,12 @@ def test_a_partner_that_never_comes_is_one_line(file, capsys, monkeypatch):
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1
     assert "--process 0 cannot be reached" in err
+
+
+def test_a_cell_is_looked_at_in_the_store_of_whatever_seed(capsys, tmp_path):
+    file = tmp_path / "small.toml"
+    file.write_text(small.TEXT)
+    assert sweep(file, "--seed", "5") == 0
+    capsys.readouterr()
+    assert sweep(file, "--cell", "gap=0.2", "best_probability=0.01") == 0
+    assert "stored" in capsys.readouterr().out
