@@ -177,7 +177,8 @@ def test_a_mixed_store_is_looked_at_with_mix(file, capsys):
     file.write_text("max_steps = 30000\n" + small.TEXT)
     for words in (["--check"], ["--cell", "gap=0.2", "best_probability=0.01"]):
         assert sweep(file, *words) == 2
-        assert "--force" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "--force" in said and "--overwrite" not in said
         assert sweep(file, *words, "--force") == 0
 
 
