@@ -249,7 +249,7 @@ def test_help_names_signals_and_updates(capsys):
 @pytest.mark.parametrize(
     "command, said",
     [
-        ("train", "a question that is drawn twice moves about twice as far (with sgd)."),
+        ("train", "is drawn twice moves about twice as far (with sgd)."),
         ("train", "equally good has none, and is left out (`run` and `sweep` give 1)."),
         ("sweep", "Where all patterns are equally good, all are best: pi_* is 1"),
     ],
