@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"{named_events.described()} (default gap=1e-3; with a KL penalty: rest)",
     )
     parser.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help="say how many steps of this size the time is",
+    )
+    parser.add_argument(
         "--max-log10-time",
         type=float,
         default=800.0,
@@ -129,6 +135,10 @@ def inputs(args: argparse.Namespace) -> dict:
         raise UserError(f"--max-steps {args.max_steps}: give 1 to 1,000,000,000.")
     if args.tolerance is not None and not 1e-15 <= args.tolerance <= 1e-2:
         raise UserError(f"--tolerance {args.tolerance:g}: give 1e-15 to 1e-2.")
+    if args.learning_rate is not None and not 1e-300 <= args.learning_rate <= 1e300:
+        raise UserError(
+            f"--learning-rate {args.learning_rate:g}: give a positive number."
+        )
     import simulator as sim
 
     options = {name: getattr(args, name) for name in catalogue.options()}
@@ -147,6 +157,7 @@ def inputs(args: argparse.Namespace) -> dict:
         "signal": signal,
         "update": update,
         "until": args.until or (named_events.REST if penalised else "gap=1e-3"),
+        "learning_rate": args.learning_rate,
         "max_log10_time": args.max_log10_time,
         "max_steps": args.max_steps or DEFAULT_STEPS,
         "tolerance": args.tolerance,

@@ -5,7 +5,7 @@ import math
 from experiments.text import base_model, events as named_events, objects
 from experiments.text.errors import UserError
 
-MOMENTS = {"t0": 0, "t_cross": 1, "t_below_base": 4}  # and their events
+MOMENTS = {"t0": 0, "t_cross": 1, "t_peak": 3, "t_below_base": 4}  # and their events
 MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
 
 
@@ -99,6 +99,7 @@ def report(inputs: dict) -> dict:
         **accuracies("base_accuracy", base),
         "t0": moment(0),
         "t_cross": moment(1),
+        "t_peak": 0.0 if solution.event_log_times[3] == -math.inf else moment(3),
         **{f"log10_{name}": log10(index) for name, index in MOMENTS.items()},
         "from_the_start": [k for k, i in MOMENTS.items() if log10(i) == -math.inf],
         "not_defined": ["t0"] if sim.T0().impossible(problem, None) else [],
@@ -106,6 +107,8 @@ def report(inputs: dict) -> dict:
         "log10_min_optimal_probability": float(log_lowest) / math.log(10),
         **accuracies("peak_accuracy", solution.event_log_probs[3]),
         "t_below_base": below_base,
+        **_ending(base, final, rates),
+        "steps": _steps(log_time, inputs["learning_rate"]),
         "plateaus": _plateaus(solution, base, rates, len(events)) if few else None,
         "entropy": float(sim.entropy(final)),
         "kl_to_base": float(sim.kl(final, base)),
@@ -113,6 +116,29 @@ def report(inputs: dict) -> dict:
         "num_steps": int(solution.num_steps),
         "stamp": stamp(inputs, inputs["seed"]),
     }
+
+
+def _ending(base, final, rates) -> dict:
+    """The most likely pattern at the end, and the best one of the base model."""
+    import numpy as np
+
+    last = None if np.isnan(final).any() else int(np.argmax(final))
+    best = int(np.argmax(np.where(base > -np.inf, rates, -np.inf)))
+    return {
+        "final_pattern": last,
+        "final_pattern_is_best": None
+        if last is None
+        else bool(rates[last] == rates[best]),
+        "best_pattern": best,
+        "best_rate": float(rates[best]),
+    }
+
+
+def _steps(log_time: float, learning_rate: float | None) -> float | None:
+    """Time is learning rate times steps; None where a float cannot hold them."""
+    if learning_rate is None or math.isnan(log_time):
+        return None
+    return _time(log_time - math.log(learning_rate))
 
 
 def _plateaus(solution, base, rates, first: int) -> list[dict]:

@@ -13,6 +13,20 @@ def _number(value: float | None, log10: float | None, digits: int = 6) -> str:
     return f"{value:.{digits}g}"
 
 
+def _ending(result: dict) -> str:
+    """The pattern that the policy ended at, and whether it is the best."""
+    last = result["final_pattern"]
+    if last is None:
+        return "-"
+    share = _number(result["policy"][last], 0.0, 4)
+    best = f"pattern {result['best_pattern']}, success rate {result['best_rate']:g}"
+    if result["final_pattern_is_best"]:
+        verdict = f"the best (success rate {result['best_rate']:g})"
+    else:
+        verdict = f"not the best ({best})"
+    return f"pattern {last} with probability {share}, {verdict}"
+
+
 def lines(result: dict) -> str:
     """The lines of the command, one per fact."""
 
@@ -48,12 +62,30 @@ def lines(result: dict) -> str:
             "no second-best rate: all patterns of the base model are right equally "
             "often"
         )
+    peak = f"at t = {number('t_peak')}"
+    if result["log10_t_peak"] == -math.inf:
+        peak = "at the start"
+    elif not result["log10_t_peak"] < (log10_time or math.inf):
+        peak = "at the end"
+    learning_rate = result["stamp"]["config"]["learning_rate"]
+    steps = []
+    if learning_rate is not None:
+        count = "-" if result["steps"] is None else f"{result['steps']:.6g}"
+        steps = [f"steps      {count}  (at learning rate {learning_rate:g})"]
+    below = []
+    if result["log10_t_below_base"] < math.inf:
+        below = [
+            f"below base {moment('t_below_base')}  (accuracy stays below its start)"
+        ]
     return "\n".join(
         [
             f"outcome    {result['outcome']}: {result['advice']}",
             f"time       {time}",
+            *steps,
             f"accuracy   {number('base_accuracy')} -> {number('accuracy')}, "
-            f"peak {number('peak_accuracy')}",
+            f"peak {number('peak_accuracy')} {peak}",
+            *below,
+            f"ended at   {_ending(result)}",
             f"policy     {policy}{more}",
             f"T0         {moment('t0')}  ({t0_is})",
             f"crossing   {moment('t_cross')}  (best pattern becomes the most likely)",

@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 
+# Where else there is what an option of `run` stands for.
+ELSEWHERE = {"beta": " Recipes of `train` have KL with every estimator."}
+
+
 def option(field_name: str) -> str:
     """The option that gives a field its value."""
     return "--" + field_name.replace("_", "-")
@@ -187,5 +191,5 @@ def check_used(chosen: list[Entry], given: dict[str, object]) -> None:
         if given.get(name) is not None and name not in used:
             raise ValueError(
                 f"{field.option} means nothing to {', '.join(e.name for e in chosen)}; "
-                f"it belongs to {', '.join(owners)}."
+                f"it belongs to {', '.join(owners)}.{ELSEWHERE.get(name, '')}"
             )

@@ -14,6 +14,7 @@ from tests.differential.test_engines import SEED
 
 pytestmark = pytest.mark.slow
 
+RATE = 0.05  # that steps are counted with
 LANES, K, UNIT = 16, 4, float(np.log(10))
 LAST = 800 * UNIT  # the time limit where none is given
 # Of numbers that are printed with 6 or with 4 digits.
@@ -39,6 +40,7 @@ def words(lane: problems.Lane, plan: Recipe, update: str) -> list[str]:
     given = ["run", "--success-rates", *map(repr, lane.rates.tolist())]
     given += ["--logits", *map(repr, lane.logits.tolist())]
     given += ["--signal", SIGNALS[signal], "--update", update]
+    given += ["--learning-rate", repr(RATE)]
     if plan.log_limit != LAST:
         given += ["--max-log10-time", repr(plan.log_limit / UNIT)]
     if signal == "confidence":
@@ -191,12 +193,48 @@ def _numbers(law, path, lane, result, end):
     low, high = min(f[0] for f in found), max(f[1] for f in found)
     if not low - 1e-6 <= below <= high + 1e-6:
         yield "log10_t_below_base", below, (low, high)
+    yield from _peak_and_end(law, path, lane, result, end)
     yield from _twice(result, rates, lane)
+
+
+def _peak_and_end(law, path, lane, result, end):
+    """When accuracy is highest, the pattern at the end, and the number of steps."""
+    score = events.accuracy_of(law)
+    when = min(result["log10_t_peak"] * UNIT, end)
+    there = law.question.log_policy
+    if when > -np.inf:
+        there = path.policy(when)
+    got, right = score(there[None])[0], result["peak_accuracy"]
+    if abs(got - right) > 1e-6 * (1 + abs(right)):
+        yield "log10_t_peak", when, f"accuracy {got} there, peak {right}"
+    log_pi = np.array(result["log_policy"])
+    inside = lane.logits > -np.inf
+    best = lane.rates[inside].max()
+    if log_pi[result["final_pattern"]] != log_pi.max():
+        yield "final_pattern", result["final_pattern"], log_pi
+    ended_well = lane.rates[result["final_pattern"]] == best
+    for name, right in (
+        ("final_pattern_is_best", ended_well),
+        ("best_rate", best),
+        (
+            "best_rate",
+            lane.rates[result["best_pattern"]] * inside[result["best_pattern"]],
+        ),
+    ):
+        if result[name] != right:
+            yield name, result[name], right
+    steps = result["log10_time"] - np.log10(RATE)
+    if result["steps"] is None:
+        wrong = steps < 307
+    else:
+        wrong = abs(np.log10(max(result["steps"], 1e-300)) - steps) > 1e-9 * abs(steps)
+    if wrong and np.isfinite(steps):
+        yield "steps", result["steps"], 10**steps
 
 
 def _twice(result, rates, lane):
     """Numbers that the JSON object gives in two ways."""
-    for name in ("time", "t0", "t_cross", "t_below_base"):
+    for name in ("time", "t0", "t_cross", "t_peak", "t_below_base"):
         log10, time = result[f"log10_{name}"], result[name]
         if time is not None and abs(10**log10 - time) > 1e-9 * time:
             yield name, time, 10**log10
@@ -243,7 +281,41 @@ def _text(printed, result):
         "outcome": (lines["outcome"].split(":")[0], result["outcome"]),
     }
     # The numbers themselves, to the digits that are printed.
+    # The last one may be followed by the time of the peak.
     shown = re.findall(r"(?:10\^-?)?\d[-+0-9.e]*", lines["accuracy"])
+    when = dict(enumerate(shown[3:])).get(0)
+    if when is not None and not alike(when, result["log10_t_peak"], DIGITS["other"]):
+        yield "the time of the peak in the text", when, result["log10_t_peak"]
+    if when is None:
+        word = "start" if result["log10_t_peak"] == -np.inf else "end"
+        late = result["log10_t_peak"] >= result["log10_time"]
+        if not lines["accuracy"].endswith(f"at the {word}") or late == (
+            word == "start"
+        ):
+            yield "the time of the peak in the text", lines["accuracy"], word
+    shown = shown[:3]
+    ended = re.match(
+        r"pattern (\d+) with probability (\S+), (not )?the best", lines["ended at"]
+    )
+    if (int(ended[1]), ended[3] is None) != (
+        result["final_pattern"],
+        result["final_pattern_is_best"],
+    ):
+        yield "ended at", lines["ended at"], result["final_pattern"]
+    if result["log10_t_below_base"] < np.inf:
+        below = number(lines["below base"].split()[0])
+        if not below == result["log10_t_below_base"] and not alike(
+            lines["below base"].split()[0],
+            result["log10_t_below_base"],
+            DIGITS["other"],
+        ):
+            yield "below base", lines["below base"], result["log10_t_below_base"]
+    elif "below base" in lines:
+        yield "below base", lines["below base"], "never"
+    if result["steps"] is not None and not alike(
+        lines["steps"].split()[0], np.log10(result["steps"]), DIGITS["other"]
+    ):
+        yield "steps", lines["steps"], result["steps"]
     names = ("base_accuracy", "accuracy", "peak_accuracy")
     numbers = dict(zip(names, shown, strict=True))
     numbers["min_optimal_probability"] = lines["lowest pi*"].split()[0]
@@ -265,7 +337,7 @@ def _text(printed, result):
 def restored(result: dict) -> dict:
     """The JSON object with the infinities that JSON has not."""
     start = set(result["from_the_start"])
-    for name in ("t0", "t_cross", "t_below_base"):
+    for name in ("t0", "t_cross", "t_peak", "t_below_base"):
         if result[f"log10_{name}"] is None:
             result[f"log10_{name}"] = -np.inf if name in start else np.inf
     for name in ("accuracy", "base_accuracy", "peak_accuracy"):
