@@ -101,6 +101,7 @@ def main(args: argparse.Namespace) -> int:
     """Print a table, or one JSON object with `--json`; draw with `--out`."""
     from experiments.commands.train_report import (
         inputs,
+        note_schedule,
         read_recipe,
         recipe_errors,
         report,
@@ -115,6 +116,7 @@ def main(args: argparse.Namespace) -> int:
     problem = with_questions(config["questions"])
     with recipe_errors(args):
         recipe.check(problem)
+        note_schedule(recipe)
     check_writable_file(args.json)
     if args.out is not None:
         check_writable_folder(args.out / "data")

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import sys
 import tomllib
 
 import numpy as np
@@ -12,6 +13,7 @@ from experiments.text import base_model, objects, recipes, toml
 from experiments.text.errors import UserError
 
 MOST_SEEDS, ROWS = 1_000_000, 10
+STANDSTILL = 1e-3  # of the largest learning rate: nothing moves any more
 LISTED = 10_000  # seeds whose ends are given one by one
 QUANTILES = (0.05, 0.5, 0.95)
 KEYS = ("success_rates", "policy", "logits", "answer_kernel", "reference_policy")
@@ -43,6 +45,22 @@ def read_recipe(args: argparse.Namespace):
     with recipe_errors(args):
         recipe.check_alone()
     return recipe
+
+
+def note_schedule(recipe) -> None:
+    """Say so on stderr if the schedule ends at nothing before the run does."""
+    if recipe.optimizer.schedule is None:
+        return
+    updates = recipe.num_steps * recipe.surrogate.epochs
+    factors = np.asarray(recipe.optimizer.factor()(np.arange(updates)))
+    moving = np.flatnonzero(np.abs(factors) > STANDSTILL * np.abs(factors).max())
+    last = int(moving[-1]) + 1 if moving.size else 0
+    if last < 0.9 * updates:
+        print(
+            f"note: the schedule {recipe.optimizer.schedule} ends after {last:,} of "
+            f"{updates:,} updates; from there on the policy stands still.",
+            file=sys.stderr,
+        )
 
 
 @contextlib.contextmanager

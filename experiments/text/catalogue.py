@@ -15,7 +15,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-
 # Where else there is what an option of `run` stands for.
 ELSEWHERE = {"beta": " Recipes of `train` have KL with every estimator."}
 

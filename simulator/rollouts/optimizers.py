@@ -70,12 +70,18 @@ class Optimizer(Part):
                 f"{self.name!r} draws random numbers of its own, the same for every "
                 "seed; take another optimizer."
             )
-        rate: Any = 1.0
-        if self.schedule is not None:
-            known = _parameters("schedule", self.schedule)
-            given = _usual_values(known) | dict(self.schedule_options)
-            rate = _call("schedule", self.schedule, (), given)
-        return _call("optimizer", self.name, (rate,), dict(self.options))
+        return _call("optimizer", self.name, (self.factor(),), dict(self.options))
+
+    def factor(self) -> Any:
+        """What multiplies the learning rate: 1, or a function of the update's number.
+
+        Raises `ValueError` for a schedule or an option that Optax does not know.
+        """
+        if self.schedule is None:
+            return 1.0
+        known = _parameters("schedule", self.schedule)
+        given = _usual_values(known) | dict(self.schedule_options)
+        return _call("schedule", self.schedule, (), given)
 
 
 def _usual_values(known: Mapping[str, inspect.Parameter]) -> dict[str, float]:

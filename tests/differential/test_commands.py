@@ -312,7 +312,7 @@ def _text(printed, result):
             yield "below base", lines["below base"], result["log10_t_below_base"]
     elif "below base" in lines:
         yield "below base", lines["below base"], "never"
-    if result["steps"] is not None and not alike(
+    if result["steps"] and not alike(
         lines["steps"].split()[0], np.log10(result["steps"]), DIGITS["other"]
     ):
         yield "steps", lines["steps"], result["steps"]

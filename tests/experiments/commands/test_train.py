@@ -372,3 +372,23 @@ def test_a_recipe_that_cannot_be_used_is_not_printed(words, said, capsys):
     assert cli.main(["train", "--print-recipe", *words]) == 2
     shown = capsys.readouterr()
     assert shown.out == "" and said in shown.err
+
+
+@pytest.mark.parametrize(
+    "schedule, said",
+    [
+        (
+            '{name = "cosine_decay_schedule", decay_steps = 10}',
+            "after 10 of 20 updates",
+        ),
+        ('{name = "cosine_decay_schedule", decay_steps = 20}', ""),
+        ('{name = "warmup_constant_schedule", warmup_steps = 10}', ""),
+        ('{name = "cosine_decay_schedule", decay_steps = 9, alpha = 0.1}', ""),
+    ],
+)
+def test_a_schedule_that_ends_before_the_run_is_noted(schedule, said, capsys, tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text(f'optimizer = {{name = "sgd", schedule = {schedule}}}\n')
+    assert cli.main(["train", *ONE, *SHORT, "--recipe", str(file)]) == 0
+    notes = [n for n in capsys.readouterr().err.splitlines() if "note:" in n]
+    assert len(notes) == bool(said) and said in "".join(notes)
