@@ -173,12 +173,13 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except OSError as error:
         return _refused(error)
-    except (RuntimeError, AssertionError):
+    except (RuntimeError, AssertionError) as error:
         if not devices or _has_devices():
             raise
+        reason = str(error).split("\n")[0] or type(error).__name__
         print(
-            f"error: JAX cannot start with {', '.join(devices)}; install what is named "
-            "there, or unset it.",
+            f"error: JAX cannot start with {', '.join(devices)} ({reason}); install "
+            "what is named there, or unset it.",
             file=sys.stderr,
         )
         return 2

@@ -33,7 +33,7 @@ fi
 mount --rbind /proc "$system/proc"
 mount --rbind /dev "$system/dev"
 # Names, certificates and pip's settings.
-for file in /etc/resolv.conf /etc/pip.conf /etc/ssl/certs/ca-certificates.crt \
+for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt \
     "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
     if [ -f "$file" ]; then
         mkdir -p "$system$(dirname "$file")"

@@ -168,9 +168,10 @@ def degradation_bounds(
     early, late = (np.exp(state) for state in tail_bracket(c, log_pi, time))
     up, down = np.maximum(merit, 0.0), np.minimum(merit, 0.0)
     known = has_unique_winner(c, log_pi)
+    times = np.asarray(time, dtype=np.float64)
 
     def sum_of(values: Floats) -> Floats:
-        return np.where(known, time * np.sum(values, axis=-1), np.nan)
+        return np.where(known, times * np.sum(values, axis=-1), np.nan)
 
     return TailBounds(
         sum_of(up * late + down * early), sum_of(up * early + down * late)

@@ -95,7 +95,8 @@ def gap_upper(
     `best_squared` is I2, P the total mass of the best patterns. From every start.
     """
     rho, log_pi = checked(rewards, log_policy)
-    return _upper(rho, log_pi, np.sum(is_best(rho, log_pi), axis=-1), best_squared)
+    number = np.asarray(np.sum(is_best(rho, log_pi), axis=-1), dtype=np.float64)
+    return _upper(rho, log_pi, number, best_squared)
 
 
 def gap_upper_survivors(
@@ -103,9 +104,8 @@ def gap_upper_survivors(
 ) -> Floats:
     """The same with survivors only: `1/(1/gap(0) + (1/m + 1/n) int_0^t P_m^2)`."""
     rho, log_pi = checked(rewards, log_policy)
-    return _upper(
-        rho, log_pi, np.sum(survivors(rho, log_pi), axis=-1), survivors_squared
-    )
+    number = np.asarray(np.sum(survivors(rho, log_pi), axis=-1), dtype=np.float64)
+    return _upper(rho, log_pi, number, survivors_squared)
 
 
 def _upper(rho: Floats, log_pi: Floats, count: Floats, integral: ArrayLike) -> Floats:

@@ -281,7 +281,8 @@ def tail_bounds(
     inside = support(np.asarray(log_policy, dtype=np.float64))
     short = np.where(inside, best_reward(rho, _)[..., None] - rho, 0.0)
     early, late = (np.sum(np.exp(x) * short, axis=-1) for x in bracket)
-    return TailBounds(time * late, time * early)
+    times = np.asarray(time, dtype=np.float64)
+    return TailBounds(times * late, times * early)
 
 
 def gap_rate_bounds(
