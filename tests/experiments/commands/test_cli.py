@@ -293,10 +293,9 @@ def test_devices_that_jax_does_not_have_are_one_line():
         text=True,
     )
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == (
-        f"error: JAX cannot start with {name}='{value}'; install what is named there, "
-        "or unset it.\n"
-    )
+    said = f"error: JAX cannot start with {name}='{value}' (Unable to initialize "
+    assert done.stderr.startswith(said) and done.stderr.count("\n") == 1
+    assert done.stderr.endswith("install what is named there, or unset it.\n")
 
 
 def test_probabilities_below_those_of_floats_are_powers_of_ten(capsys):
