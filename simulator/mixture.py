@@ -62,12 +62,21 @@ class Mixture(AbstractSignal):
         return bool((np.asarray(self.weights)[..., moving] < 0).any())
 
     def __call__(self, problem, log_probs):
-        paid = [signal(problem, log_probs) for signal in self.signals]
+        paid = self._parts(problem, log_probs)
         return sum(w * r for w, r in zip(self.weights, paid, strict=True))
 
     def sizes(self, problem, log_probs):
-        sizes = [signal.sizes(problem, log_probs) for signal in self.signals]
+        # What a signal hands through as given is rounded when it is weighted.
+        sizes = [
+            jnp.maximum(signal.sizes(problem, log_probs), jnp.abs(paid))
+            for signal, paid in zip(
+                self.signals, self._parts(problem, log_probs), strict=True
+            )
+        ]
         return sum(jnp.abs(w) * s for w, s in zip(self.weights, sizes, strict=True))
+
+    def _parts(self, problem, log_probs):
+        return [signal(problem, log_probs) for signal in self.signals]
 
     def check(self, problem):
         check_finite("weights", self.weights)

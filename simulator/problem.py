@@ -136,6 +136,8 @@ class Problem(eqx.Module):
             inside = np.asarray(self.log_policy) > -np.inf
             rates = np.asarray(self.success_rates)[inside]
             title += f", {self.num_patterns} patterns"
+            if not rates.size:
+                return title
             title += f", success rates {rates.min():.4g} to {rates.max():.4g}"
             return title + self._more()
         rates = display.row(self.success_rates)

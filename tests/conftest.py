@@ -1,5 +1,6 @@
 import gc
 import os
+import sys
 
 from experiments.runtime import compiling, workers
 
@@ -40,6 +41,14 @@ def double_precision():
     """A command that was asked for float32 does not decide for the next test."""
     yield
     jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture(autouse=True)
+def no_figures():
+    """Matplotlib keeps figures open, and warns of too many."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "for as many steps again without moving, would sample the best pattern less "
         "than\nonce in a hundred. Groups whose rewards are all equal teach nothing: "
         "they are idle, or thrown\naway and drawn again. Runs that failed keep their "
-        "last good values.\n\n"
+        "last good values,\nand make the exit code 1.\n\n"
         "With `replaced` (as in DAPO) such a group makes way for one of another "
         "question, drawn at random;\na step adds up all groups of a question. Under "
         "the policy `per-question`, a question that is\ndrawn twice moves about twice "
@@ -98,7 +98,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print a table, or one JSON object with `--json`; draw with `--out`."""
+    """Print a table, or one JSON object with `--json`; draw with `--out`.
+
+    Exit code 1: runs failed.
+    """
     from experiments.commands.train_report import (
         inputs,
         note_schedule,
@@ -107,6 +110,7 @@ def main(args: argparse.Namespace) -> int:
         report,
         with_questions,
     )
+    from simulator.outcome import FAILED_OUTCOMES
 
     recipe = read_recipe(args)
     if args.print_recipe:
@@ -130,7 +134,7 @@ def main(args: argparse.Namespace) -> int:
         if args.out is not None:
             print(args.out / "train.svg")
     write_json(result, args.json)
-    return 0
+    return 1 if any(name in FAILED_OUTCOMES for name in result["outcomes"]) else 0
 
 
 BEST = ("pi*", "optimal_probability", "mean", 8)

@@ -56,12 +56,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     Raises `UserError` with the name of the file.
     """
-    target = Path(os.path.realpath(path))
     try:
-        if target.exists() and not target.is_file():
-            with target.open("wb") as file:
+        if Path(path).exists() and not Path(path).is_file():
+            # As it is called: the pipe behind /dev/stdout has no other name.
+            with Path(path).open("wb") as file:
                 file.write(content)
         else:
+            target = Path(os.path.realpath(path))
             target.parent.mkdir(parents=True, exist_ok=True)
             _replace(target, content)
     except OSError as error:

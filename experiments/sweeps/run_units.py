@@ -171,6 +171,10 @@ def note_mixture(sweep: Sweep, target: Store) -> None:
 
 def _change(old: Any, new: Any, place: str = "") -> str:
     """Where two tables differ first, in words; empty if that cannot be said."""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for i, (one, other) in enumerate(zip(old, new, strict=True)):
+            if one != other:
+                return _change(one, other, f"{place}[{i}]")
     if not isinstance(old, dict) or not isinstance(new, dict):
         return f"{place} was {_short(old)}, is {_short(new)}" if place else ""
     for key in dict.fromkeys([*old, *new]):
@@ -182,7 +186,7 @@ def _change(old: Any, new: Any, place: str = "") -> str:
 
 def _short(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."
+    return text if len(text) <= 200 else f"{text[:97]}...{text[-100:]}"
 
 
 def check_corners(sweep: Sweep) -> None:

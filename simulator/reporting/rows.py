@@ -27,6 +27,8 @@ def solution_rows(solution: Any) -> tuple[str, list[tuple[str, str]]]:
             rows += [("accuracy", f"{first:.4g} -> {float(solution.accuracy):.4g}")]
         rows += [("policy", display.row(np.exp(solution.log_probs)))]
         rows += [(f"at {m.name}", display.moment(m.log_time)) for m in moments]
+    elif not np.prod(shape):
+        return f"Solution of {display.problems(shape)} ({solution.method})", []
     else:
         title = f"Solution of {display.problems(shape)} ({solution.method})"
         counts = [f"{n:,} {name}" for name, n in solution.outcome_counts.items()]

@@ -183,6 +183,8 @@ class Run(AbstractResult):
         sizes = " x ".join([*sizes, count(self.num_seeds, "seed")])
         questions, patterns = np.shape(self.log_probs)[-2:]
         title = f"Run: {sizes}, {count(self.recipe.num_steps, 'step')}"
+        if not np.size(self.log_probs):
+            return title, []
         counts = [f"{n:,} {name}" for name, n in self.outcome_counts.items()]
         low, middle, high = np.quantile(np.asarray(self.accuracy), [0.05, 0.5, 0.95])
         used = np.sum(self.groups.used, dtype=float)

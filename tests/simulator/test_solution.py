@@ -523,3 +523,10 @@ def test_recipes_and_runs_are_printed_in_a_few_lines(run, lanes):
     once = dataclasses.replace(run, log_probs=run.log_probs[:1])
     assert "Run: 1 seed, 40 steps" in repr(once)
     assert run._repr_html_().startswith("<table>")
+
+
+def test_no_lanes_at_all_are_printed():
+    problems = sim.Problem([[0.9, 0.6, 0.1]] * 2, [[0.05, 0.7, 0.25]] * 2)
+    solution = sim.solve(problems, sim.Verifiable(), until=sim.Gap(1e-2))
+    for empty in (solution[[]], solution[2:], problems[0:0]):
+        assert "0 problems" in repr(empty) and "0 problems" in empty._repr_html_()

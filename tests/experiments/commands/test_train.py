@@ -144,7 +144,7 @@ def test_one_wrong_answer_wins_a_vote_that_ten_would_lose(capsys):
 
 def test_divergence_is_said_with_advice(capsys):
     words = [*ONE, *SHORT, "--recipe", "rloo", "--learning-rate", "1e6"]
-    assert cli.main(["train", *words]) == 0
+    assert cli.main(["train", *words]) == 1
     out = capsys.readouterr().out
     assert "oversized 8" in out and "lower the learning rate" in out
     assert "nan" not in out

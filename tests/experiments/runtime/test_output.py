@@ -1,8 +1,11 @@
 """Files: written whole or not at all, and read or refused in one line."""
 
 import ast
+import json
 import resource
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -216,3 +219,15 @@ def test_what_cannot_be_a_folder_is_refused(place, tmp_path):
         path.write_text("a file")
     with pytest.raises(UserError, match="--out"):
         output.check_writable_folder(path / "in" if "under" in place else path)
+
+
+def test_a_pipe_is_written_to_as_it_is_named(tmp_path):
+    """`--json /dev/stdout | cat`, `--json >(cat)`: they have no path of their own."""
+    words = ["run", "--success-rates", "0.9", "0.1", "--policy", "0.5", "0.5"]
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.cli", *words, "--json", "/dev/stderr"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stderr)["outcome"] == "reached"

@@ -126,3 +126,18 @@ def test_small_differences_of_computed_rewards_are_kept():
     found = sim.solve(problem, signal, until=sim.Crossing())
     expected = np.log(-x - np.sinh(x)) - np.log(0.5e-9)
     np.testing.assert_allclose(found.log_time, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("update", [sim.PolicyGradient(), sim.NaturalGradient()])
+@pytest.mark.parametrize("weights", [[0.1, 0.2, -0.3], [0.3, 0.6, -0.9]])
+@pytest.mark.parametrize(
+    "part",
+    [sim.MajorityVote(), sim.FixedConfidence([0.1, 0.7, 0.4]), sim.SelfConsistency()],
+    ids=lambda part: type(part).__name__,
+)
+def test_any_signal_that_cancels_in_a_mixture_moves_nothing(part, weights, update):
+    kernel = [[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.3, 0.2, 0.5]]
+    problem = sim.Problem(policy=[0.2, 0.3, 0.5], answer_kernel=kernel)
+    signal = sim.Mixture([part] * 3, weights)
+    found = sim.solve(problem, signal, update, until=sim.Accuracy(0.45))
+    assert str(found.outcome_names) == "stationary"
