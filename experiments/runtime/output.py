@@ -57,9 +57,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises `UserError` with the name of the file.
     """
     try:
-        if Path(path).exists() and not Path(path).is_file():
+        target = Path(path)
+        if target.exists() and not target.is_file():
             # As it is called: the pipe behind /dev/stdout has no other name.
-            with Path(path).open("wb") as file:
+            with target.open("wb") as file:
                 file.write(content)
         else:
             target = Path(os.path.realpath(path))
