@@ -29,6 +29,7 @@ RUN = "differential/test_commands.py::test_run_prints_what_the_witness_finds"
 CELLS = "differential/test_sweeps.py::test_every_observable_is_what_the_witness_finds"
 STORE = "differential/test_sweeps.py::test_what_a_sweep_says_is_what_its_store_holds"
 COMMANDS = "experiments/commands/"
+CURVES = COMMANDS + "test_run_curves.py::"
 RERUN = COMMANDS + "test_rerun.py::"
 REPORT = COMMANDS + "test_train_report.py::"
 CONTRACT = "test_train_prints_the_contract_as_json"
@@ -79,6 +80,7 @@ RUN_KEYS = {
     )
 } | {
     "num_steps": CELLS,
+    "at": CURVES + "test_what_is_said_at_times_is_what_scipy_finds",
     "stamp": RERUN + "test_a_result_is_repeated_to_the_same_bits",
     "method": EXACT + "test_the_engine_is_chosen_by_what_is_known",
     "advice": FORMAT,
@@ -129,6 +131,7 @@ SWEEP_KEYS = {
 TEXTS = {
     "commands/run.py": {
         "  {}  {}": FORMAT,
+        "{}": FORMAT,
     },
     "commands/run_report.py": {
         "log10_{}": FORMAT,
@@ -142,6 +145,9 @@ TEXTS = {
         "  (10^{})": RUN,
         "accuracy   {} -> {}, peak {} {}": RUN,
         "at t = {}": RUN,
+        "at t = {}  accuracy {}, policy {}{}": CURVES
+        + "test_what_is_said_at_times_is_what_scipy_finds",
+        "pattern {}, {}": CURVES + "test_a_comparison_is_that_of_runs_one_by_one",
         "steps      {}  (at learning rate {})": RUN,
         "below base {}  (accuracy stays below its start)": RUN,
         "ended at   {}": RUN,

@@ -12,8 +12,8 @@ from experiments.runtime.output import check_writable_file, to_json, write_json
 from experiments.text.errors import UserError
 
 SHOWN = 10  # differences that are listed
-# Of a result, these say how it was made and how long that took.
-NOT_COMPARED = ("stamp", "seconds")
+# Of a result, these say how it was made and how long that took, or are other results.
+NOT_COMPARED = ("stamp", "seconds", "compared", "change")
 # What decides on the last digits, and may differ from machine to machine.
 CIRCUMSTANCES = ("revision", "dirty", "versions", "python", "device", "code_sha256")
 
@@ -78,7 +78,9 @@ def _stamped(value: Any) -> Iterator[Part]:
             yield value["stamp"], value, _repeat(value["stamp"])
         if "agreement" in value:
             yield value["stamp"], value["agreement"], _agreement(value["stamp"])
-        yield from _stamped([value.get(name) for name in ("statements", "falsify")])
+        yield from _stamped(
+            [value.get(name) for name in ("statements", "falsify", "compared")]
+        )
 
 
 def _repeat(stamp: dict) -> Callable[[], Any]:

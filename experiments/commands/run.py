@@ -1,7 +1,9 @@
 """`pattern-selection run`: one base model, one recipe, what happens."""
 
 import argparse
+import copy
 import math
+from pathlib import Path
 
 from experiments.runtime.output import check_writable_file, write_json
 from experiments.text import base_model, catalogue, events as named_events, objects
@@ -9,6 +11,10 @@ from experiments.text.errors import UserError
 from experiments.text.numbers import as_number
 
 DEFAULT_STEPS = 20_000
+AS_GIVEN = "as given"
+# Options that --compare does not change, and those that another one replaces.
+SHARED = ("json", "plot", "csv", "compare", "precision", "seed")
+INSTEAD = {"policy": ("logits",), "logits": ("policy",)}
 
 
 def _listed(entries) -> str:
@@ -55,6 +61,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="X",
         help="say how many steps of this size the time is",
+    )
+    parser.add_argument(
+        "--at",
+        nargs="+",
+        type=float,
+        metavar="TIME",
+        help="say accuracy and policy at these times",
+    )
+    parser.add_argument(
+        "--compare",
+        nargs="+",
+        metavar="NAME=VALUE",
+        help="the same with one option changed at a time, in one table: "
+        "update=natural-gradient beta=0.01 (as without -- in front)",
+    )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="draw policy and accuracy on log time, compared runs by their accuracy "
+        "(.svg, .png or .pdf)",
+    )
+    parser.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="write the curves: times where the policy moves, or those of --at",
     )
     parser.add_argument(
         "--max-log10-time",
@@ -139,6 +172,10 @@ def inputs(args: argparse.Namespace) -> dict:
         raise UserError(
             f"--learning-rate {args.learning_rate:g}: give a positive number."
         )
+    times = args.at or []
+    if not all(0 < time < math.inf for time in times):
+        shown = " ".join(f"{time:g}" for time in times)
+        raise UserError(f"--at {shown}: give times above 0.")
     import simulator as sim
 
     options = {name: getattr(args, name) for name in catalogue.options()}
@@ -158,6 +195,7 @@ def inputs(args: argparse.Namespace) -> dict:
         "update": update,
         "until": args.until or (named_events.REST if penalised else "gap=1e-3"),
         "learning_rate": args.learning_rate,
+        "at": times,
         "max_log10_time": args.max_log10_time,
         "max_steps": args.max_steps or DEFAULT_STEPS,
         "tolerance": args.tolerance,
@@ -167,17 +205,53 @@ def inputs(args: argparse.Namespace) -> dict:
     }
 
 
+def _changed(args: argparse.Namespace, change: str) -> argparse.Namespace:
+    """The options with one of them given otherwise, as NAME=VALUE says."""
+    from experiments import cli
+
+    name, _, value = change.partition("=")
+    key, option = name.replace("-", "_"), catalogue.option(name)
+    if key in SHARED:
+        raise UserError(f"--compare {change}: {option} is the same for all runs.")
+    rows = key == "answer_kernel"  # 0.9,0.1 0.6,0.4
+    words = [option, *(value if rows else value.replace(",", " ")).split()]
+    new, unknown = cli.build_parser(["run"]).parse_known_args(["run", *words])
+    if unknown:
+        raise UserError(f"--compare {change}: {' '.join(unknown)} is no option of run.")
+    changed = copy.copy(args)
+    for one in (key, *INSTEAD.get(key, ())):
+        setattr(changed, one, getattr(new, one))
+    return changed
+
+
 def main(args: argparse.Namespace) -> int:
     """Print a few lines for people, or one JSON object with `--json`.
 
     Exit code 1: the solver failed.
     """
-    from experiments.commands import run_report, run_words
+    from experiments.commands import run_curves, run_report, run_words
     from simulator.outcome import FAILED_OUTCOMES
 
     check_writable_file(args.json)
-    result = run_report.report(inputs(args))
+    if args.plot is not None:
+        run_curves.check_plot(args.plot)
+    runs = {AS_GIVEN: inputs(args)}
+    runs |= {change: inputs(_changed(args, change)) for change in args.compare or ()}
+    solved = {name: run_report.solved(given) for name, given in runs.items()}
+    results = {name: result for name, (result, _) in solved.items()}
+    result = results[AS_GIVEN]
     if args.json != "-":
         print(run_words.lines(result))
+        if args.compare:
+            print("", run_words.comparison(results), sep="\n")
+    if args.csv is not None:
+        run_curves.write_csv(args.csv, solved)
+    if args.plot is not None:
+        solutions = {name: solution for name, (_, solution) in solved.items()}
+        run_curves.write_plot(args.plot, solutions, result["stamp"])
+    if args.compare:
+        others = list(results.items())[1:]
+        result = result | {"compared": [{"change": n} | other for n, other in others]}
     write_json(result, args.json)
-    return 1 if result["outcome"] in FAILED_OUTCOMES else 0
+    failed = any(one["outcome"] in FAILED_OUTCOMES for one in results.values())
+    return 1 if failed else 0

@@ -9,6 +9,7 @@ from experiments.text.errors import UserError
 
 KINDS = ("svg", "png", "pdf")
 POINTS = 256  # of each curve
+STILL, MARGIN = 0.002, 0.7  # change of accuracy that is not seen; powers of ten around
 
 
 def check_plot(path: Path) -> None:
@@ -18,74 +19,87 @@ def check_plot(path: Path) -> None:
         raise UserError(f"--plot {path}: give a file name that ends in {kinds}.")
 
 
-def curve(solution: Any, times: list[float] | None = None) -> dict[str, Any]:
-    """Log times `[T]`, policies `[T, K]` and accuracy `[T]` of one run.
-
-    At the `times` given, or where the policy moves.
-    """
+def curve(solution: Any) -> dict[str, Any]:
+    """Log times `[T]`, policies `[T, K]` and accuracy `[T]`, where the policy moves."""
     import numpy as np
 
     from simulator.reporting import plotting
 
-    if times is None:
-        log_times, policies = plotting.on_the_way(solution, POINTS)
-    else:
-        log_times = np.log(np.unique(times))
-        policies = solution.again(log_times).saved_policies()
+    log_times, policies = plotting.on_the_way(solution, POINTS)
     accuracy = policies @ np.asarray(solution.problem.success_rates)
     return {"log_times": log_times, "policies": policies, "accuracy": accuracy}
 
 
-def write_csv(path: Path, curves: dict[str, dict[str, Any]]) -> None:
+def _rows(result: dict, solution: Any) -> list[tuple[float, Any, Any]]:
+    """Log time, accuracy and policy: at the times of --at, or until the run ends."""
+    if result["at"]:
+        rows = result["at"]
+        return [(math.log(r["time"]), r["accuracy"], r["policy"]) for r in rows]
+    found = curve(solution)
+    rows = zip(found["log_times"], found["accuracy"], found["policies"], strict=True)
+    return [row for row in rows if row[0] <= solution.log_time]
+
+
+def write_csv(path: Path, solved: dict[str, tuple[dict, Any]]) -> None:
     """One row per time; a first column `change` if several runs are compared."""
-    width = max(c["policies"].shape[1] for c in curves.values())
+    width = max(len(result["policy"]) for result, _ in solved.values())
     head = ["log10_time", "time", "accuracy", *(f"policy_{k}" for k in range(width))]
-    rows = [["change", *head] if len(curves) > 1 else head]
-    for name, found in curves.items():
-        for log_time, accuracy, policy in zip(
-            found["log_times"], found["accuracy"], found["policies"], strict=True
-        ):
+    lines = [["change", *head] if len(solved) > 1 else head]
+    for name, (result, solution) in solved.items():
+        for log_time, accuracy, policy in _rows(result, solution):
             time = math.exp(log_time) if log_time < 709 else math.inf
             numbers = [log_time / math.log(10), time, accuracy, *policy]
-            row = [repr(float(x)) for x in numbers]
-            rows.append([_quoted(name), *row] if len(curves) > 1 else row)
-    write_bytes(path, "".join(",".join(row) + "\n" for row in rows).encode())
+            line = [repr(float(x)) for x in numbers]
+            lines.append([_quoted(name), *line] if len(solved) > 1 else line)
+    write_bytes(path, "".join(",".join(line) + "\n" for line in lines).encode())
 
 
 def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text
 
 
-def write_plot(
-    path: Path, solutions: dict[str, Any], curves: dict[str, dict], stamp: dict
-) -> None:
+def write_plot(path: Path, solutions: dict[str, Any], stamp: dict) -> None:
     """One run: policies and accuracy with events; several: accuracy of each."""
     import matplotlib
 
     from experiments.pictures import style
 
     with matplotlib.rc_context(style.RC):
-        figure, axes = style.panels(1, width=5.0, height=3.2)
+        figure, grid = style.panels(1, width=6.0, height=3.2)
+        axes = grid[0][0]
         if len(solutions) == 1:
             (solution,) = solutions.values()
-            solution.plot(axes[0][0])
+            solution.plot(axes)
         else:
-            _draw_together(axes[0][0], curves)
+            _draw_together(axes, {n: curve(s) for n, s in solutions.items()})
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         write_bytes(path, style.rendered(figure, path.suffix[1:], stamp))
+
+
+def _moving(found: dict) -> tuple[float, float]:
+    """From when to when accuracy moves to be seen, as powers of ten."""
+    import numpy as np
+
+    x, y = found["log_times"] / np.log(10), found["accuracy"]
+    first = np.flatnonzero(np.abs(y - y[0]) > STILL)
+    last = np.flatnonzero(np.abs(y - y[-1]) > STILL)
+    low = x[first[0]] - MARGIN if first.size else x[0]
+    return low, x[last[-1]] + MARGIN if last.size else x[-1]
 
 
 def _draw_together(axes, curves: dict[str, dict]) -> None:
     import numpy as np
 
-    low = min(c["log_times"][0] for c in curves.values()) / np.log(10)
-    high = max(c["log_times"][-1] for c in curves.values()) / np.log(10)
+    windows = [_moving(found) for found in curves.values()]
+    low, high = min(w[0] for w in windows), max(w[1] for w in windows)
     for i, (name, found) in enumerate(curves.items()):
         x, y = found["log_times"] / np.log(10), found["accuracy"]
-        # A curve that ends early stays where it ended.
-        x, y = np.append(x, high), np.append(y, y[-1])
-        axes.plot(x, y, ls=("-", "--", "-.", ":")[i // 6 % 4], label=name)
+        # A curve that begins later, or ends earlier, stays where it is.
+        times = np.linspace(low, high, 4 * POINTS)
+        axes.plot(
+            times, np.interp(times, x, y), ls=("-", "--", "-.", ":")[i % 4], label=name
+        )
     if high - low > 3:
         axes.xaxis.get_major_locator().set_params(integer=True)
     axes.xaxis.set_major_formatter(lambda value, _: rf"$10^{{{value:g}}}$")
     axes.set(xlabel="time $t$", ylabel="accuracy", xlim=(low, high))
-    axes.legend()

@@ -1,6 +1,7 @@
 """The report of `pattern-selection run`: one base model, one recipe, as numbers."""
 
 import math
+from typing import Any
 
 from experiments.text import base_model, events as named_events, objects
 from experiments.text.errors import UserError
@@ -30,7 +31,12 @@ def _refuse_never(event, text: str, problem) -> None:
 
 
 def report(inputs: dict) -> dict:
-    """Run and return the JSON object of the command, for the `inputs` of `run`."""
+    """The JSON object of the command, for the `inputs` of `run`."""
+    return solved(inputs)[0]
+
+
+def solved(inputs: dict) -> tuple[dict, Any]:
+    """The JSON object of the command, and the `Solution` that it is of."""
     import numpy as np
 
     import simulator as sim
@@ -88,7 +94,7 @@ def report(inputs: dict) -> dict:
     log_time = float(solution.log_time)
     stationary = solution.outcome == sim.Outcome.stationary
     ((name, advice),) = solution.advice.items()
-    return {
+    result = {
         "outcome": name,
         "advice": advice,
         "time": None if stationary else _time(log_time),
@@ -114,8 +120,40 @@ def report(inputs: dict) -> dict:
         "kl_to_base": float(sim.kl(final, base)),
         "method": solution.method,
         "num_steps": int(solution.num_steps),
+        "at": _at(problem, signal, update, inputs),
         "stamp": stamp(inputs, inputs["seed"]),
     }
+    return result, solution
+
+
+def _at(problem, signal, update, inputs: dict) -> list[dict]:
+    """Accuracy and policy at the times asked for, also after the event to stop at.
+
+    The earliest first.
+    """
+    import numpy as np
+
+    import simulator as sim
+
+    if not inputs["at"]:
+        return []
+    times = np.unique(inputs["at"])
+    found = sim.solve(
+        problem,
+        signal,
+        update,
+        save_log_times=np.log(times),
+        max_log_time=float(np.log(times[-1])),
+        max_steps=inputs["max_steps"],
+        method=inputs["method"],
+        tolerance=inputs["tolerance"],
+    )
+    if found.failed:
+        return []
+    policies = np.asarray(found.saved_policies())
+    accuracies = policies @ np.asarray(problem.success_rates)
+    rows = zip(times, accuracies, policies, strict=True)
+    return [{"time": t, "accuracy": a, "policy": policy} for t, a, policy in rows]
 
 
 def _ending(base, final, rates) -> dict:

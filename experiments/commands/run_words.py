@@ -13,6 +13,51 @@ def _number(value: float | None, log10: float | None, digits: int = 6) -> str:
     return f"{value:.{digits}g}"
 
 
+def _moment_line(row: dict) -> str:
+    shown = " ".join(f"{x:.4g}" for x in row["policy"][:8])
+    more = " ..." if len(row["policy"]) > 8 else ""
+    return (
+        f"at t = {row['time']:g}  accuracy {row['accuracy']:.6g}, policy {shown}{more}"
+    )
+
+
+def comparison(results: dict[str, dict]) -> str:
+    """A table of several runs, by what was changed; the first is as given."""
+    head = ("change", "outcome", "time", "accuracy", "peak", "T0", "crossing")
+    rows = [(*head, "ended at")]
+    for name, result in results.items():
+        moments = (_time(result, key) for key in ("t0", "t_cross"))
+        best = "the best" if result["final_pattern_is_best"] else "not the best"
+        last = result["final_pattern"]
+        rows.append(
+            (
+                name,
+                result["outcome"],
+                _time(result, "time"),
+                _number(result["accuracy"], result["log10_accuracy"], 4),
+                _number(result["peak_accuracy"], result["log10_peak_accuracy"], 4),
+                *moments,
+                "-" if last is None else f"pattern {last}, {best}",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _time(result: dict, key: str) -> str:
+    log10 = result[f"log10_{key}"]
+    if log10 is None or key in result["not_defined"]:
+        return "-"
+    if not math.isfinite(log10):
+        return "start" if log10 < 0 else "never"
+    return _number(result[key], log10, 5)
+
+
 def _ending(result: dict) -> str:
     """The pattern that the policy ended at, and whether it is the best."""
     last = result["final_pattern"]
@@ -91,5 +136,6 @@ def lines(result: dict) -> str:
             f"crossing   {moment('t_cross')}  (best pattern becomes the most likely)",
             f"lowest pi* {number('min_optimal_probability')}",
             f"leaders    {', '.join(leaders) or '-'}",
+            *(_moment_line(row) for row in result["at"]),
         ]
     )

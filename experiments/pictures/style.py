@@ -58,12 +58,24 @@ def save(figure, folder: Path, name: str, stamp: Mapping[str, Any]) -> None:
 
     Raises `UserError` if they cannot be written.
     """
-    pictures = {}
-    for kind, changing in (("svg", "Date"), ("png", "Software")):
-        buffer = io.BytesIO()
-        metadata = {changing: None, "Description": json.dumps(stamp)}
-        figure.savefig(buffer, format=kind, metadata=metadata)
-        pictures[kind] = buffer.getvalue()
-    plt.close(figure)
+    pictures = {kind: rendered(figure, kind, stamp) for kind in ("svg", "png")}
     for kind, content in pictures.items():
         write_bytes(folder / f"{name}.{kind}", content)
+
+
+# What would differ from one day or version to the next, and where the stamp goes.
+METADATA = {
+    "svg": ("Date", "Description"),
+    "png": ("Software", "Description"),
+    "pdf": ("CreationDate", "Subject"),
+}
+
+
+def rendered(figure, kind: str, stamp: Mapping[str, Any]) -> bytes:
+    """The content of a file of this kind, with the stamp as description."""
+    changing, description = METADATA[kind]
+    buffer = io.BytesIO()
+    metadata = {changing: None, description: json.dumps(stamp)}
+    figure.savefig(buffer, format=kind, metadata=metadata)
+    plt.close(figure)
+    return buffer.getvalue()

@@ -21,7 +21,7 @@ TOGETHER = 0.02  # of the width: names of events that share a place
 
 def draw_solution(solution: "Solution", axes: "Axes | None", points: int) -> "Axes":
     """See `Solution.plot`."""
-    times, policies = _on_the_way(solution, points)
+    times, policies = on_the_way(solution, points)
     axes = _axes(axes)
     rates = np.asarray(solution.problem.success_rates)
     x = times / np.log(10)
@@ -105,8 +105,11 @@ def _mark_events(axes, solution: "Solution", x: np.ndarray) -> None:
         )
 
 
-def _on_the_way(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Log times `[T]` and policies `[T, K]`: as saved, or solved anew."""
+def on_the_way(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the policy moves: log times `[T]` and policies `[T, K]`.
+
+    As saved, or solved anew.
+    """
     saved = solution.saved_policies()
     if saved is not None and len(saved) > 1:
         return solution.saved_log_times, saved
