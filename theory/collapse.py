@@ -15,7 +15,7 @@ step every constant learning rate ends at the best arm almost surely (Mei et al.
 arXiv 2502.07141); what large steps cost is the time at the wrong one.
 
 Source: this project. Limits: no error term (formal), leading order in 1/G (the variance
-has G - 1 in place of G: a factor 2 at G = 2); measured borders grow like a power of the
+has G - 1 instead of G: a factor 2 at G = 2); measured borders grow like a power of the
 gap between 1.3 and 1.4, at each G, see figures/README.md.
 """
 

@@ -108,7 +108,7 @@ def intrinsic_path(rewards: ArrayLike, log_policy: ArrayLike) -> Path:
             slope = np.where(arrives, hull.slopes[..., q - 1], 0.0)[..., None]
             rise = rho - np.take_along_axis(rho, old[..., None], axis=-1)
             height = inverse_difference(log_pi, old) - rise * slope
-            # Never below zero but for rounding: these two lines are the lowest.
+            # Never below zero except by rounding: these two lines are the lowest.
             height = np.maximum(height, 0.0)
             np.put_along_axis(height, old[..., None], 0.0, axis=-1)
             np.put_along_axis(height, new[..., None], 0.0, axis=-1)

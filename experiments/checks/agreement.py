@@ -22,7 +22,7 @@ MOST = 1000  # problems per recipe
 PATTERNS = 4
 NEVER = 1e-99  # a gap that no recipe reaches by then
 FIRST = 2  # of the moments, T0 and the crossing; the lowest pi_* is often the start
-AT_START = 1e-12  # an event before this time held from the start, but for rounding
+AT_START = 1e-12  # an event before this time held from the start, up to rounding
 
 
 def agreement(problems: int, seed: int) -> list[dict]:

@@ -29,7 +29,7 @@ def _perfect(rng, number):
     """Problems whose best patterns are always right."""
     for rates, log_policy in groups(rng, number, moving):
         best = theory.support.is_best(rates, log_policy)
-        # Others stay below 0.95, but for near ties.
+        # Others stay below 0.95, except for near ties.
         yield np.where(best, 1.0, 0.95 * rates), log_policy
 
 
@@ -218,7 +218,7 @@ def _of_rates(runs, gaps, limit):
     """Residuals of the rate of log(1/gap) from gap to gap, and what is rounding there.
 
     The rate is its limit times 1 + O(gap^exponent), the exponent being that of the
-    plain clock. The delay before counts for nothing, but for the digits it takes.
+    plain clock. The delay before counts for nothing, except for the digits it takes.
     """
     times = np.stack([r.time for r in runs])
     steps = -np.diff(np.log(gaps))[:, None]

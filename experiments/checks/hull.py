@@ -122,7 +122,7 @@ def _leaders(job: Job, rates, log_policy) -> list[CheckResult]:
     lead = lane_values(then, pattern) - then.max(axis=-1)
     short = leaves - enters <= NEAR * (enters + scale)
     takes_over = vertex & (enters > 0) & ~short
-    # Times of patterns that are paid nearly alike are known to fewer digits.
+    # Times of patterns that are paid nearly the same are known to fewer digits.
     order = np.sort(np.where(log_policy > -np.inf, rewards, np.inf), axis=-1)
     with np.errstate(invalid="ignore"):
         apart = np.nanmin(np.diff(order), axis=-1) > APART

@@ -84,7 +84,7 @@ def _stamped(value: Any) -> Iterator[Part]:
 
 
 def _repeat(stamp: dict) -> Callable[[], Any]:
-    """What computes the same result again, as the value of its JSON object."""
+    """A function that computes the same result again, as its JSON object."""
     from experiments.commands import falsify, run_report, train_report, verify
     from experiments.runtime.stamp import restored
 

@@ -1,4 +1,4 @@
-"""What `pattern-selection run` says to people, from its JSON object."""
+"""The text of `pattern-selection run`, from its JSON object."""
 
 import math
 import sys

@@ -1,7 +1,7 @@
 """Who works on which units: shards of a store, and locks that a kill cannot leave.
 
 Shard i of n does the units i, i + n, i + 2 n, ... A shard is claimed by a lock on a
-file beside the store, which the system releases with the process. It is not needed for
+file next to the store, which the system releases with the process. It is not needed for
 correct results (a unit is the same whoever computes it), but saves doing work twice.
 
 Limit: needs `flock`, which network file systems have to support.

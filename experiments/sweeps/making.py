@@ -1,4 +1,4 @@
-"""Stores appear and disappear as a whole: they are made and removed beside their place.
+"""Stores appear and disappear as a whole: made and removed next to their place.
 
 One process does so at a time; links to a store stay.
 """
@@ -22,7 +22,7 @@ from experiments.sweeps.place import real
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text.errors import UserError
 
-NOT_DONE = 255  # in place of an outcome's code
+NOT_DONE = 255  # instead of an outcome's code
 
 
 def _compressors():
@@ -68,7 +68,7 @@ def remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def _draft(path: Path) -> Iterator[Path]:
-    """A folder beside a store where one is made or removed, emptied on both ends."""
+    """A folder next to a store where one is made or removed, emptied on both ends."""
     draft = real(path).with_name(f".{real(path).name}.draft")
     shutil.rmtree(draft, ignore_errors=True)  # what a kill has left
     draft.mkdir()  # not where a link leads

@@ -2,7 +2,7 @@
 
 It is one JSON text that is kept twice, as `zarr.json` and as `done/root.json`. It holds
 the SHA-256 of all that it says, so that a change of either file is seen, and each is
-mended from the other. The description beside each array is mended from the root.
+mended from the other. The description of each array is mended from the root.
 """
 
 import hashlib

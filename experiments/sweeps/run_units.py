@@ -136,7 +136,7 @@ def same_cells(
 ) -> bool:
     """Whether two identities of sweeps ask the same of the same cells.
 
-    `any_recipe`: recipes need not be written alike, as by another version of the code.
+    `any_recipe`: recipes may be written differently, as by another version of the code.
     """
     left_out = {*SETTINGS, "recipes"} if any_recipe else {*SETTINGS}
     keys = {*old, *new} - left_out
@@ -160,7 +160,7 @@ def look(path: Path, sweep: Sweep, force: bool) -> tuple[Store, list[str]]:
 
 
 def note_mixture(sweep: Sweep, target: Store) -> None:
-    """Put the stamp of a run with other settings or code beside those that differ."""
+    """Put the stamp of a run with other settings or code next to those that differ."""
     stamp = identity(sweep, target.grid)
 
     def is_known(other: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """The results of a sweep on disk: one Zarr store that xarray opens in one line.
 
-One unit of work is one chunk of every array, and one chunk is one file, written beside
+One unit of work is one chunk of every array, and one chunk is one file, written next to
 its place and moved there. `done` is set after all arrays of a unit are written, so that
 a kill at any moment leaves whole units, and units that were never there. Every chunk
 ends with a checksum of its bytes: what was cut or changed is noticed when it is read.
@@ -181,7 +181,7 @@ class Store:
             self._array(name)[:] = values
 
     def remove_leftovers(self, unit: Unit) -> None:
-        """Remove what a kill left half-written beside the chunks of a unit."""
+        """Remove what a kill left half-written next to the chunks of a unit."""
         files = [self._chunk(name, unit) for name in self._names]
         files.append(self.path / DONE / "c" / str(unit.index))
         for file in files:

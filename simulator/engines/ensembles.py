@@ -176,9 +176,10 @@ def _deal(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which lane stands where in a block of `size`, and how many of each device count.
 
-    Neighbours take alike long: they are dealt in turn, `at_once` to each device, so
-    that all devices have as much to do. Who comes first changes from turn to turn in
-    the order of Thue and Morse, which no row length of a diagram keeps in step with.
+    Neighbours take about the same time: they are dealt in turn, `at_once` to each
+    device, so that all devices have as much to do. Who comes first changes from turn
+    to turn in the order of Thue and Morse, which no row length of a diagram keeps in
+    step with.
     Numbers from `lanes` on only pad.
     """
     place = np.arange(size // devices)

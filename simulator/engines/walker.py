@@ -19,7 +19,7 @@ from simulator.engines.watch import (
 from simulator.outcome import Outcome
 from simulator.recording import AbstractEvent
 
-RUNNING = -1  # in place of an outcome, while a lane is not done
+RUNNING = -1  # instead of an outcome, while a lane is not done
 
 
 class Settings(eqx.Module):

@@ -94,7 +94,7 @@ def _numbered(axes: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, np.nda
 
 
 def _observed(observe: Any) -> str:
-    """What is saved, in words."""
+    """The name of what is saved."""
     if observe is probs:
         return "pi_k"
     if observe is None or observe is log_probabilities:

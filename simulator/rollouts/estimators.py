@@ -89,7 +89,7 @@ def _needs_verdicts(
 
 
 def _deviation(group: Group, rewards: Cells) -> Cells:
-    """The reward minus the mean of the group; 0 if all are equal but for rounding."""
+    """The reward minus the mean of the group; 0 if all are equal up to rounding."""
     return jnp.where(group.all_equal(rewards), 0.0, rewards - group.mean(rewards))
 
 

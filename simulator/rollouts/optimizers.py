@@ -73,7 +73,7 @@ class Optimizer(Part):
         return _call("optimizer", self.name, (self.factor(),), dict(self.options))
 
     def factor(self) -> Any:
-        """What multiplies the learning rate: 1, or a function of the update's number.
+        """The factor of the learning rate: 1, or a function of the update's number.
 
         Raises `ValueError` for a schedule or an option that Optax does not know.
         """

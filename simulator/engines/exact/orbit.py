@@ -129,7 +129,7 @@ class Orbit(eqx.Module):
         )
 
     def _log_width(self, log_rise: Values, log_a: Values, log_p: Scalar) -> Scalar:
-        """Log of the smallest `u_k / |rho_k - rho_i|`, but for a factor up to 2."""
+        """Log of the smallest `u_k / |rho_k - rho_i|`, up to a factor of 2."""
         return jnp.min(jnp.maximum(log_a, log_p) - log_rise)
 
     def _rough_root(self, log_a: Values) -> Scalar:

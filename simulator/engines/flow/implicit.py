@@ -12,12 +12,13 @@ With `f_k = rho_k - beta log(pi_k / pi_ref_k)`, `A_k = f_k - sum_j pi_j f_j` and
 
 For fixed rewards this is a diagonal and two parts of rank one, and a system costs of
 order K. Three things keep the digits of patterns of probability 1e-100. Each row of the
-system is divided by `1 + h pi_k` (the clock included), so that none is lost beside
+system is divided by `1 + h pi_k` (the clock included), so that none is lost next to
 another. Diagonals come from the sums of rows. And the row of the most likely pattern,
 whose velocity is a difference of the others', says that the logits' sum is conserved.
 
 The clock is `ell = log(1 + t / t_ref)`: what happens in a short time late in a run asks
-for a step that is short beside ell, and the logits are told its size, not its ends.
+for a step that is short compared with ell, and the logits are told its size, not its
+ends.
 """
 
 from collections.abc import Callable
@@ -91,7 +92,7 @@ class StiffPath(AbstractFlowPath):
         """The end of a step in ell, and the estimated error of the logits there."""
         log_probs, inside = self.policy_of(here.logits), self.support
         advantage = self._advantage(log_probs)
-        # Row k of h df/dy is `clock_k M_k`, as are those of f but for a factor.
+        # Row k of h df/dy is `clock_k M_k`, as are those of f except for a factor.
         log_clock = log_probs + self.log_t_ref + here.ell + jnp.log(size)
         moves, stays = jax.nn.sigmoid(log_clock), jax.nn.sigmoid(-log_clock)
         likeliest = jnp.arange(len(log_probs)) == jnp.argmax(log_probs)

@@ -82,7 +82,8 @@ def step(
     """The end of a step, and the estimated error there.
 
     `right_side(y, alpha, g, carried)` is the right-hand side of a stage at `y`, with
-    `carried = sum_j c_ij U_j`; `solve` undoes the matrix. Both may scale rows alike.
+    `carried = sum_j c_ij U_j`; `solve` undoes the matrix. Both may scale rows by
+    the same factors.
     """
     a, c = (jnp.asarray(_square(rows), start.dtype) for rows in (_A, _C))
     alpha, g = (jnp.asarray(x, start.dtype) for x in (_ALPHA, _G))
