@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from simulator.numerics.definite import is_positive_definite, not_negative_part
 from simulator.numerics.logspace import Centred
-from simulator.numerics.ties import rounding
+from simulator.numerics.ties import made_equal, rounding
 from simulator.numerics.trees import only_if
 from simulator.problem import Problem, check_one
 from simulator.rules import AbstractSignal, AbstractUpdate, check_rule
@@ -25,7 +25,7 @@ class Point(NamedTuple):
     """All an event may look at: one policy, its pay, and where it is heading.
 
     The velocity of the logits is `exp(log_speed) * direction`, `|direction| = 1` (0 at
-    rest).
+    rest). `traits`: see `Dynamics`.
 
     >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
     >>> dynamics = sim.Dynamics(problem, sim.Verifiable(), sim.PolicyGradient())
@@ -40,13 +40,15 @@ class Point(NamedTuple):
     direction: Float[Array, " K"]
     log_speed: Float[Array, ""]
     advantage: Centred
+    traits: Float[Array, "n K"]
 
 
 class Dynamics(eqx.Module):
     """How one problem moves under a signal and an update.
 
     `rewards`: what the patterns are paid, if that does not depend on the policy, or
-    `None`.
+    `None`. `first_rewards`: what moving rewards are at the base policy, and at the one
+    under which all patterns of the support are equally likely.
 
     Raises `ValueError` for a batch (`jax.vmap` goes through its lanes), for what is no
     problem, signal or update, and for a policy of another number of patterns.
@@ -61,6 +63,7 @@ class Dynamics(eqx.Module):
     signal: AbstractSignal
     update: AbstractUpdate
     rewards: Float[Array, " K"] | None
+    first_rewards: Float[Array, "2 K"] | None
 
     def __init__(
         self, problem: Problem, signal: AbstractSignal, update: AbstractUpdate
@@ -71,9 +74,29 @@ class Dynamics(eqx.Module):
         self.problem = problem
         self.signal = signal
         self.update = update
-        self.rewards = None
+        self.rewards = self.first_rewards = None
         if signal.fixed:
             self.rewards = signal.paid(problem, problem.log_policy)
+        else:
+            self.first_rewards = _rewards_at_two_policies(problem, signal)
+
+    @property
+    def traits(self) -> Float[Array, "n K"]:
+        """Numbers that are equal for patterns that stay equally likely for ever.
+
+        The base probability, what each pattern is paid (and, if rewards move, how it
+        answers), and where a penalty pulls it.
+        """
+        problem, rewards = self.problem, self.rewards
+        inside = problem.log_policy > -jnp.inf
+        drawn = inside & (jnp.asarray(self.update.beta) != 0)
+        rows = [problem.log_policy, jnp.where(drawn, problem.log_reference, 0.0)]
+        if rewards is not None:
+            return jnp.stack([*rows, jnp.where(inside, rewards, 0.0)])
+        table = jnp.concatenate([jnp.stack(rows), self.first_rewards])
+        if problem.answer_kernel is None:
+            return table
+        return jnp.concatenate([table, problem.answer_kernel.T])
 
     def paid(self, log_probs: Float[Array, " K"]) -> Float[Array, " K"]:
         """Rewards at a policy; 0 outside the support."""
@@ -178,7 +201,28 @@ class Dynamics(eqx.Module):
             direction=direction,
             log_speed=log_speed,
             advantage=advantage,
+            traits=self.traits,
         )
+
+
+def alike(traits: Float[Array, "n K"], those: Bool[Array, " K"]) -> Bool[Array, " K"]:
+    """The patterns `[K]` that have all traits of those, which are alike."""
+    shared = jnp.max(jnp.where(those, traits, -jnp.inf), axis=1)
+    return jnp.all(traits == shared[:, None], axis=0)
+
+
+def _rewards_at_two_policies(
+    problem: Problem, signal: AbstractSignal
+) -> Float[Array, "2 K"]:
+    """Rewards at the base policy and at the even one, equal except for rounding."""
+    inside = problem.log_policy > -jnp.inf
+    number = jnp.sum(inside, dtype=problem.log_policy.dtype)
+    even = jnp.where(inside, -jnp.log(number), -jnp.inf)
+    rows = []
+    for policy in (problem.log_policy, even):
+        rewards, sizes = signal(problem, policy), signal.sizes(problem, policy)
+        rows.append(jnp.where(inside, made_equal(rewards, sizes, inside), 0.0))
+    return jnp.stack(rows)
 
 
 def _unit(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool as Bools, Float, Int
 
-from simulator.dynamics import Point
+from simulator.dynamics import Point, alike
 from simulator.numerics.logspace import balance_of_mean, centre, ratio, sign_of_mean
 from simulator.observables import (
     best_patterns,
@@ -186,6 +186,11 @@ class T0(AbstractFirst):
 class Crossing(AbstractFirst):
     """A best pattern becomes the most likely one.
 
+    That is when no other pattern is more likely than the likeliest of the best any
+    more. So a tie at the start counts as from the start, whoever gains then, and a tie
+    of a best pattern and another one that lasts for ever counts from the moment when
+    these two take the lead.
+
     >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
     >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Crossing()])
     >>> solution["crossing"]
@@ -194,16 +199,22 @@ class Crossing(AbstractFirst):
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)
-        return _lead(point, best)
+        top = jnp.max(jnp.where(best, point.log_probs, -jnp.inf))
+        equal = _equals(point, best & (point.log_probs == top))
+        lead = _ahead(point.log_probs, best | equal)
+        return _with_sign(lead, jnp.ones_like(lead))
 
-    def while_leading(self, problem, leader):
-        return best_patterns(problem.log_policy, problem.success_rates)[leader]
+    def while_leading(self, problem, leaders):
+        log_policy = problem.log_policy
+        best = best_patterns(log_policy, problem.success_rates)
+        # What holds from the start has happened.
+        return jnp.any(best & leaders) | (_ahead(log_policy, best) >= 0)
 
     def impossible(self, problem, leads):
         if leads is None:
             return jnp.asarray(False)
         best = best_patterns(problem.log_policy, problem.success_rates)
-        return ~jnp.any(best & leads)
+        return ~jnp.any(best & leads.equals)
 
 
 class Leads(AbstractFirst):
@@ -220,22 +231,17 @@ class Leads(AbstractFirst):
     pattern: Given[Int[Array, ""]] = eqx.field(converter=as_pattern)
 
     def value(self, point):
-        numbers = jnp.arange(len(point.log_probs))
-        lead = _lead(point, numbers == self.pattern)
-        # Equally likely, and going the same way.
-        twin = (point.log_probs == point.log_probs[self.pattern]) & (
-            point.direction == point.direction[self.pattern]
-        )
-        first = jnp.argmax(twin) == self.pattern
-        named = jnp.where(first, 1, -1) * jnp.finfo(lead.dtype).tiny
-        return jnp.where(lead == 0, named, lead)
+        # Equals lead together: against each other the lead would stay 0, or rounding.
+        equal = _equals(point, jnp.arange(len(point.log_probs)) == self.pattern)
+        first = jnp.argmax(equal) == self.pattern
+        return jnp.where(first, _lead(point, equal), -1.0)
 
-    def while_leading(self, problem, leader):
+    def while_leading(self, problem, leaders):
         del problem
-        return leader == self.pattern
+        return jnp.argmax(leaders) == self.pattern
 
     def impossible(self, problem, leads):
-        return jnp.asarray(False) if leads is None else ~leads[self.pattern]
+        return jnp.asarray(False) if leads is None else ~leads.first[self.pattern]
 
     def check(self, problem):
         if isinstance(self.pattern, jax.core.Tracer):
@@ -255,21 +261,37 @@ def _lead(point: Point, group: Bools[Array, " K"]) -> Scalar:
     support.
     """
     log_probs = point.log_probs
-    ahead = jnp.max(jnp.where(group, log_probs, -jnp.inf))
-    behind = jnp.max(jnp.where(group, -jnp.inf, log_probs))
-    top = log_probs == jnp.maximum(ahead, behind)
+    top = log_probs == jnp.max(log_probs)
 
     def gain(those):
         return jnp.max(jnp.where(top & those, point.direction, -jnp.inf))
 
-    level = ahead == behind
-    gaining = jnp.sign(jnp.where(level, gain(group) - gain(~group), 0.0))
-    lead = ahead - behind
-    # The slope is that of the lead.
+    lead = _ahead(log_probs, group)
+    gaining = jnp.sign(jnp.where(lead == 0, gain(group) - gain(~group), 0.0))
+    return _with_sign(lead, gaining)
+
+
+def _ahead(log_probs: Float[Array, " K"], group: Bools[Array, " K"]) -> Scalar:
+    """`max log pi_k` of a group minus that of all others; -1 outside the support."""
+    ahead = jnp.max(jnp.where(group, log_probs, -jnp.inf))
+    behind = jnp.max(jnp.where(group, -jnp.inf, log_probs))
+    return jnp.where(ahead > -jnp.inf, ahead - behind, -1.0)
+
+
+def _with_sign(lead: Scalar, sign: Scalar) -> Scalar:
+    """The lead, with this sign where it is 0; its slope is that of the lead."""
     still = lead - jax.lax.stop_gradient(lead)
-    shown = gaining * jnp.finfo(lead.dtype).tiny + still
-    lead = jnp.where(level, shown, lead)
-    return jnp.where(ahead > -jnp.inf, lead, -1.0)
+    return jnp.where(lead == 0, sign * jnp.finfo(lead.dtype).tiny + still, lead)
+
+
+def _equals(point: Point, those: Bools[Array, " K"]) -> Bools[Array, " K"]:
+    """Equally likely patterns and their equals, which stay equally likely.
+
+    For ever, by what they are, whatever rounding does to them on the way; or for now,
+    as long as they are equally likely and go the same way.
+    """
+    now = alike(jnp.stack([point.log_probs, point.direction]), those)
+    return those | now | alike(point.traits, those)
 
 
 class BelowBase(AbstractLast):

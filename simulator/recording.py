@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool as Bools, Float, Int
 
 from simulator.dynamics import Point
+from simulator.numerics.envelope import Ever
 from simulator.problem import Problem
 from simulator.reporting.display import Part
 from simulator.rules import AbstractSignal
@@ -74,15 +75,18 @@ class AbstractEvent(Part):
         del value
         return jnp.asarray(False)
 
-    def while_leading(self, problem: Problem, leader: Int[Array, ""]) -> Bool | None:
-        """Whether it holds while this pattern leads, if that is all that counts.
+    def while_leading(
+        self, problem: Problem, leaders: Bools[Array, " K"]
+    ) -> Bool | None:
+        """Whether it holds while these patterns lead, if that is all that counts.
 
+        One, or several that are equal for ever, of which the first is said to lead.
         Engines that know who leads then look at nothing else. None: more counts.
         """
-        del problem, leader
+        del problem, leaders
         return None
 
-    def impossible(self, problem: Problem, leads: Bools[Array, " K"] | None) -> Bool:
+    def impossible(self, problem: Problem, leads: Ever | None) -> Bool:
         """Whether it cannot happen, however long the run, unless it holds at the start.
 
         `leads`: who is ever the most likely, if that is known. Claimed only where it

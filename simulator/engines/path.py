@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from simulator.dynamics import Dynamics, Point
+from simulator.dynamics import Dynamics, Point, alike
 from simulator.numerics.rootfinding import seek_positive
 from simulator.numerics.trees import only_if
 from simulator.recording import AbstractEvent, AbstractExtreme
@@ -206,7 +206,9 @@ class AbstractPath(eqx.Module):
         leader = self.leader(state)
         if leader is None:
             return None
-        return event.while_leading(self.dynamics.problem, leader)
+        traits = self.dynamics.traits
+        leaders = alike(traits, jnp.arange(traits.shape[1]) == leader)
+        return event.while_leading(self.dynamics.problem, leaders)
 
     def settle(self, view: Any, size: Float[Array, ""]) -> State:
         """The state a smaller step away from the start, with its time."""

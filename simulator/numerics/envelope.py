@@ -30,6 +30,13 @@ class HandOver(NamedTuple):
     log_place: Scalar
 
 
+class Ever(NamedTuple):
+    """Who leads at some time `[K]`: of equal lines the first, or all of them."""
+
+    first: Bool[Array, " K"]
+    equals: Bool[Array, " K"]
+
+
 class Lines(eqx.Module):
     """One line per pattern; the lowest one leads.
 
@@ -74,16 +81,21 @@ class Lines(eqx.Module):
             jnp.where(follows, heir, leader), jnp.where(follows, soonest, jnp.inf)
         )
 
-    def ever(self) -> Bool[Array, " K"]:
+    def ever(self) -> Ever:
         """Who leads at some time, as far as is known."""
         numbers = jnp.arange(len(self.slopes))
 
-        def pass_on(_, carry):
-            leader, leads = carry
-            heir = self.after(leader).heir
-            return heir, leads | (numbers == heir)
+        def joined(ever, leader):
+            start, slope = self.log_policy[leader], self.slopes[leader]
+            level = (self.log_policy == start) & (self.slopes == slope)
+            return Ever(ever.first | (numbers == leader), ever.equals | level)
 
-        first = self.first()
-        carry = (first, numbers == first)
-        leads = jax.lax.fori_loop(1, len(numbers), pass_on, carry)[1]
-        return leads | ~self.known
+        def pass_on(_, carry):
+            leader, ever = carry
+            heir = self.after(leader).heir
+            return heir, joined(ever, heir)
+
+        first, nobody = self.first(), jnp.zeros(len(numbers), bool)
+        carry = (first, joined(Ever(nobody, nobody), first))
+        ever = jax.lax.fori_loop(1, len(numbers), pass_on, carry)[1]
+        return Ever(ever.first | ~self.known, ever.equals | ~self.known)

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 import simulator as sim
 import theory
@@ -69,6 +70,9 @@ def test_the_crossing_is_when_a_best_pattern_first_leads(walked):
     rates, _, log_policy, solution = walked
     best = theory.support.is_best(rates, log_policy)
     leads = np.where(best, solution.event_log_times[:, :K], np.inf).min(axis=-1)
+    # A tie at the start is one whoever gains.
+    tied = best & (log_policy == log_policy.max(axis=-1, keepdims=True))
+    leads[tied.any(axis=-1)] = -np.inf
     np.testing.assert_array_equal(solution.event_log_times[:, K], leads)
     assert 5 < np.isposinf(leads).sum() < LANES - 5
 
@@ -162,6 +166,164 @@ def test_patterns_that_stay_equally_likely_go_by_the_first():
     problem = sim.Problem([0.5, 0.9, 0.9], [0.8, 0.1, 0.1])
     found = sim.plateaus(problem, sim.Verifiable(), until=sim.Gap(1e-3))
     assert [p.pattern for p in found] == [0, 1]
+
+
+def doubled(rng, lanes):
+    """Four patterns, two of them alike, good and rare: rates, logits, the pairs."""
+    rates = rng.uniform(size=(lanes, 4))
+    logits = rng.normal(size=(lanes, 4))
+    pairs = np.array([np.sort(rng.permutation(4)[:2]) for _ in range(lanes)])
+    for lane, pair in enumerate(pairs):
+        rates[lane, pair] = 0.5 + 0.5 * rng.uniform()
+        logits[lane, pair] = -1.0 - rng.uniform()
+    return rates, logits, pairs
+
+
+def merged(rewards, logits, pair, natural, beta, log_end):
+    """Log times at which each pattern takes the lead, from SciPy.
+
+    Three patterns, one of which counts twice; the second of the pair has none.
+    """
+    kept = np.delete(np.arange(4), pair[1])
+    counts = np.where(kept == pair[0], 2, 1)
+    base = logits[kept] - np.log(np.exp(logits).sum())
+
+    def slope(t, theta):
+        pi = np.exp(theta - theta.max())
+        pi /= counts @ pi
+        drive = rewards[kept] - beta * (np.log(pi) - base)
+        advantage = drive - (counts * pi) @ drive
+        return advantage if natural else pi * advantage
+
+    def passes(k):
+        def lead(t, theta):
+            return theta[k] - np.delete(theta, k).max()
+
+        lead.direction = 1
+        return lead
+
+    path = solve_ivp(
+        slope,
+        (0, np.exp(log_end)),
+        base,
+        method="DOP853",
+        rtol=1e-12,
+        atol=1e-12,
+        events=[passes(k) for k in range(3)],
+    )
+    times = np.full(4, np.inf)
+    for k, found in zip(kept, path.t_events, strict=True):
+        times[k] = np.log(found[0]) if len(found) else np.inf
+    times[kept[np.argmax(base)]] = -np.inf
+    return times
+
+
+@pytest.mark.witness("Leads", "Crossing")
+@pytest.mark.parametrize(
+    "update, method",
+    [
+        (sim.PolicyGradient(), "exact"),
+        (sim.PolicyGradient(), "flow"),
+        (sim.PolicyGradient(0.05), "auto"),
+        (sim.NaturalGradient(0.1), "exact"),
+        (sim.NaturalGradient(0.1), "flow"),
+    ],
+    ids=str,
+)
+def test_of_two_that_are_alike_the_first_leads_when_they_take_over(update, method):
+    """And a best pattern crosses with its equal, in both orders."""
+    rng, log_end = np.random.default_rng(8), 5.0
+    rewards, logits, pairs = doubled(rng, 24)
+    rates = rng.uniform(size=rewards.shape)
+    natural, beta = isinstance(update, sim.NaturalGradient), float(update.beta)
+    right = np.stack(
+        [
+            merged(*lane, natural, beta, log_end)
+            for lane in zip(rewards, logits, pairs, strict=True)
+        ]
+    )
+    lanes, best = np.arange(24), rates.argmax(axis=-1)
+    with_second = best == pairs[:, 1]
+    crossing = right[lanes, np.where(with_second, pairs[:, 0], best)]
+    assert np.isfinite(right[lanes, pairs[:, 0]]).sum() > 5
+    assert np.isfinite(crossing[with_second]).sum() > 1
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0]):
+        solution = sim.solve(
+            sim.Problem(rates[:, order], logits=logits[:, order]),
+            sim.FixedConfidence(rewards[:, order]),
+            update,
+            events=(*LEADS[:4], sim.Crossing()),
+            max_log_time=log_end,
+            method=method,
+        )
+        found = solution.event_log_times
+        leads = right[:, order]
+        if order[0]:
+            leads[lanes[:, None], 3 - pairs] = leads[lanes[:, None], 3 - pairs[:, ::-1]]
+        np.testing.assert_allclose(found[:, :4], leads, atol=1e-6)
+        np.testing.assert_allclose(found[:, 4], crossing, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "update", [None, sim.NaturalGradient(), sim.NaturalGradient(0.1)]
+)
+@pytest.mark.parametrize("method", ["exact", "flow"])
+@pytest.mark.parametrize("rates", [[0.9, 0.1, 0.3], [0.1, 0.9, 0.3]])
+def test_a_best_pattern_tied_with_another_at_the_start_has_crossed(
+    update, method, rates
+):
+    """Whether the tie lasts, the best one gains, or the other one."""
+    paid = np.array([[0.8, 0.8, 0.2], [0.8, 0.7, 0.2], [0.7, 0.8, 0.2]])
+    solution = sim.solve(
+        sim.Problem([rates] * 3, logits=[[0.0, 0.0, -1.0]] * 3),
+        sim.FixedConfidence(paid),
+        update,
+        until=sim.Crossing(),
+        method=method,
+    )
+    assert solution.outcome_names.tolist() == ["reached"] * 3
+    assert solution.log_time.tolist() == [-np.inf] * 3
+
+
+@pytest.mark.parametrize("method", ["exact", "flow"])
+def test_the_second_of_two_that_are_alike_is_said_never_to_lead(method):
+    problem = sim.Problem([0.9, 0.9, 0.1], logits=[-1.0, -1.0, 0.0])
+    for pattern, outcome in enumerate(["reached", "unreachable"]):
+        goal = sim.Leads(pattern)
+        solution = sim.solve(
+            problem, sim.Verifiable(), until=goal, max_log_time=9.0, method=method
+        )
+        assert solution.outcome_names == outcome
+
+
+@pytest.mark.parametrize(
+    "paid",
+    [
+        sim.MajorityVote(),
+        sim.SequenceLogProbability(),
+        sim.Demonstrations([0.2, 0.3, 0.3, 0.2]),
+        sim.Mixture([sim.MajorityVote(), sim.FixedConfidence([0.0, 1, 1, 1])], [1, 1]),
+    ],
+    ids=lambda paid: type(paid).__name__,
+)
+def test_moving_rewards_keep_alike_who_answers_alike(paid):
+    """Pattern 3 is paid for the majority like 1 and 2, for another answer not."""
+    rows = [[0.1, 0.8, 0.1], [0.3, 0.5, 0.2], [0.3, 0.5, 0.2], [0.2, 0.5, 0.3]]
+    problem = sim.Problem(policy=[0.1, 0.3, 0.3, 0.3], answer_kernel=rows)
+    for beta in (0.0, 0.1):
+        dynamics = sim.Dynamics(problem, paid, sim.PolicyGradient(beta))
+        traits = np.asarray(dynamics.traits)
+        same = (traits[:, :, None] == traits[:, None]).all(axis=0)
+        assert np.argwhere(np.triu(same, 1)).tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("beta, pairs", [(0.0, 1), (0.1, 0)])
+def test_references_tell_patterns_apart_that_are_drawn_to_them(beta, pairs):
+    policy, reference = [0.4, 0.3, 0.3], [0.4, 0.4, 0.2]
+    problem = sim.Problem([0.1, 0.9, 0.9], policy, reference_policy=reference)
+    dynamics = sim.Dynamics(problem, sim.Verifiable(), sim.PolicyGradient(beta))
+    traits = np.asarray(dynamics.traits)
+    assert (traits[:, 1] == traits[:, 2]).all() == pairs
 
 
 @pytest.mark.parametrize("method", ["exact", "flow"])
