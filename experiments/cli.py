@@ -10,9 +10,10 @@ import importlib
 import os
 import re
 import sys
+from importlib.metadata import version
 
 from experiments.runtime import compiling, interrupts
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 
 COMMANDS = {
     "run": "follow one base model under one update: times, leaders, accuracy",
@@ -41,6 +42,10 @@ class _Parser(argparse.ArgumentParser):
         )
 
     def error(self, message):
+        wrong = re.match(r"argument command: invalid choice: '(.*?)'", message)
+        if wrong:
+            given = wrong[1]
+            message = f"{given!r} is no command; {choose_from(given, COMMANDS)}"
         raise UserError(f"{message} (see {self.prog} --help)")
 
 
@@ -51,7 +56,8 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
         description="Dynamics of RL post-training as selection among reasoning "
         "patterns.",
     )
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    parser.add_argument("--version", action="store_true", help="say it and stop")
+    commands = parser.add_subparsers(dest="command", metavar="command")
     called = next((word for word in argv if word in COMMANDS), None)
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary + ".")
@@ -149,8 +155,14 @@ def main(argv: list[str] | None = None) -> int:
             words = " ".join(unknown)
             raise UserError(
                 f"unrecognized arguments: {words} (see pattern-selection "
-                f"{args.command} --help)"
+                f"{args.command or ''} --help)".replace("  ", " ")
             )
+        if args.version:
+            print(f"pattern-selection {version('pattern-selection')}")
+            return 0
+        if args.command is None:
+            build_parser(argv).print_help()
+            return 0
         args.seed_given = args.seed is not None
         args.seed = args.seed or 0
         if not 0 <= args.seed < 2**63:

@@ -14,7 +14,7 @@ from experiments.pictures import NAMES, picture, with_part
 from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_folder, to_json, write_bytes
 from experiments.runtime.progress import bar
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 
 STAMP = "stamp"  # its name among the arrays of a file
 
@@ -190,7 +190,7 @@ def main(args: argparse.Namespace) -> int:
     for name in args.names:
         if name not in all_names:
             raise UserError(
-                f"picture {name} is unknown; choose from {', '.join(all_names)}."
+                f"picture {name} is unknown; {choose_from(name, all_names)}."
             )
     if args.compute:
         return _compute(args)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.runtime.output import check_writable_file, write_json
 from experiments.text import base_model, catalogue, events as named_events, objects
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 from experiments.text.numbers import as_number
 
 DEFAULT_STEPS = 20_000
@@ -129,7 +129,7 @@ def _parse_weight(item: str) -> tuple[str, float | None]:
 
 def _choose(table, name: str, option: str):
     if name not in table:
-        raise UserError(f"{option} {name} is unknown; choose from {', '.join(table)}.")
+        raise UserError(f"{option} {name} is unknown; {choose_from(name, table)}.")
     return table[name]
 
 

@@ -9,7 +9,7 @@ from experiments.runtime import workers
 from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_file, write_json
 from experiments.runtime.progress import bar
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 
 QUANTILES = (0.0, 0.01, 0.5, 0.99, 1.0)
 MOST_PROBLEMS = 10**9
@@ -180,9 +180,7 @@ def main(args: argparse.Namespace) -> int:
                 f"{name}: claims are checked with their statement; give {whole}."
             )
         if name not in known:
-            raise UserError(
-                f"statement {name} is unknown; choose from {', '.join(known)}."
-            )
+            raise UserError(f"statement {name} is unknown; {choose_from(name, known)}.")
     if not 1 <= args.problems <= MOST_PROBLEMS:
         raise UserError(f"--problems {args.problems}: give 1 to {MOST_PROBLEMS:,}.")
     if args.precision != "float64":

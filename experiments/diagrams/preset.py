@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.text import toml
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 from experiments.text.numbers import as_number
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load(
     from experiments.sweeps import sweep_file
 
     if name not in names():
-        raise UserError(f"preset {name} is unknown; choose from {', '.join(names())}.")
+        raise UserError(f"preset {name} is unknown; {choose_from(name, names())}.")
     path = FOLDER / f"{name}.toml"
     table = toml.parse(path.read_text(encoding="utf-8"))
     figure = table.pop("figure")

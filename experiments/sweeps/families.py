@@ -14,7 +14,7 @@ import numpy as np
 from experiments.sweeps import base_models
 from experiments.sweeps.base_models import BaseModels, Numbers
 from experiments.text import base_model
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,9 @@ def read(table: Any) -> tuple[Family, dict[str, float]]:
     if "family" in own:
         name = own.pop("family")
         if not isinstance(name, str) or name not in FAMILIES:
-            allowed = ", ".join(FAMILIES)
-            raise UserError(f"family {name!r} is unknown; choose from {allowed}.")
+            raise UserError(
+                f"family {name!r} is unknown; {choose_from(name, FAMILIES)}."
+            )
         family = FAMILIES[name]
     else:
         for key in GIVEN:
@@ -181,8 +182,8 @@ def read(table: Any) -> tuple[Family, dict[str, float]]:
     values = {}
     for key, value in own.items():
         if key not in family.parameters:
-            allowed = ", ".join(family.parameters)
-            raise UserError(f"model has no parameter {key!r}; choose from {allowed}.")
+            allowed = choose_from(key, family.parameters)
+            raise UserError(f"model has no parameter {key!r}; {allowed}.")
         values[key] = objects.numbers(value, key, 0)
         check(family.parameters[key], key, np.array([values[key]]))
     defaults = {name: p.default for name, p in family.parameters.items()}

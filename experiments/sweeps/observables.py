@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import simulator as sim
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 
 OUTCOME = "outcome"
 ATTEMPTS = r"pass_at_([1-9]\d{0,8})"
@@ -281,7 +281,7 @@ def read(given: Any, trains: bool) -> tuple[str, ...]:
         if known is None or (trains and not known.sampled):
             allowed = [k for k, v in TABLE.items() if v.sampled or not trains]
             raise UserError(
-                f"record: {name!r} is unknown here; choose from {', '.join(allowed)}, "
+                f"record: {name!r} is unknown here; {choose_from(name, allowed)}, "
                 "pass_at_8 (or any number). Outcomes are recorded always."
             )
     if not names:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.text import objects
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 from simulator.engines.lanes import own_axes
 
 Path = tuple[str | int, ...]
@@ -80,8 +80,8 @@ def resolve(slots: list[Slot], name: str) -> Slot:
     if chosen:
         allowed = ", ".join(s.name for s in chosen)
         raise UserError(f"axis {name} may mean {allowed}; say which.")
-    allowed = ", ".join(s.name for s in slots)
-    raise UserError(f"axis {name} is unknown here; choose from {allowed}.")
+    allowed = choose_from(name, (s.name for s in slots))
+    raise UserError(f"axis {name} is unknown here; {allowed}.")
 
 
 def put(root: Any, path: Path, value: Any) -> Any:

@@ -38,7 +38,7 @@ from experiments.sweeps import (
 from experiments.sweeps.along import Along, read as read_along
 from experiments.sweeps.axes import Axis
 from experiments.text import objects, recipes as recipe_files, toml
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 
 KEYS = {
     "title": str,
@@ -255,7 +255,7 @@ def _kinds(kinds: Any) -> str:
 def _check_keys(table: dict[str, Any]) -> None:
     for key, value in table.items():
         if key not in KEYS:
-            raise UserError(f"{key!r} is unknown; choose from {', '.join(KEYS)}.")
+            raise UserError(f"{key!r} is unknown; {choose_from(key, KEYS)}.")
         if not isinstance(value, KEYS[key]) or isinstance(value, bool):
             raise UserError(
                 f"{key} = {objects.brief(value)} is of the wrong kind; give "

@@ -1,5 +1,20 @@
 """One clear line for a user's mistake: what was given, what is allowed, what to do."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A mistake in the input; the command line prints it and exits with code 2."""
+
+
+def choose_from(given: object, known: Iterable[str]) -> str:
+    """`choose from a, b, c`, with the nearest name first if one is near.
+
+    >>> choose_from("grpoo", ["rloo", "grpo"])
+    'did you mean grpo? Choose from rloo, grpo'
+    """
+    known = list(known)
+    listed = f"hoose from {', '.join(known)}"
+    near = difflib.get_close_matches(str(given), known, n=1)
+    return f"did you mean {near[0]}? C{listed}" if near else f"c{listed}"

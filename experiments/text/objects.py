@@ -15,7 +15,7 @@ import inspect
 from typing import Any, Literal, get_args, get_origin
 
 from experiments.text import catalogue
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 
 # The modules of `simulator/rollouts/` whose classes a recipe is made of.
 PARTS = ("feedback", "judges", "estimators", "surrogates", "penalties", "policies")
@@ -57,11 +57,7 @@ def decode(cls: type, table: dict[str, Any], where: str):
     parameters = inspect.signature(cls).parameters
     for key, value in table.items():
         if key not in known_fields:
-            known = (
-                f"choose from {', '.join(known_fields)}"
-                if known_fields
-                else "it has none"
-            )
+            known = choose_from(key, known_fields) if known_fields else "it has none"
             raise UserError(f"{where} has no parameter {key!r}; {known}.")
         given[key] = field_value(cls, key, value)
     for key in known_fields:
@@ -141,9 +137,7 @@ def named(base: type, value: Any, key: str):
     allowed = _choices(base)
     given = table.get("name") if isinstance(table, dict) else table
     if not isinstance(table, dict) or given not in list(allowed):
-        raise UserError(
-            f"{key} {given!r} is unknown; choose from {', '.join(allowed)}."
-        )
+        raise UserError(f"{key} {given!r} is unknown; {choose_from(given, allowed)}.")
     own = {k: v for k, v in table.items() if k != "name"}
     return decode(allowed[table["name"]], own, f"{key} {table['name']!r}")
 

@@ -8,7 +8,7 @@ feedback = {name = "verifier", false_positive = 0.1}
 from pathlib import Path
 
 from experiments.text import objects, toml
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 
@@ -24,7 +24,7 @@ def load(name: str):
     Raises `UserError` with the file, the key and what is allowed.
     """
     path = FOLDER / f"{name}.toml" if name in names() else Path(name)
-    advice = f"give a TOML file or one of {', '.join(names())}"
+    advice = f"{choose_from(name, names())}, or give a TOML file"
     text = toml.read(path, advice)
     try:
         return loads(text)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -383,3 +384,35 @@ print(*{name.split(".")[0] for name in sys.modules})
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert not {"jax", "scipy", "theory", "matplotlib"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("rnu", "'rnu' is no command; did you mean run? Choose from run, train"),
+        ("magic", "'magic' is no command; choose from run, train"),
+        (" ".join(EXAMPLE) + " --update grpoo", "did you mean grpo? Choose from"),
+        (" ".join(EXAMPLE) + " --signal verifable", "did you mean verifiable?"),
+        ("train --recipe grop", "did you mean grpo? Choose from dapo"),
+        ("phase-diagram qualty", "did you mean quality?"),
+        ("figures delya", "did you mean delay?"),
+        ("--magic", "unrecognized arguments: --magic (see pattern-selection --help)"),
+    ],
+)
+def test_the_nearest_name_is_suggested(words, said, capsys):
+    assert cli.main(words.split()) == 2
+    printed = capsys.readouterr().err
+    assert said in printed and printed.count("\n") == 1
+
+
+def test_without_a_command_there_is_help_and_a_version(capsys):
+    assert cli.main([]) == 0
+    assert "positional arguments" in capsys.readouterr().out
+    assert cli.main(["--version"]) == 0
+    assert (
+        capsys.readouterr().out == f"pattern-selection {version('pattern-selection')}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", "--version"], capture_output=True
+    )
+    assert done.returncode == 0 and done.stdout.startswith(b"pattern-selection ")
