@@ -150,18 +150,18 @@ def main(argv: list[str] | None = None) -> int:
     devices = [f"{name}={os.environ[name]!r}" for name in DEVICES if name in os.environ]
     try:
         argv = sys.argv[1:] if argv is None else argv
-        args, unknown = build_parser(argv).parse_known_args(argv)
+        parser = build_parser(argv)
+        args, unknown = parser.parse_known_args(argv)
         if unknown:
-            words = " ".join(unknown)
+            called = " ".join(filter(None, [parser.prog, args.command]))
             raise UserError(
-                f"unrecognized arguments: {words} (see pattern-selection "
-                f"{args.command or ''} --help)".replace("  ", " ")
+                f"unrecognized arguments: {' '.join(unknown)} (see {called} --help)"
             )
         if args.version:
             print(f"pattern-selection {version('pattern-selection')}")
             return 0
         if args.command is None:
-            build_parser(argv).print_help()
+            parser.print_help()
             return 0
         args.seed_given = args.seed is not None
         args.seed = args.seed or 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from experiments.commands.options import add_out
 from experiments.diagrams import preset
 from experiments.pictures import NAMES, picture, with_part
 from experiments.runtime.keys import generator
@@ -51,13 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"from {', '.join(known())} (default: all that have data in the folder)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("figures"),
-        metavar="FOLDER",
-        help="folder of figures and data (default figures)",
-    )
+    add_out(parser, "figures", "of figures and data")
     parser.add_argument(
         "--compute",
         action="store_true",

@@ -1,9 +1,8 @@
 """`pattern-selection phase-diagram`: two axes, a colour, and the lines of theory."""
 
 import argparse
-from pathlib import Path
 
-from experiments.commands.options import add_force
+from experiments.commands.options import add_force, add_out
 from experiments.runtime.output import check_writable_file, check_writable_folder
 
 
@@ -28,13 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cells", type=int, metavar="N", help="cells along each axis")
     parser.add_argument("--quick", action="store_true", help="fewer cells and draws")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("results"),
-        metavar="FOLDER",
-        help="folder for the diagram and its data (default results)",
-    )
+    add_out(parser, "results", "for the diagram and its data")
     parser.add_argument(
         "--overwrite", action="store_true", help="delete the data, compute again"
     )
@@ -67,13 +60,13 @@ def main(args: argparse.Namespace) -> int:
         seed=args.seed if args.seed_given else None,
     )
     sweep, name = diagram.sweep, preset.file_name(args.preset)
+    check_writable_file(args.json)
     path = args.out / "data" / f"{name}.zarr"
     if args.cell:
         sweep = saved.described(path).sweep
         target, apart = run_units.look(path, sweep, args.force)
         print(one_cell.lines(sweep, target, args.cell, apart))
         return 0
-    check_writable_file(args.json)
     run_units.check_corners(sweep)
     check_writable_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,9 @@ and figures, the agreement of the engines, and a small search for counterexample
 
 import argparse
 import sys
-from pathlib import Path
 
 from experiments.commands import falsify, figures, schedule, verify
+from experiments.commands.options import add_out
 from experiments.pictures import PAPER, of_paper, picture, with_part
 from experiments.runtime import workers
 from experiments.runtime.output import (
@@ -29,13 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="all statements and figures, not only those of the paper; the engines' "
         "agreement; a search for counterexamples",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("figures"),
-        metavar="FOLDER",
-        help="folder for figures and data (default figures)",
-    )
+    add_out(parser, "figures", "for figures and data")
     parser.add_argument(
         "--problems",
         type=int,

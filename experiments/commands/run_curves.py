@@ -1,5 +1,7 @@
 """Curves of `pattern-selection run`: as a picture, as CSV, and side by side."""
 
+import csv
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -44,18 +46,16 @@ def write_csv(path: Path, solved: dict[str, tuple[dict, Any]]) -> None:
     """One row per time; a first column `change` if several runs are compared."""
     width = max(len(result["policy"]) for result, _ in solved.values())
     head = ["log10_time", "time", "accuracy", *(f"policy_{k}" for k in range(width))]
-    lines = [["change", *head] if len(solved) > 1 else head]
+    several = len(solved) > 1
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["change", *head] if several else head)
     for name, (result, solution) in solved.items():
         for log_time, accuracy, policy in _rows(result, solution):
             time = math.exp(log_time) if log_time < 709 else math.inf
-            numbers = [log_time / math.log(10), time, accuracy, *policy]
-            line = [repr(float(x)) for x in numbers]
-            lines.append([_quoted(name), *line] if len(solved) > 1 else line)
-    write_bytes(path, "".join(",".join(line) + "\n" for line in lines).encode())
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text
+            row = map(float, [log_time / math.log(10), time, accuracy, *policy])
+            table.writerow([name, *row] if several else row)
+    write_bytes(path, text.getvalue().encode())
 
 
 def write_plot(path: Path, solutions: dict[str, Any], stamp: dict) -> None:

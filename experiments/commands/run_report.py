@@ -80,7 +80,8 @@ def solved(inputs: dict) -> tuple[dict, Any]:
     def log10(index):
         return float(solution.event_log_times[index]) / math.log(10)
 
-    below_base = 0.0 if solution.event_log_times[4] == -math.inf else moment(4)
+    def since(index):
+        return 0.0 if log10(index) == -math.inf else moment(index)
 
     def accuracies(name, log_probs):
         log = float(sim.log_accuracy(log_probs, rates))
@@ -105,14 +106,14 @@ def solved(inputs: dict) -> tuple[dict, Any]:
         **accuracies("base_accuracy", base),
         "t0": moment(0),
         "t_cross": moment(1),
-        "t_peak": 0.0 if solution.event_log_times[3] == -math.inf else moment(3),
+        "t_peak": since(3),
         **{f"log10_{name}": log10(index) for name, index in MOMENTS.items()},
         "from_the_start": [k for k, i in MOMENTS.items() if log10(i) == -math.inf],
         "not_defined": ["t0"] if sim.T0().impossible(problem, None) else [],
         "min_optimal_probability": math.exp(log_lowest),
         "log10_min_optimal_probability": float(log_lowest) / math.log(10),
         **accuracies("peak_accuracy", solution.event_log_probs[3]),
-        "t_below_base": below_base,
+        "t_below_base": since(4),
         **_ending(base, final, rates),
         "steps": _steps(log_time, inputs["learning_rate"]),
         "plateaus": _plateaus(solution, base, rates, len(events)) if few else None,

@@ -5,6 +5,8 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +88,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 def to_json(value: Any) -> str:
     """JSON with `null` for numbers that JSON does not have."""
-    return json.dumps(_plain(value), indent=2, allow_nan=False)
+    return json.dumps(plain(value, lambda number: None), indent=2, allow_nan=False)
 
 
 def write_json(value: Any, path: str | None) -> None:
@@ -99,16 +101,12 @@ def write_json(value: Any, path: str | None) -> None:
         write_bytes(Path(path), (to_json(value) + "\n").encode())
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any, odd: Callable[[float], Any]) -> Any:
+    """Dicts, lists, texts and numbers; `odd` of those that JSON does not have."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item, odd) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item, odd) for item in value]
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and (value != value or value in _INFINITE):
-        return None
-    return value
-
-
-_INFINITE = (float("inf"), float("-inf"))
+        return plain(value.tolist(), odd)
+    return odd(value) if isinstance(value, float) and not isfinite(value) else value

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from experiments.runtime.output import plain
+
 PACKAGES = ("pattern-selection", "jax", "jaxlib", "numpy", "scipy", "diffrax", "optax")
 FILE = Path(__file__).resolve()
 INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
@@ -41,17 +43,6 @@ def _is_own_repository() -> bool:
     return own and _git("ls-files", "--error-unmatch", FILE.name) is not None
 
 
-def _plain(value: Any) -> Any:
-    """Plain data; infinities, which JSON does not have, as the words inf and -inf."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    return str(value) if value in INFINITE.values() else value
-
-
 def restored(value: Any) -> Any:
     """The `config` of a stamp with its infinities as numbers again."""
     if isinstance(value, dict):
@@ -72,7 +63,8 @@ def stamp(config: dict[str, Any], seed: int, batch: int | None = None) -> dict:
 
     own = _is_own_repository()
     status = _git("status", "--porcelain", "--", ":/", ":!/figures") if own else None
-    config = _plain(config)
+    # Infinities, which JSON does not have, are the words inf and -inf.
+    config = plain(config, str)
     text = json.dumps(config, sort_keys=True)
     return {
         "revision": _git("rev-parse", "HEAD") if own else None,

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.sweeps import grid, layout, solving, store
 from experiments.sweeps.sweep_file import Sweep
-from experiments.text.numbers import counted
+from simulator.reporting.display import count
 
 SAMPLES = (256, 4096)  # runs; the difference tells the time of one
 KEPT = 3  # copies of what is summarised: in parts, whole, in order
@@ -93,7 +93,7 @@ def lines(sweep: Sweep, target: store.Store | None) -> str:
         [
             f"axes    {axes}",
             f"cells   {sweep.num_cells:,}, {runs:,} runs, "
-            f"{counted(cells.num_units, 'unit')}",
+            f"{count(cells.num_units, 'unit')}",
             f"memory  about {_size(held)} at most",
             f"disk    {_size(disk(sweep))} before compression, "
             f"{cells.num_units * (len(layout.variables(sweep)) + 1):,} files",

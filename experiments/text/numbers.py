@@ -9,8 +9,3 @@ def as_number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 unit`, `2,000 units`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
