@@ -170,6 +170,8 @@ TEXTS = {
         "{} differ": RERUN + "test_a_changed_number_is_named",
         "  {}: {}, now {}": RERUN + "test_a_changed_number_is_named",
         "  made with {} {}, now {}": RERUN + "test_a_changed_number_is_named",
+        "{} does not say what it is of ({}: {}); give a result that this version of "
+        "pattern-selection has written.": RERUN + "test_what_is_no_result_is_one_line",
         "  and {} more": RERUN + "test_a_changed_input_gives_other_numbers",
         "{}.{}": FORMAT,
         "{}[{}]": FORMAT,

@@ -43,17 +43,25 @@ def main(args: argparse.Namespace) -> int:
     try:
         parts = list(read(args.file))
     except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{args.file} does not say what it is of ({type(error).__name__}: "
-            f"{error}); give a result that pattern-selection has written."
-        ) from None
+        raise _unknown(args.file, error) from None
     if not parts:
         raise UserError(f"{args.file} holds no result with a stamp; give another file.")
-    result = {"file": str(args.file), "results": [_compared(*part) for part in parts]}
+    try:
+        results = [_compared(*part) for part in parts]
+    except KeyError as error:  # an input that another version did not have
+        raise _unknown(args.file, error) from None
+    result = {"file": str(args.file), "results": results}
     if args.json != "-":
         print("\n".join(_lines(result)))
     write_json(result, args.json)
     return 1 if any(one["differences"] for one in result["results"]) else 0
+
+
+def _unknown(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path} does not say what it is of ({type(error).__name__}: {error}); give a "
+        "result that this version of pattern-selection has written."
+    )
 
 
 Part = tuple[dict, Any, Callable[[], Any]]

@@ -111,6 +111,11 @@ def test_a_sweep_is_repeated(capsys, tmp_path):
         ("text.json", "so what", "no JSON"),
         ("other.json", '{"a": 1}', "no result with a stamp"),
         ("stamp.json", '{"stamp": {"config": {}}}', "does not say what it is of"),
+        (
+            "lacking.json",
+            '{"stamp": {"config": {"command": "run"}, "seed": 0, "dtype": "float64"}}',
+            "does not say what it is of (KeyError: 'signal')",
+        ),
         ("odd.json", '{"stamp": {"config": {"command": "dance"}}}', "'dance'"),
         ("data.npz", "so what", "is damaged or no data"),
         ("no.zarr", None, "does not exist"),
