@@ -21,6 +21,7 @@ COMMANDS = {
     "sweep": "solve a grid of base models and recipes into one labelled store",
     "phase-diagram": "draw where training takes off, stalls or degrades, over two axes",
     "verify": "check all claims on random problems",
+    "explain": "words, formula, proof, checks and picture of a statement",
     "falsify": "search for the base model that breaks a claim",
     "reproduce": "check theorems and draw their figures",
     "rerun": "repeat a result file and say whether every bit is the same",

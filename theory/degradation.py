@@ -57,7 +57,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_ndtr, ndtr, ndtri_exp
 
-from theory.statement import Claim, Statement
+from theory.statement import Claim, Finding, Statement
 from theory.support import Bools, Floats, checked, support
 from theory.unit_interval import LOG_LEFT, LOG_RIGHT, POINTS, WEIGHTS
 
@@ -295,6 +295,32 @@ STATEMENT = Statement(
             formula="P(1) -> 1 and P(2) -> 1/2 at fixed c",
             status="refuted",
             hypotheses=uniform_base,
+        ),
+    ),
+    findings=(
+        Finding(
+            reported="For uniform success rates, as K grows, accuracy first rises with "
+            "probability 1.",
+            found="Without a condition it rises with probability 1/2. If the mean rate "
+            "exceeds 1/2 the limit is 0.677, if every rate does it is 1. If the law of "
+            "the rates leans to the right side (c > 0) it is 1 without a condition.",
+            evidence=("A4.rise", "A4.rise-clt", "A4.every-above-half"),
+            verdict="depends on the reading",
+        ),
+        Finding(
+            reported="With probability 1/2 the pattern that training ends at is the "
+            "worst one.",
+            found="Without a condition the chance is (1 - c K/(K+1))/2: 1/2 for "
+            "uniform rates (c = 0). If every rate exceeds 1/2 it is 0.",
+            evidence=("A4.winner", "A4.winner-exact", "A4.every-above-half"),
+            verdict="depends on the reading",
+        ),
+        Finding(
+            reported="Both hold together.",
+            found="For uniform rates under none of the three readings of Assumption "
+            "5.5; without a condition under no fixed law of our family.",
+            evidence=("A4.both",),
+            verdict="refuted as read",
         ),
     ),
 )

@@ -55,7 +55,7 @@ from numpy.typing import ArrayLike
 from theory.clock import time_of
 from theory.hull import dominance_hull
 from theory.intrinsic_time import crossing_event, find_event, intrinsic_path
-from theory.statement import Claim, Statement
+from theory.statement import Claim, Finding, Statement
 from theory.support import (
     Bools,
     Floats,
@@ -308,6 +308,26 @@ STATEMENT = Statement(
             formula="T0 <= f(gamma)",
             status="refuted",
             hypotheses=in_regime_2,
+        ),
+    ),
+    findings=(
+        Finding(
+            reported="One suboptimal pattern that beats the base model slows the best "
+            "one down for a transition time T0.",
+            found="It does, and T0 is known: L + I <= T0 <= L + 2 I, with two explicit "
+            "integrals.",
+            evidence=("A3.law",),
+            verdict="holds with constants",
+        ),
+        Finding(
+            reported="T0 has an order that contains gamma^(C gamma), gamma = "
+            "sum_{k != r'} pi_0(k)/pi_0(*).",
+            found="No function of gamma alone bounds T0: at gamma = 6 it is 285, 3025, "
+            "30422 and so on without end. At fixed success rates pi_0(*) L is at most "
+            "exponential in gamma. Whether the paper's constants depend on the base "
+            "model is not known here.",
+            evidence=("A3.gamma-alone", "A3.degree", "A3.trend"),
+            verdict="refuted as read",
         ),
     ),
 )

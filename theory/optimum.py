@@ -38,7 +38,7 @@ there, nor how long it takes. That the flow does come to rest there is only chec
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.statement import Claim, Statement
+from theory.statement import Claim, Finding, Statement
 from theory.support import (
     Bools,
     Floats,
@@ -165,6 +165,24 @@ STATEMENT = Statement(
             formula="TV(pi_opt, pi_lim) <= min(1, exp(-Delta / beta) (1 - p) / p)",
             status="proved",
             hypotheses=_any_problem,
+        ),
+    ),
+    findings=(
+        Finding(
+            reported="The maximiser of reward minus beta KL to the reference is the "
+            "reference tilted by exp(rho / beta).",
+            found="It is. It is also the only policy with the reference's support at "
+            "which the policy gradient is 0.",
+            evidence=("A1.maximiser",),
+            verdict="holds",
+        ),
+        Finding(
+            reported="As beta tends to 0 the optimum is the reference restricted to "
+            "the best patterns.",
+            found="It is, and what is left on the others is exponentially small in "
+            "1/beta.",
+            evidence=("A1.limit",),
+            verdict="holds with constants",
         ),
     ),
 )

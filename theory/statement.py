@@ -22,6 +22,11 @@ Status = Literal["proved", "as reported", "formal", "refuted"]
 - `refuted`: there is a counterexample in this package.
 """
 
+Verdict = Literal[
+    "holds", "holds with constants", "depends on the reading", "refuted as read"
+]
+"""How much of a sentence of the paper holds; see `Finding`."""
+
 Data = Literal["success rates", "answer kernel", "questions"]
 """Data of a claim, besides the base policy.
 
@@ -62,8 +67,35 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """A sentence of the paper, and how much of it holds.
+
+    - `reported`: the sentence as a note of the paper's ICLR version reports it; the
+      full text was not at hand.
+    - `found`: what is true of it.
+    - `evidence`: ids of the claims that say so.
+    - `verdict`: `holds`, `holds with constants` (the paper has an order of magnitude),
+      `depends on the reading`, or `refuted as read` (one reading has a counterexample).
+    """
+
+    reported: str
+    found: str
+    evidence: tuple[str, ...]
+    verdict: Verdict
+
+    def __post_init__(self) -> None:
+        if self.verdict not in get_args(Verdict):
+            raise ValueError(
+                f"`verdict` must be one of {get_args(Verdict)}; got {self.verdict!r}."
+            )
+
+
+@dataclass(frozen=True)
 class Statement:
-    """One result: `words` for people, `formula` for the pencil, `claims` for tests."""
+    """One result: `words` for people, `formula` for the pencil, `claims` for tests.
+
+    `findings` compares a statement of the paper, sentence by sentence.
+    """
 
     id: str
     title: str
@@ -73,8 +105,14 @@ class Statement:
     assumptions: str
     proof: str
     claims: tuple[Claim, ...]
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
-        strays = [c.id for c in self.claims if not c.id.startswith(f"{self.id}.")]
+        names = [c.id for c in self.claims]
+        strays = [name for name in names if not name.startswith(f"{self.id}.")]
         if strays:
             raise ValueError(f"Claims of {self.id} must be named {self.id}.*: {strays}")
+        named = {name for finding in self.findings for name in finding.evidence}
+        unknown = sorted(named - set(names))
+        if unknown:
+            raise ValueError(f"{self.id} has no claims {unknown}; it has {names}.")

@@ -30,10 +30,10 @@ def known() -> list[str]:
     return [*NAMES, "train", *diagrams()]
 
 
-def _made_by(name: str) -> str:
+def made_by(name: str) -> str:
     """The command that makes a picture and its data."""
     if name in with_part("compute"):
-        return f"figures {name} --compute"
+        return f"reproduce {name}"
     if name in NAMES:
         return "reproduce --all"
     return f"phase-diagram {diagrams()[name]}" if name in diagrams() else "train"
@@ -53,14 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"from {', '.join(known())} (default: all that have data in the folder)",
     )
     add_out(parser, "figures", "of figures and data")
-    parser.add_argument(
-        "--compute",
-        action="store_true",
-        help="recompute the data of the named pictures first",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="with --compute: fewer problems and draws"
-    )
 
 
 def compute(name: str, quick: bool, seed: int) -> dict:
@@ -152,7 +144,7 @@ def draw(name: str, folder: Path) -> None:
 
 
 def _advice(name: str, folder: Path) -> str:
-    command = f"pattern-selection {_made_by(name)} --out {shlex.quote(str(folder))}"
+    command = f"pattern-selection {made_by(name)} --out {shlex.quote(str(folder))}"
     return f"make them with {command}"
 
 
@@ -187,10 +179,6 @@ def main(args: argparse.Namespace) -> int:
             raise UserError(
                 f"picture {name} is unknown; {choose_from(name, all_names)}."
             )
-    if args.compute:
-        return _compute(args)
-    if args.quick:
-        raise UserError("--quick belongs to --compute; give both.")
     check_writable_folder(args.out)
     there = [name for name in all_names if source(name, args.out).exists()]
     if not (args.names or there):
@@ -200,22 +188,4 @@ def main(args: argparse.Namespace) -> int:
     for name in args.names or there:
         draw(name, args.out)
         print(f"{args.out / name}.svg")
-    return 0
-
-
-def _compute(args: argparse.Namespace) -> int:
-    able = with_part("compute")
-    for name in args.names:
-        if name not in able:
-            command = f"pattern-selection {_made_by(name)}"
-            raise UserError(f"--compute: {name} is made by {command}.")
-    if not args.names:
-        raise UserError(f"--compute: name pictures; choose from {', '.join(able)}.")
-    if args.precision != "float64":
-        raise UserError("--precision float32: data of figures are float64 only.")
-    check_writable_folder(args.out / "data")
-    config = {"command": "figures", "quick": args.quick, "seed": args.seed}
-    for name in args.names:
-        keep(name, compute(name, args.quick, args.seed), config, args.out)
-        print(f"{args.out / name}.svg", flush=True)
     return 0

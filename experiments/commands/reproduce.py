@@ -1,11 +1,13 @@
 """`pattern-selection reproduce`: check statements and draw their figures.
 
 The theorems of the paper, with its six figures; with `--all` everything: all statements
-and figures, the agreement of the engines, and a small search for counterexamples.
+and figures, the agreement of the engines, and a small search for counterexamples. With
+names only those figures and statements, a statement with the figures that show it.
 """
 
 import argparse
 import sys
+from typing import NamedTuple
 
 from experiments.commands import falsify, figures, schedule, verify
 from experiments.commands.options import add_out
@@ -16,13 +18,19 @@ from experiments.runtime.output import (
     check_writable_folder,
     write_json,
 )
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 
 RESTARTS, STEPS = 8, 60  # of the search, smaller than those of `falsify` alone
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `reproduce`."""
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="only these figures (entanglement) and statements (A3, with its figures)",
+    )
     parser.add_argument(
         "--all",
         action="store_true",
@@ -51,6 +59,7 @@ def main(args: argparse.Namespace) -> int:
     from experiments.checks import agreement
     from experiments.runtime.stamp import stamp
 
+    wanted = _wanted(args.names, args.all)
     if args.problems < 1:
         raise UserError(f"--problems {args.problems}: give a positive number.")
     if args.precision != "float64":
@@ -61,23 +70,24 @@ def main(args: argparse.Namespace) -> int:
     config = {
         "command": "reproduce",
         "all": args.all,
+        "names": args.names,
         "problems": problems,
         "quick": args.quick,
         "seed": args.seed,
     }
     provenance = stamp(config, args.seed)
-    figures_of = _figures(args.all)
 
     def ended(name, result):
-        if name in figures_of:
+        if name in wanted.figures:
             figures.keep(name, result, config, args.out)
             print(f"{args.out / name}.svg", flush=True)
 
-    tasks = _tasks(args.all, problems, args.quick, args.seed)
+    tasks = _tasks(wanted, args.all, problems, args.quick, args.seed)
     results = workers.run(tasks, ended)
-    reports = [results[name] for name in _statements(args.all)]
+    reports = [results[name] for name in wanted.statements]
     found = {"stamp": provenance, "statements": reports}
-    print(f"\n{verify.table(reports)}\n")
+    if reports:
+        print(f"\n{verify.table(reports)}\n")
     searched = []
     if args.all:
         for name in with_part("collect"):
@@ -88,7 +98,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"{agreement.table(results['agreement'])}\n")
         print(f"{falsify.table(searched)}\n")
     for name in with_part("summary"):
-        if name in figures_of:
+        if name in wanted.figures:
             data = {key: np.asarray(x) for key, x in results[name].items()}
             print(picture(name).summary(data))
     page = args.out / "README.md"
@@ -100,25 +110,45 @@ def main(args: argparse.Namespace) -> int:
     return 1 if failed or falsify.complain(searched) else 0
 
 
-def _statements(whole: bool) -> list[str]:
-    return [id for id in verify.statements() if whole or id.startswith(PAPER)]
+class Wanted(NamedTuple):
+    """What is checked, and the pictures whose data are computed."""
+
+    statements: list[str]
+    figures: list[str]
 
 
-def _figures(whole: bool) -> list[str]:
-    """The pictures whose data are computed."""
-    return [name for name in with_part("compute") if whole or of_paper(name)]
+def _wanted(names: list[str], whole: bool) -> Wanted:
+    """Raises `UserError` for an unknown name, or for names with `--all`."""
+    known, able = verify.statements(), with_part("compute")
+    if not names:
+        return Wanted(
+            [id for id in known if whole or id.startswith(PAPER)],
+            [name for name in able if whole or of_paper(name)],
+        )
+    if whole:
+        raise UserError(f"--all computes {', '.join(names)} too; give names or --all.")
+    for name in names:
+        if name in figures.known() and name not in able:
+            command = f"pattern-selection {figures.made_by(name)}"
+            raise UserError(f"{name} is made by {command}.")
+        if name not in known and name not in able:
+            raise UserError(f"{name} is unknown; {choose_from(name, [*able, *known])}.")
+    return Wanted(
+        [id for id in known if id in names],
+        [name for name in able if {name, *picture(name).SHOWS} & set(names)],
+    )
 
 
 def _tasks(
-    whole: bool, problems: int, quick: bool, seed: int
+    wanted: Wanted, whole: bool, problems: int, quick: bool, seed: int
 ) -> dict[str, workers.Task]:
     """Checks, searches and the data of figures; those that take longest come first."""
     from experiments.checks import agreement
 
     restarts, steps = (2, 10) if quick else (RESTARTS, STEPS)
     tasks: dict[str, workers.Task] = {
-        **{n: (verify.verify_one, (n, problems, seed)) for n in _statements(whole)},
-        **{name: (figures.compute, (name, quick, seed)) for name in _figures(whole)},
+        **{n: (verify.verify_one, (n, problems, seed)) for n in wanted.statements},
+        **{name: (figures.compute, (name, quick, seed)) for name in wanted.figures},
     }
     if whole:
         tasks["agreement"] = (agreement.agreement, (problems, seed))

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from experiments.commands import schedule
+from experiments.commands import explain, schedule
 from experiments.runtime import workers
 from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_file, write_json
@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "ids",
         nargs="*",
         metavar="ID",
-        help="statements, as in A1 C7 (default: all); theory/README.md lists them",
+        help="statements, as in A1 C7 (default: all)",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="list the statements and stop"
     )
     parser.add_argument(
         "--problems",
@@ -172,6 +175,9 @@ def _cell_rows(report: dict) -> list[str]:
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 1 if any claim is violated."""
+    if args.list:
+        print(explain.statements_table())
+        return 0
     known = statements()
     for name in args.ids:
         whole, dot, _ = name.partition(".")

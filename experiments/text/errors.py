@@ -16,5 +16,6 @@ def choose_from(given: object, known: Iterable[str]) -> str:
     """
     known = list(known)
     listed = f"hoose from {', '.join(known)}"
-    near = difflib.get_close_matches(str(given), known, n=1)
-    return f"did you mean {near[0]}? C{listed}" if near else f"c{listed}"
+    lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(str(given).lower(), lower, n=1)
+    return f"did you mean {lower[near[0]]}? C{listed}" if near else f"c{listed}"

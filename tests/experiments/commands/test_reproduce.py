@@ -16,14 +16,24 @@ OF_PAPER = {
 }
 
 
+def tasks(*names, whole=False):
+    wanted = reproduce._wanted(names, whole)
+    return set(reproduce._tasks(wanted, whole, 10, True, 0))
+
+
 def test_the_default_is_the_theorems_of_the_paper_and_its_six_figures():
-    assert set(reproduce._tasks(False, 10, True, 0)) == OF_PAPER
+    assert tasks() == OF_PAPER
+
+
+def test_names_are_what_is_computed_and_a_statement_brings_its_figures():
+    assert tasks("entanglement") == {"entanglement"}
+    assert tasks("A2", "hull") == {"A2", "monotone_regime", "hull"}
+    assert tasks("A3") >= {"A3", "entanglement", "transition_time"}
 
 
 def test_all_is_all_there_is():
     everything = {*theory.STATEMENTS, *falsify.claims(), *with_part("compute")}
-    tasks = reproduce._tasks(True, 10, True, 0)
-    assert set(tasks) == everything | {"agreement"}
+    assert tasks(whole=True) == everything | {"agreement"}
 
 
 @pytest.fixture

@@ -89,6 +89,6 @@ def test_data_of_another_kind_are_refused_in_one_line(name, tmp_path):
     message = str(said.value)
     command = "reproduce --all"
     if name in with_part("compute"):
-        command = f"figures {name} --compute"
+        command = f"reproduce {name}"
     assert f"pattern-selection {command} --out" in message
     assert "\n" not in message
