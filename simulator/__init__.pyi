@@ -2,6 +2,7 @@ from .dynamics import *
 from .engines.ensembles import *
 from .events import *
 from .leaders import *
+from .leading import *
 from .mixture import *
 from .moment import *
 from .observables import *

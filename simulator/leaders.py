@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from simulator.events import Leads
+from simulator.leading import Leads
 from simulator.problem import Problem, check_one
 from simulator.recording import AbstractEvent
 from simulator.rules import AbstractSignal, AbstractUpdate

@@ -1,7 +1,7 @@
 """How an event is recorded: at its first change of sign, its last, or an extremum.
 
 An event has a value whose sign changes from negative to positive when it happens. The
-events themselves are in `simulator.events`.
+events themselves are in `simulator.events` and `simulator.leading`.
 """
 
 from abc import abstractmethod

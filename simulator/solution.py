@@ -152,11 +152,12 @@ class Solution(AbstractResult):
         True
         """
         check_kind("event", event, AbstractEvent, "T0()")
-        fits = [labels.is_event(mine, event) for mine in self._all_events()]
+        known = self._all_events()
+        fits = [labels.is_event(mine, event) for mine in known]
         lanes = any(np.ndim(leaf) for leaf in jax.tree.leaves(event))
         written = display.short(event)
         option = f"until={written}" if lanes else f"events=[{written}]"
-        place = self._only(fits, labels.label(event), option)
+        place = labels.only(known, fits, labels.label(event), option)
         if isinstance(place, str):
             raise ValueError(place)
         return self._moment(place)
@@ -173,9 +174,10 @@ class Solution(AbstractResult):
         Raises `KeyError` if no event, or more than one, has the name.
         """
         if isinstance(key, str):
-            fits = [labels.is_named(mine, key) for mine in self._all_events()]
+            known = self._all_events()
+            fits = [labels.is_named(mine, key) for mine in known]
             written = labels.written(key)
-            place = self._only(fits, key, written and f"events=[{written}]")
+            place = labels.only(known, fits, key, written and f"events=[{written}]")
             if isinstance(place, str):
                 raise KeyError(place)
             return self._moment(place)
@@ -210,22 +212,6 @@ class Solution(AbstractResult):
     def _all_events(self) -> list[AbstractEvent]:
         until = self.until
         return [*self.events, *([] if until is None else [until])]
-
-    def _only(self, fits: list[bool], name: str, option: str | None) -> int | str:
-        """The place of the only event that fits, or a message.
-
-        `option`: how `solve` is asked for this event, if there is such an event.
-        """
-        found = [i for i, fit in enumerate(fits) if fit]
-        known = self._all_events()
-        if found and all(labels.is_event(known[found[0]], known[i]) for i in found):
-            return found[0]
-        names = ", ".join(labels.labels(known)) or "none"
-        if not found and option:
-            return f"`{name}` was not asked for; solve with {option}; it has: {names}."
-        if not found:
-            return f"`{name}` is no event; it has: {names}."
-        return f"`{name}` fits several events of this solution: {names}; be precise."
 
     def _moment(self, place: int) -> Moment:
         if place < len(self.events):

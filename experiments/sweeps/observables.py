@@ -60,7 +60,7 @@ class Run(NamedTuple):
 class Observable:
     """`measure(policy or run)`; `of`: `policy`, `base` (known before the run), `run`.
 
-    `events`: the classes in `simulator/events.py` that have to be watched.
+    `events`: the classes of events in `simulator` that have to be watched.
     """
 
     text: str

@@ -93,10 +93,9 @@ def options(sweep: Sweep) -> dict[str, Any]:
 
 def _flow(sweep: Sweep, runs: Runs) -> Columns:
     import simulator as sim
-    from simulator import events as known_events
 
     names = observables.events(sweep.record)
-    events = [getattr(known_events, name)() for name in names]
+    events = [getattr(sim, name)() for name in names]
     solution = sim.solve(
         runs.problem,
         runs.roots["signal"],

@@ -156,6 +156,11 @@ def updates() -> dict[str, Entry]:
     return entries("updates")
 
 
+def events() -> dict[str, Entry]:
+    """Events by command-line name."""
+    return entries("events") | entries("leading")
+
+
 def options() -> dict[str, tuple[Field, list[str]]]:
     """Every field of every signal and update, with the names of its owners."""
     found: dict[str, tuple[Field, list[str]]] = {}

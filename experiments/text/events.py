@@ -1,7 +1,7 @@
 """Events by name, as the command line and sweep files write them: `gap=1e-3`, `t0`.
 
-They are the classes of `simulator/events.py` that are recorded at their first change of
-sign, and have no field but a `level` between 0 and 1.
+They are those that are recorded at their first change of sign, and have no field but a
+`level` between 0 and 1.
 """
 
 from experiments.text import catalogue
@@ -13,10 +13,9 @@ REST = "rest"
 
 def entries() -> dict[str, catalogue.Entry]:
     """The events by name; `needs_level` tells those that are written with a level."""
-    known = catalogue.entries("events")
     return {
         name: entry
-        for name, entry in known.items()
+        for name, entry in catalogue.events().items()
         if "AbstractFirst" in entry.bases
         and [field.name for field in entry.fields] in ([], ["level"])
     }

@@ -79,10 +79,11 @@ def written(text: str) -> str | None:
     >>> written("crossing"), written("gap=0.1"), written("gap"), written("gpa")
     ('Crossing()', 'Gap(0.1)', 'Gap(LEVEL)', None)
     """
-    from simulator import events
+    from simulator import events, leading
 
     name, equals, numbers = text.partition("=")
-    for kind in (getattr(events, each) for each in events.__all__):
+    kinds = [getattr(m, each) for m in (events, leading) for each in m.__all__]
+    for kind in kinds:
         if kebab(name.strip()) != kebab(kind.__name__):
             continue
         fields = [field.name.upper() for field in dataclasses.fields(kind)]
@@ -102,6 +103,24 @@ def is_event(mine: AbstractEvent, other: AbstractEvent) -> bool:
         return False
     pairs = list(zip(_numbers(mine), _numbers(other), strict=True))
     return all(x is UNKNOWN or y is UNKNOWN or same(x, y) for x, y in pairs)
+
+
+def only(
+    known: list[AbstractEvent], fits: list[bool], name: str, option: str | None
+) -> int | str:
+    """The place of the only event of a solution that fits, or a message.
+
+    `option`: how `solve` is asked for this event, if there is such an event.
+    """
+    found = [i for i, fit in enumerate(fits) if fit]
+    if found and all(is_event(known[found[0]], known[i]) for i in found):
+        return found[0]
+    names = ", ".join(labels(known)) or "none"
+    if not found and option:
+        return f"`{name}` was not asked for; solve with {option}; it has: {names}."
+    if not found:
+        return f"`{name}` is no event; it has: {names}."
+    return f"`{name}` fits several events of this solution: {names}; be precise."
 
 
 def _numbers(event: AbstractEvent) -> list[Any]:

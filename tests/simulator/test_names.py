@@ -52,6 +52,7 @@ PARTS = (
     "signals",
     "updates",
     "events",
+    "leading",
     *(f"rollouts.{part}" for part in objects.PARTS),
 )
 

@@ -7,6 +7,7 @@ import pytest
 import simulator as sim
 from experiments.text import catalogue, events, objects
 from simulator.recording import AbstractFirst
+from simulator.reporting import labels
 
 
 def test_an_entry_is_the_class_of_its_module():
@@ -14,6 +15,20 @@ def test_an_entry_is_the_class_of_its_module():
     for name, kinds in objects.kinds().items():
         for kind in kinds.values():
             assert kind.__module__ == f"simulator.{name.replace('/', '.')}"
+
+
+def test_every_public_event_is_listed_and_written():
+    public = [getattr(sim, name) for name in sim.__all__]
+    kinds = [x for x in public if isinstance(x, type)]
+    final = {
+        kind
+        for kind in kinds
+        if issubclass(kind, sim.AbstractEvent)
+        and not kind.__name__.startswith("Abstract")
+    }
+    assert {entry.load() for entry in catalogue.events().values()} == final
+    for name, entry in catalogue.events().items():
+        assert labels.written(name).startswith(f"{entry.class_name}(")
 
 
 @pytest.mark.parametrize("name", events.entries())
