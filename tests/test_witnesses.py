@@ -37,6 +37,10 @@ OBJECT = REPORT + "test_every_number_of_the_object_is_that_of_the_policies"
 TABLE = REPORT + "test_every_column_of_the_table_is_that_of_the_policies"
 ROLLOUTS = "simulator/rollouts/test_train.py::"
 SWEEP = "experiments/sweeps/test_sweep_command.py::"
+SPREAD = (
+    "experiments/text/test_spread.py::"
+    "test_the_spread_that_is_said_is_the_one_that_training_divides_by"
+)
 SOLVING = "experiments/sweeps/test_solving.py::"
 OUTCOME = SOLVING + "test_runs_that_fail_are_counted_and_leave_no_number"
 CELL = SWEEP + "test_a_cell_alone_gives_the_same_number"
@@ -106,6 +110,7 @@ TRAIN_KEYS = {
         "pass_at_8",
         "final_policy",
         "by_seed",
+        "by_question",
     )
 } | {
     "stamp": COMMANDS + "test_train.py::" + CONTRACT,
@@ -159,6 +164,8 @@ TEXTS = {
         "crossing   {}  (best pattern becomes the most likely)": RUN,
         "lowest pi* {}": RUN,
         "leaders    {}": RUN,
+        "spread     {}": SPREAD,
+        "{}: spread {}": SPREAD,
         "pattern {} from t = {}": RUN,
         "10^{}": COMMANDS + "test_cli.py::test_run_prints_the_contract_as_json",
         "log10_{}": FORMAT,
@@ -177,6 +184,10 @@ TEXTS = {
         "{}...": FORMAT,
     },
     "commands/train.py": {
+        "{} [{}]": FORMAT,
+        "  {} {}": FORMAT,
+    },
+    "commands/train_words.py": {
         "{} {}": TABLE,
         "10^{}": COMMANDS + "test_train.py::"
         "test_a_rare_best_pattern_is_shown_with_its_size",
@@ -189,8 +200,16 @@ TEXTS = {
         + "test_a_replaced_group_is_of_any_question",
         "{}: {}": COMMANDS + "test_train.py::test_divergence_is_said_with_advice",
         "{}": FORMAT,
-        "{} [{}]": FORMAT,
-        "  {} {}": FORMAT,
+        "GRPO divides by the {}": SPREAD,
+    },
+    "text/spread.py": {
+        "{} standard deviation + {}": SPREAD,
+        "{}, as in train --recipe grpo": SPREAD,
+        "{}, as in run --update grpo": SPREAD,
+        "{}; to match train --recipe grpo, add {}": SPREAD,
+        "{}; to match run --update grpo, set {} in the recipe": SPREAD,
+        "--spread {} --epsilon {}": SPREAD,
+        'spread = "{}", epsilon = {}': SPREAD,
     },
     "sweeps/command.py": {
         "cells      {}, {}": STORE,

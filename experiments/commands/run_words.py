@@ -3,6 +3,9 @@
 import math
 import sys
 
+from experiments.runtime.stamp import restored
+from experiments.text import spread
+
 
 def _number(value: float | None, log10: float | None, digits: int = 6) -> str:
     """A time or a probability, as a power of ten where a float cannot hold it."""
@@ -41,12 +44,20 @@ def comparison(results: dict[str, dict]) -> str:
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
+    lines = [
         "  ".join(
             cell.ljust(width) for cell, width in zip(row, widths, strict=True)
         ).rstrip()
         for row in rows
-    )
+    ]
+    divisors = {name: _divisor(result) for name, result in results.items()}
+    lines += [f"{name}: spread {text}" for name, text in divisors.items() if text]
+    return "\n".join(lines)
+
+
+def _divisor(result: dict) -> str | None:
+    """By what the run's update divides, if it is GRPO."""
+    return spread.in_run(restored(result["stamp"]["config"]["update"]))
 
 
 def _time(result: dict, key: str) -> str:
@@ -122,6 +133,8 @@ def lines(result: dict) -> str:
         below = [
             f"below base {moment('t_below_base')}  (accuracy stays below its start)"
         ]
+    divisor = _divisor(result)
+    spreads = [f"spread     {divisor}"] if divisor else []
     return "\n".join(
         [
             f"outcome    {result['outcome']}: {result['advice']}",
@@ -136,6 +149,7 @@ def lines(result: dict) -> str:
             f"crossing   {moment('t_cross')}  (best pattern becomes the most likely)",
             f"lowest pi* {number('min_optimal_probability')}",
             f"leaders    {', '.join(leaders) or '-'}",
+            *spreads,
             *(_moment_line(row) for row in result["at"]),
         ]
     )

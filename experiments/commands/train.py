@@ -1,7 +1,6 @@
 """`pattern-selection train`: one recipe, many seeds, from sampled groups."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from experiments.runtime.output import (
@@ -87,6 +86,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="independent runs (default 100)",
     )
     parser.add_argument(
+        "--save-every",
+        type=int,
+        metavar="N",
+        help="save the curves of --json and --out after every N-th step, and the last "
+        "(default: about ten times)",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="FOLDER",
@@ -102,7 +108,9 @@ def main(args: argparse.Namespace) -> int:
 
     Exit code 1: runs failed.
     """
+    from experiments.commands import train_words
     from experiments.commands.train_report import (
+        check_saved,
         inputs,
         note_schedule,
         read_recipe,
@@ -121,6 +129,7 @@ def main(args: argparse.Namespace) -> int:
     with recipe_errors(args):
         recipe.check(problem)
         note_schedule(recipe)
+    check_saved(problem, recipe, args)
     check_writable_file(args.json)
     if args.out is not None:
         check_writable_folder(args.out / "data")
@@ -130,61 +139,8 @@ def main(args: argparse.Namespace) -> int:
 
         figures.keep("train", data, config, args.out)
     if args.json != "-":
-        print(_lines(result))
+        print(train_words.lines(result))
         if args.out is not None:
             print(args.out / "train.svg")
     write_json(result, args.json)
     return 1 if any(name in FAILED_OUTCOMES for name in result["outcomes"]) else 0
-
-
-BEST = ("pi*", "optimal_probability", "mean", 8)
-SHOWN = 1e-4  # smaller probabilities would be 0.0000 in the table
-
-
-def _lines(result: dict) -> str:
-    columns = [
-        ("accuracy", "accuracy", "mean", 9),
-        ("5 %", "accuracy", "q05", 7),
-        ("95 %", "accuracy", "q95", 7),
-        BEST,
-        ("entropy", "entropy", "mean", 8),
-        ("KL", "kl_to_base", "mean", 8),
-        ("pass@8", "pass_at_8", "mean", 7),
-    ]
-    # The base model is its own reference, unless the questions say otherwise.
-    if result["kl_to_reference"]["mean"][0] > 0:
-        columns.insert(-1, ("KL ref", "kl_to_reference", "mean", 8))
-    titles = [f"{title:>{width}}" for title, _, _, width in columns]
-    lines = [" ".join([f"{'step':>8}", *titles])]
-    for row, step in enumerate(result["steps"]):
-        numbers = [
-            f"{result[name][part][row]:>{width}.4f}" for _, name, part, width in columns
-        ]
-        rare = result["optimal_probability"]["mean"][row]
-        if rare < SHOWN:
-            log10 = result["log10_optimal_probability"]["mean"][row]
-            shown = f"{rare:.1e}" if rare >= sys.float_info.min else f"10^{log10:.0f}"
-            numbers[columns.index(BEST)] = f"{shown:>8}"
-        lines.append(" ".join([f"{step:>8}", *numbers]).replace("nan", "  -"))
-    return "\n".join([*lines, *_notes(result)])
-
-
-def _notes(result: dict) -> list[str]:
-    """The lines below the table."""
-    outcomes = ", ".join(f"{k} {n}" for k, n in result["outcomes"].items())
-    blind, questions = result["questions_without_best"], result["questions"]
-    lines = [f"{result['seeds']} seeds: {outcomes}"]
-    if blind < questions:
-        lines[0] += f"; the best pattern is lost in {100 * result['lost']:.3g} %"
-    if blind:
-        lines.append(
-            f"pi* and what is lost leave out {blind} of {questions} questions: all of "
-            "their patterns are equally good"
-        )
-    used, idle, redrawn = (result["groups"][k] for k in ("used", "idle", "redrawn"))
-    if used:
-        line = f"groups: {100 * idle / used:.3g} % idle (all rewards equal)"
-        again = f", {redrawn / used:.3g} redrawn per group used"
-        lines.append(line + (again if redrawn else ""))
-    failed = {k: v for k, v in result["advice"].items() if k != "horizon"}
-    return lines + [f"{name}: {advice}" for name, advice in failed.items()]

@@ -8,26 +8,21 @@ import tomllib
 
 import numpy as np
 
-from experiments.extinct import lost
+from experiments.commands import train_measures
+from experiments.commands.train_measures import (
+    MEASURES,
+    has_a_best,
+    summary,
+    with_start,
+)
 from experiments.text import base_model, objects, recipes, toml
 from experiments.text.errors import UserError
 
 MOST_SEEDS, ROWS = 1_000_000, 10
+MOST_SAVED = 8  # GB of curves
 STANDSTILL = 1e-3  # of the largest learning rate: nothing moves any more
 LISTED = 10_000  # seeds whose ends are given one by one
-QUANTILES = (0.05, 0.5, 0.95)
 KEYS = ("success_rates", "policy", "logits", "answer_kernel", "reference_policy")
-
-
-MEASURES = (
-    "accuracy",
-    "optimal_probability",
-    "log10_optimal_probability",
-    "entropy",
-    "kl_to_base",
-    "kl_to_reference",
-    "pass_at_8",
-)
 
 
 def read_recipe(args: argparse.Namespace):
@@ -122,84 +117,30 @@ def _read_questions(path) -> dict:
     return given
 
 
-def _has_a_best(problem):
-    """Which questions have a pattern that is better than another one, `[Q]`."""
-    import simulator as sim
+def _stops(num_steps: int, every: int | None) -> np.ndarray:
+    """The numbers of steps after which to save, the last one among them.
 
-    rates, base = problem.success_rates, problem.log_policy
-    return sim.best_value(base, rates) > -sim.best_value(base, -rates)
-
-
-def _measures(problem, log_probs):
-    """Data kept of every saved step: means over the questions, and policies.
-
-    `pi_*` is the mean over the questions that have a best pattern, NaN if none has; its
-    logarithm is told too, as it may be smaller than floats can say.
+    Every `every`-th, or about ten.
     """
-    import jax
-    import jax.numpy as jnp
-
-    import simulator as sim
-
-    def one(problem, log_probs):
-        rates = problem.success_rates
-        return {
-            "accuracy": sim.accuracy(log_probs, rates),
-            "log_best": sim.log_optimal_probability(log_probs, rates),
-            "entropy": sim.entropy(log_probs),
-            "kl_to_base": sim.kl(log_probs, problem.log_policy),
-            "kl_to_reference": sim.kl(log_probs, problem.log_reference),
-            "pass_at_8": sim.pass_at_n(log_probs, rates, 8),
-        }
-
-    rows = jax.vmap(one)(problem, log_probs)
-    known, log_best = _has_a_best(problem), rows.pop("log_best")
-    log_sum = jax.nn.logsumexp(jnp.where(known, log_best, -jnp.inf))
-    log_best = log_sum - jnp.log(jnp.sum(known))
-    return jax.tree.map(jnp.mean, rows) | {
-        "optimal_probability": jnp.exp(log_best),
-        "log10_optimal_probability": log_best / np.log(10),
-        "policy": jnp.exp(log_probs),
-    }
+    stops = np.linspace(0, num_steps, ROWS + 1).round().astype(int)
+    if every is not None:
+        stops = np.append(np.arange(every, num_steps, every), num_steps)
+    return np.unique(stops[stops > 0])
 
 
-def _stops(num_steps: int) -> np.ndarray:
-    """About ten numbers of steps, the last one among them."""
-    stops = np.unique(np.linspace(0, num_steps, ROWS + 1).round().astype(int))
-    return stops[stops > 0]
-
-
-def _lost(problem, recipe, log_probs) -> float:
-    """The share of seeds and questions that lose the best pattern for good.
-
-    Of questions that have one; NaN if none has.
-    """
-    import simulator as sim
-
-    rates, known = np.asarray(problem.success_rates), np.asarray(_has_a_best(problem))
-    if not known.any():
-        return np.nan
-    best = rates == np.asarray(sim.best_value(problem.log_policy, rates))[:, None]
-    mass = np.where(best, np.exp(log_probs), 0).sum(axis=-1)[..., known]
-    return float(lost(mass, recipe.group_size, recipe.num_steps).mean())
-
-
-def _with_start(first, saved):
-    """`saved` `[S, T, ...]` with the base model's value before it."""
-    first = np.broadcast_to(np.asarray(first), (len(saved), 1, *saved.shape[2:]))
-    return np.concatenate([first, saved], axis=1)
-
-
-def _summary(values: np.ndarray) -> dict[str, np.ndarray]:
-    """Over the seeds, `[S, T]`, at each saved step."""
-    low, middle, high = np.quantile(values, QUANTILES, axis=0)
-    return {
-        "mean": values.mean(axis=0),
-        "standard_error": values.std(axis=0) / np.sqrt(len(values)),
-        "q05": low,
-        "q50": middle,
-        "q95": high,
-    }
+def check_saved(problem, recipe, args: argparse.Namespace) -> None:
+    """Raise `UserError` if curves cannot be saved so often."""
+    every, last = args.save_every, recipe.num_steps
+    if every is not None and not 1 <= every <= last:
+        raise UserError(f"--save-every {every}: give 1 to {last}, the number of steps.")
+    questions, patterns = problem.success_rates.shape
+    numbers = len(MEASURES) + questions * (1 + patterns)
+    size = 8e-9 * args.seeds * len(_stops(last, every)) * numbers
+    if size > MOST_SAVED:
+        raise UserError(
+            f"--seeds {args.seeds}: the curves would take {size:.3g} GB of memory, and "
+            f"may take {MOST_SAVED}; give fewer seeds, or a larger --save-every."
+        )
 
 
 def inputs(args: argparse.Namespace, recipe) -> dict:
@@ -209,6 +150,7 @@ def inputs(args: argparse.Namespace, recipe) -> dict:
         "recipe": recipes.dumps(recipe),
         "questions": read_questions(args),
         "seeds": args.seeds,
+        "save_every": args.save_every,
         "seed": args.seed,
         "dtype": args.precision,
     }
@@ -229,34 +171,40 @@ def report(config: dict) -> tuple[dict, dict]:
             recipe,
             seed=seed,
             num_seeds=seeds,
-            save_at=_stops(recipe.num_steps),
-            observe=_measures,
+            save_at=_stops(recipe.num_steps, config["save_every"]),
+            observe=train_measures.measures,
             progress=progress,
         )
-    start = _measures(problem, problem.log_policy)
-    table = {k: _summary(_with_start(start[k], run.saved[k])) for k in MEASURES}
-    policy = _with_start(start["policy"], run.saved["policy"]).mean(axis=0)
+    start = train_measures.measures(problem, problem.log_policy)
+    table = {k: summary(with_start(start[k], run.saved[k])) for k in MEASURES}
+    policy = with_start(start["policy"], run.saved["policy"]).mean(axis=0)
+    rows = summary(with_start(start["by_question"], run.saved["by_question"]))
     steps = np.concatenate([[0], run.saved_steps])
     result = {
         "recipe": tomllib.loads(config["recipe"]),
         "seeds": seeds,
         "questions": len(problem.success_rates),
-        "questions_without_best": int(np.sum(~np.asarray(_has_a_best(problem)))),
+        "questions_without_best": int(np.sum(~np.asarray(has_a_best(problem)))),
         "outcomes": run.outcome_counts,
         "advice": run.advice,
         "groups": {
             name: float(np.mean(getattr(run.groups, name)))
             for name in ("used", "idle", "redrawn")
         },
-        "lost": _lost(problem, recipe, run.log_probs),
+        "lost": train_measures.lost_share(problem, recipe, run.log_probs),
         "steps": steps,
         **table,
+        "by_question": {
+            "accuracy": {k: v.T for k, v in rows.items()},
+            "final_accuracy": {k: v[-1] for k, v in rows.items()},
+        },
         "final_policy": policy[-1],
         "by_seed": {k: run.saved[k][:LISTED, -1] for k in MEASURES},
         "method": "rollouts",
         "stamp": stamp(config, seed),
     }
     data = {"steps": steps, "policy": policy}
+    data |= {f"accuracy_by_question_{key}": value.T for key, value in rows.items()}
     for name in ("accuracy", "optimal_probability", "entropy"):
         data |= {f"{name}_{key}": value for key, value in table[name].items()}
     return result, data

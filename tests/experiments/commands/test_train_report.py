@@ -90,6 +90,14 @@ def test_every_number_of_the_object_is_that_of_the_policies(trained):
         ends = result["by_seed"][name]
         np.testing.assert_allclose(ends, values[:, -1], atol=1e-12)
     assert set(result["by_seed"]) == set(right)
+    by_question = (policies * RATES).sum(axis=-1)  # [S, T, Q]
+    for kind, found in result["by_question"]["accuracy"].items():
+        rows = summary(by_question, kind)
+        np.testing.assert_allclose(found, rows.T, atol=1e-12, err_msg=kind)
+        ends = result["by_question"]["final_accuracy"][kind]
+        np.testing.assert_allclose(ends, rows[-1], atol=1e-12, err_msg=kind)
+    kinds = {"mean", "standard_error", "q05", "q50", "q95"}
+    assert set(result["by_question"]["accuracy"]) == kinds
     mean = policies.mean(axis=0)[-1]
     np.testing.assert_allclose(result["final_policy"], mean, atol=1e-12)
     # On the way again without moving: how often the best would be sampled.
