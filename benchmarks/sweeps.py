@@ -29,7 +29,7 @@ import numpy as np
 from peers import diffrax_peer, scipy_peer, warm
 
 import simulator as sim
-from experiments.diagrams import preset
+from experiments.diagrams import changes
 from experiments.sweeps import assembly, grid, root, run_units, sweep_file
 from experiments.sweeps.locks import Shard
 
@@ -45,7 +45,7 @@ def remaining(xp, pi, s):
 
 def sweep(shape):
     """The preset with other numbers of cells, and its name in a folder."""
-    table = dict(preset.load("quality", cells=2).sweep.table)
+    table = dict(changes.load("quality", cells=2).sweep.table)
     table["axes"] = {
         "gap": {"logspace": [0.01, 0.5, shape[0]]},
         "best_probability": {"logspace": [1e-6, 0.95, shape[1]]},

@@ -245,7 +245,6 @@ TEXTS = {
         "{}": FORMAT,
     },
     "commands/phase_diagram.py": {
-        "{}.svg": FORMAT,
         "{}.zarr": FORMAT,
     },
 }

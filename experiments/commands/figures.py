@@ -11,13 +11,14 @@ from typing import Any
 
 from experiments.commands.options import add_out
 from experiments.diagrams import preset
-from experiments.pictures import NAMES, picture, with_part
+from experiments.pictures import NAMES, looks, picture, with_part
 from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_folder, to_json, write_bytes
 from experiments.runtime.progress import bar
 from experiments.text.errors import UserError, choose_from
 
 STAMP = "stamp"  # its name among the arrays of a file
+ONE = ("title", "labels")  # looks of one picture, and not of all
 
 
 def diagrams() -> dict[str, str]:
@@ -25,9 +26,16 @@ def diagrams() -> dict[str, str]:
     return {preset.file_name(name): name for name in preset.names()}
 
 
-def known() -> list[str]:
-    """All pictures."""
-    return [*NAMES, "train", *diagrams()]
+def known(folder: Path | None = None) -> list[str]:
+    """All pictures, and the diagrams of sweep files that have data in the folder."""
+    stores = () if folder is None else sorted((folder / "data").glob("phase_*.zarr"))
+    return list(
+        dict.fromkeys([*NAMES, "train", *diagrams(), *(path.stem for path in stores)])
+    )
+
+
+def _is_diagram(name: str) -> bool:
+    return name not in NAMES and name != "train"
 
 
 def made_by(name: str) -> str:
@@ -36,12 +44,14 @@ def made_by(name: str) -> str:
         return f"reproduce {name}"
     if name in NAMES:
         return "reproduce --all"
-    return f"phase-diagram {diagrams()[name]}" if name in diagrams() else "train"
+    if name == "train":
+        return "train"
+    return f"phase-diagram {diagrams().get(name, 'FILE.toml')}"
 
 
 def source(name: str, folder: Path) -> Path:
     """Where the data of a picture are, in the folder of the picture."""
-    return folder / "data" / f"{name}.{'zarr' if name in diagrams() else 'npz'}"
+    return folder / "data" / f"{name}.{'zarr' if _is_diagram(name) else 'npz'}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,9 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"from {', '.join(known())} (default: all that have data in the folder)",
+        help=f"from {', '.join(known())}, phase_NAME of a sweep file NAME.toml "
+        "(default: all that have data in the folder)",
     )
     add_out(parser, "figures", "of figures and data")
+    looks.add_arguments(parser)
 
 
 def compute(name: str, quick: bool, seed: int) -> dict:
@@ -117,30 +129,29 @@ def saved_data(path: Path) -> tuple[dict[str, Any], dict]:
         ) from error
 
 
-def draw(name: str, folder: Path) -> None:
-    """Draw one picture from the data in `folder`, and write it there.
+def draw(name: str, folder: Path, given: dict[str, Any] | None = None) -> list[Path]:
+    """Draw one picture from the data in `folder`, and write it there: the files.
 
-    Raises `UserError` if there are none, or not those of this picture.
+    `given`: looks, as in `[figure]`. Raises `UserError` if there are no data, or not
+    those of this picture, or if it cannot look like that.
     """
-    import matplotlib
-
-    from experiments.diagrams import drawing, saved
+    from experiments.commands import phase_diagram
     from experiments.pictures import style
-    from experiments.sweeps import root
 
-    path = source(name, folder)
+    path, table = source(name, folder), given or {}
     if not path.exists():
         raise UserError(f"no saved data {path}; {_advice(name, folder)}.")
-    with matplotlib.rc_context(style.RC):
-        if name in diagrams():
-            figure = drawing.draw(*saved.load(path))
-            stamp = root.attributes(path)["stamp"]
-        else:
-            data = _understood(name, folder, "is damaged", _arrays, path)
-            stamp = json.loads(str(data.pop(STAMP, "{}")))
-            lacking = "does not hold what the picture shows"
-            figure = _understood(name, folder, lacking, picture(name).draw, data)
-        style.save(figure, folder, name, stamp)
+    if _is_diagram(name):
+        return phase_diagram.write(path, folder, name, **table)
+    asked = looks.read(table)
+    with looks.context(asked):
+        data = _understood(name, folder, "is damaged", _arrays, path)
+        stamp = json.loads(str(data.pop(STAMP, "{}")))
+        lacking = "does not hold what the picture shows"
+        figure = _understood(name, folder, lacking, picture(name).draw, data)
+        looks.dress(figure, asked)
+        stamp |= {"figure": table} if table else {}
+        return style.save(figure, folder, name, stamp, asked.format)
 
 
 def _advice(name: str, folder: Path) -> str:
@@ -173,12 +184,17 @@ def _arrays(path: Path) -> dict[str, Any]:
 
 def main(args: argparse.Namespace) -> int:
     """Draw the pictures asked for (default: all that have data)."""
-    all_names = known()
+    all_names = known(args.out)
     for name in args.names:
         if name not in all_names:
             raise UserError(
                 f"picture {name} is unknown; {choose_from(name, all_names)}."
             )
+    given = looks.given(args)
+    for key in ONE:
+        if key in given and len(args.names) != 1:
+            option = "--" + key.removesuffix("s")
+            raise UserError(f"{option} is of one figure; name one of them.")
     check_writable_folder(args.out)
     there = [name for name in all_names if source(name, args.out).exists()]
     if not (args.names or there):
@@ -186,6 +202,5 @@ def main(args: argparse.Namespace) -> int:
             f"no saved data in {args.out / 'data'}; {_advice(NAMES[0], args.out)}."
         )
     for name in args.names or there:
-        draw(name, args.out)
-        print(f"{args.out / name}.svg")
+        print("\n".join(map(str, draw(name, args.out, given))), flush=True)
     return 0

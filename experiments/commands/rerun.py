@@ -136,10 +136,8 @@ def _store(path: Path) -> Iterator[Part]:
 
     attributes = root.attributes(path)
     stamp, text = attributes["stamp"], attributes["sweep"]
-    table = toml.parse(text)
-    table.pop("figure", None)
     _set_precision(stamp)
-    sweep = sweep_file.read(table, stamp["seed"])
+    sweep = sweep_file.read(toml.parse(text), stamp["seed"])
     target = store.open_store(path, sweep, grid.cut(sweep), mode="r")
     if not target.done().all():
         raise UserError(f"{path} is not complete; resume it first.")

@@ -60,11 +60,9 @@ def write_csv(path: Path, solved: dict[str, tuple[dict, Any]]) -> None:
 
 def write_plot(path: Path, solutions: dict[str, Any], stamp: dict) -> None:
     """One run: policies and accuracy with events; several: accuracy of each."""
-    import matplotlib
+    from experiments.pictures import looks, style
 
-    from experiments.pictures import style
-
-    with matplotlib.rc_context(style.RC):
+    with looks.context():
         figure, grid = style.panels(1, width=6.0, height=3.2)
         axes = grid[0][0]
         if len(solutions) == 1:

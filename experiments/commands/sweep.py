@@ -58,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, family in families.FAMILIES.items():
         lines.append(f"  {name:<12} {family.summary} [{', '.join(family.parameters)}]")
     lines.append("  or one in full: success_rates, policy or logits, answer_kernel")
+    lines.append(
+        "  Signals that look at answers find two in a family, a right and a wrong"
+    )
+    lines.append("  one (`random`: as many as its `answers`).")
     lines.append("\nobservables:")
     for name, known in observables.TABLE.items():
         lines.append(f"  {name:<28} {known.text}")

@@ -2,16 +2,14 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.pyplot as plt
 
 from experiments.runtime.output import write_bytes
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
 
 # Okabe and Ito, "Color Universal Design" (2008).
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -51,16 +49,24 @@ def grid(rows: int, columns: int, width: float = PAGE, height: float = 4.6):
     return plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
 
 
-def save(figure, folder: Path, name: str, stamp: Mapping[str, Any]) -> None:
-    """Write `name.svg` and `name.png`, whole or not at all.
+def save(
+    figure,
+    folder: Path,
+    name: str,
+    stamp: Mapping[str, Any],
+    kinds: Sequence[str] = ("svg", "png"),
+) -> list[Path]:
+    """Write `name.svg`, `name.png` or other kinds, whole or not at all; the files.
 
-    The stamp of the data goes into the metadata of both, as their description.
+    The stamp of the data goes into the metadata of each, as its description.
 
     Raises `UserError` if they cannot be written.
     """
-    pictures = {kind: rendered(figure, kind, stamp) for kind in ("svg", "png")}
-    for kind, content in pictures.items():
-        write_bytes(folder / f"{name}.{kind}", content)
+    pictures = {kind: rendered(figure, kind, stamp) for kind in kinds}
+    files = {folder / f"{name}.{kind}": content for kind, content in pictures.items()}
+    for file, content in files.items():
+        write_bytes(file, content)
+    return list(files)
 
 
 # What would differ from one day or version to the next, and where the stamp goes.

@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments.sweeps import parameter_paths
 from experiments.sweeps.base_models import BaseModels
+from experiments.sweeps.families import FAMILIES
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text import events, objects, recipes
 from experiments.text.errors import UserError
@@ -49,12 +50,26 @@ def assemble(sweep: Sweep, values: Mapping[str, Any], number: int) -> Runs:
             roots[root] = _put(root, roots[root], tuple(path), values[axis.name])
     columns = parameters(sweep, values, number)
     base = sweep.family.build(columns, sweep.width, sweep.seed)
+    kernel = base.kernel
+    if (
+        kernel is None
+        and sweep.family in FAMILIES.values()
+        and _looks_at_answers(roots)
+    ):
+        kernel = sim.two_answer_kernel(base.success_rates)
     problem = sim.Problem(
-        base.success_rates, logits=base.log_policy, answer_kernel=base.kernel
+        base.success_rates, logits=base.log_policy, answer_kernel=kernel
     )
     if not sweep.trains:
         roots["signal"] = _signal(sweep, roots["signal"], base)
     return Runs(base, problem, roots)
+
+
+def _looks_at_answers(roots: Mapping[str, Any]) -> bool:
+    """Whether the signal or the feedback, or a part of it, needs an answer kernel."""
+    pays = roots["recipe"].feedback if "recipe" in roots else roots["signal"]
+    parts = getattr(pays, "signals", getattr(pays, "parts", (pays,)))
+    return any(part.needs_kernel for part in parts)
 
 
 def _put(root: str, old: Any, path: parameter_paths.Path, value: Any) -> Any:

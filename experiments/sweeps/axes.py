@@ -24,10 +24,14 @@ Values = np.ndarray
 
 @dataclass(frozen=True)
 class Axis:
-    """`name` as in the file; `values` are numbers or names, all different."""
+    """`name` as in the file; `values` are numbers or names, all different.
+
+    `kind`: how they were written, `list` or a law as `logspace`.
+    """
 
     name: str
     values: Values
+    kind: str = "list"
 
     @property
     def dim(self) -> str:
@@ -112,7 +116,7 @@ def read(name: str, given: Any, seed: int, most: int = LONGEST) -> Axis:
         raise UserError(f"axis {name}: values must be finite numbers.")
     if len(np.unique(values)) < len(values):
         raise UserError(f"axis {name}: a value comes twice; give each value once.")
-    return Axis(name, values)
+    return Axis(name, values, "list" if isinstance(given, list) else next(iter(given)))
 
 
 def _is_number(value: Any) -> bool:

@@ -2,7 +2,8 @@
 
 A family is a function of arrays `[n]`, one entry per cell, that gives `BaseModels`. Its
 parameters with their defaults and ranges are listed in `FAMILIES`; each can be an axis
-of a sweep.
+of a sweep. Where a signal looks at answers, patterns of a family give two, the right
+one and a wrong one; `random` has as many as one likes.
 """
 
 from collections.abc import Callable, Mapping
@@ -119,7 +120,7 @@ FAMILIES: dict[str, Family] = {
             "quality": Parameter(
                 0.5, *_SHARE, "share of demonstrations of the best pattern; rest: rival"
             ),
-            "length": Parameter(1, 1e-12, 1e9, "learning rate times steps of SFT"),
+            "length": Parameter(1, 0, 1e9, "learning rate times steps of SFT"),
         },
         base_models.warm_start,
         3,

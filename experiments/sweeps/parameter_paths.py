@@ -63,10 +63,10 @@ def find(root: eqx.Module, name: str, path: Path = ()) -> list[Slot]:
     return found
 
 
-def resolve(slots: list[Slot], name: str) -> Slot:
+def resolve(slots: list[Slot], name: str, what: str = "axis") -> Slot:
     """The one slot that `name` means: its full name, or the end of it.
 
-    Raises `UserError` if there is none, or more than one.
+    Raises `UserError` if there is none, or more than one; `what` was given.
     """
     ends = [s for s in slots if s.name == name or s.name.endswith(f".{name}")]
     exact = [s for s in ends if s.name == name]
@@ -79,9 +79,9 @@ def resolve(slots: list[Slot], name: str) -> Slot:
         return chosen[0]
     if chosen:
         allowed = ", ".join(s.name for s in chosen)
-        raise UserError(f"axis {name} may mean {allowed}; say which.")
+        raise UserError(f"{what} {name} may mean {allowed}; say which.")
     allowed = choose_from(name, (s.name for s in slots))
-    raise UserError(f"axis {name} is unknown here; {allowed}.")
+    raise UserError(f"{what} {name} is unknown here; {allowed}.")
 
 
 def put(root: Any, path: Path, value: Any) -> Any:

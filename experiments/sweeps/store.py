@@ -170,6 +170,15 @@ class Store:
                 own["mixed"] = [*stamps[1:], dict(stamp)]
                 root.write(self.path, table)
 
+    def describe(self, text: str) -> None:
+        """Put down the sweep file that the store is of, if it says something else."""
+        with locks.creation(self.path):
+            self.check_place()
+            table = root.read(self.path)
+            if table["attributes"]["sweep"] != text:
+                table["attributes"]["sweep"] = text
+                root.write(self.path, table)
+
     def forget(self, unit: Unit) -> None:
         """Mark a unit as not done, to be computed again."""
         self._mark(unit, 0)

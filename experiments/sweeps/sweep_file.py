@@ -13,7 +13,7 @@
 
 The flow takes `signal` and `update`; sampled training takes `recipe` instead: the name
 of one, of its file, or a table. `[along]` records on the way too, `[reduce]` summarises
-axes instead of storing them.
+axes instead of storing them. `[figure]` is read by `phase-diagram` only.
 """
 
 import hashlib
@@ -56,7 +56,9 @@ KEYS = {
     "axes": dict,
     "along": dict,
     "reduce": dict,
+    "figure": dict,
 }
+NO_NUMBERS = ("title", "figure")  # they decide on none
 WORDS = {dict: "a table", list: "a list", str: "a name", int: "a whole number"}
 FLOW_ONLY = (
     "signal",
@@ -149,7 +151,7 @@ class Sweep:
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides on the numbers, as plain data."""
-        table = {k: v for k, v in self.table.items() if k != "title"}
+        table = {k: v for k, v in self.table.items() if k not in NO_NUMBERS}
         # A hash does not see the order of a table, and a file of a recipe may change.
         table |= {"seed": self.seed, "order": [axis.name for axis in self.axes]}
         recipes = [self.roots["recipe"]] if self.trains else []
@@ -279,15 +281,7 @@ def _check_keys(table: dict[str, Any]) -> None:
 def _place(axis: Axis, family, roots) -> parameter_paths.Slot:
     """The parameter that an axis sets, after a look at its values."""
     named = axis.values.dtype == object
-    parameters = {
-        name: parameter_paths.Slot(
-            name,
-            ("model", name),
-            "static" if name in families.STATIC else "number",
-            parameter.default,
-        )
-        for name, parameter in family.parameters.items()
-    }
+    parameters = model_slots(family)
     name = axis.name.removeprefix("model.")
     if axis.name == "seed" and "recipe" in roots:
         if named or (axis.values != np.arange(len(axis.values))).any():
@@ -297,7 +291,7 @@ def _place(axis: Axis, family, roots) -> parameter_paths.Slot:
         slot = parameters[name]
     else:
         slot = parameter_paths.resolve(
-            [*parameters.values(), *_known(roots)], axis.name
+            [*parameters.values(), *known_slots(roots)], axis.name
         )
     text = isinstance(slot.value, str) or slot.kind == "part"
     if named != text:
@@ -308,7 +302,20 @@ def _place(axis: Axis, family, roots) -> parameter_paths.Slot:
     return slot
 
 
-def _known(roots) -> list[parameter_paths.Slot]:
+def model_slots(family: families.Family) -> dict[str, parameter_paths.Slot]:
+    """The parameters of a family of base models, by name."""
+    return {
+        name: parameter_paths.Slot(
+            name,
+            ("model", name),
+            "static" if name in families.STATIC else "number",
+            parameter.default,
+        )
+        for name, parameter in family.parameters.items()
+    }
+
+
+def known_slots(roots) -> list[parameter_paths.Slot]:
     """The roots themselves, and all slots inside them."""
     found = []
     for root, value in roots.items():

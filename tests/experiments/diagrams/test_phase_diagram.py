@@ -10,10 +10,19 @@ from matplotlib.contour import ContourSet
 
 import theory
 from experiments import cli
-from experiments.diagrams import drawing, lines, preset, saved
-from experiments.sweeps import grid, layout, root, run_units
+from experiments.diagrams import (
+    assumptions,
+    changes,
+    drawing,
+    labels,
+    lines,
+    preset,
+    saved,
+    sides,
+)
+from experiments.sweeps import grid, root, run_units
+from experiments.sweeps.axes import Axis
 from experiments.sweeps.families import FAMILIES
-from experiments.sweeps.locks import Shard
 from experiments.text.errors import UserError
 
 
@@ -23,11 +32,12 @@ def diagram(*words):
 
 @pytest.mark.parametrize("name", preset.names())
 def test_every_preset_can_be_run_and_its_lines_computed(name):
-    loaded = preset.load(name, quick=True)
+    loaded = changes.load(name, quick=True)
     run_units.check_corners(loaded.sweep)
-    assert loaded.lines and {loaded.x, loaded.y} <= set(drawing.LABELS)
+    assert loaded.lines and not loaded.notes
+    assert {loaded.x.name, loaded.y.name} <= set(labels.AXES)
     for value in loaded.values:
-        assert value in drawing.VALUES
+        assert value in labels.VALUES
     for which in loaded.lines:
         if not lines.LINES[which].most < 100:  # slow quadratures: see below
             x, y, field = drawing.line(loaded, lines.LINES[which])
@@ -56,7 +66,7 @@ def test_a_diagram_is_drawn_with_its_data_and_goes_on(tmp_path, capsys):
 
 
 def test_other_axes_values_and_parameters():
-    loaded = preset.load(
+    loaded = changes.load(
         "quality",
         y="bad_rate=0:0.4",
         value="accuracy",
@@ -68,10 +78,11 @@ def test_other_axes_values_and_parameters():
     assert loaded.values == ("accuracy",) and "accuracy" in loaded.sweep.record
     assert loaded.lines == ("regime",)
     np.testing.assert_allclose(loaded.sweep.axes[0].values, np.linspace(0, 0.4, 7))
-    geometric = preset.load("quality", x="best_probability=1e-3:0.1:log", cells=3)
+    geometric = changes.load("quality", x="best_probability=1e-3:0.1:log", cells=3)
     np.testing.assert_allclose(geometric.sweep.axes[1].values, [1e-3, 1e-2, 1e-1])
-    assert preset.load("noise", y="bad_rate=0:0.4", quick=True).lines == ()
-    summed = preset.load("self-confidence", value="gain_max", quick=True)
+    one_error = changes.load("noise", y="bad_rate=0:0.4", quick=True)
+    assert one_error.lines == ("no_information",)  # of the other kind there are none
+    summed = changes.load("self-confidence", value="gain_max", quick=True)
     assert summed.sweep.reduce.statistics[-1] == "max"
 
 
@@ -91,7 +102,7 @@ def test_other_axes_values_and_parameters():
     ],
 )
 def test_the_scale_of_an_axis_is_that_of_its_values(values, scale):
-    assert drawing._is_geometric(values) is (scale == "log")
+    assert sides.is_geometric(Axis("x", values)) is (scale == "log")
 
 
 @pytest.mark.parametrize(
@@ -99,10 +110,9 @@ def test_the_scale_of_an_axis_is_that_of_its_values(values, scale):
     [("0.11:0.19:log", "log"), ("0.1:0.2:log", "log"), ("0.01:0.4", "linear")],
 )
 def test_the_scale_of_an_axis_is_that_asked_for(span, scale):
-    loaded = preset.load("quality", y=f"gap={span}", cells=5)
+    loaded = changes.load("quality", y=f"gap={span}", cells=5)
     columns = {"log10_t0": np.arange(25.0).reshape(5, 5)}
-    figure = drawing.draw(loaded, columns)
-    panel = figure.axes[0]
+    (panel,) = drawing.draw(loaded, columns)
     assert (panel.get_xscale(), panel.get_yscale()) == ("log", scale)
     low, high = panel.get_ylim()
     ticks = panel.yaxis.get_major_locator()()
@@ -113,46 +123,22 @@ def test_the_scale_of_an_axis_is_that_asked_for(span, scale):
 
 
 def test_what_a_preset_fixes_may_become_an_axis():
-    other = preset.load("quality", x="rival_rate=0.3:0.45", cells=5)
+    other = changes.load("quality", x="rival_rate=0.3:0.45", cells=5)
     assert {axis.name for axis in other.sweep.axes} == {"gap", "rival_rate"}
     assert other.sweep.table["model"] == {"family": "rival"}
 
 
 def test_slopes_are_those_of_the_stored_times():
-    loaded = preset.load("bad-mass", quick=True)
-    x = next(a.values for a in loaded.sweep.axes if a.name == loaded.x)
+    loaded = changes.load("bad-mass", quick=True)
+    x = loaded.x.values
     shape = grid.cut(loaded.sweep).shape
     columns = {"log10_crossing": np.broadcast_to(-2.5 * np.log10(x), shape)}
     slope = drawing.value(loaded, "crossing_degree", columns)
     np.testing.assert_allclose(slope, 2.5)
 
 
-@pytest.fixture
-def made(tmp_path):
-    """A store of a diagram, with numbers that need no solver: `values` by name."""
-
-    def make(name, values, **changes):
-        loaded = preset.load(name, **changes)
-        path = tmp_path / f"{preset.file_name(name)}.zarr"
-        target = run_units.begin(path, loaded.sweep, loaded.text)
-
-        def numbers(sweep, unit):
-            columns = {}
-            for key, variable in layout.variables(sweep).items():
-                extra = tuple(size for _, size in variable.extra)
-                columns[key] = np.zeros((*unit.shape, *extra), variable.dtype)
-                if key in values:
-                    columns[key] = values[key][unit.region]
-            return columns
-
-        run_units.march(loaded.sweep, target, Shard(), solve=numbers)
-        return loaded, path
-
-    return make
-
-
 @pytest.mark.parametrize(
-    "name, changes",
+    "name, options",
     [
         ("quality", {"y": "gap=0.1:0.2:log", "cells": 12}),
         ("quality", {"y": "bad_rate=0:0.4", "fixed": ["gap=0.2"], "seed": 3}),
@@ -164,14 +150,13 @@ def made(tmp_path):
         ("bad-mass", {"quick": True}),
     ],
 )
-def test_a_stored_diagram_is_that_of_its_store(made, name, changes):
+def test_a_stored_diagram_is_that_of_its_store(made, name, options):
     """Axes, values and lines are the stored ones, whatever the preset says."""
-    if "cells" not in changes:
-        changes = {"cells": 6} | changes
-    loaded, path = made(name, {}, **changes)
+    loaded, path = made(name, {}, **({"cells": 6} | options))
     found, columns = saved.load(path)
-    assert (found.x, found.y, found.values) == (loaded.x, loaded.y, loaded.values)
-    assert found.lines == loaded.lines and found.text == loaded.text
+    assert [found.x.name, found.y.name] == [loaded.x.name, loaded.y.name]
+    assert (found.values, found.lines) == (loaded.values, loaded.lines)
+    assert found.figure == loaded.figure
     assert found.sweep.digest == loaded.sweep.digest
     for mine, theirs in zip(found.sweep.kept, loaded.sweep.kept, strict=True):
         np.testing.assert_array_equal(mine.values, theirs.values)
@@ -185,25 +170,26 @@ def test_a_stored_diagram_is_drawn_with_its_own_axes_and_boundary(made, tmp_path
     ACC_0 = s_r where pi_* gap = (1 - pi_*) (1 - share) (s_r - s_bad).
     """
     fixed = ["rival_rate=0.6", "bad_rate=0.2", "rival_share=0.5"]
-    changes = {"y": "gap=0.1:0.2:log", "fixed": fixed, "cells": 40}
+    options = {"y": "gap=0.1:0.2:log", "fixed": fixed, "cells": 40}
     ramp = np.linspace(0, 1, 40 * 40).reshape(40, 40)
-    _, path = made("quality", {"log10_t0": ramp}, **changes)
+    _, path = made("quality", {"log10_t0": ramp}, **options)
     diagram, columns = saved.load(path)
-    figure = drawing.draw(diagram, columns)
-    panel = figure.axes[0]
-    np.testing.assert_allclose(panel.get_ylim(), (0.1, 0.2))
-    np.testing.assert_allclose(panel.get_xlim(), (1e-6, 0.95))
+    (panel,) = drawing.draw(diagram, columns)
+    half = 2 ** (0.5 / 39)
+    np.testing.assert_allclose(panel.get_ylim(), (0.1 / half, 0.2 * half))
+    half = (0.95 / 1e-6) ** (0.5 / 39)
+    np.testing.assert_allclose(panel.get_xlim(), (1e-6 / half, 0.95 * half))
     mesh = next(c for c in panel.collections if isinstance(c, QuadMesh))
     np.testing.assert_array_equal(mesh.get_array(), ramp)
     (line,) = (c for c in panel.collections if isinstance(c, ContourSet))
     (line_path,) = line.get_paths()
     x, gap = line_path.vertices.T
     np.testing.assert_allclose(x, 1 / (1 + gap / (0.5 * 0.4)), rtol=0.02)
-    assert np.ptp(gap) > 0.09
+    np.testing.assert_allclose((gap.min(), gap.max()), panel.get_ylim())  # to the frame
 
 
 @pytest.mark.parametrize(
-    "name, changes, lines",
+    "name, options, lines",
     [
         ("quality", {"x": "beta=0:0.1"}, ()),
         ("entanglement", {"x": "beta=0:0.1"}, ()),
@@ -215,15 +201,15 @@ def test_a_stored_diagram_is_drawn_with_its_own_axes_and_boundary(made, tmp_path
         ("quality", {"y": "bad_rate=0:0.4"}, ("regime",)),
     ],
 )
-def test_lines_are_drawn_where_they_hold(name, changes, lines):
+def test_lines_are_drawn_where_they_hold(name, options, lines):
     """Theory's lines know nothing of a penalty, or of a goal that varies."""
-    assert preset.load(name, quick=True, **changes).lines == lines
+    assert changes.load(name, quick=True, **options).lines == lines
 
 
 def test_a_goal_that_varies_is_no_number_in_a_label():
-    loaded = preset.load("warm-start", x="level=0.7:0.85", quick=True)
-    assert drawing.goal(loaded.sweep) == {}
-    assert "accuracy 0." not in drawing._shows(loaded, "log10_total_time")
+    loaded = changes.load("warm-start", x="level=0.7:0.85", quick=True)
+    assert assumptions.goal(loaded.sweep) == {}
+    assert "accuracy 0." not in drawing.shows(loaded, "log10_total_time")
 
 
 def test_lines_of_confidence_say_no_side():
@@ -250,7 +236,7 @@ def test_what_is_missing_in_a_diagram_is_called_what_it_is(made, missing, said):
     values = np.linspace(0, 1, 16).reshape(4, 4)
     values[0, : len(missing)] = missing
     diagram, columns = saved.load(made("quality", {"log10_t0": values}, cells=4)[1])
-    (legend,) = drawing.draw(diagram, columns).legends
+    (legend,) = drawing.draw(diagram, columns)[0].figure.legends
     assert [text.get_text() for text in legend.get_texts()][1:] == said
 
 
@@ -261,10 +247,7 @@ def change_root(path, **attributes):
 
 
 def test_diagrams_that_cannot_be_drawn_are_refused_in_one_line(made, tmp_path, capsys):
-    folder = tmp_path / "data"
     loaded, path = made("quality", {}, cells=4)
-    folder.mkdir()
-    path = path.rename(folder / path.name)
     good = root.read(path)
 
     def refused() -> str:
@@ -274,11 +257,11 @@ def test_diagrams_that_cannot_be_drawn_are_refused_in_one_line(made, tmp_path, c
         root.write(path, good)
         return err
 
-    usual = preset.load("quality").text
+    usual = changes.text_of(changes.load("quality"))
     change_root(path, sweep=usual)
     assert "made with another sweep than its text" in refused()
-    change_root(path, sweep=loaded.text.partition("[figure]")[0])
-    assert "no diagram" in refused()
+    change_root(path, sweep=f"{changes.text_of(loaded)}lenes = []")
+    assert "did you mean lines?" in refused()
     table = root.read(path)
     table["consolidated_metadata"]["metadata"].pop("log10_t0")
     root.write(path, table)
@@ -288,7 +271,7 @@ def test_diagrams_that_cannot_be_drawn_are_refused_in_one_line(made, tmp_path, c
     (chunk,) = (c for c in (path / "log10_t0" / "c").rglob("*") if c.is_file())
     chunk.write_bytes(b"?")
     assert "damaged in unit 0 (log10_t0)" in refused()
-    target = run_units.begin(path, loaded.sweep, loaded.text)
+    target = run_units.begin(path, loaded.sweep, changes.text_of(loaded))
     target.forget(target.grid.unit(0))
     assert "not complete" in refused()
     shutil.rmtree(path)
@@ -299,9 +282,9 @@ def test_diagrams_that_cannot_be_drawn_are_refused_in_one_line(made, tmp_path, c
 def test_other_base_models_are_no_settings_that_may_be_mixed(made):
     """The lines would be of the one, the colours of the other."""
     _, path = made("quality", {}, cells=4)
-    other = preset.load("quality", cells=4, fixed=["bad_rate=0.2"])
+    other = changes.load("quality", cells=4, fixed=["bad_rate=0.2"])
     with pytest.raises(UserError, match="model.bad_rate was not given, is 0.2"):
-        run_units.begin(path, other.sweep, other.text, force=True)
+        run_units.begin(path, other.sweep, changes.text_of(other), force=True)
 
 
 def base_of(family, **values):
@@ -386,14 +369,14 @@ def test_the_lines_of_confidence_are_slopes_and_ends():
 
 
 def test_a_goal_that_is_changed_moves_colours_and_lines_together():
-    usual = preset.load("warm-start", quick=True)
-    assert drawing.goal(usual.sweep) == {"goal": 0.81}
-    assert "accuracy 0.81" in drawing._shows(usual, "log10_total_time")
+    usual = changes.load("warm-start", quick=True)
+    assert assumptions.goal(usual.sweep) == {"goal": 0.81}
+    assert "accuracy 0.81" in drawing.shows(usual, "log10_total_time")
 
 
 def test_a_slope_along_a_logarithm_needs_numbers_above_0():
     with pytest.raises(UserError, match="above 0"):
-        preset.load("bad-mass", x="bad_rate=0:0.5", quick=True)
+        changes.load("bad-mass", x="bad_rate=0:0.5", quick=True)
 
 
 def test_the_lower_bound_is_below_the_time_and_above_half_of_it():
@@ -443,9 +426,9 @@ def test_families_keep_their_promises():
         (["quality", "--x", "gap=0.1:0.2"], "are both gap"),
         (["quality", "--y", "magic=0:1"], "unknown here"),
         (["quality", "--y", "gap=0.1:0.9"], "at gap"),
-        (["quality", "--set", "gap"], "NAME=NUMBER"),
-        (["quality", "--set", "magic=1"], "no parameter"),
-        (["quality", "--value", "magic"], "choose from"),
+        (["quality", "--set", "gap"], "NAME=VALUE"),
+        (["quality", "--set", "magic=1"], "parameter magic is unknown here"),
+        (["quality", "--value", "magic"], "hoose from"),
         (["self-confidence", "--value", "gain"], "gain_mean"),
         (["quality", "--out", "/proc/x"], "cannot write"),
         (["quality", "--cell", "gap=1", "--out", "/tmp/none"], "does not exist"),
@@ -455,8 +438,3 @@ def test_bad_calls_are_one_line(words, said, capsys):
     assert diagram(*words) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1 and said in err
-
-
-def test_presets_are_refused_without_two_axes():
-    with pytest.raises(UserError, match="unknown"):
-        preset.load("nothing")

@@ -196,7 +196,9 @@ def test_a_refused_command_leaves_no_folder(words, tmp_path, capsys):
 
 def test_figures_draws_what_there_are_data_for(folder, capsys):
     assert cli.main(["figures", "--out", str(folder)]) == 0
-    assert capsys.readouterr().out.splitlines() == [str(folder / "train.svg")]
+    assert capsys.readouterr().out.splitlines() == [
+        str(folder / f"train.{kind}") for kind in ("svg", "png")
+    ]
 
 
 @pytest.mark.parametrize("out", ["/", ".", "..", "new/.."])

@@ -330,7 +330,11 @@ def test_whatever_an_axis_is_called_no_two_things_are_called_alike(
     [
         ("[axes]\ngap = [0.1, 0.9]", "gap = 0.9.*1.5"),
         ("[model]\nfamily = 'crowd'\n[axes]\nbad_probability = [0.1, 1.0]", "below 1"),
-        ("signal = 'self-certainty'\n[axes]\ngap = [0.1]", "kernel"),
+        (
+            "signal = 'self-certainty'\n[model]\nsuccess_rates = [0.9, 0.5]\n"
+            "policy = [0.5, 0.5]\n[axes]\ntemperature = [1.0]",
+            "kernel",
+        ),
         (
             "signal = 'fixed-confidence'\n[model]\nfamily = 'crowd'\n"
             "[axes]\nbest_rate = [0.9]",
