@@ -80,6 +80,13 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
         sub.add_argument(
             "--json", metavar="FILE", help="write the result as JSON; - is stdout"
         )
+        loudness = sub.add_mutually_exclusive_group()
+        loudness.add_argument(
+            "-q", "--quiet", action="store_true", help="no progress on stderr"
+        )
+        loudness.add_argument(
+            "-v", "--verbose", action="store_true", help="say what was compiled"
+        )
         sub.set_defaults(main=module.main)
     return parser
 
@@ -173,7 +180,11 @@ def main(argv: list[str] | None = None) -> int:
         with interrupts.wait():
             import jax
 
+            from experiments.runtime import notice, progress
+
         jax.config.update("jax_enable_x64", args.precision == "float64")
+        progress.set_quiet(args.quiet)
+        notice.of_compiling(args.verbose)
         if sys.stdout is None:  # it was closed
             return args.main(args)
         with contextlib.redirect_stdout(_Output(sys.stdout)):

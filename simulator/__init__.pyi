@@ -1,3 +1,4 @@
+from .clocks import *
 from .dynamics import *
 from .engines.ensembles import *
 from .events import *
@@ -8,6 +9,7 @@ from .moment import *
 from .observables import *
 from .outcome import *
 from .problem import *
+from .programs import *
 from .recording import *
 from .rules import *
 from .signals import *

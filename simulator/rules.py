@@ -191,6 +191,12 @@ class AbstractUpdate(Part):
         del problem, rewards
         return None
 
+    def as_numbers(self) -> "AbstractUpdate":
+        """The same update, its parameters as arrays: all that differ only in them
+        share one compiled program. Called after `check`.
+        """
+        return self
+
     def check(self, signal: AbstractSignal) -> None:
         """Raise `ValueError` if a (concrete) parameter or the signal does not fit."""
         del signal

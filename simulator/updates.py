@@ -7,25 +7,21 @@ Both updates maximise `sum_k pi_k rho_k - beta KL(pi || pi_ref)`. The penalty en
 the effective reward `f_k = rho_k - beta log(pi_k / pi_ref_k)`, so that each rule below
 needs only the advantage `A_k = f_k - sum_j pi_j f_j`.
 
-Rules whose advantages depend only on the 0/1 rewards of a group move along the path of
-the plain policy gradient, in another clock: the mean update is `h pi_k (rho_k - p)`
-with p the chance of a reward, because given its reward a rollout's pattern is
-independent of the rest of the group (`P(k|1) = pi_k rho_k / p`). They differ by h only.
+Rules for groups move along the path of the plain policy gradient, by another clock: see
+`simulator.clocks`.
 """
 
 import math
-from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from simulator.clocks import AbstractCounted, Terms, harmonic_lines
 from simulator.numerics.envelope import Lines
-from simulator.numerics.logspace import ScaledVector, log_sum
-from simulator.problem import Problem
+from simulator.numerics.logspace import ScaledVector
 from simulator.rules import AbstractUpdate
 from simulator.validation import (
     Given,
@@ -37,7 +33,6 @@ from simulator.validation import (
 )
 
 __all__ = [
-    "AbstractClock",
     "GRPO",
     "GroupMean",
     "NaturalGradient",
@@ -48,13 +43,6 @@ __all__ = [
 
 LARGEST_GROUP = 100_000  # h is a sum over all numbers of correct answers in a group
 MOST_ATTEMPTS = 10**15  # whole numbers that floats hold exactly
-
-
-def harmonic_lines(problem: Problem, rewards: Float[Array, " K"]) -> Lines:
-    """The lines of the plain policy gradient, which no clock moves."""
-    slopes = jnp.where(problem.log_policy > -jnp.inf, rewards, 0.0)
-    never = jnp.full((), jnp.inf, slopes.dtype)
-    return Lines(problem.log_policy, slopes, never, jnp.asarray(True), harmonic=True)
 
 
 class PolicyGradient(AbstractUpdate):
@@ -118,58 +106,6 @@ class NaturalGradient(AbstractUpdate):
         return Lines(log_policy, slopes, log_limit, jnp.asarray(True), harmonic=False)
 
 
-class AbstractClock(AbstractUpdate):
-    """The policy gradient on 0/1 rewards, with a speed h that depends on their mean.
-
-    >>> class Slow(sim.AbstractClock):
-    ...     def log_factor(self, log_p, log_q):
-    ...         return jnp.full_like(log_p, jnp.log(0.5))
-    ...
-    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
-    >>> times = [
-    ...     sim.solve(problem, sim.Verifiable(), rule, until=sim.T0()).time
-    ...     for rule in (None, Slow())
-    ... ]
-    >>> round(float(times[1] / times[0]), 6)
-    2.0
-    """
-
-    @property
-    def beta(self):
-        """No KL: it would move the path, not only the clock."""
-        return 0.0
-
-    @property
-    def closed_form(self):
-        return "orbit"
-
-    @abstractmethod
-    def log_factor(
-        self, log_p: Float[Array, ""], log_q: Float[Array, ""]
-    ) -> Float[Array, ""]:
-        """`log h(p)`, from `log p` and `log q = log(1 - p)`."""
-
-    def velocity(self, advantage):
-        return advantage.weighted_by_policy()
-
-    def lines(self, problem, rewards):
-        return harmonic_lines(problem, rewards)
-
-    def log_clock(self, rewards, log_probs):
-        inside = log_probs > -jnp.inf
-        log_p = log_sum(log_probs, jnp.where(inside, rewards, 0.0))
-        log_q = log_sum(log_probs, jnp.where(inside, 1 - rewards, 0.0))
-        return self.log_factor(log_p, log_q)
-
-    def check(self, signal):
-        if not signal.binary:
-            raise ValueError(
-                f"`{type(self).__name__}` needs rewards that are 0 or 1, and "
-                f"`{type(signal).__name__}` pays other amounts; use `Verifiable` or "
-                "`NoisyVerifier`."
-            )
-
-
 def _check_group(name: str, size: Any) -> None:
     if not isinstance(size, float) or size != math.inf:
         check_real(name, size)
@@ -190,7 +126,7 @@ def _log_binomials(n: int) -> np.ndarray:
     )
 
 
-class GroupMean(AbstractClock):
+class GroupMean(AbstractCounted):
     """Group mean as baseline, no division by the spread (Dr. GRPO): h = (G - 1)/G.
 
     >>> update = sim.GroupMean(group_size=8)
@@ -202,15 +138,15 @@ class GroupMean(AbstractClock):
     group_size: float = eqx.field(default=8, static=True, converter=plain)
     """Rollouts per group, from 2; may be inf."""
 
-    def log_factor(self, log_p, log_q):
-        return jnp.full_like(log_p, math.log1p(-1 / self.group_size))
+    def terms(self):
+        return Terms.of(math.log1p(-1 / self.group_size), 0, 0), None
 
     def check(self, signal):
         super().check(signal)
         _check_group("group_size", self.group_size)
 
 
-class GRPO(AbstractClock):
+class GRPO(AbstractCounted):
     """Group mean and division by the group's standard deviation.
 
     `h_G(p) = E[f(q)] / (p (1 - p))`, `q ~ Binomial(G, p)/G`, with
@@ -236,21 +172,20 @@ class GRPO(AbstractClock):
     redraw: bool = eqx.field(default=False, static=True, converter=plain)
     """Draw groups of equal rewards again (dynamic sampling)."""
 
-    def log_factor(self, log_p, log_q):
+    def terms(self):
         G = self.group_size
         if math.isinf(G):
-            return -jnp.logaddexp(0.5 * (log_p + log_q), _log(self.epsilon))
+            spread = Terms.of([0.0, _log(self.epsilon)], [0.5, 0], [0.5, 0])
+            return Terms.of(0.0, 0, 0), spread
         wins = np.arange(1, G)
         product = wins * (G - wins) / G**2
         ratio = G / (G - 1) if self.spread == "sample" else 1.0
         log_f = np.log(product) - np.log(np.sqrt(product * ratio) + self.epsilon)
         log_weight = _log_binomials(int(G))
-        right, wrong = (jnp.asarray(x, log_p.dtype) for x in (wins - 1, G - wins - 1))
-        log_weight = log_weight + right * log_p + wrong * log_q
-        log_h = jax.nn.logsumexp(log_weight + log_f)
-        if self.redraw:
-            log_h = log_h - jax.nn.logsumexp(log_weight) - log_p - log_q
-        return log_h
+        above = Terms.of(log_weight + log_f, wins - 1, G - wins - 1)
+        if not self.redraw:
+            return above, None
+        return above, Terms.of(log_weight, wins, G - wins)
 
     def check(self, signal):
         super().check(signal)
@@ -269,7 +204,7 @@ class GRPO(AbstractClock):
         check_bool("redraw", self.redraw)
 
 
-class PassAtN(AbstractClock):
+class PassAtN(AbstractCounted):
     """Maximise pass@n, `1 - (1 - p)^n`: h = n (1 - p)^(n - 1).
 
     >>> update = sim.PassAtN(attempts=4)
@@ -281,8 +216,8 @@ class PassAtN(AbstractClock):
     attempts: int = eqx.field(default=8, static=True, converter=plain)
     """The n of pass@n."""
 
-    def log_factor(self, log_p, log_q):
-        return math.log(self.attempts) + (self.attempts - 1) * log_q
+    def terms(self):
+        return Terms.of(math.log(self.attempts), 0, self.attempts - 1), None
 
     def check(self, signal):
         super().check(signal)
@@ -294,7 +229,7 @@ class PassAtN(AbstractClock):
             )
 
 
-class RejectionSampling(AbstractClock):
+class RejectionSampling(AbstractCounted):
     """Supervised training on the model's own correct answers: h = 1/p.
 
     >>> update = sim.RejectionSampling()
@@ -303,8 +238,8 @@ class RejectionSampling(AbstractClock):
     np.float64(4.0)
     """
 
-    def log_factor(self, log_p, log_q):
-        return -log_p
+    def terms(self):
+        return Terms.of(0.0, -1, 0), None
 
 
 def _log(value: float) -> float:

@@ -5,17 +5,15 @@ What the user has set in the environment stays.
 
 import functools
 import gc
-import hashlib
 import importlib.util
 import os
-import platform
 from collections.abc import Callable
 from importlib import metadata
-from pathlib import Path
+
+from simulator import programs
 
 # Most programs of these run for less time than they take to compile.
 SHORT = ("run", "train", "verify", "falsify", "reproduce")
-KEPT_FROM = 0.5  # seconds of compiling
 # The newest jaxlib that each flag was tried with, from 0.10.0 on: XLA documents none of
 # them, and ends the process at one that it does not know.
 TRIED = {
@@ -75,21 +73,19 @@ def fast(function: Callable) -> Callable:
 def keep_programs() -> None:
     """Compiled programs are kept in the user's cache, for later commands.
 
-    Apart for every kind of processor, as a home may be shared. Where the folder cannot
-    be written, programs are not kept.
+    Where the folder cannot be written, programs are not kept.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     try:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = cache / "pattern-selection" / "xla" / _processor()
+        folder = programs.default_folder()
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # without a home
         return
     if os.access(folder, os.W_OK | os.X_OK):
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
         key = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
-        os.environ.setdefault(key, str(KEPT_FROM))
+        os.environ.setdefault(key, str(programs.KEPT_FROM))
 
 
 def collect_seldom() -> None:
@@ -117,14 +113,3 @@ def _cpu_only() -> bool:
         return True
     modules = map(importlib.util.find_spec, ("jax_plugins", "libtpu"))
     return not any(modules) and not metadata.entry_points(group="jax_plugins")
-
-
-def _processor() -> str:
-    """A short name for what this processor can do."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        known = {x for x in lines if x.startswith(("model name", "flags", "Features"))}
-        text = "\n".join(sorted(known))
-    except OSError:
-        text = platform.processor()
-    return f"{platform.machine()}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

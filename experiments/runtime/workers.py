@@ -53,7 +53,12 @@ def _side_by_side(tasks, processes):
     places = context.Queue()
     for place in range(processes):
         places.put(place)
-    begin = (places, progress.share(context.RLock()), jax.config.jax_enable_x64)
+    begin = (
+        places,
+        progress.share(context.RLock()),
+        progress.is_quiet(),
+        jax.config.jax_enable_x64,
+    )
     with futures.ProcessPoolExecutor(processes, context, _begin, begin) as pool:
         try:
             names = {
@@ -74,11 +79,12 @@ def _side_by_side(tasks, processes):
             raise
 
 
-def _begin(places, lock, double):
+def _begin(places, lock, quiet, double):
     """Set a process up, before its first task."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is heeded by the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     progress.share(lock, places.get())
+    progress.set_quiet(quiet)
     compiling.collect_seldom()
     import jax
 

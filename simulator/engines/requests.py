@@ -91,6 +91,18 @@ def saved_times(save_log_times: Any, dtype: Any) -> np.ndarray:
     return np.asarray(times, dtype)
 
 
+def filled_up(times: np.ndarray, smallest: int) -> np.ndarray:
+    """Log times, and `inf` up to a length of `smallest` times 1, 1.5, 2, 3, 4, 6, ...
+
+    So that runs which save at other numbers of times share their compiled programs.
+    """
+    size, other = smallest, 3 * smallest // 2
+    while size < len(times):
+        size, other = other, 2 * size
+    filler = np.full(size - len(times) if len(times) else 0, np.inf, times.dtype)
+    return np.concatenate([times, filler])
+
+
 def check_functions(**functions: Any) -> None:
     """Raise `ValueError` for what can neither be called nor is None."""
     for name, function in functions.items():

@@ -22,6 +22,7 @@ from simulator.engines.requests import (
     check_calls,
     check_events,
     check_limits,
+    filled_up,
     saved_times,
 )
 from simulator.engines.walker import Settings, Walker, advance, begin
@@ -82,7 +83,8 @@ def run(
     check_calls(observe, progress, times, problem.log_policy)
     settings = Settings(
         events=tuple(events),
-        save_log_times=jnp.asarray(times),
+        save_log_times=jnp.asarray(filled_up(times, 8 if problem.batch_shape else 64)),
+        num_saves=jnp.asarray(len(times)),
         max_log_time=jnp.asarray(max_log_time, dtype=dtype),
         tolerance=jnp.asarray(tolerance, dtype=dtype),
         max_steps=jnp.asarray(int(max_steps)),
@@ -90,7 +92,7 @@ def run(
     )
     walk = _Walk(settings, engine)
     signal = as_numbers(problem, signal, (*events, until))
-    lanes = (problem, signal, update, until)
+    lanes = (problem, signal, update.as_numbers(), until)
 
     if not problem.batch_shape:
         solution = _run_one(lanes, walk)
@@ -98,7 +100,10 @@ def run(
         solution = _run_traced(lanes, walk)
     else:
         solution = map_lanes(walk, lanes, progress=progress)
-    own, shared = _apart(lanes[1:])
+    if solution.saved is not None:
+        rows = (slice(None),) * len(problem.batch_shape) + (slice(len(times)),)
+        solution = dataclasses.replace(solution, saved=solution.saved[rows])
+    own, shared = _apart((signal, update, until))
     limits = {"max_log_time": float(max_log_time), "max_steps": max_steps}
     again = functools.partial(_again, engine, tolerance=tolerance, **limits)
     asked = Asked(

@@ -23,10 +23,14 @@ RUNNING = -1  # instead of an outcome, while a lane is not done
 
 
 class Settings(eqx.Module):
-    """The settings of a call, shared by all lanes."""
+    """The settings of a call, shared by all lanes.
+
+    `save_log_times`: the first `num_saves` count, `inf` fills up (see `requests`).
+    """
 
     events: tuple[AbstractEvent, ...]
     save_log_times: Array
+    num_saves: Array
     max_log_time: Array
     tolerance: Array
     max_steps: Array
@@ -93,7 +97,9 @@ def advance(run: Settings, walker: Walker) -> Walker:
     """The walker after one attempt to move; it must not be done."""
     path, events = walker.path, watched(run, walker.until)
     targets = jnp.append(run.save_log_times, run.max_log_time)
-    target = Target(targets[walker.next_save], len(run.save_log_times) > 0)
+    last = walker.next_save == run.num_saves
+    place = jnp.where(last, len(run.save_log_times), walker.next_save)
+    target = Target(targets[place], len(run.save_log_times) > 0)
     move = path.move(walker.stride, target, run.tolerance)
     accepted = move.accepted
     before = walker.values, walker.scores
@@ -107,7 +113,6 @@ def advance(run: Settings, walker: Walker) -> Walker:
         accepted,
     )
     status, steps = walker.status, walker.steps + 1
-    last = walker.next_save == len(run.save_log_times)
     status = jnp.where(move.landed & last, code(Outcome.horizon), status)
     resting = accepted & path.at_rest(move.end, run.tolerance)
     status = jnp.where(resting, code(Outcome.settled), status)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.clocks import AbstractClock
 from simulator.dynamics import Dynamics
 from simulator.engines.exact.fast_events import Passage
 from simulator.engines.exact.orbit import Orbit, Piece
@@ -21,7 +22,7 @@ from simulator.engines.exact.states import (
     solve,
 )
 from simulator.numerics.trees import select
-from simulator.updates import AbstractClock, PolicyGradient
+from simulator.updates import PolicyGradient
 
 AT_KNOTS, AT_NODES = 4, 2  # iterations, from a guess and from an interpolated one
 _TINY = 1e-20
