@@ -35,7 +35,17 @@ CHANGES = {
     },
 }
 # They say where the result goes, or ask for something else.
-NO_INPUT = {"--json", "--out", "--print-recipe", "--help", "-h"}
+NO_INPUT = {
+    "-q",
+    "--quiet",
+    "-v",
+    "--verbose",
+    "--json",
+    "--out",
+    "--print-recipe",
+    "--help",
+    "-h",
+}
 
 
 def questions(rates, reference):
