@@ -1,6 +1,6 @@
 """The equation of motion: problem, signal and update, looked at in one policy."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -41,6 +41,25 @@ class Point(NamedTuple):
     log_speed: Float[Array, ""]
     advantage: Centred
     traits: Float[Array, "n K"]
+
+
+class KnownPolicy:
+    """A point of sampled training: the question and its policy, and no flow.
+
+    Raises `ValueError` for anything else that a `Point` has.
+    """
+
+    def __init__(self, problem: Problem, log_probs: Float[Array, " K"]):
+        self.problem = problem
+        self.log_probs = log_probs
+
+    def __getattr__(self, name: str) -> Any:
+        if name in Point._fields:
+            raise ValueError(
+                f"it looks at `{name}` of the flow, which no step of sampled training "
+                "has"
+            )
+        raise AttributeError(name)
 
 
 class Dynamics(eqx.Module):

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from simulator.numerics.logspace import balance_of_mean, centre, ratio, sign_of_mean
 from simulator.observables import (
@@ -20,6 +20,7 @@ from simulator.observables import (
     log_gap,
     log_optimal_probability,
 )
+from simulator.problem import Problem
 from simulator.recording import AbstractExtreme, AbstractFirst, AbstractLast
 from simulator.signals import Verifiable
 from simulator.validation import Given, check_level, real
@@ -79,6 +80,11 @@ class Accuracy(AbstractFirst):
         rates = point.problem.success_rates
         return sign_of_mean(point.log_probs, rates - self.level)
 
+    def in_training(self, problem, log_probs):
+        # The mean over the questions.
+        excess = problem.success_rates - self.level
+        return sign_of_mean(log_probs.ravel(), excess.ravel())
+
     def impossible(self, problem, leads):
         return self.level >= best_value(problem.log_policy, problem.success_rates)
 
@@ -108,6 +114,11 @@ class OptimalProbability(AbstractFirst):
         best = best_patterns(point.log_probs, rates)
         return sign_of_mean(point.log_probs, jnp.where(best, 1.0, 0.0) - self.level)
 
+    def in_training(self, problem, log_probs):
+        best, ranked = _ranked(problem, log_probs)
+        excess = jnp.where(best, 1.0, 0.0) - self.level
+        return sign_of_mean(ranked.ravel(), excess.ravel())
+
     def impossible(self, problem, leads):
         return self.level >= 1
 
@@ -131,10 +142,12 @@ class SuboptimalMass(AbstractFirst):
 
     def value(self, point):
         best = best_patterns(point.log_probs, point.problem.success_rates)
-        rest = jnp.where(best, -jnp.inf, point.log_probs)
-        top = jnp.max(rest)
-        shift = jnp.where(top == -jnp.inf, 0.0, top)
-        mass = jnp.log(jnp.sum(jnp.exp(rest - shift))) + shift
+        return jnp.log(self.level) - _log_mass(~best, point.log_probs)
+
+    def in_training(self, problem, log_probs):
+        best, ranked = _ranked(problem, log_probs)
+        questions = jnp.sum(jnp.any(ranked > -jnp.inf, axis=1))
+        mass = _log_mass(~best.ravel(), ranked.ravel()) - jnp.log(questions)
         return jnp.log(self.level) - mass
 
     def impossible(self, problem, leads):
@@ -143,6 +156,28 @@ class SuboptimalMass(AbstractFirst):
     def check(self, problem):
         del problem
         check_level(self, 1)
+
+
+def _log_mass(those: Bool[Array, " N"], log_probs: Float[Array, " N"]) -> Scalar:
+    """`log sum pi_k` of those patterns."""
+    rest = jnp.where(those, log_probs, -jnp.inf)
+    top = jnp.max(rest)
+    shift = jnp.where(top == -jnp.inf, 0.0, top)
+    return jnp.log(jnp.sum(jnp.exp(rest - shift))) + shift
+
+
+def _ranked(
+    problem: Problem, log_probs: Float[Array, "Q K"]
+) -> tuple[Bool[Array, "Q K"], Float[Array, "Q K"]]:
+    """The best patterns, and the policies of questions that have better and worse ones.
+
+    `-inf` in the rows of the others, over which `pi_*` is not averaged; if there are
+    only such, all of their patterns are best.
+    """
+    best = best_patterns(log_probs, problem.success_rates)
+    ranked = jnp.any((log_probs > -jnp.inf) & ~best, axis=1)
+    ranked = ranked | ~jnp.any(ranked)
+    return best, jnp.where(ranked[:, None], log_probs, -jnp.inf)
 
 
 class T0(AbstractFirst):

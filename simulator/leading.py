@@ -45,6 +45,10 @@ class Crossing(AbstractFirst):
         lead = _ahead(point.log_probs, best | equal)
         return _with_sign(lead, jnp.ones_like(lead))
 
+    def in_training(self, problem, log_probs):
+        question, policy = self.only(problem, log_probs)
+        return _ahead(policy, best_patterns(policy, question.success_rates))
+
     def while_leading(self, problem, leaders):
         log_policy = problem.log_policy
         best = best_patterns(log_policy, problem.success_rates)
@@ -76,6 +80,10 @@ class Leads(AbstractFirst):
         equal = _equals(point, jnp.arange(len(point.log_probs)) == self.pattern)
         first = jnp.argmax(equal) == self.pattern
         return jnp.where(first, _lead(point, equal), -1.0)
+
+    def in_training(self, problem, log_probs):
+        _, policy = self.only(problem, log_probs)
+        return jnp.where(jnp.argmax(policy) == self.pattern, 1.0, -1.0)
 
     def while_leading(self, problem, leaders):
         del problem

@@ -5,12 +5,13 @@ events themselves are in `simulator.events` and `simulator.leading`.
 """
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, cast
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool as Bools, Float, Int
 
-from simulator.dynamics import Point
+from simulator.dynamics import KnownPolicy, Point
 from simulator.numerics.envelope import Ever
 from simulator.problem import Problem
 from simulator.reporting.display import Part
@@ -124,6 +125,33 @@ class AbstractFirst(AbstractEvent):
     """
 
     counts_if_undone: ClassVar[bool] = True
+
+    def in_training(
+        self, problem: Problem, log_probs: Float[Array, "Q K"]
+    ) -> Float[Array, ""]:
+        """The value after a step of sampled training: 0 or positive if it holds.
+
+        Of the policies of all questions, of which nothing else is known. An event that
+        has a meaning for the mean over several questions says which.
+
+        Raises `ValueError` for several questions, and if the event looks at rewards or
+        at where the policy is heading.
+
+        >>> asked = sim.Problem([[0.9, 0.1], [0.2, 0.8]], [[0.5, 0.5], [0.4, 0.6]])
+        >>> events = sim.Accuracy(0.5), sim.Accuracy(0.6)
+        >>> [bool(e.in_training(asked, asked.log_policy) >= 0) for e in events]
+        [True, False]
+        """
+        return self.value(cast(Point, KnownPolicy(*self.only(problem, log_probs))))
+
+    @staticmethod
+    def only(
+        problem: Problem, log_probs: Float[Array, "Q K"]
+    ) -> tuple[Problem, Float[Array, " K"]]:
+        """The only question, and its policy. Raises `ValueError` for several."""
+        if len(log_probs) > 1:
+            raise ValueError(f"it is of one question, and there are {len(log_probs)}")
+        return jax.tree.map(lambda leaf: leaf[0], problem), log_probs[0]
 
     def holds_at_start(self, value):
         # A level that is met is reached.

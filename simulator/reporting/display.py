@@ -184,3 +184,14 @@ def spread(log_times: Any) -> str:
         return share
     low, middle, high = np.quantile(later, [0, 0.5, 1])
     return f"{share}, t = 10^{low:.3g} to 10^{high:.3g}, median 10^{middle:.3g}"
+
+
+def first_steps(first: Any) -> str:
+    """From which to which step, and how often never (-1)."""
+    first = np.asarray(first).ravel()
+    happened = first[first >= 0]
+    share = f"in {len(happened):,} of {len(first):,}"
+    if not len(happened):
+        return share
+    low, middle, high = np.quantile(happened, [0, 0.5, 1])
+    return f"{share}, step {low:,.0f} to {high:,.0f}, median {middle:,.0f}"

@@ -59,9 +59,7 @@ def training_rows(run: Any) -> tuple[str, list[tuple[str, str]]]:
         counts = [f"{n:,} {name}" for name, n in run.outcome_counts.items()]
         rows = [("outcome", ", ".join(counts))]
         if happened.size:
-            low, middle, high = np.quantile(happened, [0, 0.5, 1])
-            spread = f"{low:,.0f} to {high:,.0f}, median {middle:,.0f}"
-            rows += [("first step", spread)]
+            rows += [("first step", display.first_steps(first))]
     return f"Training of {many}, {steps}", [
         *rows,
         ("saved", display.steps(run.saved_steps)),

@@ -126,6 +126,11 @@ def of_run(run: "Run") -> "xarray.Dataset":
         "groups_idle": (b, run.groups.idle, {}),
         "groups_redrawn": (b, run.groups.redrawn, {}),
     }
+    attributes: dict[str, Any] = {"method": "rollouts"}
+    if run.until is not None:
+        attributes["until"] = name = label(run.until)
+        text = {"long_name": f"first step after which {name} held, -1 if none"}
+        variables["first_step"] = (b, run.first_step, text)
     variables["success_rate"] = (
         (*b[:-1], "question", "pattern"),
         run.problem.success_rates,
@@ -145,13 +150,14 @@ def of_run(run: "Run") -> "xarray.Dataset":
         "step": np.asarray(run.saved_steps),
         **_numbered(b, (*run.batch_shape, run.num_seeds)),
     }
-    return _dataset(xarray, variables, coordinates, {"method": "rollouts"})
+    return _dataset(xarray, variables, coordinates, attributes)
 
 
 def frame_of_run(run: "Run") -> "pandas.DataFrame":
     """See `Run.to_pandas`."""
     data = of_run(run)
     names = ["outcome", "groups_used", "groups_idle", "groups_redrawn"]
+    names += ["first_step"] if run.until is not None else []
     table = data[names]
     return _frame(table.assign(accuracy=data.accuracy.mean("question")))
 

@@ -81,7 +81,7 @@ def expected_step(
         raise ValueError("the expectation is for one question; give no batch axes.")
     question = jax.tree.map(lambda leaf: leaf[None], problem)
     recipe.check(question)
-    check_lanes(lane_axes(recipe), recipe, ())
+    check_lanes(lane_axes(recipe), recipe, "the recipe", ())
     cells = jax.eval_shape(lambda p: possible_results(p, recipe), question)
     patterns, results = cells.chance.shape[1:]
     counts = all_counts(recipe.group_size, patterns * results)

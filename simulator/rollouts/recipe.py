@@ -187,19 +187,19 @@ LAST = "optimizer", "learning_rate", "num_steps"
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
 
 
-def check_lanes(axes: Any, recipe: Recipe, shape: tuple[int, ...]) -> None:
-    """Raise `ValueError` if a number of the recipe is not there for every lane."""
+def check_lanes(axes: Any, part: Any, name: str, shape: tuple[int, ...]) -> None:
+    """Raise `ValueError` if a number of a part is not there for every lane."""
     along: list[tuple[int, ...]] = []
     jax.tree.map(
         lambda axis, leaf: along.append(leaf.shape) if axis == 0 else None,
         axes,
-        recipe,
+        part,
         is_leaf=lambda x: x is None,
     )
     lanes = int(np.prod(shape))
     for given in along:
         if not shape or given[0] != lanes:
             raise ValueError(
-                f"a number of the recipe has shape {given} and there are "
+                f"a number of {name} has shape {given} and there are "
                 f"{lanes if shape else 'no'} lanes; give one number, or one per lane."
             )

@@ -1,5 +1,6 @@
 """The result of training from sampled groups."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from jaxtyping import Array, Float, Int
 from simulator.engines.lanes import lane_axes, per_lane
 from simulator.outcome import IN_STEPS, AbstractResult, Outcome
 from simulator.problem import Problem, lanes_at
-from simulator.reporting import display
+from simulator.recording import AbstractFirst
+from simulator.reporting import display, labels
 from simulator.reporting.display import count
 from simulator.rollouts.recipe import Recipe
 from simulator.rollouts.step import Tally
@@ -35,6 +37,8 @@ class Run(AbstractResult):
     - `groups`: `[*B, S]`, how many groups were used, and how many thrown away.
     - `saved_steps`: `[T]`; `saved`: `[*B, S, T, ...]`, what was observed after them, by
       default the log-probabilities (a `Solution` saves probabilities).
+    - `first_step`: `[*B, S]`, the first step after which the event `until` held: 0 from
+      the start, -1 if it never did; None without such an event.
     - `problem`, `recipe`: what was trained, and how; `[*B, Q, K]`.
 
     `run[i]` is lane i, if there are lanes.
@@ -55,6 +59,8 @@ class Run(AbstractResult):
     problem: Problem
     recipe: Recipe
     observe: Callable | None = eqx.field(static=True, default=None)
+    until: AbstractFirst | None = None
+    first_step: Int[Result, "*B"] | None = None
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -83,16 +89,17 @@ class Run(AbstractResult):
         if isinstance(index, str):
             raise KeyError(
                 f"`{index}`: a Run has no events and no times; save what you need by "
-                "step, with `save_at` and `observe`."
+                "step, with `save_at` and `observe`; `first_step` is that of `until`."
             )
         if not shape:
             raise IndexError("this run has no lanes; seeds are the axis of its arrays.")
-        per_run = self.outcome, self.log_probs, self.groups, self.saved, self.problem
-        axes = lane_axes(self.recipe)
-        recipe = per_lane(lambda x: lanes_at(x, shape, index), self.recipe, axes)
-        outcome, log_probs, groups, saved, problem = lanes_at(per_run, shape, index)
-        steps, observe = self.saved_steps, self.observe
-        return Run(outcome, log_probs, groups, steps, saved, problem, recipe, observe)
+        names = ("outcome", "log_probs", "groups", "saved", "problem", "first_step")
+        per_run = {name: getattr(self, name) for name in names}
+        own = {
+            name: per_lane(lambda x: lanes_at(x, shape, index), part, lane_axes(part))
+            for name, part in (("recipe", self.recipe), ("until", self.until))
+        }
+        return dataclasses.replace(self, **lanes_at(per_run, shape, index), **own)
 
     def _texts(self) -> dict[str, str]:
         return IN_STEPS
@@ -194,9 +201,15 @@ class Run(AbstractResult):
             ("questions", f"{questions:,}, with {patterns} patterns"),
             ("accuracy", f"median {middle:.4g}, 5 to 95 %: {low:.4g} to {high:.4g}"),
             ("groups", f"{100 * idle:.3g} % idle (all rewards equal)"),
+            *self._first_rows(),
             ("saved", display.steps(self.saved_steps)),
         ]
         return title, rows
+
+    def _first_rows(self) -> list[tuple[str, str]]:
+        if self.until is None:
+            return []
+        return [(labels.label(self.until), display.first_steps(self.first_step))]
 
     def __repr__(self) -> str:
         return display.as_text(*self._rows())

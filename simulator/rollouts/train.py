@@ -16,6 +16,7 @@ from simulator.engines.lanes import lane_axes, per_lane
 from simulator.engines.requests import check_functions
 from simulator.numerics import compiler
 from simulator.problem import Problem
+from simulator.recording import AbstractFirst
 from simulator.rollouts.draws import threefry
 from simulator.rollouts.recipe import Recipe, check_lanes
 from simulator.rollouts.run import Run
@@ -48,6 +49,7 @@ def train(
     keys: Key[Array, "n S"] | None = None,
     save_at: Sequence[int] | None = None,
     observe: Callable[[Problem, Float[Array, "Q K"]], Any] | None = None,
+    until: AbstractFirst | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Train every lane of `problem` with `num_seeds` seeds.
@@ -57,6 +59,14 @@ def train(
     may have a leading axis of lanes `B`. `observe(problem, log_probs)` is called after
     the numbers of steps in `save_at` (default: only at the end); the default keeps
     `log_probs`, `[Q, K]`.
+
+    With an event `until`, `first_step` tells after which step it held first, looked at
+    after every one of them; the run goes on, and its numbers are the same. Accuracy,
+    optimal probability and suboptimal mass are those of the mean over the questions (of
+    those that have better and worse patterns). Other events are of one question, and
+    those that look at rewards or at a velocity have no meaning here. Its numbers may
+    have one row per lane, like those of `recipe`.
+
     `progress(done, total)` is called after every block of runs.
 
     A lane's result depends on `seed`, the number of the lane and the number of its
@@ -71,11 +81,13 @@ def train(
     ... )
     >>> run.outcome_counts, run.saved.shape
     ({'horizon': 3}, (3, 2, 1, 3))
+    >>> ro.train(problem, ro.Recipe(), until=sim.Accuracy(0.6)).first_step.shape
+    (1,)
     """
     check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
     check_kind("recipe", recipe, Recipe, "Recipe()")
     check_functions(observe=observe, progress=progress)
-    if any(map(is_traced, jax.tree.leaves((problem, recipe, keys, seed)))):
+    if any(map(is_traced, jax.tree.leaves((problem, recipe, until, keys, seed)))):
         raise ValueError(
             "`train` puts its own programs together and cannot be part of one: call it "
             "outside of `jit`, `vmap` and `grad`, with all lanes at once."
@@ -96,9 +108,11 @@ def train(
     # One program for all lengths of a run.
     stops = jnp.append(jnp.asarray(save_at), recipe.num_steps)
     asked, questions = recipe, problem
-    recipe = dataclasses.replace(recipe, num_steps=1)
-    axes = lane_axes(recipe)
-    check_lanes(axes, recipe, shape)
+    how = dataclasses.replace(recipe, num_steps=1), until
+    axes = tuple(map(lane_axes, how))
+    for name, part, own in zip(("the recipe", "`until`"), how, axes, strict=True):
+        check_lanes(own, part, name, shape)
+    _check_until(until, problem)
     if keys is None:
         keys = seed_keys(seed, jnp.arange(lanes)[:, None], jnp.arange(num_seeds))
     if keys.shape != (lanes, num_seeds):
@@ -116,20 +130,31 @@ def train(
         index = np.minimum(np.arange(first, first + size), total - 1)
         lane = index // num_seeds
         rows = jax.tree.map(lambda x, lane=lane: x[lane], flat)
-        own = per_lane(lambda x, lane=lane: x[lane], recipe, axes)
+        own = per_lane(lambda x, lane=lane: x[lane], how, axes)
         bits = jax.random.key_data(keys[index])
         given = sharing.place((rows, own, bits, stops))
         part = program(*given, axes, observe, devices)
         parts.append(sharing.fetch(part))
         if progress is not None:
             progress(min(first + size, total), total)
-    outcome, log_probs, groups, saved = jax.tree.map(
+    outcome, log_probs, groups, first_step, saved = jax.tree.map(
         lambda *rows: np.concatenate(rows)[:total].reshape(
             (*shape, num_seeds, *rows[0].shape[1:])
         ),
         *parts,
     )
-    return Run(outcome, log_probs, groups, save_at, saved, questions, asked, observe)
+    return Run(
+        outcome,
+        log_probs,
+        groups,
+        save_at,
+        saved,
+        questions,
+        asked,
+        observe,
+        until,
+        first_step,
+    )
 
 
 def _seeds(keys: Any) -> int:
@@ -180,6 +205,23 @@ def _check_observed(observe: Callable | None, problem: Problem) -> None:
             )
 
 
+def _check_until(until: AbstractFirst | None, problem: Problem) -> None:
+    """Raise `ValueError` if the event has no meaning for these questions."""
+    if until is None:
+        return
+    check_kind("until", until, AbstractFirst, "Accuracy(0.5)")
+    until.check(problem)
+    one = jax.tree.map(lambda x: x[(0,) * (len(problem.batch_shape) - 1)], problem)
+    event = per_lane(lambda x: x[0], until, lane_axes(until))
+    try:
+        jax.eval_shape(event.in_training, one, one.log_policy)
+    except ValueError as error:
+        raise ValueError(
+            f"`until` = {shown(until)} has no meaning here: {error}; give another "
+            "event, like Accuracy(0.5)."
+        ) from None
+
+
 def _width(lanes: int, problem: Problem) -> int:
     """A power of two, so that few programs are compiled and few lanes only pad."""
     questions, patterns = problem.success_rates.shape[1:]
@@ -221,45 +263,58 @@ def _program(platform):
     )
 
 
-def _block(problems, recipe, bits, stops, axes, observe, devices):
-    numbers, rest = eqx.partition(recipe, eqx.is_array)
+def _block(problems, how, bits, stops, axes, observe, devices):
+    numbers, rest = eqx.partition(how, eqx.is_array)
 
     def share(lanes):
         problems, numbers, bits, stops = lanes
-        recipe = eqx.combine(numbers, rest)
+        how = eqx.combine(numbers, rest)
         keys = jax.random.wrap_key_data(bits, impl=threefry.KIND)
 
-        def one(problem, recipe, key):
-            return _one(problem, recipe, key, stops, observe)
+        def one(problem, how, key):
+            return _one(problem, how, key, stops, observe)
 
-        return eqx.filter_vmap(one, in_axes=(0, axes, 0))(problems, recipe, keys)
+        return eqx.filter_vmap(one, in_axes=(0, axes, 0))(problems, how, keys)
 
     lanes = problems, numbers, bits, stops
     all_axes = lane_axes(problems), axes, 0, None
     return sharing.shared_out(share, lanes, all_axes, devices)
 
 
-def _one(problem, recipe, key, stops, observe):
-    """One lane, one seed: outcome, final policy, groups, and what was saved.
+def _one(problem, how, key, stops, observe):
+    """One lane, one seed: outcome, final policy, groups, first step, what was saved.
 
     `stops`: the numbers of steps after which to save, and the last step of all.
     """
+    recipe, until = how
     outcomes = possible_results(problem, recipe)
 
     def log_probs(state):
         return recipe.policy.log_probs(state.parameters, problem)
 
-    def one_step(number, state):
+    def holds(state):
+        # Not one piece with the step, whose rounding must not depend on it.
+        parameters = jax.lax.optimization_barrier(state.parameters)
+        seen = recipe.policy.log_probs(parameters, problem)
+        return until.in_training(problem, seen) >= 0
+
+    def one_step(number, carry):
+        state, first = carry
         groups = draw(key, number, problem, outcomes, recipe, state)
-        return keep_going(state, move(problem, recipe, state, groups))
+        state = keep_going(state, move(problem, recipe, state, groups))
+        if until is not None:
+            first = jnp.where((first < 0) & holds(state), number + 1, first)
+        return state, first
 
     def block(carry, stop):
         state, done = carry
         state = jax.lax.fori_loop(done, stop, one_step, state)
-        seen = log_probs(state)
+        seen = log_probs(state[0])
         return (state, stop), seen if observe is None else observe(problem, seen)
 
-    begin = (start(problem, recipe), jnp.zeros_like(stops[0]))
+    state, never = start(problem, recipe), jnp.full_like(stops[0], -1)
+    first = None if until is None else jnp.where(holds(state), 0, never)
+    begin = (state, first), jnp.zeros_like(stops[0])
     (state, done), saved = jax.lax.scan(block, begin, stops[:-1])
-    state = jax.lax.fori_loop(done, stops[-1], one_step, state)
-    return state.outcome, log_probs(state), state.groups, saved
+    state, first = jax.lax.fori_loop(done, stops[-1], one_step, state)
+    return state.outcome, log_probs(state), state.groups, first, saved
