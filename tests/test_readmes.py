@@ -14,6 +14,8 @@ import pytest
 from experiments import cli
 
 ROOT = Path(__file__).parents[1]
+PLATEAU = "train --recipe grpo --success-rates 0.9 0.6"
+STALLED = "train --recipe grpo --success-rates 0.9 0 "
 
 
 def blocks(file: str, kind: str) -> list[str]:
@@ -44,7 +46,8 @@ def shown(file: str, command: str) -> str:
     "file, command",
     [
         ("README.md", "run"),
-        pytest.param("experiments/README.md", "train", marks=pytest.mark.slow),
+        pytest.param("experiments/README.md", PLATEAU, marks=pytest.mark.slow),
+        pytest.param("experiments/README.md", STALLED, marks=pytest.mark.slow),
     ],
 )
 def test_a_command_prints_what_is_shown(file, command):

@@ -34,6 +34,7 @@ REPORT = COMMANDS + "test_train_report.py::"
 CONTRACT = "test_train_prints_the_contract_as_json"
 EXACT = "simulator/engines/exact/test_exact.py::"
 OBJECT = REPORT + "test_every_number_of_the_object_is_that_of_the_policies"
+FIRST = REPORT + "test_the_first_step_is_that_of_the_policies"
 TABLE = REPORT + "test_every_column_of_the_table_is_that_of_the_policies"
 ROLLOUTS = "simulator/rollouts/test_train.py::"
 SWEEP = "experiments/sweeps/test_sweep_command.py::"
@@ -113,6 +114,7 @@ TRAIN_KEYS = {
         "by_question",
     )
 } | {
+    "first_step": FIRST,
     "stamp": COMMANDS + "test_train.py::" + CONTRACT,
     "recipe": COMMANDS + "test_train.py::" + CONTRACT,
     "advice": COMMANDS + "test_train.py::test_divergence_is_said_with_advice",
@@ -139,9 +141,7 @@ TEXTS = {
     },
     "commands/run_report.py": {
         "log10_{}": FORMAT,
-        "no pattern of the base model is right more often than {}": RUN,
-        "all patterns of the base model are right equally often, {}": RUN,
-        "--until {} is never reached": RUN,
+        "--until {}": RUN,
     },
     "commands/run_words.py": {
         "outcome    {}: {}": RUN,
@@ -201,6 +201,23 @@ TEXTS = {
         "{}: {}": COMMANDS + "test_train.py::test_divergence_is_said_with_advice",
         "{}": FORMAT,
         "GRPO divides by the {}": SPREAD,
+        " (mean of {} questions)": FIRST,
+        "{}: first at step {} (10, 50, 90 % of the seeds); {} % never in {} steps": (
+            FIRST
+        ),
+    },
+    "text/events.py": {
+        "{}=LEVEL": FORMAT,
+        "{}: {}{}": FORMAT,
+        "{}={}": FORMAT,
+        "{} {}": FORMAT,
+        "{}: at rest, or at the time limit": FORMAT,
+        "{} is never reached": RUN,
+        "{}: accuracy may come near the best rate, {}, and never gets there; give a "
+        "level just below it{}.": RUN,
+        "no pattern of the base model is right more often than {}": RUN,
+        "all patterns of the base model are right equally often, {}": RUN,
+        "{}: {}; give another event or level.": RUN,
     },
     "text/spread.py": {
         "{} standard deviation + {}": SPREAD,

@@ -4,30 +4,9 @@ import math
 from typing import Any
 
 from experiments.text import base_model, events as named_events, objects
-from experiments.text.errors import UserError
 
 MOMENTS = {"t0": 0, "t_cross": 1, "t_peak": 3, "t_below_base": 4}  # and their events
 MOST_PLATEAUS = 32  # patterns for which it is reported who leads when
-
-
-def _refuse_never(event, text: str, problem) -> None:
-    """Say why an event that cannot happen does not."""
-    import simulator as sim
-
-    best = sim.best_value(problem.log_policy, problem.success_rates)
-    said = f"--until {text} is never reached"
-    if isinstance(event, sim.Accuracy) and event.level == best:
-        raise UserError(
-            f"{said}: accuracy may come near the best rate, {best:g}, and never gets "
-            "there; give a level just below it, or --until gap=1e-3."
-        )
-    known = {
-        "Accuracy": f"no pattern of the base model is right more often than {best:g}",
-        "T0": f"all patterns of the base model are right equally often, {best:g}",
-        "Crossing": "some other pattern is always more likely than the best one",
-    }
-    reason = known.get(type(event).__name__, "it cannot happen to this base model")
-    raise UserError(f"{said}: {reason}; give another event or level.")
 
 
 def report(inputs: dict) -> dict:
@@ -68,7 +47,9 @@ def solved(inputs: dict) -> tuple[dict, Any]:
         tolerance=inputs["tolerance"],
     )
     if solution.outcome == sim.Outcome.unreachable:
-        _refuse_never(stop, inputs["until"], problem)
+        best = float(sim.best_value(problem.log_policy, problem.success_rates))
+        given = f"--until {inputs['until']}"
+        raise named_events.never(stop, given, best, ", or --until gap=1e-3")
     rates = np.asarray(problem.success_rates)
     base = np.asarray(problem.log_policy)
     final = np.asarray(within_floats(solution.log_probs))

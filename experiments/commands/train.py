@@ -86,6 +86,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="independent runs (default 100)",
     )
     parser.add_argument(
+        "--until",
+        metavar="EVENT",
+        help="say after which step this holds first: quantiles over the seeds, and how "
+        "many never get there; training goes on to --steps. An event of `run --until` "
+        "that a policy decides on: accuracy=0.5, optimal-probability=0.5, "
+        "suboptimal-mass=0.1, t0, crossing (of several questions the first three, of "
+        "their means as in the table)",
+    )
+    parser.add_argument(
         "--save-every",
         type=int,
         metavar="N",
@@ -111,6 +120,7 @@ def main(args: argparse.Namespace) -> int:
     from experiments.commands import train_words
     from experiments.commands.train_report import (
         check_saved,
+        check_until,
         inputs,
         note_schedule,
         read_recipe,
@@ -129,6 +139,7 @@ def main(args: argparse.Namespace) -> int:
     with recipe_errors(args):
         recipe.check(problem)
         note_schedule(recipe)
+    check_until(problem, args)
     check_saved(problem, recipe, args)
     check_writable_file(args.json)
     if args.out is not None:

@@ -10,18 +10,18 @@ import numpy as np
 
 from experiments.commands import train_measures
 from experiments.commands.train_measures import (
+    LISTED,
     MEASURES,
     has_a_best,
     summary,
     with_start,
 )
-from experiments.text import base_model, objects, recipes, toml
+from experiments.text import base_model, objects, recipes, step_events, toml
 from experiments.text.errors import UserError
 
 MOST_SEEDS, ROWS = 1_000_000, 10
 MOST_SAVED = 8  # GB of curves
 STANDSTILL = 1e-3  # of the largest learning rate: nothing moves any more
-LISTED = 10_000  # seeds whose ends are given one by one
 KEYS = ("success_rates", "policy", "logits", "answer_kernel", "reference_policy")
 
 
@@ -128,6 +128,13 @@ def _stops(num_steps: int, every: int | None) -> np.ndarray:
     return np.unique(stops[stops > 0])
 
 
+def check_until(problem, args: argparse.Namespace) -> None:
+    """Raise `UserError` if the event of `--until` is none of sampled training."""
+    if args.until is not None:
+        event = step_events.read(args.until, "--until")
+        step_events.check(event, f"--until {args.until}", problem)
+
+
 def check_saved(problem, recipe, args: argparse.Namespace) -> None:
     """Raise `UserError` if curves cannot be saved so often."""
     every, last = args.save_every, recipe.num_steps
@@ -151,6 +158,7 @@ def inputs(args: argparse.Namespace, recipe) -> dict:
         "questions": read_questions(args),
         "seeds": args.seeds,
         "save_every": args.save_every,
+        "until": args.until,
         "seed": args.seed,
         "dtype": args.precision,
     }
@@ -164,7 +172,8 @@ def report(config: dict) -> tuple[dict, dict]:
 
     recipe = recipes.loads(config["recipe"])
     problem = with_questions(config["questions"])
-    seeds, seed = config["seeds"], config["seed"]
+    seeds, seed, until = config["seeds"], config["seed"], config["until"]
+    event = None if until is None else step_events.read(until, "--until")
     with bar("training") as progress:
         run = rollouts.train(
             problem,
@@ -173,6 +182,7 @@ def report(config: dict) -> tuple[dict, dict]:
             num_seeds=seeds,
             save_at=_stops(recipe.num_steps, config["save_every"]),
             observe=train_measures.measures,
+            until=event,
             progress=progress,
         )
     start = train_measures.measures(problem, problem.log_policy)
@@ -192,6 +202,9 @@ def report(config: dict) -> tuple[dict, dict]:
             for name in ("used", "idle", "redrawn")
         },
         "lost": train_measures.lost_share(problem, recipe, run.log_probs),
+        "first_step": None
+        if event is None
+        else train_measures.first_steps(until, run.first_step),
         "steps": steps,
         **table,
         "by_question": {
@@ -207,4 +220,6 @@ def report(config: dict) -> tuple[dict, dict]:
     data |= {f"accuracy_by_question_{key}": value.T for key, value in rows.items()}
     for name in ("accuracy", "optimal_probability", "entropy"):
         data |= {f"{name}_{key}": value for key, value in table[name].items()}
+    if event is not None:
+        data |= {"until": until, "first_step": run.first_step}
     return result, data

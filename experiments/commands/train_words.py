@@ -52,6 +52,8 @@ def _notes(result: dict) -> list[str]:
             f"pi* and what is lost leave out {blind} of {questions} questions: all of "
             "their patterns are equally good"
         )
+    if result["first_step"]:
+        lines.append(_first_step(result))
     used, idle, redrawn = (result["groups"][k] for k in ("used", "idle", "redrawn"))
     if used:
         line = f"groups: {100 * idle / used:.3g} % idle (all rewards equal)"
@@ -61,3 +63,15 @@ def _notes(result: dict) -> list[str]:
     lines += [f"GRPO divides by the {divisor}"] if divisor else []
     failed = {k: v for k, v in result["advice"].items() if k != "horizon"}
     return lines + [f"{name}: {advice}" for name, advice in failed.items()]
+
+
+def _first_step(result: dict) -> str:
+    """When the event of `--until` held first."""
+    first, questions = result["first_step"], result["questions"]
+    what = first["until"] + (f" (mean of {questions} questions)" * (questions > 1))
+    steps = (first[name] for name in ("q10", "q50", "q90"))
+    shown = ", ".join("never" if step is None else str(step) for step in steps)
+    return (
+        f"{what}: first at step {shown} (10, 50, 90 % of the seeds); "
+        f"{100 * first['never']:.3g} % never in {result['steps'][-1]} steps"
+    )

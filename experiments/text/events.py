@@ -4,6 +4,8 @@ They are those that are recorded at their first change of sign, and have no fiel
 `level` between 0 and 1.
 """
 
+from collections.abc import Sequence
+
 from experiments.text import catalogue
 from experiments.text.errors import UserError
 from experiments.text.numbers import as_number
@@ -29,22 +31,24 @@ def needs_level(entry: catalogue.Entry) -> bool:
 def described() -> str:
     """The events in words, for help."""
     texts = []
-    for form, entry in zip(_forms(), entries().values(), strict=True):
+    for form, entry in zip(forms().values(), entries().values(), strict=True):
         text = entry.summary.rstrip(".").replace("`", "")
         texts.append(f"{form}: {text[:1].lower()}{text[1:]}")
     return "; ".join([*texts, f"{REST}: at rest, or at the time limit"])
 
 
-def _forms() -> list[str]:
-    """How each event is written."""
-    return [
-        f"{name}=LEVEL" if needs_level(entry) else name
+def forms() -> dict[str, str]:
+    """How each event is written, by name."""
+    return {
+        name: f"{name}=LEVEL" if needs_level(entry) else name
         for name, entry in entries().items()
-    ]
+    }
 
 
-def read(text: str, option: str):
+def read(text: str, option: str, known: Sequence[str] | None = None):
     """The event written as `text`; None for `rest`.
+
+    `known`: the forms that an error offers (default: all).
 
     Raises `UserError` with the option, what was given and what is allowed.
     """
@@ -56,7 +60,7 @@ def read(text: str, option: str):
         return entry.load()()
     value = as_number(level)
     if entry is None or not needs_level(entry) or not 0 < value < 1:
-        allowed = ", ".join([*_forms(), REST])
+        allowed = ", ".join(known or [*forms().values(), REST])
         raise UserError(
             f"{option} {text}: give one of {allowed}, with a level between 0 and 1."
         )
@@ -76,6 +80,29 @@ def _check_kept(level: float, given: str) -> None:
         f"{given}: the level counts as {round(level)} in {limits.dtype}; give one from "
         f"{limits.tiny:.3g} to 1 - {limits.epsneg:.3g}{other}."
     )
+
+
+def never(event, given: str, best: float, otherwise: str) -> UserError:
+    """Why an event that cannot happen does not, to be raised.
+
+    `best`: the best success rate, or the mean of those of several questions.
+    `otherwise`: what else can be asked for than a level just below it.
+    """
+    import simulator as sim
+
+    said = f"{given} is never reached"
+    if isinstance(event, sim.Accuracy) and event.level == best:
+        return UserError(
+            f"{said}: accuracy may come near the best rate, {best:g}, and never gets "
+            f"there; give a level just below it{otherwise}."
+        )
+    known = {
+        "Accuracy": f"no pattern of the base model is right more often than {best:g}",
+        "T0": f"all patterns of the base model are right equally often, {best:g}",
+        "Crossing": "some other pattern is always more likely than the best one",
+    }
+    reason = known.get(type(event).__name__, "it cannot happen to this base model")
+    return UserError(f"{said}: {reason}; give another event or level.")
 
 
 def write(event) -> str:

@@ -30,6 +30,8 @@ def again(capsys, path, code=0):
         + ["--precision", "float32", "--until", "rest"],
         ["run", *ONE, "--beta", "0.1", "--max-log10-time", "1"],
         ["train", *ONE, "--steps", "20", "--seeds", "8", "--seed", "3"],
+        ["train", *ONE, "--steps", "20", "--seeds", "8", "--until", "accuracy=0.51"]
+        + ["--save-every", "6"],
         ["verify", "A1", "--problems", "20"],
     ],
 )

@@ -13,7 +13,7 @@ from experiments import cli
 from experiments.text import recipes
 from simulator import rollouts
 
-SEEDS, STEPS, GROUP = 8, 20, 8
+SEEDS, STEPS, GROUP, LEVEL = 8, 20, 8, 0.461
 # The last question has no pattern that is better than the others.
 RATES = np.array([[0.9, 0.6, 0.1], [0.2, 0.5, 0.5], [0.4, 0.4, 0.4]])
 BASE = np.array([[0.001, 0.749, 0.25], [0.1, 0.6, 0.3], [0.2, 0.3, 0.5]])
@@ -33,6 +33,7 @@ def trained(tmp_path_factory):
     )
     words = ["train", "--questions", str(questions), "--recipe", "grpo"]
     words += ["--steps", str(STEPS), "--seeds", str(SEEDS), "--group-size", str(GROUP)]
+    words += ["--until", f"accuracy={LEVEL}", "--save-every", "1"]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         assert cli.main([*words, "--json", str(target)]) == 0
@@ -109,6 +110,31 @@ def test_every_number_of_the_object_is_that_of_the_policies(trained):
     assert result["questions_without_best"] == len(RATES) - len(RANKED)
 
 
+def test_the_first_step_is_that_of_the_policies(trained):
+    result, text, policies = trained
+    holds = (policies * RATES).sum(axis=-1).mean(axis=-1) >= LEVEL
+    steps = [int(row.argmax()) if row.any() else None for row in holds]
+    first = result["first_step"]
+    assert first["by_seed"] == steps
+    assert first["never"] == steps.count(None) / SEEDS
+    assert 0 < first["never"] < 0.9 and len(set(steps)) > 2
+    # The first step by which so many of the seeds have got there.
+    reached = np.maximum.accumulate(holds, axis=1).mean(axis=0)
+    words = []
+    for percent in (10, 50, 90):
+        there = np.flatnonzero(reached >= percent / 100)
+        step = int(there[0]) if there.size else None
+        assert first[f"q{percent}"] == step
+        words.append("never" if step is None else str(step))
+    assert first["until"] == f"accuracy={LEVEL}"
+    (line,) = [x for x in text.splitlines() if x.startswith("accuracy=")]
+    assert line == (
+        f"accuracy={LEVEL} (mean of 3 questions): first at step {', '.join(words)} "
+        "(10, 50, 90 % of the seeds); "
+        f"{100 * first['never']:.3g} % never in {STEPS} steps"
+    )
+
+
 def test_every_column_of_the_table_is_that_of_the_policies(trained):
     result, text, policies = trained
     lines = text.splitlines()
@@ -124,12 +150,14 @@ def test_every_column_of_the_table_is_that_of_the_policies(trained):
         "pass@8": ("pass_at_8", "mean"),
     }
     assert lines[0].split() == " ".join(["step", *columns]).split()
-    for row, step in enumerate(result["steps"]):
-        shown = [float(word) for word in lines[1 + row].split()]
-        assert shown[0] == step
+    assert result["steps"] == list(range(STEPS + 1))
+    rows = range(0, STEPS + 1, 2)  # about ten of them
+    for line, row in zip(lines[1:], rows, strict=False):
+        shown = [float(word) for word in line.split()]
+        assert shown[0] == row
         for number, (name, kind) in zip(shown[1:], columns.values(), strict=True):
             assert abs(number - summary(right[name], kind)[row]) <= 0.51e-4
-    rest = "\n".join(lines[1 + len(result["steps"]) :])
+    rest = "\n".join(lines[1 + len(rows) :])
     lost = 100 * result["lost"]
     assert f"{SEEDS} seeds: horizon {SEEDS}; the best pattern is lost in" in rest
     assert f"lost in {lost:.3g} %" in rest

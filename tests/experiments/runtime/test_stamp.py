@@ -22,6 +22,7 @@ CHANGES = {
     "--group-size": {"--group-size": ["4"]},
     "--learning-rate": {"--learning-rate": ["0.3"]},
     "--seeds": {"--seeds": ["9"]},
+    "--until": {"--until": ["accuracy=0.5"]},
     "--save-every": {"--save-every": ["2"]},
     "--seed": {"--seed": ["1"]},
     "--precision": {"--precision": ["float32"]},
