@@ -34,6 +34,7 @@ Summaries over draws or seeds, as accuracy_mean and accuracy_histogram:
   histogram = {accuracy = [0.0, 1.0, 20]}
 
 Sampled training: recipe = "grpo" (see train --help; or a file, or the table [recipe]).
+With until = "accuracy=0.5" it records first_step, as train --until: inf is never.
 
 The result: xarray.open_zarr("FILE.zarr").
 

@@ -141,7 +141,7 @@ def goal(sweep: "Sweep") -> dict[str, float]:
     """The accuracy at which all runs end, if that is what they wait for."""
     import simulator as sim
 
-    if any(slot.path[0] == "until" for slot in sweep.places):
+    if sweep.trains or any(slot.path[0] == "until" for slot in sweep.places):
         return {}
     until = sweep.roots.get("until")
     return {"goal": float(until.level)} if isinstance(until, sim.Accuracy) else {}

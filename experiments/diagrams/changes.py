@@ -261,8 +261,10 @@ def _record(table: Table, value: str) -> None:
         statistics = table["reduce"].setdefault("statistics", list(reduction.DEFAULT))
         if statistic not in statistics:
             statistics.append(statistic)
-    elif statistic is not None:
-        observables.read([value], "recipe" in table)
-    record = table.setdefault("record", list(observables.DEFAULT["recipe" in table]))
+    trains = "recipe" in table
+    watches = trains and "until" in table
+    if "reduce" not in table and statistic is not None:
+        observables.read([value], trains, watches)
+    record = table.setdefault("record", list(observables.usual(trains, watches)))
     if wanted not in record:
         record.append(wanted)

@@ -10,7 +10,7 @@ from experiments.sweeps import parameter_paths
 from experiments.sweeps.base_models import BaseModels
 from experiments.sweeps.families import FAMILIES
 from experiments.sweeps.sweep_file import Sweep
-from experiments.text import events, objects, recipes
+from experiments.text import events, objects, recipes, step_events
 from experiments.text.errors import UserError
 
 
@@ -47,7 +47,8 @@ def assemble(sweep: Sweep, values: Mapping[str, Any], number: int) -> Runs:
     for axis, slot in zip(sweep.axes, sweep.places, strict=True):
         root, *path = slot.path
         if root in roots:
-            roots[root] = _put(root, roots[root], tuple(path), values[axis.name])
+            given = values[axis.name]
+            roots[root] = _put(sweep, root, roots[root], tuple(path), given)
     columns = parameters(sweep, values, number)
     base = sweep.family.build(columns, sweep.width, sweep.seed)
     kernel = base.kernel
@@ -72,13 +73,16 @@ def _looks_at_answers(roots: Mapping[str, Any]) -> bool:
     return any(part.needs_kernel for part in parts)
 
 
-def _put(root: str, old: Any, path: parameter_paths.Path, value: Any) -> Any:
+def _put(
+    sweep: Sweep, root: str, old: Any, path: parameter_paths.Path, value: Any
+) -> Any:
     import simulator as sim
 
     if path:
         return parameter_paths.put(old, path, value)
     if root == "until":
-        return events.read(value, "axis until")
+        read = step_events.read if sweep.trains else events.read
+        return read(value, "axis until")
     if root == "recipe":
         return recipes.load(value)
     bases = {"signal": sim.AbstractSignal, "update": sim.AbstractUpdate}
@@ -108,3 +112,10 @@ def _signal(sweep: Sweep, signal: Any, base: BaseModels) -> Any:
     others = np.delete(weights, sweep.rest, axis=-1).sum(axis=-1)
     weights[..., sweep.rest] = 1 - others
     return dataclasses.replace(signal, weights=weights)
+
+
+def first_lane(module: Any) -> Any:
+    """The object of the first lane."""
+    from simulator.engines.lanes import lane_axes, per_lane
+
+    return per_lane(lambda x: x[0], module, lane_axes(module))

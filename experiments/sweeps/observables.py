@@ -1,11 +1,12 @@
 """Observables of a run that a sweep can record, by name, with units.
 
 An observable is a function below; its name and the first line of its docstring appear
-in `pattern-selection sweep --help`. It is given a `Policy` or a `Run`, of one problem.
-See CONTRIBUTING.md.
+in `pattern-selection sweep --help`. It is given a `Policy`, a `Run` or a `Training`
+(see `registry`), of one problem. See CONTRIBUTING.md.
 
 Flow times are physical times t (learning rate times steps), as decimal logarithms:
--inf if it held from the start, +inf if it did not happen. Probabilities may be smaller
+-inf if it held from the start, +inf if it did not happen. Steps of sampled training are
+0 if it held from the start, and +inf if it did not happen. Probabilities may be smaller
 than floats can say: they are offered as decimal logarithms too. Where all patterns are
 equally good, all are best: pi_* is 1.
 """
@@ -13,96 +14,29 @@ equally good, all are best: pi_* is 1.
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import simulator as sim
+from experiments.sweeps.registry import (
+    TABLE,
+    Observable,
+    Policy,
+    Run,
+    Training,
+    of_base,
+    of_policy,
+    of_run,
+    of_training,
+)
 from experiments.text.errors import UserError, choose_from
 
 OUTCOME = "outcome"
 ATTEMPTS = r"pass_at_([1-9]\d{0,8})"
 LOG_10 = math.log(10)
 DEFAULT = {False: ("log10_time", "accuracy"), True: ("accuracy", "optimal_probability")}
-
-
-class Policy(NamedTuple):
-    """`[K]` each: a policy, the success rates of its problem, and the base policy."""
-
-    log_probs: Any
-    success_rates: Any
-    log_base: Any
-
-
-class Run(NamedTuple):
-    """One run of the flow, and the events that are watched, by class name.
-
-    `log_before`: log of the time that was spent before, on SFT.
-    """
-
-    solution: Any
-    success_rates: Any
-    log_base: Any
-    log_before: Any
-    events: tuple[str, ...]
-
-    def log_time(self, event: str) -> Any:
-        """When the event happened."""
-        return self.solution.event_log_times[self.events.index(event)]
-
-    def log_probs(self, event: str) -> Any:
-        """The policy when the event happened."""
-        return self.solution.event_log_probs[self.events.index(event)]
-
-
-@dataclass(frozen=True)
-class Observable:
-    """`measure(policy or run)`; `of`: `policy`, `base` (known before the run), `run`.
-
-    `events`: the classes of events in `simulator` that have to be watched.
-    """
-
-    text: str
-    units: str
-    measure: Callable[[Any], Any]
-    of: str
-    events: tuple[str, ...] = ()
-
-    @property
-    def sampled(self) -> bool:
-        """Whether sampled training has it too."""
-        return self.of != "run"
-
-
-TABLE: dict[str, Observable] = {}
-
-
-def _registered(of: str, units: str, events: tuple[str, ...] = ()) -> Callable:
-    def register(function: Callable) -> Callable:
-        line = (function.__doc__ or "").split("\n")[0].rstrip(".").replace("`", "")
-        if line[1:2].islower():  # not an abbreviation, like KL
-            line = line[0].lower() + line[1:]
-        name = function.__name__
-        TABLE[name] = Observable(line, units, function, of, events)
-        return function
-
-    return register
-
-
-def of_policy(units: str) -> Callable:
-    """Register a function of a `Policy`: recorded at the end, and on the way."""
-    return _registered("policy", units)
-
-
-def of_base(units: str) -> Callable:
-    """Register a function of the base model, as a `Policy`."""
-    return _registered("base", units)
-
-
-def of_run(units: str, *events: str) -> Callable:
-    """Register a function of a `Run` for which these events are watched."""
-    return _registered("run", units, events)
+WATCHED = ("first_step",)
 
 
 def _log10_within_floats(log_probability):
@@ -246,6 +180,12 @@ def log10_lowest_optimal_probability(run):
     return _log10_within_floats(_log_lowest(run))
 
 
+@of_training("steps")
+def first_step(training):
+    """First step at which the event `until` holds."""
+    return np.where(training.first_step < 0, np.inf, training.first_step)
+
+
 @of_run("1")
 def num_steps(run):
     """Steps of the solver."""
@@ -271,21 +211,35 @@ def varies(name: str) -> bool:
     return known is not None and known.of == "policy"
 
 
-def read(given: Any, trains: bool) -> tuple[str, ...]:
-    """The names in `record`, each once. Raises `UserError`."""
+def usual(trains: bool, watches: bool) -> tuple[str, ...]:
+    """What is recorded if nothing is said; `watches`: see `read`."""
+    return DEFAULT[trains] + WATCHED * watches
+
+
+def read(given: Any, trains: bool, watches: bool) -> tuple[str, ...]:
+    """The names in `record`, each once. Raises `UserError`.
+
+    `watches`: whether sampled training looks for an event `until`.
+    """
     if given is None:
-        return DEFAULT[trains]
+        return usual(trains, watches)
     names = [name for name in given if name != OUTCOME]
     for name in names:
         known = find(name) if isinstance(name, str) else None
-        if known is None or (trains and not known.sampled):
-            allowed = [k for k, v in TABLE.items() if v.sampled or not trains]
+        if known is None or not known.is_known(trains):
+            allowed = [k for k, v in TABLE.items() if v.is_known(trains)]
             raise UserError(
                 f"record: {name!r} is unknown here; {choose_from(name, allowed)}, "
                 "pass_at_8 (or any number). Outcomes are recorded always."
             )
     if not names:
         raise UserError("record: give at least one observable besides the outcome.")
+    of_event = any(TABLE[name].of == "training" for name in names if name in TABLE)
+    if watches != of_event:
+        raise UserError(
+            "record: first_step is that of an event, like until = 'accuracy=0.5'; give "
+            "both, or neither."
+        )
     return tuple(dict.fromkeys(names))
 
 
@@ -309,7 +263,7 @@ def policies(names: Sequence[str]) -> Callable:
             "base": Policy(base, rates, base),
         }
         known = _known(names).items()
-        return {name: one.measure(given[one.of]) for name, one in known if one.sampled}
+        return {n: one.measure(given[one.of]) for n, one in known if one.of in given}
 
     return measure
 
@@ -324,10 +278,16 @@ def solutions(names: Sequence[str]) -> Callable:
         run = Run(solution, rates, base, log_before, watched)
         known = _known(names).items()
         found = of_policies(solution.log_probs, rates, base)
-        found |= {n: one.measure(run) for n, one in known if not one.sampled}
+        found |= {n: one.measure(run) for n, one in known if one.of == "run"}
         return {name: jnp.asarray(value, float) for name, value in found.items()}
 
     return measure
+
+
+def trainings(names: Sequence[str], first_step: np.ndarray) -> dict[str, np.ndarray]:
+    """What is recorded of runs of sampled training besides their policies, `[runs]`."""
+    runs, known = Training(first_step), _known(names).items()
+    return {n: one.measure(runs) for n, one in known if one.of == "training"}
 
 
 def without_failures(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from experiments.sweeps import grid, observables, solving
-from experiments.sweeps.assembly import Runs, assemble
+from experiments.sweeps.assembly import Runs, assemble, first_lane
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text import catalogue, events, objects, recipes
@@ -111,13 +111,15 @@ def command(sweep: Sweep, runs: Runs) -> str:
     if sweep.trains:
         seeds = next((len(a.values) for a in sweep.axes if a.name == "seed"), 1)
         words += ["--seeds", str(seeds), "--seed", str(sweep.seed)]
+        if "until" in runs.roots:
+            words += ["--until", events.write(first_lane(runs.roots["until"]))]
         words += ["--recipe", "/dev/stdin"]
-        recipe = recipes.dumps(_first(runs.roots["recipe"]))
+        recipe = recipes.dumps(first_lane(runs.roots["recipe"]))
         return f"{shlex.join(words)} <<'END'\n{recipe}END"
     words += _part("--signal", runs.roots["signal"], inside)
     words += _part("--update", runs.roots["update"], inside)
-    event = runs.roots["until"]
-    words += ["--until", events.REST if event is None else events.write(_first(event))]
+    event = first_lane(runs.roots["until"])
+    words += ["--until", events.REST if event is None else events.write(event)]
     words += ["--max-log10-time", repr(sweep.max_log10_time)]
     for key in ("method", "max_steps", "tolerance"):
         if key in sweep.table:
@@ -129,16 +131,9 @@ def _numbers(values) -> list[str]:
     return [repr(float(x)) for x in np.asarray(values)]
 
 
-def _first(module: Any) -> Any:
-    """The object of the first lane."""
-    from simulator.engines.lanes import lane_axes, per_lane
-
-    return per_lane(lambda x: x[0], module, lane_axes(module))
-
-
 def _part(option: str, part: Any, inside: np.ndarray) -> list[str]:
     """A signal or an update as words, with the options of its parameters."""
-    part = _first(part)
+    part = first_lane(part)
     if not hasattr(part, "weights"):
         return [option, objects.name_of(part), *_options([part], inside)]
     names = [objects.name_of(one) for one in part.signals]

@@ -216,12 +216,16 @@ def check_cell(sweep: Sweep, values: Mapping[str, Any]) -> None:
     import jax
 
     import simulator as sim
-    from experiments.sweeps.assembly import assemble
+    from experiments.sweeps.assembly import assemble, first_lane
+    from experiments.text import step_events
 
     runs = assemble(sweep, grid.alone(sweep, values), 1)
     if sweep.trains:
         recipe = runs.roots["recipe"]
         recipe.check(jax.tree.map(lambda x: x[:, None], runs.problem))
+        if "until" in runs.roots:
+            event = first_lane(runs.roots["until"])
+            step_events.at_start(event, "until", runs.problem)
         if sweep.along is not None and sweep.along.values[-1] > recipe.num_steps:
             raise UserError(
                 f"along: step goes to {sweep.along.values[-1]:g}, and training has "

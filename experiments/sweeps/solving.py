@@ -128,10 +128,13 @@ def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
         runs.roots["recipe"],
         keys=rollouts.seed_keys(sweep.seed, 0, seeds[:, None]),
         save_at=None if sweep.along is None else sweep.along.values.astype(int),
+        until=runs.roots.get("until"),
     )
     final = run.log_probs[:, 0, 0]
     columns = _measured(observables.policies, sweep.record, final, runs)
     columns |= _curves(sweep, run.saved[:, 0, :, 0], runs)
+    if run.first_step is not None:
+        columns |= observables.trainings(sweep.record, run.first_step[:, 0])
     return columns | {observables.OUTCOME: sim.outcome_codes(run.outcome)[:, 0]}
 
 

@@ -12,8 +12,9 @@
     gap = {linspace = [0.01, 0.3, 100]}
 
 The flow takes `signal` and `update`; sampled training takes `recipe` instead: the name
-of one, of its file, or a table. `[along]` records on the way too, `[reduce]` summarises
-axes instead of storing them. `[figure]` is read by `phase-diagram` only.
+of one, of its file, or a table; its `until` is for `first_step`. `[along]` records on
+the way too, `[reduce]` summarises axes instead of storing them. `[figure]` is read by
+`phase-diagram` only.
 """
 
 import hashlib
@@ -63,7 +64,6 @@ WORDS = {dict: "a table", list: "a list", str: "a name", int: "a whole number"}
 FLOW_ONLY = (
     "signal",
     "update",
-    "until",
     "method",
     "max_log10_time",
     "max_steps",
@@ -80,7 +80,7 @@ class Sweep:
     - `table`: the file as it was read; `seed`: for all that is random.
     - `axes`: in the order of the file, reduced ones last.
     - `places`: what each axis sets: a slot of `model`, `seed`, or one of the roots.
-    - `roots`: `signal`, `update` and `until`, or `recipe`.
+    - `roots`: `signal`, `update` and `until`, or `recipe` (and `until`).
     - `rest`: the part of the mixture `signal` whose weight is what others leave; `own`:
       its parts that pay the confidence of the base model.
     """
@@ -212,8 +212,10 @@ def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
     twice = [name for name in parts if name in table and name != "recipe"]
     if twice:
         raise UserError(f"{twice[0]} is an axis, and fixed too; give it once.")
-    record = observables.read(table.get("record"), trains="recipe" in roots)
-    along = read_along(table.get("along"), "recipe" in roots)
+    trains = "recipe" in roots
+    watches = trains and "until" in roots
+    record = observables.read(table.get("record"), trains, watches)
+    along = read_along(table.get("along"), trains)
     sweep = Sweep(
         table=table,
         seed=given_seed,

@@ -1,8 +1,9 @@
 """The objects that a sweep file names: recipe, or signal, update and event."""
 
+from collections.abc import Callable
 from typing import Any
 
-from experiments.text import events, objects, recipes as recipe_files
+from experiments.text import events, objects, recipes as recipe_files, step_events
 from experiments.text.errors import UserError
 
 REST = "rest"
@@ -17,8 +18,10 @@ def roots(table: dict[str, Any]):
     if "recipe" in table:
         recipe = table["recipe"]
         if isinstance(recipe, str):
-            return {"recipe": recipe_files.load(recipe)}, (None, ())
-        return {"recipe": objects.decode(rollouts.Recipe, recipe, "recipe")}, (None, ())
+            recipe = recipe_files.load(recipe)
+        else:
+            recipe = objects.decode(rollouts.Recipe, recipe, "recipe")
+        return {"recipe": recipe, **_watched(table)}, (None, ())
     signal, own = _without_own(table.get("signal", "verifiable"))
     signal, rest = _without_rest(signal)
     return {
@@ -26,18 +29,26 @@ def roots(table: dict[str, Any]):
         "update": objects.named(
             sim.AbstractUpdate, table.get("update", "policy-gradient"), "update"
         ),
-        "until": _until(table.get("until", "gap=1e-3")),
+        "until": _until(table.get("until", "gap=1e-3"), events.read),
     }, (rest, own)
 
 
-def _until(text: str):
+def _watched(table: dict[str, Any]) -> dict[str, Any]:
+    """The event that sampled training looks for, if any."""
+    named = table.get("axes", {}).get("until")
+    several = isinstance(named, list) and named and isinstance(named[0], str)
+    text = table.get("until", named[0] if several else None)
+    return {} if text is None else {"until": _until(text, step_events.read)}
+
+
+def _until(text: str, read: Callable):
     known = events.entries().get(text)
     if known is not None and events.needs_level(known):
         raise UserError(
             f"until {text}: give a level between 0 and 1, as in '{text}=0.5'; an axis "
             "`level` takes its place."
         )
-    return events.read(text, "until")
+    return read(text, "until")
 
 
 def _without_own(signal: Any) -> tuple[Any, tuple[int, ...]]:

@@ -32,22 +32,32 @@ def read(text: str, option: str):
     return event
 
 
-def check(event: Any, given: str, problem: Any) -> None:
-    """Raise `UserError` if `event` says nothing of these questions, or cannot happen.
+def at_start(event: Any, given: str, problem: Any) -> Any:
+    """The value of the event at the base model of these questions.
 
     `given`: how it was asked for, as in `--until accuracy=0.5`.
+
+    Raises `UserError` if it has no meaning there.
     """
-    import numpy as np
-
-    import simulator as sim
-
     try:
-        value = event.in_training(problem, problem.log_policy)
+        return event.in_training(problem, problem.log_policy)
     except ValueError as error:
         raise UserError(
             f"{given} has no meaning at a step: {error}; give one of "
             f"{', '.join(forms(len(problem.success_rates)))}."
         ) from None
+
+
+def check(event: Any, given: str, problem: Any) -> None:
+    """Raise `UserError` if `event` says nothing of these questions, or cannot happen.
+
+    `given`: see `at_start`.
+    """
+    import numpy as np
+
+    import simulator as sim
+
+    value = at_start(event, given, problem)
     rates, base = problem.success_rates, problem.log_policy
     best = np.asarray(sim.best_value(base, rates))
     of_best = isinstance(event, sim.OptimalProbability | sim.SuboptimalMass)

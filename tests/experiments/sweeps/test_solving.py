@@ -177,6 +177,58 @@ def test_sampled_cells_are_those_of_train():
     assert len(np.unique(found)) == 8
 
 
+@pytest.mark.witness("first_step")
+def test_first_steps_are_those_of_policies_saved_at_every_step():
+    sweep = read(
+        'recipe = {estimator = "rloo", num_steps = 40, group_size = 4}\n'
+        'until = "accuracy=0.55"\n'
+        "[axes]\nlearning_rate = [0.1, 1.0]\nlevel = [0.3, 0.56, 0.85]\n"
+        "seed = {count = 6}\n"
+    )
+    assert sweep.record == ("accuracy", "optimal_probability", "first_step")
+    (unit,) = grid.cut(sweep).units()
+    found = solving.unit_columns(sweep, unit)["first_step"]
+    rates, policy = np.array([0.9, 0.6, 0.1]), [0.05, 0.7125, 0.2375]
+    for i, learning_rate in enumerate([0.1, 1.0]):
+        recipe = rollouts.Recipe(
+            estimator=rollouts.RLOO(),
+            group_size=4,
+            num_steps=40,
+            learning_rate=learning_rate,
+        )
+        problem = sim.Problem([rates], [policy])
+        run = rollouts.train(problem, recipe, num_seeds=6, save_at=range(1, 41))
+        curves = run.saved_policies()[:, :, 0] @ rates
+        for j, level in enumerate([0.3, 0.56, 0.85]):
+            holds = curves >= level
+            never = np.where(holds.any(axis=1), holds.argmax(axis=1), np.inf)
+            np.testing.assert_array_equal(found[i, j], never)
+    assert (found[:, 0] == 0).all() and (found[0, 2] == np.inf).all()
+    assert len(np.unique(found[1, 1])) > 3
+
+
+def test_first_steps_are_summarised_and_events_are_an_axis():
+    text = (
+        'record = ["first_step"]\n'
+        'recipe = {estimator = "rloo", num_steps = 40, group_size = 4}\n'
+        '[axes]\nuntil = ["crossing", "accuracy=0.56"]\nseed = {count = 6}\n'
+        "[model]\nbest_probability = 0.3\nfamily = 'rival'\n"
+    )
+    sweep = read(text)
+    units = grid.cut(sweep).units()
+    runs = [solving.unit_columns(sweep, unit)["first_step"] for unit in units]
+    runs = np.concatenate(runs)
+    summed = read(
+        text + '[reduce]\nover = ["seed"]\nstatistics = ["q50", "count", "min"]\n'
+    )
+    parts = [solving.unit_columns(summed, unit) for unit in grid.cut(summed).units()]
+    assert runs.shape == (2, 6) and not np.array_equal(*runs)
+    counts = np.concatenate([part["first_step_count"] for part in parts])
+    np.testing.assert_array_equal(counts, np.isfinite(runs).sum(axis=1))
+    least = np.concatenate([part["first_step_min"] for part in parts])
+    np.testing.assert_array_equal(least, runs.min(axis=1))
+
+
 def test_supervised_fine_tuning_is_the_flow_of_cross_entropy():
     data = np.array([0.2, 0.8, 0.0])
     logits = np.array([0.3, -0.2, 0.1])

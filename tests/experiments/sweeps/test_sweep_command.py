@@ -409,6 +409,18 @@ def test_a_sampled_run_alone_gives_the_same_number(tmp_path, capsys):
     assert len(set(ends)) > 1
 
 
+@pytest.mark.slow
+def test_a_sampled_run_alone_gets_there_at_the_same_step(tmp_path, capsys):
+    file = tmp_path / "until.toml"
+    text = SEEDS.partition("[reduce]")[0].replace("record", 'until = "t0"\nrecord')
+    assert 'record = ["accuracy"]' in text
+    file.write_text(text.replace('["accuracy"]', '["first_step"]'))
+    alone, stored = trained_alone(file, ["learning_rate=1", "seed=3"], capsys)
+    steps = [np.inf if x is None else x for x in alone["first_step"]["by_seed"]]
+    assert stored.first_step.values[1].tolist() == steps and len(set(steps)) > 1
+    assert cli.main(["rerun", str(file.with_suffix(".zarr"))]) == 0
+
+
 @pytest.mark.parametrize(
     "words, said",
     [

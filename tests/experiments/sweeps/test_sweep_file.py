@@ -229,6 +229,17 @@ def test_the_digest_knows_what_a_file_of_a_recipe_says(tmp_path):
         ("[axes]\nseed = {count = 3}", "axis seed is unknown"),
         ("recipe = 'rloo'\n[axes]\nseed = [3, 4]", "count = N"),
         (
+            "recipe = 'rloo'\nrecord = ['first_step']\n[axes]\ngap = [0.1]",
+            "first_step is that of an event",
+        ),
+        (
+            "recipe = 'rloo'\nuntil = 't0'\nrecord = ['gain']\n[axes]\ngap = [0.1]",
+            "first_step is that of an event",
+        ),
+        ("recipe = 'rloo'\nuntil = 'rest'\n[axes]\ngap = [0.1]", "come to rest"),
+        ("recipe = 'rloo'\nuntil = 'accuracy'\n[axes]\ngap = [0.1]", "a level betw"),
+        ("record = ['first_step']\n[axes]\ngap = [0.1]", "unknown here"),
+        (
             "[axes]\ngap = {linspace = [0.1, 0.2, 1000000]}\n"
             "bad_rate = {linspace = [0, 0.1, 1000000]}",
             "at most",
@@ -346,6 +357,7 @@ def test_whatever_an_axis_is_called_no_two_things_are_called_alike(
         ("update = {name = 'policy-gradient', beta = 0.1}\nmethod = 'exact'\n"
          "[axes]\ngap = [0.1]", "no closed form"),
         ("recipe = 'rloo'\n[axes]\nlearning_rate = [0.1, -1]", "learning_rate"),
+        ("recipe = 'rloo'\nuntil = 'gap=0.1'\n[axes]\ngap = [0.1]", "no meaning at a"),
         ("recipe = 'rloo'\n[axes]\ngroup_size = [2, 2.5]", "whole number"),
     ],
 )  # fmt: skip
