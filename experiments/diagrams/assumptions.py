@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.diagrams.labels import suffixes
+from experiments.sweeps.axis_texts import suffixes
 from experiments.sweeps.families import FAMILIES
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from experiments.diagrams.diagram import DERIVED, Diagram
 from experiments.diagrams.lines import LINES, Line
 from experiments.diagrams.sides import Side, prepare, side
 from experiments.sweeps import assembly, grid
+from experiments.sweeps.axis_texts import suffixes
 from experiments.sweeps.store import Columns
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def line(diagram: Diagram, which: Line):
     values = {name: np.full(number, one) for name, one in numbers(sweep).items()}
     for axis, slot in zip(sweep.axes, sweep.places, strict=True):
         if axis.name in cells:
-            values |= {name: cells[axis.name] for name in labels.suffixes(slot.name)}
+            values |= {name: cells[axis.name] for name in suffixes(slot.name)}
     with np.errstate(all="ignore"):
         field = which.function(base, values | parameters).reshape(len(grid_x), -1)
     return x, y, field.mean(axis=1).reshape(len(y), len(x))

@@ -79,7 +79,8 @@ def of_dataset(data: "xarray.Dataset", **changes: Any) -> tuple[Diagram, Columns
             "the data set does not say which sweep it is of (attributes sweep, stamp); "
             "give the store, or what xarray.open_zarr makes of it."
         )
-    table, seed = toml.parse(data.attrs["sweep"]), data.attrs["stamp"]["seed"]
+    table = toml.parse(data.attrs["sweep"])
+    seed = json.loads(data.attrs["stamp"])["seed"]
     sweep = sweep_file.read(table, seed)
     table = command_line.opened(table, sweep)
     sides = [(axis.dim, axis.name, axis.values) for axis in sweep.kept]

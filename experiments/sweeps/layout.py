@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.sweeps import observables
+from experiments.sweeps import axis_texts, observables
 from experiments.text.errors import UserError
 
 if TYPE_CHECKING:
     from experiments.sweeps.sweep_file import Sweep
 
-DONE = "done"
+UNITS = "units"  # the group that says which units of work are stored
+DONE = f"{UNITS}/done"
 UNIT = "unit"  # the dimension of `done`
 
 
@@ -48,9 +49,7 @@ def _results(sweep: "Sweep") -> Iterator[tuple[str, Variable]]:
 
     names = list(sim.OUTCOME_NAMES)
     if sweep.reduce is None:
-        codes = {"flag_values": list(range(len(names))), "flag_meanings": names}
-        texts = {"long_name": "why the run ended", "advice": advice(sweep, names)}
-        yield observables.OUTCOME, Variable("u1", (), texts | codes)
+        yield observables.OUTCOME, Variable("u1", (), _of_outcomes(sweep, names))
         yield from _recorded(sweep)
         return
     outcomes = (("outcome", len(names)),)
@@ -66,6 +65,17 @@ def _results(sweep: "Sweep") -> Iterator[tuple[str, Variable]]:
             bins = ((f"{name}_bin", sweep.reduce.bins[name][2]),)
             texts = {"long_name": f"runs per bin of {name}", "units": "1"}
             yield f"{name}_histogram", Variable("i8", bins, texts)
+
+
+def _of_outcomes(sweep: "Sweep", names: list[str]) -> dict[str, Any]:
+    """Codes by the conventions of CF, which xarray and others read."""
+    advised = advice(sweep, names).items()
+    return {
+        "long_name": "why the run ended",
+        "flag_values": list(range(len(names))),
+        "flag_meanings": " ".join(names),
+        "advice": "\n".join(f"{name}: {text}" for name, text in advised),
+    }
 
 
 def _recorded(sweep: "Sweep") -> Iterator[tuple[str, Variable]]:
@@ -106,13 +116,22 @@ def _dimensions(sweep: "Sweep") -> Iterator[tuple[str, np.ndarray]]:
             yield f"{name}_bin", (edges[1:] + edges[:-1]) / 2
 
 
+def coordinate_texts(sweep: "Sweep") -> dict[str, dict[str, str]]:
+    """The attributes of the coordinates."""
+    texts = {axis.dim: axis_texts.of_axis(sweep, axis) for axis in sweep.kept}
+    if sweep.along is not None:
+        long_name = "step" if sweep.trains else "log10 of the flow time t"
+        texts[sweep.along.dim] = {"long_name": long_name, "units": "1"}
+    return texts
+
+
 def check_names(sweep: "Sweep") -> None:
     """Raise `UserError` if two things in the store would have the same name.
 
-    Dimensions, arrays and the markers of what is stored share one space of names.
+    Dimensions, arrays and the group of units share one space of names.
     """
     dims = [name for name, _ in _dimensions(sweep)]
-    names = [*dims, *(name for name, _ in _results(sweep)), DONE, UNIT]
+    names = [*dims, *(name for name, _ in _results(sweep)), UNITS]
     for name in names:
         if names.count(name) > 1:
             advice = _way_out(sweep, name)

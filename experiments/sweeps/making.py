@@ -17,7 +17,14 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from experiments.sweeps import locks, root
 from experiments.sweeps.grid import Grid
-from experiments.sweeps.layout import DONE, UNIT, coordinates, variables
+from experiments.sweeps.layout import (
+    DONE,
+    UNIT,
+    UNITS,
+    coordinate_texts,
+    coordinates,
+    variables,
+)
 from experiments.sweeps.place import real
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text.errors import UserError
@@ -100,6 +107,7 @@ def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
             dimension_names=(*dims, *(dim for dim, _ in variable.extra)),
             attributes=dict(variable.attributes),
         )
+    texts = coordinate_texts(sweep)
     for name, values in coordinates(sweep).items():
         kind = str if values.dtype == object else values.dtype
         array = group.create_array(
@@ -109,8 +117,10 @@ def _fill(folder: Path, sweep: Sweep, grid: Grid, stamp, text: str) -> None:
             dtype=kind,
             compressors=_compressors(),
             dimension_names=(name,),
+            attributes=texts.get(name, {}),
         )
         array[:] = values
+    group.create_group(UNITS)
     group.create_array(
         DONE,
         shape=(grid.num_units,),

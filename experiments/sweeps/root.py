@@ -1,24 +1,40 @@
 """The root of a store: its attributes, and what describes its arrays.
 
-It is one JSON text that is kept twice, as `zarr.json` and as `done/root.json`. It holds
-the SHA-256 of all that it says, so that a change of either file is seen, and each is
-mended from the other. The description of each array is mended from the root.
+It is one JSON text that is kept twice, as `zarr.json` and as `units/root.json`. It
+holds the SHA-256 of all that it says, so that a change of either file is seen, and each
+is mended from the other. The description of each array is mended from the root.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from experiments.runtime.output import write_bytes
-from experiments.sweeps.layout import DONE
+from experiments.sweeps.layout import UNITS
 from experiments.text.errors import UserError
 
-FORMAT = 2
-FILE, COPY = "zarr.json", f"{DONE}/root.json"
+FORMAT = 3
+FILE, COPY = "zarr.json", f"{UNITS}/root.json"
 SEAL = "sha256"
+# Attributes that are tables here, and JSON texts in the file: other tools, as the
+# writer of netCDF, take texts and numbers only.
+TABLES = ("stamp", "mixed")
 Table = dict[str, Any]
+
+
+def _changed(table: Mapping[str, Any], change: Callable[[Any], Any]) -> Table:
+    own = table["attributes"]
+    return {
+        **table,
+        "attributes": own | {k: change(own[k]) for k in TABLES if k in own},
+    }
+
+
+def _content(table: Mapping[str, Any]) -> bytes:
+    """The file that says this."""
+    return json.dumps(_changed(table, json.dumps), indent=2).encode()
 
 
 def _digest(table: Mapping[str, Any]) -> str:
@@ -31,7 +47,8 @@ def _parsed(file: Path) -> Table | None:
     """The contents of the file, if it is a group with attributes."""
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
-        return table if isinstance(table["attributes"], dict) else None
+        old = table["attributes"]["format"] < FORMAT
+        return table if old else _changed(table, json.loads)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
@@ -46,9 +63,8 @@ def _whole(file: Path) -> Table | None:
 def write(path: Path, table: Table) -> None:
     """Seal the root of the store and write it, and its copy after it."""
     table["attributes"][SEAL] = _digest(table)
-    content = json.dumps(table, indent=2).encode()
     for name in (FILE, COPY):
-        write_bytes(path / name, content)
+        write_bytes(path / name, _content(table))
 
 
 def read(path: Path, damaged: bool = False) -> Table:
@@ -104,12 +120,13 @@ def is_store(path: Path) -> bool:
 def _damaged(path: Path) -> list[tuple[Path, bytes]]:
     """The files that do not say what they have to, and what that is."""
     table = read(path, damaged=True)
-    content = json.dumps(table, indent=2).encode()
+    content = _content(table)
     found = []
     for file in (path / FILE, path / COPY):
         if not file.is_file() or file.read_bytes() != content:
             found.append((file, content))
-    for name, wanted in table["consolidated_metadata"]["metadata"].items():
+    for name, described in table["consolidated_metadata"]["metadata"].items():
+        wanted = {k: v for k, v in described.items() if k != "consolidated_metadata"}
         file = path / name / FILE
         try:
             same = json.loads(file.read_text(encoding="utf-8")) == wanted
@@ -129,6 +146,6 @@ def mend(path: Path) -> list[Path]:
     """Write those again; which they were."""
     damaged = _damaged(path)
     for file, content in damaged:
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(file, content)
     return [file for file, _ in damaged]

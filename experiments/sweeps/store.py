@@ -1,9 +1,10 @@
 """The results of a sweep on disk: one Zarr store that xarray opens in one line.
 
 One unit of work is one chunk of every array, and one chunk is one file, written next to
-its place and moved there. `done` is set after all arrays of a unit are written, so that
-a kill at any moment leaves whole units, and units that were never there. Every chunk
-ends with a checksum of its bytes: what was cut or changed is noticed when it is read.
+its place and moved there. `units/done` is set after all arrays of a unit are written,
+so that a kill at any moment leaves whole units, and units that were never there. Every
+chunk ends with a checksum of its bytes: what was cut or changed is noticed when it is
+read.
 
 Limits: no `fsync`; after a power cut `--check` finds what the disk lost.
 """
@@ -221,10 +222,12 @@ def _opened(
     if names:
         results = {name: results[name] for name in names}
         values = {name: values[name] for name in dims}
-    wanted = {*results, *values, DONE}
+    wanted = {*results, *values}
     try:
         group = zarr.open_group(folder, mode=mode, use_consolidated=True)
         found = set(group.array_keys())
+        if DONE not in group:
+            return None
         if not (found >= wanted if names else found == wanted):
             return None
         for name, variable in results.items():
@@ -286,7 +289,8 @@ def viewed(path: Path, sweep: Sweep, grid: Grid) -> Iterator[Store]:
         view = Path(folder)
         write_bytes(view / root.FILE, json.dumps(table).encode())
         for name in table["consolidated_metadata"]["metadata"]:
-            (view / name).symlink_to(real(path / name))
+            if "/" not in name:
+                (view / name).symlink_to(real(path / name))
         group = _opened(view, "r", sweep, grid)
         if group is None:
             raise _other_arrays(path)

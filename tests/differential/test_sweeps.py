@@ -223,7 +223,7 @@ def test_what_a_sweep_says_is_what_its_store_holds(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     store = xarray.open_zarr(file.with_suffix(".zarr")).load()
     codes, total = store.outcome.values, store.log10_t0.size
-    names = np.array(store.outcome.attrs["flag_meanings"])
+    names = np.array(store.outcome.attrs["flag_meanings"].split())
     there = np.isin(codes, store.outcome.attrs["flag_values"])
     kinds, numbers = np.unique(codes[there], return_counts=True)
     right = dict(zip(names[kinds].tolist(), numbers.tolist(), strict=True))

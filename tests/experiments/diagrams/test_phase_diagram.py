@@ -20,7 +20,7 @@ from experiments.diagrams import (
     saved,
     sides,
 )
-from experiments.sweeps import grid, root, run_units
+from experiments.sweeps import axis_texts, grid, root, run_units
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.families import FAMILIES
 from experiments.text.errors import UserError
@@ -35,7 +35,7 @@ def test_every_preset_can_be_run_and_its_lines_computed(name):
     loaded = changes.load(name, quick=True)
     run_units.check_corners(loaded.sweep)
     assert loaded.lines and not loaded.notes
-    assert {loaded.x.name, loaded.y.name} <= set(labels.AXES)
+    assert {loaded.x.name, loaded.y.name} <= set(axis_texts.AXES)
     for value in loaded.values:
         assert value in labels.VALUES
     for which in loaded.lines:

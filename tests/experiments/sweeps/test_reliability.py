@@ -195,7 +195,7 @@ def test_damaged_chunks_are_found_named_and_mended(stored, harm):
 def test_a_damaged_marker_is_named_and_means_not_done(stored):
     sweep, path = stored
     before = files(path)
-    marker = path / "done" / "c" / "3"
+    marker = path / "units" / "done" / "c" / "3"
     marker.write_bytes(b"?")
     target = open_again(sweep, path)
     assert target.damaged_markers() == [marker]
@@ -219,7 +219,7 @@ def test_leftovers_of_a_kill_are_removed(stored):
     before = files(path)
     target = open_again(sweep, path)
     target.forget(target.grid.unit(5))
-    for place in ("accuracy/c/5/0", "done/c/5", "accuracy/c/6/0"):
+    for place in ("accuracy/c/5/0", "units/done/c/5", "accuracy/c/6/0"):
         (path / f"{place}.0123.partial").write_bytes(b"half")
     run_units.march(sweep, open_again(sweep, path), Shard(), solve=no_solver)
     (path / "accuracy/c/6/0.0123.partial").unlink()  # of a unit that is not ours

@@ -148,7 +148,7 @@ def test_a_lost_root_costs_nothing(stored, cells):
     sweep, path = stored
     before = files(path)
     (path / root.FILE).unlink()
-    shutil.rmtree(path / "done" / "c")
+    shutil.rmtree(path / "units" / "done" / "c")
     (path / root.COPY).rename(path / "kept")
     with pytest.raises(UserError, match="not a store of a sweep, or both"):
         root.mend(path)
@@ -184,7 +184,7 @@ def test_what_describes_an_array_is_mended_from_the_whole_root(change, stored):
     assert files(path) == before and damaged(path) == []
 
 
-@pytest.mark.parametrize("name", ["gap", "accuracy", "done", "outcome"])
+@pytest.mark.parametrize("name", ["gap", "accuracy", "units/done", "outcome"])
 def test_a_key_of_an_array_that_was_changed_is_seen(stored, cells, name):
     """`gap` became `fap` in the root: a KeyError once."""
     _, path = stored
@@ -210,6 +210,6 @@ def test_a_store_of_another_format_is_refused_and_may_be_overwritten(stored):
     table["attributes"]["format"] = 1
     del table["attributes"][root.SEAL]
     (path / root.FILE).write_text(json.dumps(table))
-    with pytest.raises(UserError, match="format 1, this version reads 2"):
+    with pytest.raises(UserError, match="format 1, this version reads 3"):
         run_units.begin(path, sweep, "")
     assert not run_units.begin(path, sweep, "", overwrite=True).done().any()
