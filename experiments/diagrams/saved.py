@@ -83,7 +83,7 @@ def of_dataset(data: "xarray.Dataset", **changes: Any) -> tuple[Diagram, Columns
     seed = json.loads(data.attrs["stamp"])["seed"]
     sweep = sweep_file.read(table, seed)
     table = command_line.opened(table, sweep)
-    sides = [(axis.dim, axis.name, axis.values) for axis in sweep.kept]
+    sides = [(axis.dim, axis.name, axis.shown) for axis in sweep.kept]
     for dim, name, values in sides:
         if dim in data.dims:
             if not np.array_equal(data[dim].values, values):

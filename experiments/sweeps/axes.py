@@ -26,12 +26,19 @@ Values = np.ndarray
 class Axis:
     """`name` as in the file; `values` are numbers or names, all different.
 
-    `kind`: how they were written, `list` or a law as `logspace`.
+    `kind`: how they were written, `list` or a law as `logspace`. `labels`: what stands
+    for the numbers in the store, if these only count.
     """
 
     name: str
     values: Values
     kind: str = "list"
+    labels: Values | None = None
+
+    @property
+    def shown(self) -> Values:
+        """The coordinate in the store."""
+        return self.values if self.labels is None else self.labels
 
     @property
     def dim(self) -> str:

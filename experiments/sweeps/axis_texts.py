@@ -26,6 +26,7 @@ AXES = {
     "group_size": ("group size", "G"),
     "length": (r"length of SFT (learning rate $\times$ steps)", ""),
     "quality": ("demonstrations of the best pattern", ""),
+    "base_model": ("base model", ""),
     "beta": ("weight of the KL penalty", r"\beta"),
 }
 
@@ -36,7 +37,7 @@ def of_axis(sweep: "Sweep", axis: Axis) -> dict[str, str]:
     By the name of the axis or an end of it, or what its family says of it.
     """
     texts = {"axis": axis.name}
-    if axis.values.dtype != object:
+    if axis.shown.dtype != object:
         texts["units"] = "1"
     known = [name for name in suffixes(axis.name) if name in AXES]
     if known:

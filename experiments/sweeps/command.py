@@ -23,7 +23,6 @@ from experiments.sweeps import (
 from experiments.sweeps.locks import Shard
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
-from experiments.text import toml
 from experiments.text.errors import UserError
 
 
@@ -38,6 +37,7 @@ def run(args: argparse.Namespace, mode: str) -> int:
         if mode == "cell" and seed is None and path.exists():
             seed = root.attributes(path)["stamp"]["seed"]
         sweep = sweep_file.load(args.file, seed)
+        text = sweep_file.text(args.file, sweep)
         shard = locks.read(args.shard) if args.shard else Shard()
         run_units.check_corners(sweep)
         if mode == "dry_run":
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, mode: str) -> int:
 
             old = None
             if path.exists():
-                old = existing(path, sweep, _text(args), args.force)
+                old = existing(path, sweep, text, args.force)
             print(estimate.lines(sweep, old))
             return 0
         if mode == "cell":
@@ -57,12 +57,8 @@ def run(args: argparse.Namespace, mode: str) -> int:
         if mode == "check":
             return _check(sweep, path, args.force)
         if group.count > 1:
-            return _together(args, sweep, path, group)
-        return _alone(args, sweep, path, shard, mode)
-
-
-def _text(args: argparse.Namespace) -> str:
-    return toml.read(args.file, "give a TOML file")
+            return _together(args, sweep, text, path, group)
+        return _alone(args, sweep, text, path, shard, mode)
 
 
 def existing(path: Path, sweep: Sweep, text: str, force: bool = False) -> Store:
@@ -71,7 +67,7 @@ def existing(path: Path, sweep: Sweep, text: str, force: bool = False) -> Store:
     return run_units.begin(path, sweep, text, force=force)
 
 
-def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
+def _alone(args, sweep: Sweep, text: str, path: Path, shard: Shard, mode: str) -> int:
     with claim_writable(path, shard, alone=args.overwrite):
         files: list[Path] = []
         if mode == "repair":
@@ -81,10 +77,14 @@ def _alone(args, sweep: Sweep, path: Path, shard: Shard, mode: str) -> int:
             files = root.mend(path)
         if mode == "march":
             target = run_units.begin(
-                path, sweep, _text(args), args.overwrite, args.force
+                path,
+                sweep,
+                sweep_file.text(args.file, sweep),
+                args.overwrite,
+                args.force,
             )
         else:
-            target = existing(path, sweep, _text(args), args.force)
+            target = existing(path, sweep, text, args.force)
         if args.force:
             run_units.note_mixture(sweep, target)
         if mode == "repair":
@@ -133,13 +133,13 @@ def compute(sweep: Sweep, target: Store, shard: Shard, label: str) -> None:
         raise
 
 
-def _together(args, sweep: Sweep, path: Path, group) -> int:
+def _together(args, sweep: Sweep, text: str, path: Path, group) -> int:
     """All processes solve every unit together; the first one keeps the store."""
     if group.index > 0:
         machines.follow(sweep, grid.cut(sweep))
         return 0
     with claim_writable(path, Shard()):
-        target = run_units.begin(path, sweep, _text(args), args.overwrite, args.force)
+        target = run_units.begin(path, sweep, text, args.overwrite, args.force)
         if args.force:
             run_units.note_mixture(sweep, target)
         with bar("sweep", "cell") as progress:

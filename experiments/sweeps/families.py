@@ -6,38 +6,13 @@ of a sweep. Where a signal looks at answers, patterns of a family give two, the 
 one and a wrong one; `random` has as many as one likes.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from experiments.sweeps import base_models
-from experiments.sweeps.base_models import BaseModels, Numbers
-from experiments.text import base_model
+from experiments.sweeps import base_models, given_models
+from experiments.sweeps.family import Family, Parameter, check
 from experiments.text.errors import UserError, choose_from
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """Its default and range; `whole` numbers only, or any."""
-
-    default: float
-    low: float
-    high: float
-    text: str
-    whole: bool = False
-
-
-@dataclass(frozen=True)
-class Family:
-    """`build(values, width, seed)`, where `width` is the number of patterns."""
-
-    summary: str
-    parameters: Mapping[str, Parameter]
-    build: Callable[[Mapping[str, Numbers], int, int], BaseModels]
-    patterns: int | None  # None: the parameter `patterns`
-
 
 _SHARE = (0.0, 1.0)
 _RATES = {
@@ -127,34 +102,6 @@ FAMILIES: dict[str, Family] = {
     ),
 }
 STATIC = ("answers",)  # they decide on shapes
-GIVEN = ("success_rates", "policy", "logits", "answer_kernel")
-
-
-def _given(table: Mapping[str, Any]) -> Family:
-    """One base model in full; its temperature can be varied."""
-    import simulator as sim
-
-    try:
-        problem = sim.Problem(**{k: v for k, v in table.items() if k in GIVEN})
-    except ValueError as error:
-        raise UserError(f"model: {error}") from None
-    if problem.batch_shape:
-        raise UserError("model: give one base model, a list of numbers each.")
-    if "policy" in table:
-        base_model.note_sums("model: policy", table["policy"])
-    rates = np.asarray(problem.success_rates, float)
-    logits = np.asarray(problem.log_policy, float)
-    kernel = problem.answer_kernel
-
-    def build(v, width, seed):
-        n = len(v["temperature"])
-        repeated = None if kernel is None else np.stack([np.asarray(kernel)] * n)
-        return BaseModels(
-            np.tile(rates, (n, 1)), logits / v["temperature"][:, None], repeated
-        )
-
-    temperature = Parameter(1, 1e-3, 1e3, "divides the logits")
-    return Family("given in full", {"temperature": temperature}, build, len(rates))
 
 
 def read(table: Any) -> tuple[Family, dict[str, float]]:
@@ -175,11 +122,7 @@ def read(table: Any) -> tuple[Family, dict[str, float]]:
             )
         family = FAMILIES[name]
     else:
-        for key in GIVEN:
-            if key in own:
-                objects.numbers(own[key], key, 2)
-        family = _given(own)
-        own = {k: v for k, v in own.items() if k not in GIVEN}
+        family, own = given_models.family(own)
     values = {}
     for key, value in own.items():
         if key not in family.parameters:
@@ -189,16 +132,3 @@ def read(table: Any) -> tuple[Family, dict[str, float]]:
         check(family.parameters[key], key, np.array([values[key]]))
     defaults = {name: p.default for name, p in family.parameters.items()}
     return family, defaults | values
-
-
-def check(parameter: Parameter, name: str, values: Numbers) -> None:
-    """Raise `UserError` for values outside the parameter's range."""
-    good = (values >= parameter.low) & (values <= parameter.high)
-    if parameter.whole:
-        good &= values == np.floor(values)
-    if not good.all():
-        kind = "a whole number" if parameter.whole else "a number"
-        raise UserError(
-            f"{name} = {values[~good][0]:g}; give {kind} from {parameter.low:g} to "
-            f"{parameter.high:g}."
-        )

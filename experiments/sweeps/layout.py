@@ -106,7 +106,7 @@ def _dimensions(sweep: "Sweep") -> Iterator[tuple[str, np.ndarray]]:
     import simulator as sim
 
     for axis in sweep.kept:
-        yield axis.dim, axis.values
+        yield axis.dim, axis.shown
     if sweep.along is not None:
         yield sweep.along.dim, sweep.along.values
     if sweep.reduce is not None:

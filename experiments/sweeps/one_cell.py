@@ -11,7 +11,7 @@ from experiments.sweeps.assembly import Runs, assemble, first_lane
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text import catalogue, events, objects, recipes
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, choose_from
 from experiments.text.numbers import as_number
 
 
@@ -40,18 +40,18 @@ def nearest(sweep: Sweep, wanted: list[str]) -> dict[str, int]:
             found[axis.name] = _index(axis, given[axis.name])
         elif axis.name not in found:
             choices = "VALUE"
-            if axis.values.dtype == object:
-                choices = " or ".join(axis.values)
+            if axis.shown.dtype == object:
+                choices = " or ".join(axis.shown)
             raise UserError(f"--cell: give {axis.name}={choices} as well.")
     return found
 
 
 def _index(axis, text: str) -> int:
-    if axis.values.dtype == object:
-        if text not in list(axis.values):
-            allowed = ", ".join(axis.values)
-            raise UserError(f"--cell {axis.name}={text}: choose from {allowed}.")
-        return list(axis.values).index(text)
+    if axis.shown.dtype == object:
+        if text not in list(axis.shown):
+            allowed = choose_from(text, axis.shown)
+            raise UserError(f"--cell {axis.name}={text}: {allowed}.")
+        return list(axis.shown).index(text)
     value = as_number(text)
     if not np.isfinite(value):
         raise UserError(f"--cell {axis.name}={text}: give a number.")

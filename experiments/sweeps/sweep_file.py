@@ -26,10 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 
 from experiments.sweeps import (
     axes,
     families,
+    given_models,
     layout,
     observables,
     parameter_paths,
@@ -38,6 +40,8 @@ from experiments.sweeps import (
 )
 from experiments.sweeps.along import Along, read as read_along
 from experiments.sweeps.axes import Axis
+from experiments.sweeps.family import Family, check
+from experiments.sweeps.given_models import AXIS, by_name
 from experiments.text import objects, recipes as recipe_files, toml
 from experiments.text.errors import UserError, choose_from
 
@@ -87,7 +91,7 @@ class Sweep:
 
     table: Mapping[str, Any]
     seed: int
-    family: families.Family
+    family: Family
     fixed: Mapping[str, float]
     axes: tuple[Axis, ...]
     places: tuple[parameter_paths.Slot, ...]
@@ -171,26 +175,43 @@ def load(path: Path, seed: int | None = None) -> Sweep:
     """The sweep of a TOML file. Raises `UserError` with the file and the mistake."""
     text = toml.read(path, "give a TOML file")
     try:
-        return read(toml.parse(text), seed)
+        return read(toml.parse(text), seed, path.parent)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def read(table: dict[str, Any], seed: int | None = None) -> Sweep:
+def text(path: Path, sweep: Sweep) -> str:
+    """What a store keeps of the file: all of it, and the files that it names."""
+    own = toml.read(path, "give a TOML file")
+    named = "file" in toml.parse(own).get("model", {})
+    return tomli_w.dumps(dict(sweep.table)) if named else own
+
+
+def read(
+    table: dict[str, Any], seed: int | None = None, folder: Path = Path()
+) -> Sweep:
     """The sweep of a table; `seed` instead of the file's.
 
-    Raises `UserError` for whatever cannot be run.
+    `folder`: of the files that it names. Raises `UserError` for whatever cannot be run.
     """
     _check_keys(table)
+    if "file" in table.get("model", {}):
+        # From here on the table holds them: a file may change.
+        table = table | {"model": given_models.read_file(table["model"], folder)}
     given_seed = table.get("seed", 0) if seed is None else seed
     if not 0 <= given_seed < 2**63:
         raise UserError(f"seed = {given_seed}; give 0 to 2^63 - 1.")
     family, fixed = families.read(table.get("model", {"family": "rival"}))
     roots, (rest, own) = sweep_objects.roots(table)
-    if not table.get("axes"):
+    given = dict(axes.named(table.get("axes", {}), ("model", *roots)))
+    if family.names and not {AXIS, f"model.{AXIS}"} & {*given, *table["model"]}:
+        given = {AXIS: list(family.names)} | given
+    if not given:
         raise UserError("[axes] is missing; give at least one, for example gap.")
-    given = axes.named(table["axes"], ("model", *roots))
-    listed = [axes.read(name, value, given_seed) for name, value in given]
+    listed = [
+        by_name(axes.read(name, value, given_seed), family)
+        for name, value in given.items()
+    ]
     reduce = reduction.read(table.get("reduce"), [axis.name for axis in listed])
     if reduce is not None:
         listed.sort(key=lambda axis: axis.name in reduce.over)
@@ -300,11 +321,11 @@ def _place(axis: Axis, family, roots) -> parameter_paths.Slot:
         kind = "names" if text else "numbers"
         raise UserError(f"axis {axis.name}: give {kind}.")
     if name in parameters:
-        families.check(family.parameters[name], f"axis {axis.name}", axis.values)
+        check(family.parameters[name], f"axis {axis.name}", axis.values)
     return slot
 
 
-def model_slots(family: families.Family) -> dict[str, parameter_paths.Slot]:
+def model_slots(family: Family) -> dict[str, parameter_paths.Slot]:
     """The parameters of a family of base models, by name."""
     return {
         name: parameter_paths.Slot(

@@ -1,0 +1,171 @@
+"""Base models of the user's own: one in full, or many as an axis of their own.
+
+In a sweep file, by lists (a row for each base model) or from a CSV file with a row for
+each pattern, and `probability` or `logit`:
+
+    [model]
+    names = ["base", "after SFT"]              base_model,success_rate,probability
+    success_rates = [[.9, .6], [.9, .6]]       base,0.9,0.05
+    policy = [[.05, .95], [.2, .8]]            base,0.6,0.95
+                                               after SFT,0.9,0.2
+    [model]                                    after SFT,0.6,0.8
+    file = "models.csv"
+
+Base models of a file may have different numbers of patterns.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.sweeps.axes import Axis
+from experiments.sweeps.base_models import BaseModels
+from experiments.sweeps.family import Family, Parameter, check
+from experiments.text import base_model, objects, toml
+from experiments.text.errors import UserError, choose_from
+from experiments.text.numbers import as_number
+
+GIVEN = ("success_rates", "policy", "logits", "answer_kernel")
+AXIS = "base_model"
+DEPTHS = {"answer_kernel": 3}  # of lists in lists; of others one less
+MOST = 10_000  # all of them are written into the store's description
+COLUMNS = (AXIS, "success_rate")
+WEIGHTS = {"probability": ("policy", 0.0), "logit": ("logits", -np.inf)}
+
+
+def family(table: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
+    """The family of base models that are given, and what else the table says.
+
+    Their temperature can be varied. Raises `UserError` for what is no base model.
+    """
+    import simulator as sim
+
+    given = {
+        key: objects.numbers(table[key], key, DEPTHS.get(key, 2))
+        for key in GIVEN
+        if key in table
+    }
+    try:
+        problem = sim.Problem(**given)
+    except ValueError as error:
+        raise UserError(f"model: {error}") from None
+    if len(problem.batch_shape) > 1:
+        raise UserError("model: give one base model, or a list of them.")
+    if "policy" in given:
+        base_model.note_sums("model: policy", given["policy"])
+    names = _names(table, problem.batch_shape)
+    rates = np.atleast_2d(np.asarray(problem.success_rates, float))
+    logits = np.atleast_2d(np.asarray(problem.log_policy, float))
+    kernel = problem.answer_kernel
+    kernels = None if kernel is None else np.asarray(kernel)
+    if kernels is not None and not problem.batch_shape:
+        kernels = kernels[None]
+
+    def build(v, width, seed):
+        row = v[AXIS].astype(int) if names else np.zeros(len(v["temperature"]), int)
+        return BaseModels(
+            rates[row],
+            logits[row] / v["temperature"][:, None],
+            None if kernels is None else kernels[row],
+        )
+
+    parameters = {"temperature": Parameter(1, 1e-3, 1e3, "divides the logits")}
+    if names:
+        last = len(names) - 1
+        parameters[AXIS] = Parameter(0, 0, last, "number of the base model", whole=True)
+    rest = {k: v for k, v in table.items() if k not in (*GIVEN, "names")}
+    return Family("given in full", parameters, build, rates.shape[1], names), rest
+
+
+def by_name(axis: Axis, family: Family) -> Axis:
+    """The axis of base models by their numbers, with their names as labels.
+
+    Any other axis as it is.
+    """
+    if axis.name.removeprefix("model.") != AXIS or not family.names:
+        return axis
+    names = np.array(family.names, dtype=object)
+    if axis.values.dtype == object:
+        for name in axis.values:
+            if name not in family.names:
+                allowed = choose_from(name, family.names)
+                raise UserError(f"axis {axis.name}: {name} is unknown; {allowed}.")
+        numbers = [family.names.index(name) for name in axis.values]
+        axis = replace(axis, values=np.array(numbers, float))
+    check(family.parameters[AXIS], f"axis {axis.name}", axis.values)
+    return replace(axis, labels=names[axis.values.astype(int)])
+
+
+def _names(table: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[str, ...]:
+    """The names of several base models: those given, or their numbers."""
+    if not shape:
+        if "names" in table:
+            raise UserError("model: names belong to several base models; give rows.")
+        return ()
+    (number,) = shape
+    if number > MOST:
+        raise UserError(
+            f"model: {number:,} base models; give at most {MOST:,} one by one, or draw "
+            'them (family = "random" and an axis draw).'
+        )
+    names = table.get("names", [str(i) for i in range(number)])
+    text = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not text or len(names) != number or len(set(names)) != number:
+        raise UserError(f"model: names; give {number} different texts.")
+    return tuple(names)
+
+
+def read_file(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The table `[model]` with the base models of its `file` as lists.
+
+    Raises `UserError` with the file and the line for what cannot be read.
+    """
+    rest = dict(table)
+    name = rest.pop("file")
+    twice = [key for key in (*GIVEN, "names", "family") if key in rest]
+    if twice or not isinstance(name, str):
+        raise UserError("model: give file = NAME, and no base models beside it.")
+    path = folder / name
+    text = toml.read(path, "give a CSV file")
+    try:
+        return rest | _from_rows(list(csv.reader(io.StringIO(text))))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _from_rows(rows: list[list[str]]) -> dict[str, Any]:
+    head = [word.strip() for word in rows[0]] if rows else []
+    weights = [word for word in WEIGHTS if word in head]
+    if sorted(head) != sorted([*COLUMNS, *weights[:1]]) or len(weights) != 1:
+        raise UserError(
+            f"the first line is {','.join(head) or 'empty'}; give the columns "
+            "base_model,success_rate,probability (or logit)."
+        )
+    place = {word: head.index(word) for word in head}
+    models: dict[str, list[tuple[float, float]]] = {}
+    for line, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue
+        if len(row) != len(head):
+            raise UserError(f"line {line}: give {len(head)} values.")
+        words = [row[place[word]].strip() for word in ("success_rate", *weights)]
+        rate, weight = map(as_number, words)
+        if math.isnan(rate) or math.isnan(weight):
+            raise UserError(f"line {line}: {', '.join(words)}; give two numbers.")
+        models.setdefault(row[place[AXIS]].strip(), []).append((rate, weight))
+    if not models:
+        raise UserError("there are no base models; give a line for each pattern.")
+    key, absent = WEIGHTS[weights[0]]
+    width = max(map(len, models.values()))
+    filled = [one + [(0.0, absent)] * (width - len(one)) for one in models.values()]
+    return {
+        "names": list(models),
+        "success_rates": [[rate for rate, _ in one] for one in filled],
+        key: [[weight for _, weight in one] for one in filled],
+    }

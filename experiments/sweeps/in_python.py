@@ -1,0 +1,82 @@
+"""Sweeps from Python; see `experiments.sweeps`."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import tomli_w
+import xarray
+
+from experiments.sweeps import locks, run_units, sweep_file
+from experiments.sweeps.locks import Shard
+from experiments.sweeps.sweep_file import Sweep
+from experiments.text.errors import UserError
+
+
+def sweep(
+    source: str | Path | Mapping[str, Any],
+    out: str | Path | None,
+    seed: int | None,
+    overwrite: bool,
+    precision: str,
+    progress: Callable[[int, int], None] | None,
+) -> xarray.Dataset:
+    """Solve it; see `experiments.sweeps.sweep`."""
+    if precision not in ("float64", "float32"):
+        raise UserError(f"precision {precision!r}; give 'float64' or 'float32'.")
+    asked, text = _read(source, seed)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(jax.enable_x64(precision == "float64"))
+        run_units.check_corners(asked)
+        if out is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            path = Path(folder) / "sweep.zarr"
+        else:
+            path = Path(out)
+        with locks.claim(path, Shard(), overwrite):
+            target = run_units.begin(path, asked, text, overwrite)
+            run_units.march(asked, target, Shard(), progress)
+        data = xarray.open_zarr(path)
+        return data.load() if out is None else data
+
+
+def _read(
+    source: str | Path | Mapping[str, Any], seed: int | None
+) -> tuple[Sweep, str]:
+    """The checked sweep, and the text that its store keeps."""
+    if isinstance(source, Mapping):
+        asked = sweep_file.read(_plain(source), seed)
+        return asked, tomli_w.dumps(dict(asked.table))
+    if isinstance(source, str | Path):
+        asked = sweep_file.load(Path(source), seed)
+        return asked, sweep_file.text(Path(source), asked)
+    kind = type(source).__name__
+    raise UserError(f"a {kind} is no sweep; give a file or a table.")
+
+
+def _plain(value: Any) -> Any:
+    """Tables and lists of Python, from mappings, tuples and arrays."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return np.asarray(value).tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def outcome_names(data: xarray.Dataset) -> xarray.DataArray:
+    """The names of the codes in `outcome`; see `experiments.sweeps.outcome_names`."""
+    codes = data.get("outcome")
+    if codes is None or "flag_meanings" not in codes.attrs:
+        raise UserError(
+            "the data set has no outcome of each run; give a sweep without [reduce] (a "
+            "summary counts `runs` by outcome)."
+        )
+    names = np.array(codes.attrs["flag_meanings"].split())
+    places = np.searchsorted(codes.attrs["flag_values"], codes)
+    return codes.copy(data=names[places]).assign_attrs({"long_name": "outcome"})
