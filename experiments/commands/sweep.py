@@ -36,7 +36,8 @@ Summaries over draws or seeds, as accuracy_mean and accuracy_histogram:
 Sampled training: recipe = "grpo" (see train --help; or a file, or the table [recipe]).
 With until = "accuracy=0.5" it records first_step, as train --until: inf is never.
 
-The result: xarray.open_zarr("FILE.zarr").
+The result: xarray.open_zarr("FILE.zarr"), a data set whose to_netcdf, to_dataframe and
+to_csv work at once; in Python, experiments.sweeps.sweep(FILE) gives the same.
 
 Times: -inf is from the start, inf never. Patterns of probability 0 are not there: they
 are neither the best nor a rival. Where all patterns are equally good, all are best:
@@ -53,12 +54,12 @@ do the others, in a second: start all again.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `sweep`; the lists read the source."""
-    from experiments.sweeps import families, observables
+    from experiments.sweeps import families, given_models, observables
 
     lines = ["families of base models (parameters in brackets):"]
     for name, family in families.FAMILIES.items():
         lines.append(f"  {name:<12} {family.summary} [{', '.join(family.parameters)}]")
-    lines.append("  or one in full: success_rates, policy or logits, answer_kernel")
+    lines += ["", *(given_models.__doc__ or "").splitlines()]
     lines.append(
         "  Signals that look at answers find two in a family, a right and a wrong"
     )

@@ -203,14 +203,13 @@ def read(
         raise UserError(f"seed = {given_seed}; give 0 to 2^63 - 1.")
     family, fixed = families.read(table.get("model", {"family": "rival"}))
     roots, (rest, own) = sweep_objects.roots(table)
-    given = dict(axes.named(table.get("axes", {}), ("model", *roots)))
-    if family.names and not {AXIS, f"model.{AXIS}"} & {*given, *table["model"]}:
-        given = {AXIS: list(family.names)} | given
+    given = list(axes.named(table.get("axes", {}), ("model", *roots)))
+    if family.names and not {AXIS, f"model.{AXIS}"} & {name for name, _ in given}:
+        given = [(AXIS, list(family.names)), *given]
     if not given:
         raise UserError("[axes] is missing; give at least one, for example gap.")
     listed = [
-        by_name(axes.read(name, value, given_seed), family)
-        for name, value in given.items()
+        by_name(axes.read(name, value, given_seed), family) for name, value in given
     ]
     reduce = reduction.read(table.get("reduce"), [axis.name for axis in listed])
     if reduce is not None:

@@ -178,7 +178,8 @@ def test_what_is_no_base_model_is_one_line(csv, more, axes, said, tmp_path):
     [
         (3, "an? int is no sweep"),
         ({"axes": {}}, "axes. is missing"),
-        ({"model": {"names": ["a"], "success_rates": [0.5], "policy": [1]}}, "several"),
+        ({"model": {"names": ["a"], "success_rates": [0.5, 1],
+                    "policy": [0.5, 0.5]}}, "several"),
         ({"model": {"success_rates": [[0.5, 1]] * 2, "policy": [[0.5, 0.5]] * 2,
                     "names": ["a", "a"]}}, "2 different texts"),
         ({"model": {"success_rates": [[[0.5]]], "policy": [[[1]]]}}, "number"),
