@@ -204,7 +204,8 @@ def read(
     family, fixed = families.read(table.get("model", {"family": "rival"}))
     roots, (rest, own) = sweep_objects.roots(table)
     given = list(axes.named(table.get("axes", {}), ("model", *roots)))
-    if family.names and not {AXIS, f"model.{AXIS}"} & {name for name, _ in given}:
+    named = {*table.get("model", {}), *(name for name, _ in given)}
+    if family.names and not {AXIS, f"model.{AXIS}"} & named:
         given = [(AXIS, list(family.names)), *given]
     if not given:
         raise UserError("[axes] is missing; give at least one, for example gap.")
