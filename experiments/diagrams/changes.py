@@ -155,15 +155,15 @@ def _set(table: Table, item: str) -> None:
         raise UserError(
             f"--set {item}: give NAME=VALUE, a parameter or a key of sweep files."
         )
-    if name in sweep_file.KEYS:
-        if text:
-            table[name] = _value_of(text)
-        else:
-            table.pop(name, None)
+    inside = table.setdefault(root, {}) if root in NESTED and inner else table
+    if not text:
+        inside.pop(inner or name, None)
+    elif name in sweep_file.KEYS:
+        table[name] = _value_of(text)
     elif root in NESTED and inner:
         if root == "model" and {inner, name} & table["axes"].keys():
             raise UserError(f"--set {item}: {inner} is an axis here; give --x or --y.")
-        table.setdefault(root, {})[inner] = _value_of(text)
+        inside[inner] = _value_of(text)
     else:
         put(table, name, _value_of(text), f"--set {item}: ")
 
@@ -188,7 +188,7 @@ def put(table: Table, name: str, value: Any, where: str) -> None:
     slots = [*sweep_file.model_slots(family).values(), *sweep_file.known_slots(roots)]
     slot = _slot(slots, name, f"{where}parameter")
     for axis in table["axes"]:
-        if _slot(slots, axis, "axis").path == slot.path:
+        if axis != "seed" and _slot(slots, axis, "axis").path == slot.path:
             raise UserError(f"{where}{axis} is an axis here; give --x or --y.")
     root, *path = slot.path
     if not path:
