@@ -155,15 +155,20 @@ def _set(table: Table, item: str) -> None:
         raise UserError(
             f"--set {item}: give NAME=VALUE, a parameter or a key of sweep files."
         )
-    inside = table.setdefault(root, {}) if root in NESTED and inner else table
+    nested = root in NESTED and bool(inner)
+    inside, key = (table.setdefault(root, {}), inner) if nested else (table, name)
     if not text:
-        inside.pop(inner or name, None)
+        if key not in inside:
+            raise UserError(
+                f"--set {item}: the file does not say {name}; give a value."
+            )
+        del inside[key]
     elif name in sweep_file.KEYS:
         table[name] = _value_of(text)
-    elif root in NESTED and inner:
+    elif nested:
         if root == "model" and {inner, name} & table["axes"].keys():
             raise UserError(f"--set {item}: {inner} is an axis here; give --x or --y.")
-        inside[inner] = _value_of(text)
+        inside[key] = _value_of(text)
     else:
         put(table, name, _value_of(text), f"--set {item}: ")
 

@@ -92,6 +92,8 @@ def test_keys_tables_and_what_is_taken_away():
         ("quality", ["recipe=grpo"], "until belongs to the flow"),
         ("quality", ["=3"], "NAME=VALUE"),
         ("quality", ["axes.gap="], "a diagram has two axes"),
+        ("quality", ["beta="], "does not say beta"),
+        ("quality", ["model.bad_rat="], "does not say model.bad_rat"),
         ("quality", ["rival_rate=0.1"] * 2, "given twice"),
         ("quality", ["update={name='grpo'"], "unknown"),
         ("quality", ["model.familly=crowd"], "no parameter 'familly'"),

@@ -281,3 +281,34 @@ def test_probabilities_are_offered_as_logarithms_too():
     assert observables.events([lowest]) == ["LowestOptimalProbability"]
     found = observables.solutions([lowest])(run, rates, base)
     np.testing.assert_allclose(found[lowest], -1000 / np.log(10))
+
+
+def test_a_model_of_a_family_is_certain_of_two_answers():
+    """Its certainty by hand: minus the mean log-probability of right and wrong."""
+    text = 'record = ["accuracy", "log10_time"]\nsignal = "self-certainty"\n'
+    sweep = read(text + "until = 'gap=1e-2'\n[axes]\ngap = [0.1, 0.3]")
+    (unit,) = grid.cut(sweep).units()
+    found = solving.unit_columns(sweep, unit)
+    rates = np.array([[0.7, 0.6, 0.1], [0.9, 0.6, 0.1]])
+    certainty = -(np.log(rates) + np.log(1 - rates)) / 2
+    run = sim.solve(
+        sim.Problem(rates, [[0.05, 0.7125, 0.2375]] * 2),
+        sim.FixedConfidence(certainty),
+        until=sim.Gap(1e-2),
+    )
+    want = np.sum(np.asarray(run.policy) * rates, axis=-1)
+    np.testing.assert_allclose(found["accuracy"], want, rtol=1e-9)
+    np.testing.assert_allclose(found["log10_time"], run.log_time / np.log(10))
+
+
+def test_sft_of_length_0_is_the_base_model():
+    text = 'record = ["log10_total_time"]\nuntil = "accuracy=0.81"\n[axes]\n'
+    plain = read(text + "gap = [0.2, 0.3]\n[model]\nfamily = 'rival'")
+    started = read(
+        text + "gap = [0.2, 0.3]\n[model]\nfamily = 'warm-start'\nlength = 0"
+    )
+    times = [
+        solving.unit_columns(sweep, grid.cut(sweep).unit(0))["log10_total_time"]
+        for sweep in (plain, started)
+    ]
+    np.testing.assert_allclose(times[1], times[0], rtol=1e-12)
