@@ -108,7 +108,8 @@ def reason(needs: Sequence[str], assumes: Sequence[Assumption], sweep: "Sweep") 
     outside = [
         axis.name
         for axis, slot in varied
-        if slot.path[0] not in ("model", "seed")
+        if axis.labels is not None
+        or slot.path[0] not in ("model", "seed")
         and not set(suffixes(slot.name)) & set(needs)
     ]
     if outside:

@@ -74,17 +74,19 @@ def _read(given: str, seed: int | None) -> Table:
         table = toml.parse(text)
         if isinstance(table.get("figure"), dict):
             table["figure"] = pictures_looks.with_style(table["figure"], path.parent)
-        sweep = sweep_file.read(table, seed)
+        sweep = sweep_file.read(table, seed, path.parent)
         diagram.of_sweep(sweep)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    return opened(table, sweep)
+    return opened(sweep.table, sweep)
 
 
-def opened(table: Table, sweep: Sweep) -> Table:
+def opened(table: Mapping[str, Any], sweep: Sweep) -> Table:
     """The table of a sweep, with what it leaves out, as it is changed."""
-    listed = axes.named(table["axes"], ("model", *sweep.roots))
-    return {"model": {"family": "rival"}, **table, "axes": dict(listed)}
+    own = dict(axes.named(table.get("axes", {}), ("model", *sweep.roots)))
+    rest = [axis for axis in sweep.axes if axis.name not in own]  # the base models'
+    listed = {axis.name: axis.shown.tolist() for axis in rest} | own
+    return {"model": {"family": "rival"}, **table, "axes": listed}
 
 
 def text_of(shown: Diagram) -> str:

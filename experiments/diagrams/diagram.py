@@ -82,7 +82,7 @@ def of_sweep(sweep: Sweep, **changes: Any) -> Diagram:
     x, y = _axes(sweep, table)
     values, time = _values(sweep, table)
     for name in DERIVED.keys() & set(values):
-        if x.values.dtype == object or x.values.min() <= 0:
+        if x.shown.dtype == object or x.values.min() <= 0:
             raise UserError(f"{name} is a slope along log x; give an x above 0.")
     if len(values) > 1 and "colour" in asked.labels:
         raise UserError("figure: label colour: several panels have their own; drop it.")
@@ -185,7 +185,7 @@ def _scales(table: Mapping[str, Any], axes: Mapping[str, Axis]) -> dict[str, Any
         axis = axes.get(side)
         if axis is None or scale == "linear":
             continue
-        if axis.values.dtype == object or axis.values.min() <= 0:
+        if axis.shown.dtype == object or axis.values.min() <= 0:
             raise UserError(
                 f"figure: scale of {side} is log; {axis.name} needs numbers above 0."
             )

@@ -83,14 +83,16 @@ def of_dataset(data: "xarray.Dataset", **changes: Any) -> tuple[Diagram, Columns
     seed = json.loads(data.attrs["stamp"])["seed"]
     sweep = sweep_file.read(table, seed)
     table = command_line.opened(table, sweep)
-    sides = [(axis.dim, axis.name, axis.shown) for axis in sweep.kept]
-    for dim, name, values in sides:
-        if dim in data.dims:
-            if not np.array_equal(data[dim].values, values):
-                table["axes"][name] = data[dim].values.tolist()
+    for axis in sweep.kept:
+        if axis.dim in data.dims:
+            if not np.array_equal(data[axis.dim].values, axis.shown):
+                table["axes"][axis.name] = data[axis.dim].values.tolist()
             continue
-        table["axes"].pop(name)
-        command_line.put(table, name, _selected(data, dim), "the data set: ")
+        table["axes"].pop(axis.name)
+        value = _selected(data, axis.dim)
+        if axis.labels is not None:  # fixed by its number
+            value = axis.values[list(axis.labels).index(value)].item()
+        command_line.put(table, axis.name, value, "the data set: ")
     if sweep.along is not None:
         dim = sweep.along.dim
         times = np.atleast_1d(data[dim].values if dim in data.coords else [])

@@ -28,7 +28,7 @@ class Side:
     @property
     def named(self) -> bool:
         """Whether the values are names."""
-        return self.axis.values.dtype == object
+        return self.axis.shown.dtype == object
 
     @property
     def edges(self) -> np.ndarray:
@@ -47,7 +47,7 @@ def _halfway(places: np.ndarray) -> np.ndarray:
 def side(axis: Axis, scale: Scale | None = None) -> Side:
     """The side of an axis, with its own scale if none is given."""
     number = len(axis.values)
-    if axis.values.dtype == object:
+    if axis.shown.dtype == object:
         return Side(axis, np.arange(number, dtype=float), np.arange(number), "linear")
     order = np.argsort(axis.values)
     own: Scale = "log" if is_geometric(axis) else "linear"
@@ -81,7 +81,7 @@ def prepare(ruler, of: Side) -> None:
     """Scale, limits and ticks of Matplotlib's `ruler`, an x or y axis."""
     edges = of.edges
     if of.named:
-        ruler.set_ticks(of.places, list(of.axis.values))
+        ruler.set_ticks(of.places, list(of.axis.shown))
     elif of.scale == "log":
         _logarithmic(ruler, of.places)
     else:

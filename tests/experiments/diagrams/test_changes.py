@@ -89,7 +89,7 @@ def test_keys_tables_and_what_is_taken_away():
         ("quality", ["model.gap=0.2"], "gap is an axis here"),
         ("noise", ["signal.false_positive=0.2"], "false_positive is an axis here"),
         ("steps", ["recipe.group_size=4"], "group_size is an axis here"),
-        ("quality", ["recipe=grpo"], "until belongs to the flow"),
+        ("quality", ["recipe=grpo"], "'log10_t0' is unknown here"),
         ("quality", ["=3"], "NAME=VALUE"),
         ("quality", ["axes.gap="], "a diagram has two axes"),
         ("quality", ["beta="], "does not say beta"),

@@ -125,6 +125,48 @@ def test_curves_are_drawn_at_one_of_their_times(load):
     assert load(text).time == 8
 
 
+MODELS = """base_model,success_rate,probability
+base,0.9,0.05
+base,0.6,0.95
+after SFT,0.9,0.2
+after SFT,0.6,0.8
+"""
+
+
+def test_base_models_of_ones_own_are_named_and_have_no_lines(load, tmp_path):
+    from experiments import diagrams, sweeps
+
+    (tmp_path / "models.csv").write_text(MODELS)
+    text = 'record = ["log10_t0"]\n[model]\nfile = "models.csv"\n[axes]\n'
+    text += "temperature = [0.5, 1, 2]\n"
+    found = load(text + '[figure]\nlines = ["regime"]')
+    assert found.lines == () and "for each base_model" in found.notes[0]
+    (panel,) = drawing.draw(found, {"log10_t0": np.arange(6.0).reshape(2, 3)})
+    names = [label.get_text() for label in panel.get_yticklabels()]
+    assert names == ["base", "after SFT"]
+    again = toml.parse(changes.text_of(found))
+    assert again["model"]["success_rates"] == [[0.9, 0.6], [0.9, 0.6]]
+    fixed = load(text, fixed=["axes.base_model=['after SFT', 'base']"])
+    assert list(fixed.y.shown) == ["after SFT", "base"]
+    data = sweeps.sweep(
+        {
+            "record": ["log10_t0"],
+            "model": toml.parse(changes.text_of(found))["model"],
+            "axes": {"temperature": [0.5, 1, 2], "update": ["grpo", "policy-gradient"]},
+        }
+    )
+    shown, columns = saved.of_dataset(data.sel(base_model="after SFT"))
+    assert shown.sweep.fixed["base_model"] == 1 and shown.x.name == "update"
+    want = data.log10_t0.sel(base_model="after SFT")
+    np.testing.assert_array_equal(columns["log10_t0"], want)
+    (mesh,) = (
+        c
+        for c in diagrams.draw(data.sel(update="grpo")).collections
+        if isinstance(c, QuadMesh)
+    )
+    assert mesh.get_array().shape == (2, 3)
+
+
 @pytest.mark.parametrize(
     "spec, scale",
     [
