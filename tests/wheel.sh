@@ -31,6 +31,9 @@ use train --recipe grpo --success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25
 use verify A2 --problems 64
 use phase-diagram quality --quick --out drawn
 use figures --out drawn
+use figures hull phase_noise --out shipped
+test -s shipped/hull.svg
+use explain A3
 test -s drawn/phase_quality.svg
 "$place/venv/bin/python" - "$repository" <<'CHECK'
 import sys

@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import shlex
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from experiments.commands.options import add_out
 from experiments.diagrams import preset
 from experiments.pictures import NAMES, looks, picture, with_part
+from experiments.runtime import shipped
 from experiments.runtime.keys import generator
 from experiments.runtime.output import check_writable_folder, to_json, write_bytes
 from experiments.runtime.progress import bar
@@ -129,26 +131,31 @@ def saved_data(path: Path) -> tuple[dict[str, Any], dict]:
         ) from error
 
 
-def draw(name: str, folder: Path, given: dict[str, Any] | None = None) -> list[Path]:
+def draw(
+    name: str,
+    folder: Path,
+    given: dict[str, Any] | None = None,
+    place: Path | None = None,
+) -> list[Path]:
     """Draw one picture from the data in `folder`, and write it there: the files.
 
-    `given`: looks, as in `[figure]`. Raises `UserError` if there are no data, or not
+    `given`: looks, as in `[figure]`. `place`: where else the data are. Raises `UserError` if there are no data, or not
     those of this picture, or if it cannot look like that.
     """
     from experiments.commands import phase_diagram
     from experiments.pictures import style
 
-    path, table = source(name, folder), given or {}
+    path, table = source(name, place or folder), given or {}
     if not path.exists():
         raise UserError(f"no saved data {path}; {_advice(name, folder)}.")
     if _is_diagram(name):
         return phase_diagram.write(path, folder, name, **table)
     asked = looks.read(table)
     with looks.context(asked):
-        data = _understood(name, folder, "is damaged", _arrays, path)
+        data = _understood(name, place or folder, "is damaged", _arrays, path)
         stamp = json.loads(str(data.pop(STAMP, "{}")))
         lacking = "does not hold what the picture shows"
-        figure = _understood(name, folder, lacking, picture(name).draw, data)
+        figure = _understood(name, place or folder, lacking, picture(name).draw, data)
         looks.dress(figure, asked)
         stamp |= {"figure": table} if table else {}
         return style.save(figure, folder, name, stamp, asked.format)
@@ -183,7 +190,10 @@ def _arrays(path: Path) -> dict[str, Any]:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Draw the pictures asked for (default: all that have data)."""
+    """Draw the pictures asked for (default: all that have data).
+
+    Where the folder has no data, those that come with the program are drawn into it.
+    """
     all_names = known(args.out)
     for name in args.names:
         if name not in all_names:
@@ -196,11 +206,25 @@ def main(args: argparse.Namespace) -> int:
             option = "--" + key.removesuffix("s")
             raise UserError(f"{option} is of one figure; name one of them.")
     check_writable_folder(args.out)
-    there = [name for name in all_names if source(name, args.out).exists()]
-    if not (args.names or there):
+    places = {
+        name: place
+        for place in (shipped.figures(), args.out)
+        for name in args.names or all_names
+        if source(name, place).exists()
+    }
+    own = [name for name, place in places.items() if place == args.out]
+    names = args.names or own or list(places)
+    if not names:
         raise UserError(
             f"no saved data in {args.out / 'data'}; {_advice(NAMES[0], args.out)}."
         )
-    for name in args.names or there:
-        print("\n".join(map(str, draw(name, args.out, given))), flush=True)
+    if any(places.get(name, args.out) != args.out for name in names):
+        print(
+            "note: drawn from the data that come with the program, where "
+            f"{args.out / 'data'} has none.",
+            file=sys.stderr,
+        )
+    for name in names:
+        files = draw(name, args.out, given, places.get(name))
+        print("\n".join(map(str, files)), flush=True)
     return 0
