@@ -2,20 +2,24 @@
 
 import contextlib
 import io
+import json
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments import cli
+from experiments.sweeps import sweep
 
 ROOT = Path(__file__).parents[1]
 PLATEAU = "train --recipe grpo --success-rates 0.9 0.6"
 STALLED = "train --recipe grpo --success-rates 0.9 0 "
+SLOW = "train --recipe grpo --success-rates 0.8 0.015"
 
 
 def blocks(file: str, kind: str) -> list[str]:
@@ -48,14 +52,68 @@ def shown(file: str, command: str) -> str:
         ("README.md", "run"),
         pytest.param("experiments/README.md", PLATEAU, marks=pytest.mark.slow),
         pytest.param("experiments/README.md", STALLED, marks=pytest.mark.slow),
+        pytest.param("experiments/README.md", SLOW, marks=pytest.mark.slow),
+        ("experiments/README.md", "run --success-rates 0.9 0.02 0.4"),
     ],
 )
-def test_a_command_prints_what_is_shown(file, command):
+def test_a_command_prints_what_is_shown(file, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "guide").mkdir()
     first, _, rest = shown(file, command).partition("\n")
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         assert cli.main(shlex.split(first)[2:]) == 0
     assert out.getvalue() == rest
+
+
+def guide(pattern: str) -> list[float]:
+    """The numbers in a sentence of the guide."""
+    text = (ROOT / "experiments/README.md").read_text(encoding="utf-8")
+    return [float(number) for number in re.search(pattern, text).groups()]
+
+
+@pytest.mark.slow
+def test_the_guide_tells_how_long_other_runs_take(tmp_path):
+    words = shlex.split(shown("experiments/README.md", SLOW).partition("\n")[0])[2:]
+    words = words[: words.index("--save-every")]
+
+    def first_step(**changes):
+        file = tmp_path / "result.json"
+        changed = list(words)
+        for name, values in changes.items():
+            place = changed.index(f"--{name}") + 1
+            changed[place : place + len(values)] = values
+        assert cli.main([*changed, "--json", str(file)]) == 0
+        return json.loads(file.read_text())["first_step"]
+
+    usual = first_step()
+    low, high = guide(r"nine in ten between steps (\d+) and (\d+)")
+    steps = np.array(usual["by_seed"])
+    assert 0.89 < ((low <= steps) & (steps <= high)).mean() < 0.92
+    step, before, rollouts = guide(
+        r"the median is step (\d+) instead of (\d+), for ([\d.]+) times"
+    )
+    more = first_step(**{"group-size": ["32"]})["q50"]
+    assert (more, usual["q50"]) == (step, before)
+    np.testing.assert_allclose(more * 32 / (before * 8), rollouts, atol=0.05)
+    assert first_step(policy=["0.002", "0.998"])["never"] == 1
+
+
+def test_the_guide_tells_how_much_sft_helps():
+    text = (ROOT / "experiments/README.md").read_text(encoding="utf-8")
+    (table,) = (b for b in blocks("experiments/README.md", "toml") if "warm-start" in b)
+    asked = tomllib.loads(table)
+    none, units, total = guide(r"it takes (\d+) units .* with (\d+) .*? (\d+) in all")
+    share, length, some = 1 / 3, *guide(r"(\d+) units of SFT bring it to (\d+)")
+    assert "one demonstration in three" in text
+    asked["axes"] = {"length": [0, units, length], "quality": [share, 1]}
+    times = 10 ** sweep(asked).log10_total_time
+    found = [times.sel(length=n, quality=q) for n, q in ((0, 1), (units, 1))]
+    np.testing.assert_allclose([*found, times.sel(length=length, quality=share)],
+                               [none, total, some], rtol=0.03)  # fmt: skip
+    # Both stops are the best ones, to the accuracy that is given.
+    longer = {"length": [0.8 * units, units, 1.25 * units], "quality": [1]}
+    assert sweep(asked | {"axes": longer}).log10_total_time.argmin("length") == 1
 
 
 def test_the_slowest_of_ten_thousand_takes_as_long_as_is_said(tmp_path):

@@ -139,8 +139,9 @@ def draw(
 ) -> list[Path]:
     """Draw one picture from the data in `folder`, and write it there: the files.
 
-    `given`: looks, as in `[figure]`. `place`: where else the data are. Raises `UserError` if there are no data, or not
-    those of this picture, or if it cannot look like that.
+    `given`: looks, as in `[figure]`. `place`: where else the data are. Raises
+    `UserError` if there are no data, or not those of this picture, or if it cannot look
+    like that.
     """
     from experiments.commands import phase_diagram
     from experiments.pictures import style

@@ -11,9 +11,9 @@ def draw(data):
     left.fill_between(
         steps, data["accuracy_q05"], data["accuracy_q95"], alpha=0.25, color=BLUE, lw=0
     )
-    left.plot(steps, data["accuracy_mean"], color=BLUE, label="mean (band: 5 to 95 %)")
-    left.set(xlabel="optimizer steps", ylabel="accuracy", title="all seeds")
-    left.legend(loc="best")
+    left.plot(steps, data["accuracy_mean"], color=BLUE)
+    title = "all seeds: mean, and 5 to 95 %"
+    left.set(xlabel="optimizer steps", ylabel="accuracy", title=title)
     policy = data["policy"].mean(axis=1)
     for k in range(min(policy.shape[1], len(CYCLE))):
         right.plot(steps, policy[:, k], color=CYCLE[k], label=f"pattern {k}")
