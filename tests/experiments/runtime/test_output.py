@@ -173,8 +173,7 @@ def test_every_file_is_written_by_one_function():
 
 
 REFUSED = {
-    "no data": ["figures"],
-    "no data of this picture": ["figures", "degradation"],
+    "no data of this picture": ["figures", "train"],
     "no such picture": ["figures", "rlhf"],
     "no base model": ["train"],
     "no file for JSON": [
@@ -192,6 +191,15 @@ def test_a_refused_command_leaves_no_folder(words, tmp_path, capsys):
     code, line = run(capsys, *words, "--out", tmp_path / "new" / "inside")
     assert code == 2 and line
     assert not list(tmp_path.iterdir())
+
+
+def test_figures_draws_what_comes_with_the_program(tmp_path, capsys):
+    assert cli.main(["figures", "hull", "--out", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == str(tmp_path / "hull.svg")
+    assert "data that come with the program" in err
+    saved = Path(__file__).parents[3] / "figures" / "hull.svg"
+    assert (tmp_path / "hull.svg").read_bytes() == saved.read_bytes()
 
 
 def test_figures_draws_what_there_are_data_for(folder, capsys):
