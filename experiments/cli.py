@@ -10,6 +10,7 @@ import importlib
 import os
 import re
 import sys
+from collections.abc import Collection
 from importlib.metadata import version
 
 from experiments.runtime import compiling, interrupts
@@ -25,6 +26,8 @@ COMMANDS = {
     "falsify": "search for the base model that breaks a claim",
     "reproduce": "check theorems and draw their figures",
     "rerun": "repeat a result file and say whether every bit is the same",
+    "schema": "the JSON Schema of sweep and recipe files, for editors",
+    "completion": "a script by which bash, zsh or tcsh completes these commands",
     "figures": "draw the figures again from saved data",
 }
 
@@ -50,8 +53,8 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message} (see {self.prog} --help)")
 
 
-def build_parser(argv: list[str]) -> argparse.ArgumentParser:
-    """The parser with all commands, and the options of the one that is called."""
+def build_parser(called: Collection[str]) -> argparse.ArgumentParser:
+    """The parser with all commands, and the options of those that are `called`."""
     parser = _Parser(
         prog="pattern-selection",
         description="Dynamics of RL post-training as selection among reasoning "
@@ -59,10 +62,9 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="say it and stop")
     commands = parser.add_subparsers(dest="command", metavar="command")
-    called = next((word for word in argv if word in COMMANDS), None)
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary + ".")
-        if name != called:
+        if name not in called:
             continue
         module = importlib.import_module(
             f"experiments.commands.{name.replace('-', '_')}"
@@ -158,7 +160,7 @@ def main(argv: list[str] | None = None) -> int:
     devices = [f"{name}={os.environ[name]!r}" for name in DEVICES if name in os.environ]
     try:
         argv = sys.argv[1:] if argv is None else argv
-        parser = build_parser(argv)
+        parser = build_parser([word for word in argv if word in COMMANDS][:1])
         args, unknown = parser.parse_known_args(argv)
         if unknown:
             called = " ".join(filter(None, [parser.prog, args.command]))

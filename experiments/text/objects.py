@@ -33,8 +33,8 @@ def kinds() -> dict[str, dict[str, type]]:
     }
 
 
-def _choices(base: type) -> dict[str, type]:
-    """The final classes that may stand where `base` is asked for."""
+def choices(base: type) -> dict[str, type]:
+    """The final classes that may stand where `base` is asked for, by name."""
     return {
         name: cls
         for module in kinds().values()
@@ -134,7 +134,7 @@ def named(base: type, value: Any, key: str):
     if isinstance(value, list):
         return _mixture(base, value, key)
     table = _table(value)
-    allowed = _choices(base)
+    allowed = choices(base)
     given = table.get("name") if isinstance(table, dict) else table
     if not isinstance(table, dict) or given not in list(allowed):
         raise UserError(f"{key} {given!r} is unknown; {choose_from(given, allowed)}.")
@@ -142,7 +142,8 @@ def named(base: type, value: Any, key: str):
     return decode(allowed[table["name"]], own, f"{key} {table['name']!r}")
 
 
-def _mixture(base: type, items: list[Any], key: str):
+def mixture(base: type) -> type | None:
+    """The class of weighted lists of them; None if there are none."""
     import simulator
     from simulator import rollouts
 
@@ -150,7 +151,12 @@ def _mixture(base: type, items: list[Any], key: str):
         rollouts.AbstractFeedback: rollouts.Mixture,
         simulator.AbstractSignal: simulator.Mixture,
     }
-    if base not in mixtures:
+    return mixtures.get(base)
+
+
+def _mixture(base: type, items: list[Any], key: str):
+    mixed = mixture(base)
+    if mixed is None:
         raise UserError(f"{key} = {brief(items)}; give one of them, not a list.")
     if not items:
         raise UserError(f"{key} is an empty list; give at least one.")
@@ -163,7 +169,7 @@ def _mixture(base: type, items: list[Any], key: str):
         own = {k: v for k, v in item.items() if k != "weight"}
         parts.append(named(base, own, key))
         weights.append(numbers(item["weight"], "weight", 0))
-    return mixtures[base](parts, weights)
+    return mixed(parts, weights)
 
 
 def _optimizer(value: Any):
