@@ -38,6 +38,14 @@ def _public_names(file: str) -> dict[str, list[str]]:
     return names
 
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+_public, __dir__, __all__ = lazy_loader.attach(
     __name__, submod_attrs=_public_names(__file__)
 )
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pattern-selection")
+    return _public(name)

@@ -17,3 +17,5 @@ from .solution import *
 from .solving import *
 from .training import *
 from .updates import *
+
+__version__: str

@@ -22,6 +22,14 @@ the signal, the update, the event or the recipe takes: beta, false_positive, gro
 learning_rate, level, draw, seed, ... ; `signal.beta` and the like where a name is not
 enough. A list of names varies a whole part: update = ["policy-gradient", "grpo"].
 
+A mixture of signals; one weight may be what the others leave:
+  signal = [
+    {name = "verifiable", weight = "rest"},
+    {name = "self-certainty", weight = 0.5},
+  ]
+  [axes]
+  "self-certainty.weight" = {linspace = [0, 1, 101]}
+
 Curves over time, as accuracy_along and entropy_along:
   [along]
   record = ["accuracy", "entropy"]

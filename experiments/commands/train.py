@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         texts = {n: _described(e) for n, e in entries.items() if n != "mixture"}
         lists.append(f"{module} (parameters in brackets):\n{_listed(texts)}")
     parser.epilog = (
-        "\n\n".join(lists) + "\n\noptimizers and schedules: those of Optax, by name\n"
+        "\n\n".join(lists) + "\n\nmixture of feedbacks, in a recipe:\n"
+        '  feedback = [{name = "verifier", weight = 0.7}, {name = "majority-vote", '
+        "weight = 0.3}]\n\noptimizers and schedules: those of Optax, by name\n"
         '  optimizer = {name = "adam", b1 = 0.9, schedule = {name = '
         '"cosine_decay_schedule", decay_steps = 1000}}\n\n'
         "A recipe is a TOML file; --print-recipe shows one to start from. A file of "

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import simulator
+from experiments import cli
 from experiments.text import catalogue, objects
 from simulator import rollouts
 
@@ -32,7 +33,8 @@ def test_every_listed_name_exists_and_is_no_module(package):
 def test_the_stub_lists_the_modules_that_have_public_names(package):
     """So a type checker sees the names that there are when the program runs."""
     folder = Path(package.__file__).parent
-    lines = ast.parse((folder / "__init__.pyi").read_text()).body
+    body = ast.parse((folder / "__init__.pyi").read_text()).body
+    lines = [line for line in body if isinstance(line, ast.ImportFrom)]
     listed = [line.module for line in lines]
     public = [p for p in folder.rglob("*.py") if "\n__all__ = [" in p.read_text()]
     paths = [p.relative_to(folder).with_suffix("") for p in public]
@@ -46,6 +48,11 @@ def test_the_stub_lists_the_modules_that_have_public_names(package):
         for name in loaded.__all__:
             assert getattr(package, name) is getattr(loaded, name)
     assert sorted(names) == sorted(package.__all__)
+
+
+def test_the_version_is_that_of_the_command(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"pattern-selection {simulator.__version__}\n"
 
 
 PARTS = (
