@@ -7,6 +7,7 @@ pi_k rho_k / p`). They differ by h only.
 """
 
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -39,7 +40,7 @@ class Terms(eqx.Module):
     wrong: Float[Array | np.ndarray, " n"]
 
     @classmethod
-    def of(cls, log_weight: object, right: object, wrong: object) -> "Terms":
+    def of(cls, log_weight: Any, right: Any, wrong: Any) -> "Terms":
         """From lists, or from numbers for a single term."""
         rows = np.broadcast_arrays(*map(np.atleast_1d, (log_weight, right, wrong)))
         return cls(*(np.asarray(row, np.float64) for row in rows))

@@ -112,6 +112,7 @@ class Dynamics(eqx.Module):
         rows = [problem.log_policy, jnp.where(drawn, problem.log_reference, 0.0)]
         if rewards is not None:
             return jnp.stack([*rows, jnp.where(inside, rewards, 0.0)])
+        assert self.first_rewards is not None
         table = jnp.concatenate([jnp.stack(rows), self.first_rewards])
         if problem.answer_kernel is None:
             return table
@@ -226,7 +227,7 @@ class Dynamics(eqx.Module):
 
 def alike(traits: Float[Array, "n K"], those: Bool[Array, " K"]) -> Bool[Array, " K"]:
     """The patterns `[K]` that have all traits of those, which are alike."""
-    shared = jnp.max(jnp.where(those, traits, -jnp.inf), axis=1)
+    shared = jnp.max(jnp.where(those[None, :], traits, -jnp.inf), axis=1)
     return jnp.all(traits == shared[:, None], axis=0)
 
 

@@ -232,5 +232,5 @@ def pass_at_n(log_probs: Policy, success_rates: Values, n: int) -> Scalars:
     missed_all = jnp.exp(n * jnp.log(jnp.where(likely & ~sure, miss, 1.0)))
     rare = -jnp.expm1(n * jnp.log1p(-jnp.where(likely, 0.0, hit)))
     several = jnp.where(likely, jnp.where(sure, 1.0, 1.0 - missed_all), rare)
-    n = jnp.asarray(n)
-    return jnp.where(n == 1, hit, jnp.where(n > 0, several, 0.0))
+    number = jnp.asarray(n)
+    return jnp.where(number == 1, hit, jnp.where(number > 0, several, 0.0))

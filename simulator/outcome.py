@@ -1,5 +1,7 @@
 """Why a run ended: outcomes, their names, their meaning, and which are failures."""
 
+from typing import Any, ClassVar
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +18,11 @@ __all__ = [
 ]
 
 
+def _member(text: str) -> Any:
+    """The text of a member, which Equinox makes the member of."""
+    return text
+
+
 class Outcome(eqx.Enumeration):
     """Why a run ended. The value of each member says what it means and what to do.
 
@@ -23,27 +30,31 @@ class Outcome(eqx.Enumeration):
     'Too many solver steps; raise `max_steps` or loosen `tolerance`.'
     """
 
-    reached = "The event to stop at was reached."
-    horizon = "The time limit came first; raise the limit or relax the event."
-    stationary = (
+    reached: ClassVar["Outcome"] = _member("The event to stop at was reached.")
+    horizon: ClassVar["Outcome"] = _member(
+        "The time limit came first; raise the limit or relax the event."
+    )
+    stationary: ClassVar["Outcome"] = _member(
         "All patterns of the support are paid the same: the policy does not move, and "
         "what does not hold at the start never will."
     )
-    settled = (
+    settled: ClassVar["Outcome"] = _member(
         "The policy came to rest: no remaining pattern has an advantage. An event that "
         "has not happened by then never will."
     )
-    max_steps = "Too many solver steps; raise `max_steps` or loosen `tolerance`."
-    nonfinite = (
+    max_steps: ClassVar["Outcome"] = _member(
+        "Too many solver steps; raise `max_steps` or loosen `tolerance`."
+    )
+    nonfinite: ClassVar["Outcome"] = _member(
         "A logit or a reward became infinite or NaN, or no step was small enough for "
         "the tolerance; check weights and rewards, loosen the tolerance, or lower the "
         "learning rate."
     )
-    oversized = (
+    oversized: ClassVar["Outcome"] = _member(
         "One step moved a logit by more than 50: odds changed by e^50 at once; lower "
         "the learning rate."
     )
-    unreachable = (
+    unreachable: ClassVar["Outcome"] = _member(
         "The event cannot happen from this base model, however long the run; choose "
         "another event or level."
     )
@@ -87,7 +98,8 @@ def outcome_advice(name: str) -> str:
         raise ValueError(
             f"`name` is {shown(name)}; give an outcome: {', '.join(OUTCOME_NAMES)}."
         )
-    return Outcome[getattr(Outcome, name)]
+    texts: Any = Outcome  # by member; Equinox hides this from type checkers
+    return texts[getattr(Outcome, name)]
 
 
 def outcome_codes(outcome: Outcome) -> np.ndarray:

@@ -140,9 +140,9 @@ class Problem(eqx.Module):
                 return title
             title += f", success rates {rates.min():.4g} to {rates.max():.4g}"
             return title + self._more()
-        rates = display.row(self.success_rates)
+        one = display.row(self.success_rates)
         policy = display.row(np.exp(self.log_policy))
-        return f"Problem({rates}, policy={policy}{self._more()})"
+        return f"Problem({one}, policy={policy}{self._more()})"
 
     def _more(self) -> str:
         """The rest of one line: reference policy and answers, where they count."""
@@ -159,7 +159,7 @@ class Problem(eqx.Module):
     def _repr_html_(self) -> str:
         if self.batch_shape or not display.known(self):
             return f"<pre>{html.escape(repr(self))}</pre>"
-        columns = {
+        columns: dict[str, Any] = {
             "pattern": range(self.num_patterns),
             "success rate": self.success_rates,
             "policy": np.exp(self.log_policy),

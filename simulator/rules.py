@@ -136,7 +136,10 @@ class AbstractUpdate(Part):
     """
 
     if TYPE_CHECKING:
-        beta: Any = eqx.field(init=False)
+
+        @property
+        def beta(self) -> Any: ...
+
     else:
         beta: eqx.AbstractVar[Float[Array, ""]]
     exponential: ClassVar[bool] = False

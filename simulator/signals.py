@@ -128,10 +128,15 @@ def _log_answers(problem: Problem, log_probs: Float[Array, " K"]) -> Float[Array
             f"`problem` has batch shape {problem.batch_shape} and `log_probs` shape "
             f"{log_probs.shape}; a signal pays one problem at one policy: use jax.vmap."
         )
+    if problem.answer_kernel is None:
+        raise ValueError(
+            "`problem` has no answer kernel; give one row of answer probabilities per "
+            "pattern."
+        )
     log_shares = log_probs[:, None] + jnp.log(problem.answer_kernel)
     given = jnp.any(log_shares > -jnp.inf, axis=0)
     # Derivatives of log 0 would be NaN.
-    log_answers = jax.nn.logsumexp(jnp.where(given, log_shares, 0.0), axis=0)
+    log_answers = jax.nn.logsumexp(jnp.where(given[None, :], log_shares, 0.0), axis=0)
     return jnp.where(given, log_answers, -jnp.inf)
 
 
@@ -187,7 +192,9 @@ class MajorityVote(AbstractSignal):
 
     def __call__(self, problem, log_probs):
         leading = self._leading(problem, log_probs)
-        votes = jnp.sum(jnp.where(leading, problem.answer_kernel, 0.0), axis=-1)
+        votes = jnp.sum(
+            jnp.where(leading[None, :], problem.answer_kernel, 0.0), axis=-1
+        )
         return votes / jnp.sum(leading, dtype=votes.dtype)
 
     def sizes(self, problem, log_probs):
@@ -234,7 +241,8 @@ class AnswerEntropy(AbstractSignal):
         kernel, log_answers = problem.answer_kernel, _log_answers(problem, log_probs)
         # A pattern that never gives an answer is not paid for it: 0 * -inf = 0.
         given = kernel > 0
-        terms = jnp.where(given, kernel, 0.0) * jnp.where(given, log_answers, 0.0)
+        paid = jnp.where(given, log_answers[None, :], 0.0)
+        terms = jnp.where(given, kernel, 0.0) * paid
         # Outside the support a pattern may know answers that nobody gives.
         return jnp.where(log_probs > -jnp.inf, jnp.sum(terms, axis=-1), 0.0)
 

@@ -222,13 +222,17 @@ class Solution(AbstractResult):
         log_time = jnp.where(reached, self.log_time, jnp.inf)
         return Moment(log_time, self.log_probs, labels.label(self._all_events()[place]))
 
-    def accuracy_of(self, log_probs: Array) -> Array:
-        """`ACC` of policies `[*B, ..., K]`."""
+    def known_problem(self) -> Problem:
+        """The problem that was solved. Raises `ValueError` if it is not known."""
         if self.problem is None:
             raise ValueError(
                 "this solution does not know its problem; use `simulator.accuracy`."
             )
-        rates = self.problem.success_rates
+        return self.problem
+
+    def accuracy_of(self, log_probs: Array) -> Array:
+        """`ACC` of policies `[*B, ..., K]`."""
+        rates = self.known_problem().success_rates
         more = np.ndim(log_probs) - np.ndim(rates)
         wide = jnp.reshape(rates, (*rates.shape[:-1], *[1] * more, rates.shape[-1]))
         return observables.accuracy(log_probs, jnp.broadcast_to(wide, log_probs.shape))

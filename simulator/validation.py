@@ -285,7 +285,7 @@ def as_pattern(value: Any) -> Array:
     if is_traced(given):
         if not jnp.issubdtype(given.dtype, jnp.integer):
             raise ValueError("`pattern` is a traced float; give a whole number.")
-        return given
+        return jnp.asarray(given)
     wrong = np.asarray(given)[~(np.asarray(given) % 1 == 0)]
     if wrong.size:
         raise ValueError(f"`pattern` is {wrong.flat[0]:g}; give a whole number.")

@@ -1,8 +1,7 @@
 """Annotations are true: everyday calls with every argument and result checked.
 
 In a process of its own, in which the package is imported under jaxtyping and beartype,
-and JAX refuses to mix types of numbers. Ranks may differ: tables of the engines are
-products of columns `[K, 1]` and rows `[N]`.
+and JAX refuses to mix types of numbers, and arrays of different rank.
 """
 
 import subprocess
@@ -19,6 +18,7 @@ from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 with install_import_hook("simulator", "beartype.beartype"):
     import simulator as sim
     from simulator import rollouts as ro

@@ -37,6 +37,7 @@ print(sim.accuracy(np.log([0.5, 0.5]), [0.1, 0.2]), problem[0], solution[0].poli
 recipe = ro.Recipe(
     feedback=ro.Verifier(0.1),
     estimator=ro.RLOO(),
+    surrogate=ro.Clipped(0.2, 0.28, epochs=2),
     penalties=(ro.KLReward(1.0),),
     group_size=4,
     learning_rate=[0.1, 0.2],

@@ -45,7 +45,7 @@ def agreement(problems: int, seed: int) -> list[dict]:
 
 def _row(given: sim.Problem, update: Any) -> dict:
     # Asked for as the checks of theorems do: they share the programs.
-    options = {
+    options: dict[str, Any] = {
         "until": sim.Gap(np.full(len(given.log_policy), NEVER)),
         "events": MOMENTS,
         "max_log_time": float(np.log(END)),

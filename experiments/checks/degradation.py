@@ -87,10 +87,9 @@ def share_margin(measured, expected, draws, bias=0.0):
 def check(job: Job) -> list[CheckResult]:
     """A4: both claims for tilted densities, under each reading of Assumption 5.5."""
     above = job.rng.uniform(0.5, 1, size=(job.number, 50))
-    up, winner = [], theory.degradation.confidence(above).argmax(-1)
-    for lanes in blocks(len(above), BULK):
-        up.append(initial_rise(above[lanes]))
-    up = np.concatenate(up)[: len(above)]
+    winner = theory.degradation.confidence(above).argmax(-1)
+    rises = [initial_rise(above[lanes]) for lanes in blocks(len(above), BULK)]
+    up = np.concatenate(rises)[: len(above)]
     worst = winner == above.argmin(-1)
     certain = up & (winner == above.argmax(-1))
     each = scored(
@@ -122,7 +121,9 @@ def check(job: Job) -> list[CheckResult]:
             )
             for cell in known
         ]
-        lanes = {key: np.array([cell[key] for cell in known]) for key in known[0]}
+        lanes: dict[str, Any] = {
+            key: np.array([cell[key] for cell in known]) for key in known[0]
+        }
         return scored(name, measures, margins, allowance=0.0, note=note, **lanes)
 
     clt = over_cells(
@@ -148,13 +149,16 @@ def check(job: Job) -> list[CheckResult]:
         note=note,
     )
     large = [cell for cell in cells if cell["K"] == max(K for K, _ in CELLS)]
+    inputs: dict[str, Any] = {
+        key: np.array([cell[key] for cell in large]) for key in large[0]
+    }
     reported = [
         scored(
             f"A4.{name}",
             measures,
             [margin(cell) for cell in large],
             note="depends on the reading of Assumption 5.5 and on the law",
-            **{key: np.array([cell[key] for cell in large]) for key in large[0]},
+            **inputs,
         )
         for name, measures, margin in (
             ("rise", "P(1) - 0.95, K = 1000", lambda cell: cell["rise"] - 0.95),

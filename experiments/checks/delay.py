@@ -1,5 +1,7 @@
 """B4: how long an event takes, from two sides, and the dip on the way."""
 
+from typing import Any, Literal
+
 import numpy as np
 
 import theory
@@ -62,9 +64,12 @@ def _law(rates, log_policy) -> list[CheckResult]:
     """Time of three events against `L + I`, `L + 2 I` and their elementary versions."""
     level = past_transition(rates, log_policy)
     runs = run(rates, log_policy, level=level, events=MOMENTS)
-    inputs = {"success_rates": rates, "log_policy": log_policy}
+    inputs: dict[str, Any] = {"success_rates": rates, "log_policy": log_policy}
     results = []
-    times = {"t0": runs.log_moments[:, 0], "crossing": runs.log_moments[:, 1]}
+    times: dict[Literal["t0", "crossing"], np.ndarray] = {
+        "t0": runs.log_moments[:, 0],
+        "crossing": runs.log_moments[:, 1],
+    }
     for event, log_time in times.items():
         law = theory.entanglement.transition_bounds(rates, log_policy, event=event)
         with np.errstate(over="ignore"):

@@ -1,5 +1,7 @@
 """B4: when the best pattern loses mass, how deep it falls, and how often."""
 
+from typing import Any
+
 import numpy as np
 
 import theory
@@ -32,7 +34,7 @@ def results(job: Job, rates, log_policy) -> list[CheckResult]:
     gap = theory.support.gap(rates, log_policy)
     best = _best(rates, log_policy)
     start = _log_best(log_policy, best)
-    times, changes, ok = [], [], True
+    times, changes, ok = [], [], np.ones(len(rates), bool)
     shares = short_steps(rates, log_policy)
     for share in shares:
         runs = run(rates, log_policy, level=gap * (1 - share), progress=job.progress)
@@ -68,7 +70,7 @@ def deep(job: Job) -> list[CheckResult]:
         lowest = _log_best(runs.at_moments[:, 2], _best(rates, log_policy))
         ceiling = theory.dip.dip_ceiling(rates, log_policy)
         above, known = _above_floor(rates, runs, ceiling, lowest)
-        inputs = {"success_rates": rates, "log_policy": log_policy}
+        inputs: dict[str, Any] = {"success_rates": rates, "log_policy": log_policy}
         found += [
             scored(
                 "B4.dip-ceiling",
@@ -101,12 +103,12 @@ def _dips(rates, log_policy) -> CheckResult:
         past_transition(rates, log_policy),
     )
     last = np.minimum(last, 0.5 * first)
-    path, ok = [_log_best(log_policy, best)], True
+    states, ok = [_log_best(log_policy, best)], np.ones(len(rates), bool)
     for share in np.linspace(0, 1, STATES + 1)[1:]:
         runs = run(rates, log_policy, level=first * (last / first) ** share)
-        path.append(_log_best(runs.log_probs, best))
+        states.append(_log_best(runs.log_probs, best))
         ok = ok & runs.reached
-    path = np.stack(path, axis=-1)
+    path = np.stack(states, axis=-1)
     rising = np.diff(path, axis=-1) > 0
     minima = np.sum(~rising[:, :-1] & rising[:, 1:], axis=-1)
     edges = theory.hull.dominance_hull(rates, log_policy).edges
@@ -151,7 +153,7 @@ def _depths(job: Job) -> list[CheckResult]:
         above, deep = _above_floor(rates, runs, low, lowest)
         missing.append(1 - theory.dip.dip_share(rates, runs.at_moments[:, 2]))
         ok = ok & runs.reached & form
-        inputs = {"success_rates": rates, "log_policy": log_policy}
+        inputs: dict[str, Any] = {"success_rates": rates, "log_policy": log_policy}
         found.append(
             scored(
                 "B4.dip-three",

@@ -1,5 +1,7 @@
 """A3: the law of the transition time, its consequences, the counterexample."""
 
+from typing import Any
+
 import numpy as np
 
 import theory
@@ -31,7 +33,7 @@ def check(job: Job) -> list[CheckResult]:
         t0 = np.exp(log_t0)
         law = theory.entanglement.transition_bounds(rates, log_policy, event="t0")
         margin = np.minimum(1 - law.lower / t0, 1 - t0 / law.upper)
-        inputs = {"success_rates": rates, "log_policy": log_policy}
+        inputs: dict[str, Any] = {"success_rates": rates, "log_policy": log_policy}
         results.append(
             scored(
                 "A3.law",

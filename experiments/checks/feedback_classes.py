@@ -126,6 +126,7 @@ def _trap(job) -> CheckResult:
             ahead = np.take_along_axis(log_probs, leader, axis=-1) - log_probs
         return np.where(others, ahead, 0.0)
 
+    assert runs.saved is not None
     growth = np.stack([lead(runs.saved[:, i]) for i in range(len(TIMES))], axis=1)
     growth = (growth - lead(log_policy)[:, None]) / TIMES[:, None]
     slowest = np.where(others[:, None], growth, np.inf).min(axis=(1, 2))

@@ -73,8 +73,9 @@ def check(job: Job) -> list[CheckResult]:
         results.append(_vertices("exact and flow", 1e-9, runs, rates, log_policy))
         # All best patterns together hold half the mass only when the gap is this small.
         level = 0.5 * past_transition(rates, log_policy) / rates.shape[1]
-        options = {"events": MOMENTS, "progress": job.progress}
-        late = run(rates, log_policy, level=level, **options)
+        late = run(
+            rates, log_policy, level=level, events=MOMENTS, progress=job.progress
+        )
         results.append(_hand_over(late, rates, log_policy))
         results += _leaders(job, rates, log_policy)
         results.append(_ends(late, rates, log_policy, job.progress))

@@ -1,5 +1,7 @@
 """B1: the closed form against a numerical flow that uses none of it."""
 
+from typing import Any
+
 import numpy as np
 
 import theory
@@ -64,7 +66,7 @@ def check(job: Job) -> list[CheckResult]:
         ]
     for rates, log_policy in groups(job.rng, job.at_most(FLOW), moving, SMALL):
         level = levels(job.rng, rates, log_policy)
-        options = {"level": level, "progress": job.progress}
+        options: dict[str, Any] = {"level": level, "progress": job.progress}
         exact = run(rates, log_policy, **options)
         flow = run(rates, log_policy, method="flow", **options)
         results += [

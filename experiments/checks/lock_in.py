@@ -44,7 +44,7 @@ def _both_layers(rates, log_policy, alpha, horizon):
         1.0,
         None,
         start,
-        saveat=diffrax.SaveAt(ts=SHARES),
+        saveat=diffrax.SaveAt(ts=jnp.asarray(SHARES)),
         stepsize_controller=diffrax.PIDController(rtol=1e-9, atol=1e-11),
         max_steps=100_000,
     ).ys

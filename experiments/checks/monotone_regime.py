@@ -1,5 +1,7 @@
 """A2: monotone rise, and two-sided bounds of the hitting time."""
 
+from typing import Any
+
 import numpy as np
 
 import theory
@@ -42,7 +44,11 @@ def check(job: Job) -> list[CheckResult]:
                 1
                 - theory.monotone_regime.mass_time_lower(rates, log_policy, mass) / time
             )
-        inputs = {"success_rates": rates, "log_policy": log_policy, "gap": gap}
+        inputs: dict[str, Any] = {
+            "success_rates": rates,
+            "log_policy": log_policy,
+            "gap": gap,
+        }
         results += [
             scored(
                 "A2.monotone",

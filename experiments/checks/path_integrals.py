@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 import simulator as sim
+from simulator.validation import Given
 
 KINDS = ("squared", "off", "uneven", "undecided", "product", "time")
 _SMALLEST = -700.0  # of log f
@@ -25,8 +26,8 @@ class Meter(sim.AbstractClock):
     - `time`: `f = 1`.
     """
 
-    kind: Int[Array, "*B"] = eqx.field(converter=jnp.asarray)
-    mask: Bool[Array, "*B K"] = eqx.field(converter=jnp.asarray)
+    kind: Given[Int[Array, "*B"]] = eqx.field(converter=jnp.asarray)
+    mask: Given[Bool[Array, "*B K"]] = eqx.field(converter=jnp.asarray)
 
     def log_factor(self, log_p, log_q):
         """Not used: the speed depends on the whole policy."""

@@ -9,17 +9,14 @@ import numpy as np
 from jaxtyping import Array, Int
 
 import simulator as sim
+from simulator.validation import Given
 
 
 class _Menu(eqx.Module):
     """The number `choice` of `rules`, `[*B]`; each lane may have another."""
 
-    rules: tuple[Any, ...]
-    choice: Int[Array, "*B"]
-
-    def __init__(self, rules: Sequence[Any], choice: Any):
-        self.rules = tuple(rules)
-        self.choice = jnp.asarray(choice)
+    rules: Sequence[Any] = eqx.field(converter=tuple)
+    choice: Given[Int[Array, "*B"]] = eqx.field(converter=jnp.asarray)
 
     @classmethod
     def of_one(cls, rules: Sequence[Any], rule: Any, lanes: int) -> Self:

@@ -96,17 +96,17 @@ def run(
     return Runs(
         names == "reached",
         (names == "horizon") | (names == "settled"),
-        solution.log_time,
-        solution.log_probs,
-        solution.event_log_times,
-        solution.event_log_probs,
-        solution.saved,
+        np.asarray(solution.log_time),
+        np.asarray(solution.log_probs),
+        np.asarray(solution.event_log_times),
+        np.asarray(solution.event_log_probs),
+        None if solution.saved is None else np.asarray(solution.saved),
     )
 
 
 def flow_rule(rule: sim.AbstractUpdate, lanes: int) -> Menu:
     """The rule of `FLOW_RULES` that is of the same kind, for all lanes."""
-    kinds = [type(known) for known in FLOW_RULES]
+    kinds: list[type] = [type(known) for known in FLOW_RULES]
     return Menu(FLOW_RULES, np.full(lanes, kinds.index(type(rule))))
 
 

@@ -8,7 +8,6 @@ import argparse
 import ast
 import dataclasses
 import textwrap
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from experiments.runtime.output import check_writable_file, write_json
 from experiments.text.errors import UserError, choose_from
 
 WIDTH = 88
+CHECKS = Path(__file__).parents[1] / "checks"
 PAPER = (
     "The paper says (as a note of its ICLR version reports it; the full text was not "
     "at hand), and we find"
@@ -110,15 +110,15 @@ def described(id: str) -> dict[str, Any]:
         "claims": claims,
         "module": f"theory/{stem}.py",
         "check": f"experiments/checks/{stem}.py",
-        "checked_how": _docstring(f"experiments.checks.{stem}", "check"),
+        "checked_how": _docstring(stem, "check"),
         "figures": pictures(id),
         "text": module.__doc__,
     }
 
 
-def _docstring(module: str, function: str) -> str:
-    """Of a function, read without importing its module, which would start JAX."""
-    tree = ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8"))
+def _docstring(stem: str, function: str) -> str:
+    """Of a function of a check, read without importing it, which would start JAX."""
+    tree = ast.parse((CHECKS / f"{stem}.py").read_text(encoding="utf-8"))
     (found,) = (
         node
         for node in tree.body

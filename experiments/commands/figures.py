@@ -111,8 +111,9 @@ def save_data(data: dict, stamp: dict, folder: Path, name: str) -> None:
     import numpy as np
 
     buffer = io.BytesIO()
-    arrays = {k: np.asarray(v) for k, v in data.items()}
-    np.savez_compressed(buffer, **arrays, **{STAMP: np.asarray(to_json(stamp))})
+    arrays: dict[str, Any] = {k: np.asarray(v) for k, v in data.items()}
+    arrays[STAMP] = np.asarray(to_json(stamp))
+    np.savez_compressed(buffer, **arrays)
     write_bytes(folder / "data" / f"{name}.npz", buffer.getvalue())
 
 

@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
     if args.json != "-":
         print("\n".join(_lines(result)))
     write_json(result, args.json)
-    return 1 if any(one["differences"] for one in result["results"]) else 0
+    return 1 if any(one["differences"] for one in results) else 0
 
 
 def _unknown(path: Path, error: Exception) -> UserError:

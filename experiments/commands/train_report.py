@@ -204,7 +204,7 @@ def report(config: dict) -> tuple[dict, dict]:
         "lost": train_measures.lost_share(problem, recipe, run.log_probs),
         "first_step": None
         if event is None
-        else train_measures.first_steps(until, run.first_step),
+        else train_measures.first_steps(until, np.asarray(run.first_step)),
         "steps": steps,
         **table,
         "by_question": {

@@ -72,7 +72,7 @@ def verify_one(name: str, problems: int, seed: int) -> dict:
     import numpy as np
 
     import theory
-    from experiments.checks import Job, by_claim, check_of
+    from experiments.checks import CheckResult, Job, by_claim, check_of
     from experiments.runtime.stamp import stamp
     from simulator.engines import ensembles
 
@@ -80,7 +80,7 @@ def verify_one(name: str, problems: int, seed: int) -> dict:
     # The key of a statement does not depend on which others are checked.
     rng = generator(seed, statement.id)
     started = time.perf_counter()
-    results = []
+    results: list[CheckResult] = []
     chunks = -(-problems // CHUNK)
     for chunk in range(chunks):
         number = min(CHUNK, problems - chunk * CHUNK)

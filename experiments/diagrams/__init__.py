@@ -45,7 +45,7 @@ def draw(
         shown, columns = saved.load(Path(source), **figure)
     else:
         shown, columns = saved.of_dataset(source, **figure)
-    panels = None if axes is None else list(np.ravel(axes))  # type: ignore[call-overload]
+    panels = None if axes is None else list(np.asarray(axes, object).ravel())
     if panels is not None and len(panels) != len(shown.values):
         raise UserError(
             f"{len(panels)} axes for {len(shown.values)} values; give one for each."

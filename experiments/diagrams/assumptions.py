@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments.sweeps.axis_texts import suffixes
 from experiments.sweeps.families import FAMILIES
@@ -40,7 +40,7 @@ def _is_noisy_verifier(sweep: "Sweep") -> bool:
 
 
 def _without_kl(sweep: "Sweep", *classes: type) -> bool:
-    update = sweep.roots.get("update")
+    update: Any = sweep.roots.get("update")
     return type(update) in classes and float(update.beta) == 0
 
 

@@ -197,7 +197,7 @@ def put(table: Table, name: str, value: Any, where: str) -> None:
     for axis in table["axes"]:
         if axis != "seed" and _slot(slots, axis, "axis").path == slot.path:
             raise UserError(f"{where}{axis} is an axis here; give --x or --y.")
-    root, *path = slot.path
+    root, path = str(slot.path[0]), list(slot.path[1:])
     if not path:
         table[root] = value
     elif root == "model":

@@ -34,7 +34,7 @@ def compute(rng, quick, progress):
     merit = np.where(inside, rates - np.take_along_axis(rates, winner, -1), 0.0)
     return {
         "time": TIMES,
-        "measured": TIMES * np.einsum("btk,bk->bt", solution.saved, merit),
+        "measured": TIMES * np.einsum("btk,bk->bt", np.asarray(solution.saved), merit),
         "predicted": theory.degradation_law.degradation_coefficient(
             rates, confidence, log_policy
         ),

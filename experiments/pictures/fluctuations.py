@@ -74,7 +74,7 @@ def compute(rng, quick, progress):
         "low": np.array([r[2] for r in runs]),
         "high": np.array([r[3] for r in runs]),
         "flow_time": times,
-        "flow": flow.saved[:, 0],
+        "flow": np.asarray(flow.saved)[:, 0],
         "ratio": np.divide.outer(LEARNING_RATES, groups),
         "variance": variance,
         "seeds": seeds,

@@ -1,6 +1,7 @@
 """B6: group-normalised rules walk one path, each by its own clock."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def compute(rng, quick, progress):
         "outside_names": OUTSIDE,
         "time": times,
         "policy": inside.saved,
-        "outside_policy": np.stack([s.saved for s in outside]),
+        "outside_policy": np.stack([np.asarray(s.saved) for s in outside]),
         "level": LEVELS,
         "at_level": np.exp(inside.event_log_probs),
         "outside_at_level": np.exp(np.stack([s.event_log_probs for s in outside])),
@@ -93,7 +94,7 @@ def draw(data):
     from experiments.pictures.style import BLACK, CYCLE, GREY, PAGE
 
     figure = plt.figure(figsize=(PAGE, 3.1))
-    left = figure.add_subplot(1, 2, 1, projection="ternary")
+    left: Any = figure.add_subplot(1, 2, 1, projection="ternary")
     right = figure.add_subplot(1, 2, 2)
     colors = (BLACK, BLACK, *CYCLE[:5], CYCLE[2], CYCLE[5])
     dashes = ("-", ":", "-", "-", "-", "-", "--", "--", "-")

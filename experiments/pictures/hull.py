@@ -61,12 +61,13 @@ def compute(rng, quick, progress):
         save_log_times=np.log(times),
         max_log_time=np.log(times[-1]),
     )
-    data = {"time": times, "policy": solution.saved, "base": POLICY}
+    saved = np.asarray(solution.saved)
+    data = {"time": times, "policy": saved, "base": POLICY}
     data |= {"rewards": rewards, "rates": rates, "vertices": hull.vertices}
     data["staircase"] = theory.hull.values_along(hull, rates)
     for i, name in enumerate(("rlvr", "rlif")):
         data[f"predicted_{name}"] = predicted[i]
-        data[f"measured_{name}"] = changes_of_leader(times, solution.saved[i])
+        data[f"measured_{name}"] = changes_of_leader(times, saved[i])
     return data
 
 

@@ -243,7 +243,7 @@ def context(looks: Looks | None = None) -> Iterator[None]:
 
     from experiments.pictures import style
 
-    own = {} if looks is None else dict(looks.style)
+    own: dict[Any, Any] = {} if looks is None else dict(looks.style)
     if looks is not None and looks.text:
         own |= AS_TEXT
     # Of the dates in fonts that it embeds, which are not ours.

@@ -30,7 +30,7 @@ def compute(rng, quick, progress):
         save_log_times=np.log(times),
         progress=progress,
     )
-    log_probs = jnp.log(solution.saved)
+    log_probs = jnp.log(jnp.asarray(solution.saved))
 
     def best(lp, s):
         return jnp.exp(sim.log_optimal_probability(lp, s))

@@ -5,6 +5,7 @@ average, away from patterns that alone solve some questions.
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,11 @@ def recipes():
     """The recipes compared; all with one policy for all questions."""
     from simulator import rollouts as ro
 
-    common = {"policy": ro.Shared(), "learning_rate": RATE, "num_steps": STEPS}
+    common: dict[str, Any] = {
+        "policy": ro.Shared(),
+        "learning_rate": RATE,
+        "num_steps": STEPS,
+    }
     return (
         ro.Recipe(estimator=ro.RLOO(), group_size=16, **common),
         ro.Recipe(estimator=ro.GRPO(), group_size=4, **common),

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import matplotlib.pyplot as plt
+from matplotlib.rcsetup import cycler
 
 from experiments.runtime.output import write_bytes
 
@@ -19,7 +19,7 @@ CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER)
 
 COLUMN, PAGE = 3.5, 7.0  # inches
 
-RC = {
+RC: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -29,7 +29,7 @@ RC = {
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+    "axes.prop_cycle": cycler(color=CYCLE),
     "lines.linewidth": 1.2,
     "savefig.dpi": 200,
     "figure.constrained_layout.use": True,

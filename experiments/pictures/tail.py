@@ -50,7 +50,7 @@ def compute(rng, quick, progress):
     )
     best = np.where(logits > -np.inf, rates, -np.inf).max(axis=-1, keepdims=True)
     shortfall = np.where(logits > -np.inf, best - rates, 0.0)
-    scaled = times * np.einsum("btk,bk->bt", solution.saved, shortfall)
+    scaled = times * np.einsum("btk,bk->bt", np.asarray(solution.saved), shortfall)
     limit = theory.tail.tail_limit(rates, np.asarray(problem.log_policy))
     edges = np.cumsum([0] + [len(group[0]) for group in groups])
     data = {"time": times, "sizes": SIZES, "ties": TIES, "counts": counts}

@@ -1,5 +1,7 @@
 """T0 against the quality of the base model: a power of its rarity, at fixed rates."""
 
+from typing import Any
+
 import numpy as np
 
 SHOWS = ("A3",)
@@ -30,7 +32,8 @@ def compute(rng, quick, progress):
 
     del rng
     points = 8 if quick else 33
-    data, problems = {"patterns": list(RATES)}, {}
+    data: dict[str, Any] = {"patterns": list(RATES)}
+    problems: dict[str, list[np.ndarray]] = {}
     for K, rates in RATES.items():
         data[f"rare_{K}"] = rare = np.geomspace(COMMON[K], 1e-8, points)
         policy = _starts(K, rare)
@@ -40,21 +43,18 @@ def compute(rng, quick, progress):
         data[f"lower_{K}"], data[f"upper_{K}"] = law.lower, law.upper
         problems[f"log10_t0_{K}"] = _padded(rates, policy)
     e = np.geomspace(0.1, 1e-8, points)
-    rates, policy = theory.entanglement.counterexample(e)
-    data["fixed_e"], data["fixed_gamma"] = (
-        e,
-        theory.entanglement.gamma(rates, np.log(policy)),
-    )
-    problems["fixed_log10_t0"] = _padded(rates, policy)
+    pair, policy = theory.entanglement.counterexample(e)
+    data["fixed_e"] = e
+    data["fixed_gamma"] = theory.entanglement.gamma(pair, np.log(policy))
+    problems["fixed_log10_t0"] = _padded(pair, policy)
     policy = _starts(3, np.geomspace(COMMON[3], 1e-5, points))
     growing = theory.entanglement.gamma(
         np.broadcast_to(RATES[3], policy.shape), np.log(policy)
     )
     data["growing_gamma"] = growing
     problems["growing_log10_t0"] = _padded(RATES[3], policy)
-    rates, policy = np.stack(list(problems.values()), axis=1)
     solution = sim.solve(
-        sim.Problem(rates, policy),
+        sim.Problem(*np.stack(list(problems.values()), axis=1)),
         sim.Verifiable(),
         until=sim.T0(),
         max_log_time=500.0,

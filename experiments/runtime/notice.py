@@ -5,7 +5,7 @@ import threading
 
 from experiments.runtime import progress
 
-PATIENCE = 1.0  # seconds before a program that is being compiled is spoken of
+PATIENCE = 1.0  # duration_secs before a program that is being compiled is spoken of
 # JAX records these when it hands a program to XLA, and when XLA is done.
 BEGIN = "/jax/core/compile/jaxpr_to_mlir_module_duration"
 END = "/jax/core/compile/backend_compile_duration"
@@ -21,17 +21,18 @@ class _Watch:
         self.total = 0.0
         self.timer = threading.Timer(0, lambda: None)
 
-    def hear(self, event: str, seconds: float, **_: object) -> None:
+    def hear(self, event: str, duration_secs: float, **_: object) -> None:
         if event == BEGIN:
             self.timer = threading.Timer(PATIENCE, self.tell)
             self.timer.daemon = True
             self.timer.start()
         elif event == END:
             self.timer.cancel()
-            self.total += seconds
-            if self.verbose and seconds >= PATIENCE:
+            self.total += duration_secs
+            if self.verbose and duration_secs >= PATIENCE:
                 progress.say(
-                    f"compiled a program in {seconds:.1f} s ({self.total:.1f} s in all)"
+                    f"compiled a program in {duration_secs:.1f} s "
+                    f"({self.total:.1f} s in all)"
                 )
 
     def tell(self) -> None:

@@ -75,6 +75,6 @@ def stamp(config: dict[str, Any], seed: int, batch: int | None = None) -> dict:
         "config": config,
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "seed": seed,
-        "dtype": "float64" if jax.config.jax_enable_x64 else "float32",
+        "dtype": str(jax.dtypes.canonicalize_dtype(float)),
         "batch": batch,
     }

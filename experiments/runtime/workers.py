@@ -53,12 +53,9 @@ def _side_by_side(tasks, processes):
     places = context.Queue()
     for place in range(processes):
         places.put(place)
-    begin = (
-        places,
-        progress.share(context.RLock()),
-        progress.is_quiet(),
-        jax.config.jax_enable_x64,
-    )
+    double = jax.dtypes.canonicalize_dtype(float).itemsize == 8
+    lock = progress.share(context.RLock())
+    begin = (places, lock, progress.is_quiet(), double)
     with futures.ProcessPoolExecutor(processes, context, _begin, begin) as pool:
         try:
             names = {
@@ -92,7 +89,9 @@ def _begin(places, lock, quiet, double):
 
 
 def _end_with_parent():
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
     os._exit(1)
 
 

@@ -5,6 +5,7 @@ as that takes, and integrated by Gauss-Legendre panels with balls of python-flin
 """
 
 from bisect import bisect_left
+from operator import itemgetter
 
 import flint
 import numpy as np
@@ -143,7 +144,7 @@ class Precise:
             for node, weight in self.legendre:
                 v = ((left + right) / 2 + (right - left) / 2 * node).mid()
                 u = self.state((end + sign * w * v.sinh()).mid())
-                lowest = min(range(len(u)), key=lambda k, u=u: _Key(u[k]))
+                lowest, _ = min(enumerate(map(_Key, u)), key=itemgetter(1))
                 width = weight * (right - left) / 2 * w * v.cosh()
                 for kind, integrand in INTEGRANDS.items():
                     total[kind] += width * integrand(u, lowest).mid()

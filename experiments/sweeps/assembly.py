@@ -29,7 +29,7 @@ def parameters(
     known = dict(sweep.fixed)
     for axis, slot in zip(sweep.axes, sweep.places, strict=True):
         if slot.path[0] == "model" and axis.name in values:
-            known[slot.path[1]] = values[axis.name]
+            known[str(slot.path[1])] = values[axis.name]
     return {
         name: np.broadcast_to(np.asarray(value, float), (number,))
         for name, value in known.items()
@@ -57,7 +57,7 @@ def assemble(sweep: Sweep, values: Mapping[str, Any], number: int) -> Runs:
         and sweep.family in FAMILIES.values()
         and _looks_at_answers(roots)
     ):
-        kernel = sim.two_answer_kernel(base.success_rates)
+        kernel = np.asarray(sim.two_answer_kernel(base.success_rates))
     problem = sim.Problem(
         base.success_rates, logits=base.log_policy, answer_kernel=kernel
     )

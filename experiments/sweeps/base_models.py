@@ -168,4 +168,5 @@ def warm_start(v, width, seed) -> BaseModels:
     )
     if np.any(trained.failed):
         raise UserError("SFT did not finish for some cells; shorten its length.")
-    return BaseModels(rates, trained.log_probs, log_before=log(v["length"]))
+    end = np.asarray(trained.log_probs)
+    return BaseModels(rates, end, log_before=log(v["length"]))

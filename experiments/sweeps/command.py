@@ -96,7 +96,9 @@ def _alone(args, sweep: Sweep, text: str, path: Path, shard: Shard, mode: str) -
         if mode == "redo_unresolved":
             if args.max_steps is None or args.max_steps < 1:
                 raise UserError("--redo-unresolved needs --max-steps, a whole number.")
-            generous = replace(sweep, table=sweep.table | {"max_steps": args.max_steps})
+            generous = replace(
+                sweep, table={**sweep.table, "max_steps": args.max_steps}
+            )
             with bar("redo", "cell") as progress:
                 number = run_units.redo_unresolved(generous, target, progress)
             print(f"{number} cells computed again")

@@ -116,7 +116,7 @@ def _dimensions(sweep: "Sweep") -> Iterator[tuple[str, np.ndarray]]:
             yield f"{name}_bin", (edges[1:] + edges[:-1]) / 2
 
 
-def coordinate_texts(sweep: "Sweep") -> dict[str, dict[str, str]]:
+def coordinate_texts(sweep: "Sweep") -> dict[str, dict[str, Any]]:
     """The attributes of the coordinates."""
     texts = {axis.dim: axis_texts.of_axis(sweep, axis) for axis in sweep.kept}
     if sweep.along is not None:

@@ -101,7 +101,7 @@ def command(sweep: Sweep, runs: Runs) -> str:
 
     inside = np.asarray(runs.problem.log_policy)[0] > -np.inf
     words = ["pattern-selection", "train" if sweep.trains else "run"]
-    if not jax.config.jax_enable_x64:
+    if jax.dtypes.canonicalize_dtype(float) == np.float32:
         words += ["--precision", "float32"]
     words += ["--success-rates", *_numbers(runs.problem.success_rates[0][inside])]
     words += ["--logits", *_numbers(runs.problem.log_policy[0][inside])]
@@ -172,7 +172,8 @@ def lines(sweep: Sweep, target: Store, wanted: list[str], apart: Sequence[str]) 
         _row("computed", _numbers_of(alone)),
     ]
     if sweep.along is not None:
-        text.append(_row("largest difference", _differences(sweep, kept, alone)))
+        apart_most = _differences(sweep.along.names, kept, alone)
+        text.append(_row("largest difference", apart_most))
     if sweep.reduced:
         first = {axis.name: values[axis.name] for axis in sweep.reduced}
         text.append(_row("one run", first | _numbers_of(run)))
@@ -182,11 +183,11 @@ def lines(sweep: Sweep, target: Store, wanted: list[str], apart: Sequence[str]) 
     return "\n".join([*text, command(sweep, runs)])
 
 
-def _differences(sweep: Sweep, kept: dict, alone: dict) -> dict[str, float]:
+def _differences(curves: tuple[str, ...], kept: dict, alone: dict) -> dict[str, float]:
     """How far each curve that is stored lies from that of the cell alone, at most."""
     found = {}
     for name in kept:
-        if name.startswith(sweep.along.names):
+        if name.startswith(curves):
             one, other = kept[name], alone[name]
             alike = (one == other) | (np.isnan(one) & np.isnan(other))
             apart = np.where(alike, 0.0, np.abs(one - other))

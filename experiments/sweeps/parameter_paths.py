@@ -90,7 +90,7 @@ def put(root: Any, path: Path, value: Any) -> Any:
     Raises `UserError` if there is no such place, or it does not take the value.
     """
     head, *rest = path
-    if head == "weights" and rest:
+    if head == "weights" and rest and isinstance(rest[0], int):
         return _put_weight(root, rest[0], value)
     inside = isinstance(head, int) and isinstance(root, tuple) and head < len(root)
     if not inside and head not in objects.fields(type(root)):
@@ -100,7 +100,8 @@ def put(root: Any, path: Path, value: Any) -> Any:
     if rest:
         new = put(old, tuple(rest), value)
     else:
-        owner, name = type(root), str(head)
+        owner: Any = type(root)
+        name = str(head)
         if isinstance(old, eqx.Module):
             new = objects.field_value(owner, name, value)
         else:

@@ -134,7 +134,8 @@ def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:
     columns = _measured(observables.policies, sweep.record, final, runs)
     columns |= _curves(sweep, run.saved[:, 0, :, 0], runs)
     if run.first_step is not None:
-        columns |= observables.trainings(sweep.record, run.first_step[:, 0])
+        first = np.asarray(run.first_step)[:, 0]
+        columns |= observables.trainings(sweep.record, first)
     return columns | {observables.OUTCOME: sim.outcome_codes(run.outcome)[:, 0]}
 
 

@@ -56,8 +56,8 @@ class Store:
     def _array(self, name: str) -> zarr.Array:
         if name not in self._opened:
             # A chunk of nothing but NaN is written too: a file that misses is lost.
-            array = self._group[name].with_config({"write_empty_chunks": True})
-            self._opened[name] = array
+            array = _array(self._group, name)
+            self._opened[name] = array.with_config({"write_empty_chunks": True})
         return self._opened[name]
 
     def done(self) -> np.ndarray:
@@ -115,7 +115,7 @@ class Store:
             # Zarr takes a missing file for a chunk of nothing but NaN.
             if not self._chunk(name, unit).is_file():
                 raise FileNotFoundError
-            return self._array(name)[unit.region]
+            return np.asarray(self._array(name)[unit.region])
         except DAMAGE:
             raise UserError(
                 f"{self.path} is damaged in unit {unit.index} ({name}); look with "
@@ -128,7 +128,7 @@ class Store:
             for name in self._names:
                 file = self._chunk(name, unit)
                 try:
-                    values = self._array(name)[unit.region]
+                    values = np.asarray(self._array(name)[unit.region])
                 except DAMAGE:
                     yield unit, f"{file} is damaged"
                     continue
@@ -232,14 +232,24 @@ def _opened(
             return None
         for name, variable in results.items():
             extra = tuple(size for _, size in variable.extra)
-            array, sizes = group[name], ((*grid.shape, *extra), (*grid.chunk, *extra))
-            named = array.metadata.dimension_names[: len(dims)]
-            if (array.shape, array.chunks) != sizes or tuple(named) != dims:
+            array = _array(group, name)
+            sizes = (*grid.shape, *extra), (*grid.chunk, *extra)
+            named: Any = getattr(array.metadata, "dimension_names", None)
+            named = tuple(named[: len(dims)])
+            if (array.shape, array.chunks) != sizes or named != dims:
                 return None
-        same = all(group[name].shape == axis.shape for name, axis in values.items())
+        same = all(_array(group, k).shape == axis.shape for k, axis in values.items())
         return group if same else None
     except Exception:  # whatever Zarr raises for what another version wrote
         return None
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array:
+    """An array of the group. Raises `KeyError` if it has none of this name."""
+    found = group[name]
+    if not isinstance(found, zarr.Array):
+        raise KeyError(name)
+    return found
 
 
 def _other_arrays(path: Path) -> UserError:

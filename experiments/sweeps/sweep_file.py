@@ -45,7 +45,7 @@ from experiments.sweeps.given_models import AXIS, by_name
 from experiments.text import objects, recipes as recipe_files, toml
 from experiments.text.errors import UserError, choose_from
 
-KEYS = {
+KEYS: dict[str, type | tuple[type, ...]] = {
     "title": str,
     "seed": int,
     "signal": (str, dict, list),

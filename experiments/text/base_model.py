@@ -12,7 +12,7 @@ ROUNDING = 1e-9  # of a sum that was meant to be 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that describe one question."""
-    number = {"nargs": "+", "type": float, "metavar": "X"}
+    number: dict[str, Any] = {"nargs": "+", "type": float, "metavar": "X"}
     parser.add_argument(
         "--success-rates",
         help="probability of a correct answer, per pattern",

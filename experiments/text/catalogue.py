@@ -8,13 +8,13 @@ once, with an option for each of its fields.
 import ast
 import functools
 import importlib
-import importlib.util
 import re
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+SIMULATOR = Path(__file__).parents[2] / "simulator"
 # Where else there is what an option of `run` stands for.
 ELSEWHERE = {"beta": " Recipes of `train` have KL with every estimator."}
 
@@ -71,7 +71,8 @@ def _settings(annotation: ast.expr) -> dict[str, Any]:
     """How to read a field of this type from the command line."""
     text = ast.unparse(annotation)
     if text.startswith("Literal["):
-        return {"choices": [c.value for c in ast.walk(annotation) if _is_text(c)]}
+        words = map(_literal, ast.walk(annotation))
+        return {"choices": [word for word in words if word is not None]}
     if text == "bool":
         return {"action": "store_true", "default": None}
     if text == "int":
@@ -80,8 +81,11 @@ def _settings(annotation: ast.expr) -> dict[str, Any]:
     return {"type": float, "metavar": "X"} | many
 
 
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _literal(node: ast.AST) -> str | None:
+    """The text that a node is, if it is one."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return None
 
 
 def _fields(node: ast.ClassDef) -> tuple[Field, ...]:
@@ -102,9 +106,8 @@ def _fields(node: ast.ClassDef) -> tuple[Field, ...]:
 
 def _text(following: ast.stmt | None, default: ast.expr | None) -> str:
     """The docstring below a field, if it has one, and its default."""
-    text = ""
-    if isinstance(following, ast.Expr) and _is_text(following.value):
-        text = following.value.value.rstrip(".")
+    below = _literal(following.value) if isinstance(following, ast.Expr) else None
+    text = (below or "").rstrip(".")
     for word in default.keywords if isinstance(default, ast.Call) else ():
         if word.arg == "default" and ast.unparse(word.value) not in ("False", "None"):
             text += f" (default {_plain(word.value)})"
@@ -119,22 +122,21 @@ def _is_required(default: ast.expr | None) -> bool:
     """Whether a field has no default, be it an `eqx.field(...)` or not."""
     if default is None:
         return True
-    return ast.unparse(default).startswith("eqx.field") and not any(
-        word.arg == "default" for word in default.keywords
-    )
+    if not isinstance(default, ast.Call) or ast.unparse(default.func) != "eqx.field":
+        return False
+    return all(word.arg != "default" for word in default.keywords)
 
 
 @functools.cache
 def entries(module: str) -> dict[str, Entry]:
     """The final classes of `simulator/<module>.py`, by command-line name."""
-    root = importlib.util.find_spec("simulator").submodule_search_locations[0]
-    tree = ast.parse((Path(root) / f"{module}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SIMULATOR / f"{module}.py").read_text(encoding="utf-8"))
     bases: dict[str, frozenset[str]] = {}
     found = {}
     for node in tree.body:
         if not isinstance(node, ast.ClassDef):
             continue
-        own = {base.id for base in node.bases if isinstance(base, ast.Name)}
+        own = frozenset(b.id for b in node.bases if isinstance(b, ast.Name))
         bases[node.name] = own.union(*(bases.get(base, ()) for base in own))
         abstract = any(base.startswith("Abstract") for base in bases[node.name])
         if node.name.startswith("Abstract") or not abstract:

@@ -103,7 +103,7 @@ def map_lanes(
     walk: Walk,
     lanes: tuple[Any, ...],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Any:
     """`walk` every lane to its end; results as NumPy arrays.
 
@@ -159,8 +159,9 @@ def map_lanes(
         dealt, wanted = _deal(number, len(shared_by), size, min(DEAL, width))
         lane = start + np.minimum(dealt, number - 1)
         block = per_lane(lambda x, lane=lane: x[lane], flat, axes)
-        given = sharing.place((walk, block))
-        part = sharing.fetch(_run_block(*given, axes, wanted, chunks, shared_by))
+        placed, block = sharing.place((walk, block))
+        part = _run_block(placed, block, axes, wanted, chunks, shared_by)
+        part = sharing.fetch(part)
         back = np.empty_like(dealt)
         back[dealt] = np.arange(size)
         back = back[:number]

@@ -58,6 +58,7 @@ def tangent(
 
     _, changed = eqx.filter_jvp(parts, (arrays,), (change,))
     path, until = walker.path, walker.until
+    assert isinstance(path, AbstractSmoothPath)
     ended = found.ended
     moved = walker.steps > 0
     waited = walker.status == code(Outcome.horizon)
@@ -116,8 +117,8 @@ def _event_shift(
         primals = (path.dynamics, event, log_probs)
         return eqx.filter_jvp(value, primals, (d_dynamics, d_event, d_log_probs))[1]
 
-    nothing = jax.tree.map(lambda _: None, (path.dynamics, event))
-    moving = slope(*nothing, along.log_probs)
+    still, same = jax.tree.map(lambda _: None, (path.dynamics, event))
+    moving = slope(still, same, along.log_probs)
     direct = slope(change.dynamics, d_event, shift.log_probs)
     step = -direct / jnp.where(happens, moving, 1.0)
     moved = jax.tree.map(lambda s, a: s + step * a, shift, along)

@@ -5,7 +5,7 @@ reporting are the same for all engines (`walker`, `watch`, `report`).
 """
 
 from abc import abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -100,7 +100,13 @@ def look(events, point: Point) -> tuple[Float[Array, " E"], Float[Array, " E"]]:
 class AbstractPath(eqx.Module):
     """A solution that is walked along; its states are the engine's own business."""
 
-    dynamics: eqx.AbstractVar[Dynamics]
+    if TYPE_CHECKING:
+
+        @property
+        def dynamics(self) -> Dynamics: ...
+
+    else:
+        dynamics: eqx.AbstractVar[Dynamics]
     method: eqx.AbstractClassVar[str]
     first_size: eqx.AbstractClassVar[float]
     looks: ClassVar[np.ndarray] = np.zeros(0)  # fractions of a step, seen in passing
@@ -196,7 +202,8 @@ class AbstractPath(eqx.Module):
             def value(f):
                 return look(events, self.point(self.inside(view, f * size)))[0][index]
 
-            return seek_positive(value, *borders[top + jnp.arange(3)], doubtful)
+            low, middle, high = borders[top + jnp.arange(3)]
+            return seek_positive(value, low, middle, high, doubtful)
 
         found = jax.lax.map(one, (jnp.arange(len(events)), tops, doubtful))
         return Highest(doubtful, tops, *found)
@@ -233,7 +240,8 @@ class AbstractPath(eqx.Module):
         asked = small & ~exact
 
         def attracted(given):
-            return self.dynamics.attracted(*given, left, asked)
+            log_probs, advantage = given
+            return self.dynamics.attracted(log_probs, advantage, left, asked)
 
         given = point.log_probs, advantage
         return only_if(asked, attracted, given, small & exact)

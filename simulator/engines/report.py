@@ -95,7 +95,8 @@ def solution(run: Settings, walker: Walker, found: Ends) -> Solution:
     if len(run.save_log_times):
         rest = run.observe(final_log_probs)
         after = run.save_log_times > path.log_time(ended)
-        saved = jnp.where(after.reshape((-1,) + (1,) * rest.ndim), rest, walker.saved)
+        after = after.reshape((-1,) + (1,) * rest.ndim)
+        saved = jnp.where(after, rest[None], walker.saved)
     log_time = path.log_time(ended)
     # A limit so early that the path has no number for it.
     early = (status == code(Outcome.horizon)) & (log_time == -jnp.inf)

@@ -65,7 +65,7 @@ def run(
     max_log_time: float,
     max_steps: int,
     observe: Callable | None,
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[[int, int], object] | None,
     tolerance: float,
 ) -> Solution:
     """Walk along `engine.path(dynamics)` for every lane.
@@ -104,11 +104,11 @@ def run(
         rows = (slice(None),) * len(problem.batch_shape) + (slice(len(times)),)
         solution = dataclasses.replace(solution, saved=solution.saved[rows])
     own, shared = _apart((signal, update, until))
-    limits = {"max_log_time": float(max_log_time), "max_steps": max_steps}
-    again = functools.partial(_again, engine, tolerance=tolerance, **limits)
-    asked = Asked(
-        shared, settings.events, times, settings.observe, limits["max_log_time"], again
+    limit = float(max_log_time)
+    again = functools.partial(
+        _again, engine, max_log_time=limit, max_steps=max_steps, tolerance=tolerance
     )
+    asked = Asked(shared, settings.events, times, settings.observe, limit, again)
     return dataclasses.replace(solution, problem=problem, lanes=own, asked=asked)
 
 

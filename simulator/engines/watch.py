@@ -45,8 +45,9 @@ def first_brackets(events, start: State, values: Float[Array, " E"]) -> Bracket:
     starts = jnp.broadcast_to(row, (len(owners), *row.shape))
     zeros = jnp.zeros(len(owners), values.dtype)
     lasts = np.array([events[i].lasts for i in owners], bool)
-    holds = lasts & (values[owners] > 0)
-    return Bracket(starts, *[zeros] * 5, holds, zeros - jnp.inf)
+    holds = jnp.logical_and(lasts, values[owners] > 0)
+    never = zeros - jnp.inf
+    return Bracket(starts, zeros, zeros, zeros, zeros, zeros, holds, never)
 
 
 def look_at(path: AbstractPath, events, state: State):
@@ -114,11 +115,11 @@ def update_brackets(
         take.append(taken)
         found.append(had | taken)
         new.append(jnp.stack([size, size * low, size * high, before, after, score]))
-    take, new = jnp.concatenate(take), jnp.stack(new, axis=1)[:, owners]
+    taking, newest = jnp.concatenate(take), jnp.stack(new, axis=1)[:, owners]
     old = jnp.stack([*brackets[1:6], brackets.score])
-    *kept, score = jnp.where(take, new, old)
-    start = jnp.where(take[:, None], pack(state)[None], brackets.start)
-    return Bracket(start, *kept, jnp.concatenate(found), score)
+    size, low, high, before, after, score = jnp.where(taking[None, :], newest, old)
+    start = jnp.where(taking[:, None], pack(state)[None], brackets.start)
+    return Bracket(start, size, low, high, before, after, jnp.concatenate(found), score)
 
 
 def locate(path: AbstractPath, events, brackets: Bracket) -> State:

@@ -21,7 +21,7 @@ class _Bracket(NamedTuple):
     f_c: Scalar
     fraction: Scalar
     done: Array
-    count: Array
+    rounds: Array
 
 
 def find_root(
@@ -63,7 +63,7 @@ def find_root(
         usable = safe & jnp.isfinite(interpolated)
         fraction = jnp.where(usable, interpolated, 0.5)
         fraction = jnp.clip(fraction, limit, 1 - limit)
-        return _Bracket(a, b, c, f_a, f_b, f_c, fraction, done, s.count + 1)
+        return _Bracket(a, b, c, f_a, f_b, f_c, fraction, done, s.rounds + 1)
 
     scale = jnp.maximum(jnp.abs(f_low), jnp.abs(f_high))
     rounding = jnp.where(jnp.isfinite(scale), 4 * eps * scale, 0.0)
@@ -72,7 +72,7 @@ def find_root(
         high, low, low, f_high, f_low, f_low, high * 0 + 0.5, same, jnp.asarray(0)
     )
     end = jax.lax.while_loop(
-        lambda s: ~s.done & (s.count < max_iterations), body, begin
+        lambda s: ~s.done & (s.rounds < max_iterations), body, begin
     )
     return jnp.where(jnp.abs(end.f_a) <= jnp.abs(end.f_b), end.a, end.b)
 

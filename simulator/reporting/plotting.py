@@ -23,13 +23,13 @@ def draw_solution(solution: "Solution", axes: "Axes | None", points: int) -> "Ax
     """See `Solution.plot`."""
     times, policies = on_the_way(solution, points)
     axes = _axes(axes)
-    rates = np.asarray(solution.problem.success_rates)
+    rates = np.asarray(solution.known_problem().success_rates)
     x = times / np.log(10)
     _draw_policies(axes, x, policies, rates)
     axes.plot(x, policies @ rates, color="black", lw=2, ls="--", label="accuracy")
     _mark_events(axes, solution, x)
     if x[-1] - x[0] > 3:
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
     axes.xaxis.set_major_formatter(lambda value, _: rf"$10^{{{value:g}}}$")
     axes.set(xlabel="time $t$", ylabel="probability", ylim=(-0.02, 1.02))
     axes.set_xlim(x[0], x[-1])
@@ -114,7 +114,7 @@ def on_the_way(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarra
     if saved is not None and len(saved) > 1:
         return solution.saved_log_times, saved
     signal, update, _ = solution.parts()
-    dynamics = Dynamics(solution.problem, signal, update)
+    dynamics = Dynamics(solution.known_problem(), signal, update)
     first = float(dynamics.log_t_ref) - EARLY
     last = float(solution.log_time)
     if not np.isfinite(last):

@@ -46,9 +46,9 @@ def all_counts(size: int, cells: int) -> np.ndarray:
     cells = check_whole("cells", cells, 1, MOST_GROUPS)
     number = math.comb(size + cells - 1, cells - 1)
     _check_room(number, f"groups of {size} in {cells} cells")
-    bars = itertools.combinations(range(size + cells - 1), cells - 1)
+    each = itertools.combinations(range(size + cells - 1), cells - 1)
     bars = np.fromiter(
-        itertools.chain.from_iterable(bars), np.int64, number * (cells - 1)
+        itertools.chain.from_iterable(each), np.int64, number * (cells - 1)
     ).reshape(number, cells - 1)
     edges = np.concatenate(
         [np.full((number, 1), -1), bars, np.full((number, 1), size + cells - 1)], axis=1
@@ -123,7 +123,8 @@ def _mean_step(question, recipe, counts, priorities, observe):
     def group(table, priority):
         table = table.reshape(cells.shape).astype(dtype)
         size = recipe.group_size
-        return Group(*one, log_probs, log_probs, table, priority, size)
+        lone, results = one
+        return Group(lone, results, log_probs, log_probs, table, priority, size)
 
     def visit(table):
         number = table.reshape(cells.shape)

@@ -112,7 +112,7 @@ class Verifier(AbstractFeedback):
         return jnp.broadcast_to(passed, group.counts.shape)
 
     def noise(self, problem):
-        if self.false_positive is None:
+        if self.false_positive is None or self.false_negative is None:
             return None
         shape = problem.success_rates.shape
         return (

@@ -54,7 +54,7 @@ class Run(AbstractResult):
     outcome: Outcome
     log_probs: Float[Result, "*B Q K"]
     groups: Tally
-    saved_steps: Int[Result, " T"]
+    saved_steps: Int[Array | np.ndarray, " T"]
     saved: Any
     problem: Problem
     recipe: Recipe
@@ -186,8 +186,8 @@ class Run(AbstractResult):
         return plotting.draw_run(self, axes, policies, quantiles)
 
     def _rows(self) -> tuple[str, list[tuple[str, str]]]:
-        sizes = [count(n, "lane") for n in self.batch_shape]
-        sizes = " x ".join([*sizes, count(self.num_seeds, "seed")])
+        lanes = [count(n, "lane") for n in self.batch_shape]
+        sizes = " x ".join([*lanes, count(self.num_seeds, "seed")])
         questions, patterns = np.shape(self.log_probs)[-2:]
         title = f"Run: {sizes}, {count(self.recipe.num_steps, 'step')}"
         if not np.size(self.log_probs):

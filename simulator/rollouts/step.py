@@ -106,8 +106,9 @@ def draw(
             return counts, priority, question, turn
 
         def group(counts, priority, question, turn):
-            known = about(question)
-            return Group(*known, counts, priority, size, question, turn)
+            asked, outcomes, log_probs, teacher = about(question)
+            drawn = counts, priority, size, question, turn
+            return Group(asked, outcomes, log_probs, teacher, *drawn)
 
         def again(drawn):
             *_, turn = drawn
@@ -211,10 +212,9 @@ def keep_going(old: State, new: State) -> State:
     going = old.outcome == Outcome.horizon
     outcome = Outcome.where(going, new.outcome, old.outcome)
     good = going & (new.outcome == Outcome.horizon)
-    kept = jax.tree.map(
+    parameters, teacher, optimizer, groups = jax.tree.map(
         lambda a, b: jnp.where(good, a, b),
         (new.parameters, new.teacher, new.optimizer, new.groups),
         (old.parameters, old.teacher, old.optimizer, old.groups),
     )
-    *kept, groups = kept
-    return State(*kept, outcome, groups)
+    return State(parameters, teacher, optimizer, outcome, groups)

@@ -5,6 +5,7 @@ direction in the logits of one question. To add one, write a small class here.
 """
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -43,7 +44,13 @@ class AbstractSurrogate(Part):
     True
     """
 
-    epochs: eqx.AbstractVar[int]
+    if TYPE_CHECKING:
+
+        @property
+        def epochs(self) -> int: ...
+
+    else:
+        epochs: eqx.AbstractVar[int]
 
     @abstractmethod
     def __call__(self, group: Group, advantages: Cells, log_probs: Policy) -> Policy:

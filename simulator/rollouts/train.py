@@ -47,10 +47,10 @@ def train(
     seed: int = 0,
     num_seeds: int = 1,
     keys: Key[Array, "n S"] | None = None,
-    save_at: Sequence[int] | None = None,
+    save_at: Sequence[int] | np.ndarray | None = None,
     observe: Callable[[Problem, Float[Array, "Q K"]], Any] | None = None,
     until: AbstractFirst | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Run:
     """Train every lane of `problem` with `num_seeds` seeds.
 
@@ -100,13 +100,13 @@ def train(
     if 0 in problem.batch_shape:
         raise ValueError("the batch of problems is empty; give at least one.")
     recipe.check(problem)
-    save_at = _steps_to_save(save_at, recipe.num_steps)
+    saved_steps = _steps_to_save(save_at, recipe.num_steps)
     _check_observed(observe, problem)
     shape = problem.batch_shape[:-1]
     lanes = int(np.prod(shape))
     flat = jax.tree.map(lambda x: x.reshape(lanes, *x.shape[len(shape) :]), problem)
     # One program for all lengths of a run.
-    stops = jnp.append(jnp.asarray(save_at), recipe.num_steps)
+    stops = jnp.append(jnp.asarray(saved_steps), recipe.num_steps)
     asked, questions = recipe, problem
     how = dataclasses.replace(recipe, num_steps=1), until
     axes = tuple(map(lane_axes, how))
@@ -147,7 +147,7 @@ def train(
         outcome,
         log_probs,
         groups,
-        save_at,
+        saved_steps,
         saved,
         questions,
         asked,
@@ -235,7 +235,9 @@ def _width(lanes: int, problem: Problem) -> int:
 
 
 def seed_keys(
-    seed: int, lanes: Int[Array, "..."], seeds: Int[Array, "..."]
+    seed: int,
+    lanes: Int[Array | np.ndarray, "..."] | int,
+    seeds: Int[Array | np.ndarray, "..."] | int,
 ) -> Key[Array, "..."]:
     """The random keys of runs, by the number of the lane and that of the seed.
 
@@ -251,16 +253,15 @@ def seed_keys(
         if not jnp.issubdtype(given_array(name, numbers).dtype, jnp.integer):
             raise ValueError(f"`{name}` are {shown(numbers)}; give whole numbers.")
     fold = jax.vmap(jax.random.fold_in)
-    lanes, seeds = jnp.broadcast_arrays(lanes, seeds)
-    root = jnp.broadcast_to(jax.random.key(seed, impl=threefry.KIND), (lanes.size,))
-    return fold(fold(root, lanes.ravel()), seeds.ravel()).reshape(lanes.shape)
+    lane, each = jnp.broadcast_arrays(lanes, seeds)
+    root = jnp.broadcast_to(jax.random.key(seed, impl=threefry.KIND), (lane.size,))
+    return fold(fold(root, lane.ravel()), each.ravel()).reshape(lane.shape)
 
 
 @functools.cache
 def _program(platform):
-    return eqx.filter_jit(
-        _block, compiler_options=compiler.cpu_options(platform, **LOOPS)
-    )
+    jit: Any = eqx.filter_jit  # hands options on that its annotations leave out
+    return jit(_block, compiler_options=compiler.cpu_options(platform, **LOOPS))
 
 
 def _block(problems, how, bits, stops, axes, observe, devices):
@@ -312,9 +313,9 @@ def _one(problem, how, key, stops, observe):
         seen = log_probs(state[0])
         return (state, stop), seen if observe is None else observe(problem, seen)
 
-    state, never = start(problem, recipe), jnp.full_like(stops[0], -1)
-    first = None if until is None else jnp.where(holds(state), 0, never)
-    begin = (state, first), jnp.zeros_like(stops[0])
-    (state, done), saved = jax.lax.scan(block, begin, stops[:-1])
-    state, first = jax.lax.fori_loop(done, stops[-1], one_step, state)
+    base, never = start(problem, recipe), jnp.full_like(stops[0], -1)
+    first = None if until is None else jnp.where(holds(base), 0, never)
+    begin = (base, first), jnp.zeros_like(stops[0])
+    (carry, done), saved = jax.lax.scan(block, begin, stops[:-1])
+    state, first = jax.lax.fori_loop(done, stops[-1], one_step, carry)
     return state.outcome, log_probs(state), state.groups, first, saved

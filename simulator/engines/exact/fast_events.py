@@ -121,10 +121,10 @@ def drift(passage: Passage) -> Drift:
     # The leader's equals in pay drop out: the others, perhaps all rare, have a unit.
     moving, _ = passage.ratios(rise[:, 0] != 0)
     mean_rise = total(moving * rise) / whole
-    pull = moving * rise - ratios * mean_rise
+    pull = moving * rise - ratios * mean_rise[None, :]
     size = jnp.sqrt(mean_rise**2 + total(pull**2))
     size = jnp.where(size > 0, size, 1.0)
-    gains = jnp.where(others[:, None], pull + mean_rise, 0.0) / size
+    gains = jnp.where(others[:, None], pull + mean_rise[None, :], 0.0) / size[None, :]
     return Drift(ratios, whole, gains, total(ratios * gains) / whole)
 
 
@@ -168,23 +168,23 @@ def _(event: T0, problem, passage):
 
 
 @in_passing.register
-def _(event: BelowBase, problem, passage):
-    falling, _ = in_passing(PeakAccuracy(), problem, passage)
-    lost = passage.balance_of_mean(event.loss(problem))
-    return _unscored(event.shown(lost, falling))
-
-
-@in_passing.register
-def _(event: PeakAccuracy, problem, passage):
+def _peak_accuracy(event: PeakAccuracy, problem, passage):
     d, rates = drift(passage), problem.success_rates
     ahead = passage.ahead(rates)
     moving, log_unit = passage.ratios(ahead[:, 0] != 0)
     mean = total(moving * ahead) / d.whole  # of the rates ahead, in that unit
-    spread = total(moving * jnp.abs(ahead - jnp.exp(log_unit) * mean))
+    spread = total(moving * jnp.abs(ahead - (jnp.exp(log_unit) * mean)[None, :]))
     equals = 1 + total(jnp.where(ahead == 0, d.ratios, 0.0))
-    slope = total(moving * ahead * (d.gains - d.mean))
+    slope = total(moving * ahead * (d.gains - d.mean[None, :]))
     score = passage.own(rates) + total(d.ratios * ahead) / d.whole
     return -ratio(slope, spread + equals * jnp.abs(mean)), score
+
+
+@in_passing.register
+def _(event: BelowBase, problem, passage):
+    falling, _ = _peak_accuracy(PeakAccuracy(), problem, passage)
+    lost = passage.balance_of_mean(event.loss(problem))
+    return _unscored(event.shown(lost, falling))
 
 
 @in_passing.register

@@ -128,7 +128,8 @@ class OrbitPath(AbstractExactPath):
         update = self.dynamics.update
         if isinstance(update, PolicyGradient):
             return 0.0
-        if type(update).log_clock is AbstractClock.log_clock:
+        plain = type(update).log_clock is AbstractClock.log_clock
+        if plain and isinstance(update, AbstractClock):
             rewards, passage = self.orbit.rewards, self._passage(view, nodes)
             means = passage.log_mean(rewards), passage.log_mean(1 - rewards)
             return jax.vmap(update.log_factor)(*means)
@@ -192,7 +193,7 @@ class OrbitPath(AbstractExactPath):
             others=inside & ~leads,
             rewards=self.orbit.rewards,
             log_size=panel.log_p - panel.scale,
-            shape=jnp.exp(nodes.log_q) / nodes.m,
+            shape=jnp.exp(nodes.log_q)[None, :] / nodes.m,
         )
 
     def place(self, state):

@@ -56,7 +56,9 @@ class ReplicatorPath(AbstractSmoothPath):
     @property
     def lines(self) -> Lines:
         """Whose lower envelope says who leads."""
-        return self.dynamics.update.lines(self.dynamics.problem, self.rewards)
+        lines = self.dynamics.update.lines(self.dynamics.problem, self.rewards)
+        assert lines is not None
+        return lines
 
     def start(self):
         v = jnp.zeros_like(self.log_t_ref)

@@ -144,8 +144,8 @@ def drift_at_start(panel: Panel) -> Scalar:
 
 def _parted(panel: Panel, left: Places, right: Places) -> Table:
     """The part of m that p has no share in."""
-    a = panel.from_left[:, None] * left + panel.from_right[:, None] * right
-    return a + panel.idle[:, None]
+    a = panel.from_left[:, None] * left[None, :]
+    return a + panel.from_right[:, None] * right[None, :] + panel.idle[:, None]
 
 
 def _drift(panel: Panel, m: Table, share: Places, speed: Places) -> Places:
@@ -159,7 +159,7 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
 
     def halley(_, carry):
         log_q, _, _ = carry
-        p = panel.smallest[:, None] * jnp.exp(log_q)
+        p = panel.smallest[:, None] * jnp.exp(log_q)[None, :]
         m = p + a
         ratio = p / m
         share = 1 + total(ratio)
@@ -171,7 +171,7 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
         return log_q - step, share - curvature * step, step
 
     log_q, share, step = jax.lax.fori_loop(0, iterations, halley, (guess, guess, guess))
-    m = panel.smallest[:, None] * jnp.exp(log_q) + a
+    m = panel.smallest[:, None] * jnp.exp(log_q)[None, :] + a
     return Root(
         log_q=log_q,
         drift=_drift(panel, m, share, speed),
@@ -192,6 +192,5 @@ def log_unit_of_speed(panel: Panel) -> Scalar:
 def log_u(panel: Panel, piece: Piece, root: Root) -> Table:
     """`log u_k`; 0 outside the support."""
     leads = jnp.arange(panel.scale.shape[0])[:, None] == piece.leader
-    return jnp.where(
-        leads, panel.log_p + root.log_q, panel.scale[:, None] + jnp.log(root.m)
-    )
+    log_leader = (panel.log_p + root.log_q)[None, :]
+    return jnp.where(leads, log_leader, panel.scale[:, None] + jnp.log(root.m))

@@ -134,7 +134,7 @@ class StiffPath(AbstractFlowPath):
         """The solution of the system of a step, its rows divided as they are."""
         slope = self._slope(log_probs, advantage)
         matrix = jnp.diag(stays) - rodas5p.GAMMA * moves[:, None] * slope
-        conserved = jnp.where(self.support, 1.0, 0.0)
+        conserved = jnp.where(self.support, 1.0, 0.0)[None, :]
         factors = factorised(jnp.where(likeliest[:, None], conserved, matrix))
         return lambda right_side: solved(factors, right_side)
 

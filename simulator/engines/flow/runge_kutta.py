@@ -29,7 +29,7 @@ class Step(NamedTuple):
 class Stepper(eqx.Module):
     """A first-same-as-last explicit method."""
 
-    solver: diffrax.AbstractERK
+    solver: diffrax.Tsit5 | diffrax.Dopri8
 
     def order(self) -> int:
         return self.solver.order(diffrax.ODETerm(lambda t, y, args: y))

@@ -86,7 +86,7 @@ def _descend(number, last, words, log_odds, chances):
         # The rarer of the two was counted: this cell, or all later ones.
         found = found.astype(jnp.int32)
         taken = jnp.where(odds <= 0, found, left - found)
-        reached = jnp.where(index == cell, left, reached)
+        reached = jnp.where(index == cell[None, :], left[None, :], reached)
         left = left - jnp.where(accept, taken, 0)
         return cell + accept.astype(jnp.int32), left, reached, turn + 1, *hashed(turn)
 
@@ -114,7 +114,7 @@ def _descend(number, last, words, log_odds, chances):
     cell, left, reached, *_ = jax.lax.while_loop(
         lambda state: jnp.any(unfinished(*state[:2])), propose, start
     )
-    return cell, left, jnp.where(index == cell, left, reached).T
+    return cell, left, jnp.where(index == cell[None, :], left[None, :], reached).T
 
 
 def _log_factorials(number: int) -> np.ndarray:

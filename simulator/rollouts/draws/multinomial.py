@@ -62,7 +62,7 @@ def _upper_ends(probs: Float[Array, " C"]) -> Words:
     words = [jnp.where(others, x, 0.0).astype(jnp.uint32) for x in (scaled, low)]
     ends = jax.lax.associative_scan(_sum, tuple(words))
     left = [jnp.where(jnp.arange(len(probs)) < likeliest, 0, ~x[-1]) for x in ends]
-    return _sum(ends, tuple(left))
+    return _sum(ends, (left[0], left[1]))
 
 
 def _sum(a: Words, b: Words) -> Words:
