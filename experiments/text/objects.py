@@ -147,7 +147,7 @@ def mixture(base: type) -> type | None:
     import simulator
     from simulator import rollouts
 
-    mixtures = {
+    mixtures: dict[type, type] = {
         rollouts.AbstractFeedback: rollouts.Mixture,
         simulator.AbstractSignal: simulator.Mixture,
     }
