@@ -5,6 +5,7 @@ import copy
 import math
 from pathlib import Path
 
+from experiments.pictures import looks
 from experiments.runtime.output import check_writable_file, write_json
 from experiments.text import base_model, catalogue, events as named_events, objects
 from experiments.text.errors import UserError, choose_from
@@ -13,7 +14,10 @@ from experiments.text.numbers import as_number
 DEFAULT_STEPS = 20_000
 AS_GIVEN = "as given"
 # Options that --compare does not change, and those that another one replaces.
-SHARED = ("json", "plot", "csv", "compare", "precision", "seed")
+SHARED = (
+    *("json", "plot", "csv", "compare", "precision", "seed", "quiet", "verbose"),
+    *("width", "height", "style", "label", "title", "text"),
+)
 INSTEAD = {"policy": ("logits",), "logits": ("policy",)}
 
 
@@ -115,6 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="engine: closed form, numerical flow, or the first where it exists "
         "(default auto)",
     )
+    looks.add_plain_arguments(parser)
 
 
 def _parse_weight(item: str) -> tuple[str, float | None]:
@@ -233,8 +238,13 @@ def main(args: argparse.Namespace) -> int:
     from simulator.outcome import FAILED_OUTCOMES
 
     check_writable_file(args.json)
+    table = looks.given(args)
     if args.plot is not None:
         run_curves.check_plot(args.plot)
+    elif table:
+        raise UserError(f"--{next(iter(table))} is of the figure; give --plot FILE.")
+    if args.csv is not None:
+        run_curves.check_file(args.csv, "--csv")
     runs = {AS_GIVEN: inputs(args)}
     runs |= {change: inputs(_changed(args, change)) for change in args.compare or ()}
     solved = {name: run_report.solved(given) for name, given in runs.items()}
@@ -248,7 +258,7 @@ def main(args: argparse.Namespace) -> int:
         run_curves.write_csv(args.csv, solved)
     if args.plot is not None:
         solutions = {name: solution for name, (_, solution) in solved.items()}
-        run_curves.write_plot(args.plot, solutions, result["stamp"])
+        run_curves.write_plot(args.plot, solutions, result["stamp"], table)
     if args.compare:
         others = list(results.items())[1:]
         result = result | {"compared": [{"change": n} | other for n, other in others]}

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from experiments.runtime.output import write_bytes
+from experiments.runtime.output import check_writable_folder, write_bytes
 from experiments.text.errors import UserError
 
 KINDS = ("svg", "png", "pdf")
@@ -19,6 +19,14 @@ def check_plot(path: Path) -> None:
     if path.suffix[1:] not in KINDS:
         kinds = ", ".join(f".{kind}" for kind in KINDS)
         raise UserError(f"--plot {path}: give a file name that ends in {kinds}.")
+    check_file(path, "--plot")
+
+
+def check_file(path: Path, option: str) -> None:
+    """Raise `UserError` for a file that cannot be written, before anything runs."""
+    if path.is_dir():
+        raise UserError(f"{option} {path}: it is a folder; give a file name.")
+    check_writable_folder(path.parent, option)
 
 
 def curve(solution: Any) -> dict[str, Any]:
@@ -58,11 +66,17 @@ def write_csv(path: Path, solved: dict[str, tuple[dict, Any]]) -> None:
     write_bytes(path, text.getvalue().encode())
 
 
-def write_plot(path: Path, solutions: dict[str, Any], stamp: dict) -> None:
-    """One run: policies and accuracy with events; several: accuracy of each."""
+def write_plot(
+    path: Path, solutions: dict[str, Any], stamp: dict, table: dict[str, Any]
+) -> None:
+    """One run: policies and accuracy with events; several: accuracy of each.
+
+    `table`: looks, as in `[figure]`.
+    """
     from experiments.pictures import looks, style
 
-    with looks.context():
+    asked = looks.read(table)
+    with looks.context(asked):
         figure, grid = style.panels(1, width=6.0, height=3.2)
         axes = grid[0][0]
         if len(solutions) == 1:
@@ -71,6 +85,8 @@ def write_plot(path: Path, solutions: dict[str, Any], stamp: dict) -> None:
         else:
             _draw_together(axes, {n: curve(s) for n, s in solutions.items()})
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        looks.dress(figure, asked)
+        stamp = stamp | ({"figure": table} if table else {})
         write_bytes(path, style.rendered(figure, path.suffix[1:], stamp))
 
 

@@ -43,21 +43,26 @@ class Looks:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of looks."""
-    group = parser.add_argument_group("looks")
+    group = add_plain_arguments(parser)
     group.add_argument(
         "--format",
         metavar="KIND[,KIND]",
         help=f"files to write, of {', '.join(FORMATS)} (default svg,png)",
     )
-    for side in ("width", "height"):
-        group.add_argument(
-            f"--{side}", type=float, metavar="INCHES", help=f"{side} of the figure"
-        )
     group.add_argument(
         "--cmap",
         metavar="NAME",
         help="colour map, by its name in Matplotlib, or cmc.NAME of cmcrameri",
     )
+
+
+def add_plain_arguments(parser: argparse.ArgumentParser) -> Any:
+    """Those of one picture of curves, whose file is named."""
+    group = parser.add_argument_group("looks")
+    for side in ("width", "height"):
+        group.add_argument(
+            f"--{side}", type=float, metavar="INCHES", help=f"{side} of the figure"
+        )
     group.add_argument(
         "--style", metavar="FILE", help="settings of Matplotlib, a .mplstyle file"
     )
@@ -73,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep text as text in SVG and PDF (it then needs the fonts to be there)",
     )
+    return group
 
 
 def given(args: argparse.Namespace) -> dict[str, Any]:
@@ -88,15 +94,16 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
         if side in labels:
             raise UserError(f"--label: {side} is given twice; give it once.")
         labels[side] = text
+    kinds = getattr(args, "format", None)
     found = {
         "title": args.title,
         "labels": labels or None,
-        "cmap": args.cmap,
+        "cmap": getattr(args, "cmap", None),
         "width": args.width,
         "height": args.height,
         "style": args.style,
         "text": args.text or None,
-        "format": None if args.format is None else args.format.split(","),
+        "format": kinds and kinds.split(","),
     }
     table = with_style({k: v for k, v in found.items() if v is not None})
     read(table, "--")

@@ -13,7 +13,7 @@ from typing import Any
 from experiments.text.errors import UserError
 
 
-def check_writable_folder(path: Path) -> None:
+def check_writable_folder(path: Path, option: str = "--out") -> None:
     """Raise `UserError` if files cannot be written there: before any work is done.
 
     Nothing is made: `write_bytes` makes the folder, with its first file.
@@ -24,7 +24,7 @@ def check_writable_folder(path: Path) -> None:
     except OSError as error:
         raise UserError(
             f"cannot write to {path} ({error.strerror}); choose another folder with "
-            "--out."
+            f"{option}."
         ) from None
 
 

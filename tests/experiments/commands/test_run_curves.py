@@ -2,11 +2,13 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
 
 from experiments import cli
+from experiments.commands import run_report
 from tests.theory.problems import flow_at
 
 RATES, POLICY = [0.9, 0.6, 0.1], [0.05, 0.70, 0.25]
@@ -121,3 +123,31 @@ def test_what_cannot_be_compared_or_drawn_is_one_line(words, said, capsys):
     assert cli.main([*ONE, *words]) == 2
     printed = capsys.readouterr()
     assert said in printed.err and printed.err.count("\n") == 1 and not printed.out
+
+
+def test_a_picture_looks_as_is_asked_for(tmp_path, capsys):
+    file = tmp_path / "a.svg"
+    looks = ["--title", "A rival", "--label", "x=steps", "--width", "4", "--text"]
+    assert cli.main([*ONE, "--plot", str(file), *looks]) == 0
+    text = file.read_text()
+    assert ">A rival</text>" in text and ">steps</text>" in text
+    width = float(re.search(r'<svg [^>]*width="([\d.]+)pt"', text)[1])
+    assert 4 * 72 <= width < 7 * 72  # the legend stands beside it
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--title", "a"], "--title is of the figure; give --plot FILE"),
+        (["--csv", "."], "it is a folder"),
+        (["--csv", "/proc/none/a.csv"], "choose another folder with --csv"),
+        (["--plot", "/proc/none/a.svg"], "choose another folder with --plot"),
+        (["--plot", "a.svg", "--width", "0"], "1.5 to 40 inches"),
+        (["--plot", "a.svg", "--compare", "title=b"], "the same for all runs"),
+    ],
+)
+def test_files_and_looks_are_checked_before_the_run(words, said, capsys, monkeypatch):
+    monkeypatch.setattr(run_report, "solved", None)
+    assert cli.main([*ONE, *words]) == 2
+    out, err = capsys.readouterr()
+    assert said in err and err.count("\n") == 1 and not out
