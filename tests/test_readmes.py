@@ -96,7 +96,20 @@ def test_the_guide_tells_how_long_other_runs_take(tmp_path):
     more = first_step(**{"group-size": ["32"]})["q50"]
     assert (more, usual["q50"]) == (step, before)
     np.testing.assert_allclose(more * 32 / (before * 8), rollouts, atol=0.05)
-    assert first_step(policy=["0.002", "0.998"])["never"] == 1
+    rare = ["0.002", "0.998"]
+    assert first_step(policy=rare)["never"] == 1
+    (median,) = guide(r"with `--steps 3000` the median is step (\d+)")
+    assert first_step(policy=rare, steps=["3000"])["q50"] == median
+
+
+def test_the_guide_tells_which_share_of_verified_rewards_is_enough():
+    (share,) = guide(r"to be paid most, here from ([\d.]+) on")
+    kernel = np.array([[0.9, 0.05, 0.05], [0.02, 0.97, 0.01], [0.4, 0.3, 0.3]])
+    certainty = -np.log(kernel).mean(axis=1)
+    for more, best in ((0, 0), (-0.001, 1)):
+        weight = share + more
+        paid = weight * kernel[:, 0] + (1 - weight) * certainty
+        assert paid.argmax() == best
 
 
 def test_the_guide_tells_how_much_sft_helps():
