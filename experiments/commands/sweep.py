@@ -119,6 +119,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show the stored cell nearest to these values, and the command for it",
     )
     parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="solve on the workers of the Dask scheduler at tcp://HOST:PORT; `local` "
+        "starts some here",
+    )
+    parser.add_argument(
         "--coordinator",
         metavar="HOST:PORT",
         help="address of process 0, for sweeps over many machines",

@@ -11,6 +11,7 @@ from pathlib import Path
 from experiments.runtime.output import check_writable_file, write_json
 from experiments.runtime.progress import bar
 from experiments.sweeps import (
+    cluster,
     grid,
     layout,
     locks,
@@ -31,6 +32,8 @@ def run(args: argparse.Namespace, mode: str) -> int:
     check_writable_file(args.json)
     if args.coordinator and (mode != "march" or args.shard):
         raise UserError("--coordinator: compute only, and without --shard.")
+    if args.dask and (mode != "march" or args.shard or args.coordinator):
+        raise UserError("--dask: compute only, and without --shard and --coordinator.")
     with machines.joined(args.coordinator, args.processes, args.process) as group:
         path = args.out or Path(f"{args.file.with_suffix('')}.zarr")
         seed = args.seed if args.seed_given else None
@@ -68,7 +71,10 @@ def existing(path: Path, sweep: Sweep, text: str, force: bool = False) -> Store:
 
 
 def _alone(args, sweep: Sweep, text: str, path: Path, shard: Shard, mode: str) -> int:
-    with claim_writable(path, shard, alone=args.overwrite):
+    with (
+        cluster.joined(args.dask) as elsewhere,
+        claim_writable(path, shard, alone=args.overwrite),
+    ):
         files: list[Path] = []
         if mode == "repair":
             # First, so that the store can be opened; but of no other sweep's store.
@@ -103,7 +109,7 @@ def _alone(args, sweep: Sweep, text: str, path: Path, shard: Shard, mode: str) -
                 number = run_units.redo_unresolved(generous, target, progress)
             print(f"{number} cells computed again")
         else:
-            compute(sweep, target, shard, "sweep")
+            compute(sweep, target, shard, "sweep", elsewhere)
     return report(args, sweep, target, shard)
 
 
@@ -121,11 +127,17 @@ def claim_writable(path: Path, shard: Shard, alone: bool = False) -> Iterator[No
         yield
 
 
-def compute(sweep: Sweep, target: Store, shard: Shard, label: str) -> None:
+def compute(
+    sweep: Sweep,
+    target: Store,
+    shard: Shard,
+    label: str,
+    elsewhere: cluster.Elsewhere | None = None,
+) -> None:
     """Solve the missing units, with a bar; interrupted, say how much is stored."""
     try:
         with bar(label, "cell") as progress:
-            run_units.march(sweep, target, shard, progress)
+            run_units.march(sweep, target, shard, progress, elsewhere=elsewhere)
     except KeyboardInterrupt:
         done = int(target.done().sum())
         print(

@@ -1,5 +1,6 @@
 """Going through the units of a sweep: begin, go on, check, mend."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.sweeps import grid, making, root, solving, store
+from experiments.sweeps.cluster import Elsewhere
 from experiments.sweeps.grid import Grid, Unit
 from experiments.sweeps.locks import Shard
 from experiments.sweeps.place import Place
@@ -245,20 +247,24 @@ def march(
     target: Store,
     shard: Shard,
     progress: Progress | None = None,
-    solve: Callable[[Sweep, Unit], dict[str, np.ndarray]] = solving.unit_columns,
+    solve: Callable[[Sweep, Unit], solving.Columns] = solving.unit_columns,
+    *,
+    elsewhere: Elsewhere | None = None,
 ) -> int:
-    """Compute and store the shard's units that are not done; how many there were."""
+    """Solve, here or `elsewhere`, and store the shard's missing units; how many."""
     done = target.done()
     todo = [u for u in target.grid.units() if shard.has(u.index) and not done[u.index]]
     for unit in todo:
         target.remove_leftovers(unit)
     total = sum(unit.num_cells for unit in todo)
     finished = 0
-    for unit in todo:
-        target.write(unit, solve(sweep, unit))
-        finished += unit.num_cells
-        if progress is not None:
-            progress(finished, total)
+    here = ((unit, solve(sweep, unit)) for unit in todo)
+    with contextlib.closing(elsewhere(sweep, todo) if elsewhere else here) as solved:
+        for unit, columns in solved:
+            target.write(unit, columns)
+            finished += unit.num_cells
+            if progress is not None:
+                progress(finished, total)
     target.check_place()  # what was written is there
     return len(todo)
 

@@ -1,13 +1,10 @@
 """`pattern-selection sweep`, as users call it."""
 
 import json
-import os
 import shlex
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -25,9 +22,9 @@ from experiments.sweeps import (
     run_units,
     solving,
 )
-from tests.experiments.heeding import HEEDING
 from tests.experiments.sweeps import small
 from tests.experiments.sweeps.many import files
+from tests.experiments.sweeps.processes import UNITS, finish, process
 
 SEEDS = """
 record = ["accuracy"]
@@ -498,40 +495,6 @@ def test_missing_and_odd_files(tmp_path, capsys):
             path.write_bytes(content)
         assert sweep(path) == 2
         assert capsys.readouterr().err.count("\n") == 1
-
-
-COMMAND = HEEDING + "from experiments.cli import main\nraise SystemExit(main())"
-
-
-def process(*words, devices=2):
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "sweep", *map(str, words)],
-        env=os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(child):
-    out, err = child.communicate(timeout=200)
-    return child.returncode, out, err
-
-
-UNITS = 60
-
-
-@pytest.fixture(scope="module")
-def many_units(tmp_path_factory):
-    """A sweep of many short units, and its store by one process on three devices."""
-    file = tmp_path_factory.mktemp("many") / "many.toml"
-    levels = ", ".join(f'"gap={0.05 + 0.005 * i:.3f}"' for i in range(UNITS))
-    text = small.TEXT.replace("0.3, 6]", "0.3, 20]").replace("0.1, 10]", "0.1, 25]")
-    text = text.replace('until = "t0"', "")
-    file.write_text(text.replace("[axes]", f"[axes]\nuntil = [{levels}]"))
-    code, _, err = finish(process(file, devices=3))
-    assert code == 0, err
-    return file
 
 
 @pytest.mark.slow
