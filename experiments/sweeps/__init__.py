@@ -6,7 +6,7 @@
 `observables` at the end, `along` the way), `grid` cuts it into units of work,
 `assembly` and `solving` solve one unit, `reduction` summarises draws and seeds, `store`
 keeps the results, `run_units` goes through the units, `locks` shares them out to
-processes and `machines` solves them together.
+processes, `cluster` to the workers of Dask, and `machines` solves them together.
 """
 
 from collections.abc import Callable, Mapping

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.sweeps import grid, making, root, solving, store
-from experiments.sweeps.cluster import Elsewhere
+from experiments.sweeps import cluster, grid, making, root, solving, store
 from experiments.sweeps.grid import Grid, Unit
 from experiments.sweeps.locks import Shard
 from experiments.sweeps.place import Place
@@ -249,15 +248,14 @@ def march(
     progress: Progress | None = None,
     solve: Callable[[Sweep, Unit], solving.Columns] = solving.unit_columns,
     *,
-    elsewhere: Elsewhere | None = None,
+    elsewhere: cluster.Elsewhere | None = None,
 ) -> int:
     """Solve, here or `elsewhere`, and store the shard's missing units; how many."""
     done = target.done()
     todo = [u for u in target.grid.units() if shard.has(u.index) and not done[u.index]]
     for unit in todo:
         target.remove_leftovers(unit)
-    total = sum(unit.num_cells for unit in todo)
-    finished = 0
+    total, finished = sum(unit.num_cells for unit in todo), 0
     here = ((unit, solve(sweep, unit)) for unit in todo)
     with contextlib.closing(elsewhere(sweep, todo) if elsewhere else here) as solved:
         for unit, columns in solved:
