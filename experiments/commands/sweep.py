@@ -53,10 +53,14 @@ pi_* is 1, and there is no T0. Runs that fail (a time that cannot be told, numbe
 that overflow) are stored as NaN, counted, and make the exit code 1.
 
 Interrupted, also by kill -9, the same command resumes. Many processes, on one machine
-or on many that share a disk: --shard 0/4, --shard 1/4, ... One sweep over the devices
-of many machines: --coordinator HOST:PORT --processes N --process I on each, all started
-within 40 s of each other. Process 0 listens at HOST:PORT. If one of them ends early, so
-do the others, in a second: start all again.
+or on many, to the same bits:
+  --dask ADDRESS   on the workers of a Dask cluster, which may come and go; this command
+                   stores what they solve (pip install 'pattern-selection[dask]')
+  --shard 0/4, --shard 1/4, ...   in job arrays, on machines that share a disk
+  --coordinator HOST:PORT --processes N --process I   one ensemble over the devices of
+                   many machines, on each of them, all started within 40 s. Process 0
+                   listens at HOST:PORT. If one of them ends early, so do the others, in
+                   a second: start all again.
 """
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import distributed
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from experiments import cli
-from experiments.sweeps import cluster, grid, run_units, solving
+from experiments.sweeps import cluster, grid, run_units, solving, sweep_file
 from experiments.text.errors import UserError
 from tests.experiments.sweeps import many, small
 from tests.experiments.sweeps.many import files, no_solver, open_again
@@ -90,6 +91,34 @@ def test_a_worker_solves_a_unit_as_the_command_does():
     assert found.keys() == expected.keys()
     for name, column in expected.items():
         np.testing.assert_array_equal(found[name], column, strict=True)
+
+
+def test_a_worker_reads_the_same_sweep(tmp_path):
+    """Without the files that it names, here of a base model with a logit of -inf."""
+    (tmp_path / "m.csv").write_text(
+        "base_model,success_rate,logit\na,0.9,0\na,0.6,1e-300\nb,0.9,0.1\nb,0.5,-inf\n"
+    )
+    file = tmp_path / "m.toml"
+    file.write_text('model = {file = "m.csv"}\n[axes]\nlevel = [0.1, 0.7]\n')
+    sweep = sweep_file.load(file, seed=7)
+    (tmp_path / "m.csv").unlink()
+    assert cluster._agreed(cluster._order(sweep)).identity == sweep.identity
+
+
+def test_a_worker_solves_one_unit_at_a_time(monkeypatch):
+    sweep, now, most = small.sweep(), [], []
+
+    def solve(sweep, unit):
+        now.append(unit)
+        most.append(len(now))
+        time.sleep(0.02)
+        now.remove(unit)
+
+    monkeypatch.setattr(solving, "unit_columns", solve)
+    order = cluster._order(sweep)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: cluster.unit_columns(order, i, ()), range(8)))
+    assert most == [1] * 8
 
 
 @pytest.mark.parametrize("key", run_units.MUST_AGREE)
@@ -213,13 +242,15 @@ def test_an_error_on_a_worker_ends_the_command(
 def running(folder):
     """A function that starts `dask scheduler` or `dask worker`; all end afterwards."""
     started = []
+    # It is the task that sets it, before JAX is there.
+    set_by_nobody = {k: v for k, v in os.environ.items() if k != "JAX_NUM_CPU_DEVICES"}
 
     def start(what, *words, **environment):
         program = [sys.executable, "-m", f"distributed.cli.dask_{what}"]
         words = [*map(str, words), "--host", "127.0.0.1", "--no-dashboard"]
         with (folder / f"{what}-{len(started)}.log").open("wb") as log:
             child = subprocess.Popen(
-                [*program, *words], env=os.environ | environment, stderr=log
+                [*program, *words], env=set_by_nobody | environment, stderr=log
             )
         started.append(child)
         return child
@@ -251,9 +282,9 @@ def scheduler(start, tmp_path, **environment):
     return child, json.loads(told.read_text())["address"]
 
 
-def worker(start, tmp_path, address, *words, devices=2):
+def worker(start, tmp_path, address, *words, **environment):
     words = ["--no-nanny", "--local-directory", tmp_path / "dask", *words]
-    return start("worker", address, *words, JAX_NUM_CPU_DEVICES=str(devices))
+    return start("worker", address, *words, **environment)
 
 
 def wait_for_units(store, number, child):
@@ -332,7 +363,7 @@ def test_a_scheduler_that_dies_ends_the_command_and_another_goes_on(
 @pytest.mark.slow
 def test_a_worker_with_another_number_of_devices_is_refused(file, tmp_path, start):
     _, address = scheduler(start, tmp_path)
-    worker(start, tmp_path, address, devices=1)
+    worker(start, tmp_path, address, JAX_NUM_CPU_DEVICES="1")
     code, out, err = finish(process(file, "--dask", address, "-q"))
     assert code == 2 and err.count("\n") == 1, err
     assert "(devices: one there, several here)" in err
