@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +36,8 @@ ATTEMPTS = 5
 SAFE = "What is stored is safe: the same command goes on"
 
 Columns = dict[str, np.ndarray]
-Elsewhere = Callable[["Sweep", list["Unit"]], Iterator[tuple["Unit", Columns]]]
+Solved = Generator[tuple["Unit", Columns], None, None]
+Elsewhere = Callable[["Sweep", list["Unit"]], Solved]
 
 _one_at_a_time = threading.Lock()  # however many threads the worker has
 
@@ -111,17 +112,15 @@ def _local():
     )
 
 
-def _solved(
-    client: Any, name: str, sweep: "Sweep", units: list["Unit"]
-) -> Iterator[tuple["Unit", Columns]]:
+def _solved(client: Any, name: str, sweep: "Sweep", units: list["Unit"]) -> Solved:
     """Units and their columns, as they come."""
     import distributed
 
     order, lost = _order(sweep), Counter[int]()
-    waiting, under_way = list(reversed(units)), {}
+    waiting, under_way = list(reversed(units)), dict[Any, "Unit"]()
     finished = distributed.as_completed(loop=client.loop)
     try:
-        if not client.nthreads():
+        if not (client.nthreads() or progress.is_quiet()):
             progress.say(f"{name}: no workers yet; waiting for some")
         while waiting or under_way:
             room = AHEAD * max(1, len(client.nthreads())) - len(under_way)
@@ -145,18 +144,21 @@ def _solved(
                     ) from None
                 waiting.append(unit)
                 continue
+            except Exception as error:
+                if future.status != "error" or isinstance(error, UserError):
+                    raise
+                raise UserError(
+                    f"{name}: unit {unit.index} failed ({_first_line(error)}); the log "
+                    f"of the workers says more. {SAFE}."
+                ) from None
             del future  # the workers may forget it
             yield unit, columns
     except UserError:
         raise
-    except (distributed.CancelledError, OSError):
+    except Exception as error:  # whatever Dask makes of a scheduler that is dead
         raise UserError(
-            f"{name}: the connection to the scheduler is lost. {SAFE}."
-        ) from None
-    except Exception as error:
-        raise UserError(
-            f"{name}: a unit failed ({_first_line(error)}); the log of the workers "
-            f"says more. {SAFE}."
+            f"{name}: the connection to the scheduler is lost ({_first_line(error)}). "
+            f"{SAFE}."
         ) from None
 
 

@@ -130,7 +130,7 @@ def test_a_repair_that_was_interrupted_goes_on(file, capsys, monkeypatch):
     before = files(path)
     (path / "log10_t0" / "c" / "0" / "0").write_bytes(b"1234567")
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
