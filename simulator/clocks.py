@@ -42,7 +42,10 @@ class Terms(eqx.Module):
     @classmethod
     def of(cls, log_weight: Any, right: Any, wrong: Any) -> "Terms":
         """From lists, or from numbers for a single term."""
-        rows = np.broadcast_arrays(*map(np.atleast_1d, (log_weight, right, wrong)))
+        given = (log_weight, right, wrong)
+        if any(isinstance(one, jax.Array) for one in given):  # of a parameter, maybe
+            return cls(*jnp.broadcast_arrays(*map(jnp.atleast_1d, given)))
+        rows = np.broadcast_arrays(*map(np.atleast_1d, given))
         return cls(*(np.asarray(row, np.float64) for row in rows))
 
     def log_sum(
@@ -153,6 +156,8 @@ class AbstractCounted(AbstractClock):
         return log_h if below is None else log_h - below.log_sum(log_p, log_q)
 
     def as_numbers(self):
+        if jax.tree.leaves(self):  # they may be of one lane each, or be differentiated
+            return self
         above, below = self.terms()
         return _Counted(above.filled_up(), None if below is None else below.filled_up())
 

@@ -47,10 +47,13 @@ With until = "accuracy=0.5" it records first_step, as train --until: inf is neve
 The result: xarray.open_zarr("FILE.zarr"), a data set whose to_netcdf, to_dataframe and
 to_csv work at once; in Python, experiments.sweeps.sweep(FILE) gives the same.
 
-Times: -inf is from the start, inf never. Patterns of probability 0 are not there: they
-are neither the best nor a rival. Where all patterns are equally good, all are best:
-pi_* is 1, and there is no T0. Runs that fail (a time that cannot be told, numbers
-that overflow) are stored as NaN, counted, and make the exit code 1.
+Times: -inf is from the start, inf not before the run ended. Curves stay where they are
+when it has ended; until = "rest" lets them go on.
+
+Patterns of probability 0 are not there: they are neither the best nor a rival. Where
+all patterns are equally good, all are best: pi_* is 1, and there is no T0. Runs that
+fail (a time that cannot be told, numbers that overflow) are stored as NaN, counted, and
+make the exit code 1.
 
 Interrupted, also by kill -9, the same command resumes. Many processes, on one machine
 or on many, to the same bits:

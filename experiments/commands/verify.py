@@ -175,6 +175,8 @@ def _cell_rows(report: dict) -> list[str]:
 
 def main(args: argparse.Namespace) -> int:
     """Exit code 1 if any claim is violated."""
+    if args.list and (args.ids or args.json):
+        raise UserError("--list goes alone; explain ID --json FILE says more of one.")
     if args.list:
         print(explain.statements_table())
         return 0

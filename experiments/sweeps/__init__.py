@@ -53,6 +53,8 @@ def sweep(
 def outcome_names(data: "xarray.Dataset") -> "xarray.DataArray":
     """How each run ended, by name, for the `outcome` of a sweep without summaries.
 
+    Empty for cells that are not stored yet, and for those that were masked.
+
     >>> from experiments.sweeps import outcome_names, sweep
     >>> data = sweep({"record": ["log10_t0"], "axes": {"gap": [0.1, 0.2]}})
     >>> outcome_names(data).values.tolist()

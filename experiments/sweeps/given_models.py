@@ -135,8 +135,9 @@ def read_file(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     text = toml.read(path, "give a CSV file")
     try:
         return rest | _from_rows(list(csv.reader(io.StringIO(text))))
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    except (UserError, csv.Error) as error:
+        reason = str(error).rstrip(".")
+        raise UserError(f"{path}: {reason}.") from None
 
 
 def _from_rows(rows: list[list[str]]) -> dict[str, Any]:

@@ -28,9 +28,9 @@ def sweep(
     """Solve it; see `experiments.sweeps.sweep`."""
     if precision not in ("float64", "float32"):
         raise UserError(f"precision {precision!r}; give 'float64' or 'float32'.")
-    asked, text = _read(source, seed)
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.enable_x64(precision == "float64"))
+        asked, text = _read(source, seed)
         run_units.check_corners(asked)
         if out is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -77,6 +77,8 @@ def outcome_names(data: xarray.Dataset) -> xarray.DataArray:
             "the data set has no outcome of each run; give a sweep without [reduce] (a "
             "summary counts `runs` by outcome)."
         )
-    names = np.array(codes.attrs["flag_meanings"].split())
-    places = np.searchsorted(codes.attrs["flag_values"], codes)
-    return codes.copy(data=names[places]).assign_attrs({"long_name": "outcome"})
+    names = codes.attrs["flag_meanings"].split()
+    found = np.full(codes.shape, "", dtype=np.asarray(names).dtype)
+    for code, name in zip(codes.attrs["flag_values"], names, strict=True):
+        found[np.asarray(codes) == code] = name
+    return codes.copy(data=found).assign_attrs({"long_name": "outcome"})

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from simulator import observables
+from simulator.clocks import AbstractClock
 from simulator.dynamics import Dynamics
 from simulator.engines.ensembles import map_lanes
 from simulator.engines.event_derivatives import tangent
@@ -249,6 +250,12 @@ def _solution_jvp(primals, tangents, *, walk):
             "`save_log_times`."
         )
     (lane,), (change,) = primals, tangents
+    if isinstance(lane[2], AbstractClock) and jax.tree.leaves(change[2]):
+        kind = type(lane[2]).__name__
+        raise ValueError(
+            f"derivatives by the parameters of a clock ({kind}) are not known; take "
+            "differences, or differentiate by the problem."
+        )
     lane = _once(lane)
     walker = walk.begin(lane)
     path = walk.engine.with_derivatives(walker.path)

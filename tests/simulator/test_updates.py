@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array, Float
 
 import simulator as sim
 from tests.oracles import qpg
@@ -88,3 +89,39 @@ def test_the_natural_gradient_is_at_rest_whatever_is_outside_the_support():
         problem.log_policy
     )
     assert point.log_speed == -np.inf and not point.direction.any()
+
+
+class Slow(sim.AbstractCounted):
+    """The clock `h = scale`, of the user's own."""
+
+    scale: Float[Array, "*B"]
+
+    def terms(self):
+        return sim.Terms.of(jnp.log(self.scale), 0, 0), None
+
+
+def slow_time(scale, logits=(-3.0, 0.0, -1.0)):
+    logits = jnp.asarray(logits)
+    rates = jnp.broadcast_to(jnp.array([0.9, 0.6, 0.1]), (*jnp.shape(scale), 3))
+    problem = sim.Problem(rates, logits=jnp.broadcast_to(logits, rates.shape))
+    solution = sim.solve(problem, sim.Verifiable(), Slow(scale), until=sim.T0())
+    return jnp.exp(solution.log_time)
+
+
+def test_a_counted_clock_may_have_a_number_for_each_problem():
+    scales = jnp.array([0.5, 1.0, 2.0])
+    plain = slow_time(jnp.asarray(1.0))
+    np.testing.assert_allclose(slow_time(scales), plain / scales, rtol=1e-10)
+
+
+def test_derivatives_by_a_clock_are_refused_and_by_the_problem_known():
+    with pytest.raises(ValueError, match=r"parameters of a clock \(Slow\)"):
+        jax.grad(slow_time)(jnp.asarray(0.5))
+    by_logits = jax.grad(slow_time, argnums=1)
+    logits = jnp.array([-3.0, 0.0, -1.0])
+    slopes = by_logits(jnp.asarray(0.5), logits)
+    np.testing.assert_allclose(slopes, 2 * by_logits(jnp.asarray(1.0), logits))
+    step = jnp.array([1e-5, 0.0, 0.0])
+    change = slow_time(jnp.asarray(0.5), logits + step)
+    change -= slow_time(jnp.asarray(0.5), logits - step)
+    np.testing.assert_allclose(slopes[0], change / 2e-5, rtol=1e-6)

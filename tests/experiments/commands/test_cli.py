@@ -188,6 +188,7 @@ def test_the_method_can_be_forced_and_does_not_matter(capsys):
         ("reproduce optimum --precision float32", "float64 only"),
         ("explain A3.low", "did you mean A3.law?"),
         ("explain a3", "did you mean A3?"),
+        ("verify --list B4", "--list goes alone"),
         ("explain gamma", "--symbol gamma"),
         ("explain --symbol gama", "did you mean gamma?"),
         ("dance", "dance"),

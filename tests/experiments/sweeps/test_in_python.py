@@ -77,6 +77,29 @@ def test_precision_is_float64_whatever_jax_is_set_to(data):
     assert json.loads(same.attrs["stamp"])["dtype"] == "float64"
 
 
+def test_inputs_are_read_in_float64_too():
+    model = {"success_rates": [[0.9, 0.6, 0.1]], "policy": [[0.05, 0.7, 0.25]]}
+    jax.config.update("jax_enable_x64", False)
+    found = sweep({"record": ["log10_t0"], "model": model})
+    right = theory.entanglement.transition_bounds(*theory_case()).exact
+    np.testing.assert_allclose(found.log10_t0, np.log10([right]), rtol=1e-13)
+
+
+def theory_case():
+    rates, policy = theory.entanglement.example_case()
+    return rates, np.log(policy)
+
+
+def test_cells_that_are_not_there_have_no_outcome(data, tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(TEXT)
+    assert cli.main(["sweep", str(file), "--shard", "0/2", "-q"]) == 0
+    names = outcome_names(xarray.open_zarr(tmp_path / "s.zarr"))
+    assert names.values.tolist() == [["unreachable", "reached", "reached"], [""] * 3]
+    masked = outcome_names(data.where(data.gap > 0.1))
+    assert masked.values.tolist() == 2 * [["", "reached", "reached"]]
+
+
 def test_other_tools_take_a_store_as_it_is(data, tmp_path):
     file, store = tmp_path / "s.toml", tmp_path / "s.zarr"
     file.write_text(TEXT)
@@ -163,6 +186,7 @@ def test_an_ensemble_as_arrays(rng):
         (CSV.replace("base,0.1,0.25", "base,0.1"), "", "", "line 4: give 3 values"),
         (CSV.replace("0.70", "0.1"), "", "", "sum"),
         (CSV, 'names = ["a"]\n', "", "no base models beside it"),
+        (f'{CSV}"{"x" * 200_000}', "", "", "models.csv: field larger"),
         (CSV, "", 'base_model = ["bas"]', "bas is unknown; did you mean base"),
         (CSV, "", "base_model = [0, 5]", "from 0 to 1"),
     ],
