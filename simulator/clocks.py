@@ -31,7 +31,7 @@ class Terms(eqx.Module):
     A factor with the power 0 is 1, also for `p = 0`.
 
     >>> mean_of_two = sim.Terms.of(jnp.log(jnp.array([1.0, 2.0])), [2, 1], [0, 1])
-    >>> float(jnp.exp(mean_of_two.log_sum(jnp.log(0.25), jnp.log(0.75)))) # p^2 + 2 p q
+    >>> float(jnp.exp(mean_of_two.log_sum(jnp.log(0.25), jnp.log(0.75))))  # p^2 + 2 p q
     0.4375
     """
 
@@ -44,7 +44,8 @@ class Terms(eqx.Module):
         """From lists, or from numbers for a single term."""
         given = (log_weight, right, wrong)
         if any(isinstance(one, jax.Array) for one in given):  # of a parameter, maybe
-            return cls(*jnp.broadcast_arrays(*map(jnp.atleast_1d, given)))
+            arrays = [jnp.atleast_1d(jnp.asarray(one)) for one in given]
+            return cls(*jnp.broadcast_arrays(*arrays))
         rows = np.broadcast_arrays(*map(np.atleast_1d, given))
         return cls(*(np.asarray(row, np.float64) for row in rows))
 

@@ -27,11 +27,15 @@ def keep_programs(folder: str | os.PathLike | None = None) -> Path:
     """
     import jax
 
+    from simulator.validation import shown
+
+    if not isinstance(folder, str | os.PathLike | None):
+        raise ValueError(f"`folder` is {shown(folder)}; give the path of a folder.")
     given = folder or os.environ.get("JAX_COMPILATION_CACHE_DIR")
     try:
         place = Path(given) if given else default_folder()
         place.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError, TypeError) as error:  # no home: a RuntimeError
+    except (OSError, RuntimeError) as error:  # no home: a RuntimeError
         raise ValueError(
             f"compiled programs cannot be kept in {given!r} ({error}); give a folder "
             "that can be written."

@@ -63,7 +63,7 @@ def test_they_are_kept_where_it_is_said(tmp_path, monkeypatch):
         (tmp_path / "file").write_text("")
         with pytest.raises(ValueError, match="give a folder that can be written"):
             sim.keep_programs(tmp_path / "file")
-        with pytest.raises(ValueError, match="give a folder"):
+        with pytest.raises(ValueError, match="give the path of a folder"):
             sim.keep_programs(3)
     finally:
         jax.config.update("jax_compilation_cache_dir", before)

@@ -159,6 +159,7 @@ CALLS = {
         {k: x for k, x in NO_OBJECT.items() if k != "event"} | {"None": None},
     ),
     "outcome": (sim.outcome_codes, NO_OBJECT | {"None": None}),
+    "folder": (sim.keep_programs, {"number": 3, "list": ["a"], "table": {}}),
     "num_lanes": (lambda x: sim.block_shape(x, 8), NO_COUNT),
     "elements": (lambda x: sim.block_shape(8, x), NO_COUNT),
     "walk": (lambda x: sim.map_lanes(x, (TWO,)), NO_OBJECT | {"None": None}),
