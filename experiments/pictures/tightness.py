@@ -46,7 +46,7 @@ def draw(data):
     rows = max(len(part) for part in columns)
     figure, axes = panels(len(columns), height=0.9 + 0.125 * rows)
     for axis, part in zip(axes[0], columns, strict=True):
-        for y, i in enumerate(part):
+        for y, i in enumerate(part.tolist()):
             color = colors[data["status"][i]]
             worst, low, middle, high, _ = np.clip(data["quantiles"][i], floor, 10)
             axis.plot([low, high], [y, y], color=color, linewidth=2.2, alpha=0.45)
