@@ -11,6 +11,7 @@ Rules for groups move along the path of the plain policy gradient, by another cl
 `simulator.clocks`.
 """
 
+import functools
 import math
 from typing import Any, ClassVar, Literal
 
@@ -116,6 +117,7 @@ def _check_group(name: str, size: Any) -> None:
         )
 
 
+@functools.lru_cache(maxsize=64)  # asked at every call of an engine
 def _log_binomials(n: int) -> np.ndarray:
     """`log C(n, j)` for j = 1..n-1."""
     return np.array(

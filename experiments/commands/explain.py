@@ -7,6 +7,7 @@ the data of the last `reproduce --all`, the pictures. JAX does not start.
 import argparse
 import ast
 import dataclasses
+import functools
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def statements_table() -> str:
     return "\n".join([*rows, "", "pattern-selection explain ID says more of one."])
 
 
+@functools.cache
 def margins() -> dict[str, dict[str, Any]]:
     """For each claim: problems, violations and worst margin of `reproduce --all`.
 
@@ -232,5 +234,6 @@ def main(args: argparse.Namespace) -> int:
         texts.append(symbols_text(args.symbol))
     if args.json != "-":
         print("\n\n".join(texts) if texts else statements_table())
-    write_json(found or [described(id) for id in theory.STATEMENTS], args.json)
+    if args.json is not None:
+        write_json(found or [described(id) for id in theory.STATEMENTS], args.json)
     return 0

@@ -147,17 +147,18 @@ def draw(
     from experiments.commands import phase_diagram
     from experiments.pictures import style
 
-    path, table = source(name, place or folder), given or {}
+    place, table = place or folder, given or {}
+    path = source(name, place)
     if not path.exists():
         raise UserError(f"no saved data {path}; {_advice(name, folder)}.")
     if _is_diagram(name):
         return phase_diagram.write(path, folder, name, **table)
     asked = looks.read(table)
     with looks.context(asked):
-        data = _understood(name, place or folder, "is damaged", _arrays, path)
+        data = _understood(name, place, "is damaged", _arrays, path)
         stamp = json.loads(str(data.pop(STAMP, "{}")))
         lacking = "does not hold what the picture shows"
-        figure = _understood(name, place or folder, lacking, picture(name).draw, data)
+        figure = _understood(name, place, lacking, picture(name).draw, data)
         looks.dress(figure, asked)
         stamp |= {"figure": table} if table else {}
         return style.save(figure, folder, name, stamp, asked.format)

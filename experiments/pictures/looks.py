@@ -14,6 +14,7 @@ from typing import Any
 
 from experiments.text import toml
 from experiments.text.errors import UserError, choose_from
+from experiments.text.numbers import pairs
 
 KEYS = ("title", "labels", "cmap", "width", "height", "style", "text", "format")
 SIDES = ("x", "y", "colour")
@@ -86,14 +87,7 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
 
     Raises `UserError` for those that there are not.
     """
-    labels = {}
-    for item in args.label or ():
-        side, equals, text = item.partition("=")
-        if not equals:
-            raise UserError(f"--label {item}: give x=TEXT, y=TEXT or colour=TEXT.")
-        if side in labels:
-            raise UserError(f"--label: {side} is given twice; give it once.")
-        labels[side] = text
+    labels = pairs("--label", args.label or (), "x=TEXT, y=TEXT or colour=TEXT")
     kinds = getattr(args, "format", None)
     found = {
         "title": args.title,

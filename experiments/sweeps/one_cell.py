@@ -12,7 +12,7 @@ from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text import catalogue, events, objects, recipes
 from experiments.text.errors import UserError, choose_from
-from experiments.text.numbers import as_number
+from experiments.text.numbers import as_number, pairs
 
 
 def nearest(sweep: Sweep, wanted: list[str]) -> dict[str, int]:
@@ -20,14 +20,7 @@ def nearest(sweep: Sweep, wanted: list[str]) -> dict[str, int]:
 
     Raises `UserError` for an axis that is missing, or unknown.
     """
-    given = {}
-    for item in wanted:
-        name, equals, text = item.partition("=")
-        if not equals:
-            raise UserError(f"--cell {item}: give NAME=VALUE.")
-        if name in given:
-            raise UserError(f"--cell: {name} is given twice; give it once.")
-        given[name] = text
+    given = pairs("--cell", wanted, "NAME=VALUE")
     names = [axis.name for axis in sweep.axes]
     for name in given:
         if name not in names:
