@@ -104,7 +104,7 @@ class Dynamics(eqx.Module):
         """Numbers that are equal for patterns that stay equally likely for ever.
 
         The base probability, what each pattern is paid (and, if rewards move, how it
-        answers), and where a penalty pulls it.
+        answers, and what a signal of attributes sees), and where a penalty pulls it.
         """
         problem, rewards = self.problem, self.rewards
         inside = problem.log_policy > -jnp.inf
@@ -113,6 +113,8 @@ class Dynamics(eqx.Module):
         if rewards is not None:
             return jnp.stack([*rows, jnp.where(inside, rewards, 0.0)])
         assert self.first_rewards is not None
+        columns = [problem.attribute(name) for name in self.signal.columns]
+        rows += [problem.success_rates, *columns] if columns else []
         table = jnp.concatenate([jnp.stack(rows), self.first_rewards])
         if problem.answer_kernel is None:
             return table

@@ -4,7 +4,7 @@ An event has a value whose sign changes from negative to positive when it happen
 is recorded is the first such change, the last one (`After...`), or the change at which
 a quantity is extreme (`Peak`, `Lowest`). To add one, write a small class here, see
 CONTRIBUTING.md; the first events whose only field is a level are offered as `--until`.
-Who is the most likely one: see `leading`.
+Who is the most likely one: see `leading`; accuracy and other means: see `means`.
 """
 
 import equinox as eqx
@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from simulator.numerics.logspace import balance_of_mean, centre, ratio, sign_of_mean
+from simulator.means import PeakAccuracy
+from simulator.numerics.logspace import balance_of_mean, centre, sign_of_mean
 from simulator.observables import (
     best_patterns,
-    best_value,
     log_gap,
     log_optimal_probability,
 )
@@ -26,12 +26,10 @@ from simulator.signals import Verifiable
 from simulator.validation import Given, check_level, real
 
 __all__ = [
-    "Accuracy",
     "BelowBase",
     "Gap",
     "LowestOptimalProbability",
     "OptimalProbability",
-    "PeakAccuracy",
     "SuboptimalMass",
     "T0",
 ]
@@ -63,37 +61,6 @@ class Gap(AbstractFirst):
     def changes_once(self, signal):
         del signal
         return True
-
-
-class Accuracy(AbstractFirst):
-    """Accuracy rises to `level`.
-
-    >>> problem = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.7, 0.25])
-    >>> solution = sim.solve(problem, sim.Verifiable(), events=[sim.Accuracy(0.8)])
-    >>> solution["accuracy=0.8"]
-    accuracy=0.8  t = 98.35  (10^1.993): policy [0.6992 0.2813 0.01953]
-    """
-
-    level: Given[Scalar] = eqx.field(converter=real("level"))
-
-    def value(self, point):
-        rates = point.problem.success_rates
-        return sign_of_mean(point.log_probs, rates - self.level)
-
-    def in_training(self, problem, log_probs):
-        # The mean over the questions.
-        excess = problem.success_rates - self.level
-        return sign_of_mean(log_probs.ravel(), excess.ravel())
-
-    def impossible(self, problem, leads):
-        return self.level >= best_value(problem.log_policy, problem.success_rates)
-
-    def check(self, problem):
-        del problem
-        check_level(self, 1)
-
-    def changes_once(self, signal):
-        return isinstance(signal, Verifiable)
 
 
 class OptimalProbability(AbstractFirst):
@@ -241,31 +208,6 @@ class BelowBase(AbstractLast):
         # The slope is that of what is lost.
         still = lost - jax.lax.stop_gradient(lost)
         return jnp.where(level, heading + still, lost)
-
-
-class PeakAccuracy(AbstractExtreme):
-    """Accuracy is highest.
-
-    Here the confidence is highest in a pattern that is not the best one: accuracy rises
-    from 0.46 to 0.61, and falls to 0.3.
-
-    >>> problem = sim.Problem([0.9, 0.3, 0.1], [0.4, 0.2, 0.4])
-    >>> solution = sim.solve(
-    ...     problem, sim.FixedConfidence([0.5, 0.6, 0.1]), events=[sim.PeakAccuracy()]
-    ... )
-    >>> solution["peak-accuracy"]
-    peak-accuracy  t = 15.4  (10^1.188): policy [0.5492 0.3338 0.117]
-    """
-
-    def score(self, point):
-        return jnp.sum(jnp.exp(point.log_probs) * point.problem.success_rates)
-
-    def value(self, point):
-        moves = centre(point.log_probs, point.direction)
-        # d ACC = sum_k pi_k (d theta_k - mean) s_k, with s measured from the mode's.
-        rates = centre(point.log_probs, point.problem.success_rates)
-        slope = jnp.sum(rates.weighted * moves.values())
-        return -ratio(slope, rates.spread())
 
 
 class LowestOptimalProbability(AbstractExtreme):

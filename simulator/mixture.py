@@ -49,6 +49,11 @@ class Mixture(AbstractSignal):
         return all(signal.fixed for signal in self.signals)
 
     @property
+    def columns(self):
+        """Those of all signals."""
+        return tuple(name for signal in self.signals for name in signal.columns)
+
+    @property
     def stiff(self):
         """As soon as one of the signals is, or moves and counts negatively.
 

@@ -32,6 +32,7 @@ __all__ = [
     "log_gap",
     "log_optimal_probability",
     "log_probabilities",
+    "mean_value",
     "pass_at_n",
     "probs",
 ]
@@ -111,6 +112,24 @@ def accuracy(log_probs: Policy, success_rates: Values) -> Scalars:
     log_probs = _policy(log_probs)
     success_rates = _values("success_rates", success_rates, log_probs)
     return jnp.sum(jnp.exp(log_probs) * success_rates, axis=-1)
+
+
+def mean_value(log_probs: Policy, values: Values) -> Scalars:
+    """`sum_k pi_k values_k`, as of an attribute.
+
+    >>> log_probs = jnp.log(jnp.array([0.05, 0.7, 0.25]))
+    >>> round(float(sim.mean_value(log_probs, [-1.0, 2.0, 0.0])), 4)
+    1.35
+    """
+    log_probs = _policy(log_probs)
+    return jnp.sum(jnp.exp(log_probs) * _values("values", values, log_probs), axis=-1)
+
+
+def means_by_lane(log_probs: Array, values: Array) -> Array:
+    """`mean_value` of `values` `[*B, K]` under policies `[*B, ..., K]`."""
+    more = np.ndim(log_probs) - np.ndim(values)
+    wide = jnp.reshape(values, (*values.shape[:-1], *[1] * more, values.shape[-1]))
+    return mean_value(log_probs, jnp.broadcast_to(wide, log_probs.shape))
 
 
 def log_accuracy(log_probs: Policy, success_rates: Values) -> Scalars:

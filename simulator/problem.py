@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import html
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -12,23 +14,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator.reporting import display
-from simulator.validation import (
-    Numbers,
-    check_kind,
-    floats,
-    given_array,
-    is_traced,
-    real_array,
+from simulator.problem_checks import (
+    check_kernel_agrees,
+    check_support,
+    checked_attributes,
+    checked_kernel,
+    checked_logits,
+    checked_rates,
+    log_of_policy,
 )
+from simulator.reporting import display
+from simulator.validation import Numbers, check_kind, is_traced, shown
 
 __all__ = [
     "Problem",
     "two_answer_kernel",
 ]
-
-ODDS_ERROR = 0.01  # of odds, by the rounding of logits
-SUM_TOLERANCE = 1e-5  # how far the sum of probabilities typed by hand may be from 1
 
 
 class Problem(eqx.Module):
@@ -47,6 +48,9 @@ class Problem(eqx.Module):
       problems of different `K` into one batch.
     - `answer_kernel`: `[*B, K, A]`, the probability of each answer given the pattern.
     - `reference_policy`: `[*B, K]`, where the KL penalty pulls to (default: the base).
+    - `attributes`: other numbers per pattern, `[*B, K]` each, by name (lower-case
+      letters, digits, `-` and `_`): success on held-out questions, factuality,
+      coherence, format. Training sees only those that its signal names.
 
     Stored as `log_policy` and `log_reference`, normalised: policies may miss a sum of 1
     by 1e-5, as when they are typed by hand. Rows of `answer_kernel` may as well, and
@@ -61,12 +65,15 @@ class Problem(eqx.Module):
     >>> batch = sim.Problem(np.full((5, 2), 0.5), logits=np.zeros((5, 2)))
     >>> batch.batch_shape, batch.num_patterns, batch[0]
     ((5,), 2, Problem([0.5 0.5], policy=[0.5 0.5]))
+    >>> sim.Problem([0.9, 0.6], [0.2, 0.8], attributes={"factuality": [0.1, 0.7]})
+    Problem([0.9 0.6], policy=[0.2 0.8], factuality=[0.1 0.7])
     """
 
     success_rates: Float[Array, "*B K"]
     log_policy: Float[Array, "*B K"]
     log_reference: Float[Array, "*B K"]
     answer_kernel: Float[Array, "*B K A"] | None
+    attributes: dict[str, Float[Array, "*B K"]]
 
     def __init__(
         self,
@@ -76,34 +83,58 @@ class Problem(eqx.Module):
         logits: Numbers | None = None,
         answer_kernel: Numbers | None = None,
         reference_policy: Numbers | None = None,
+        attributes: Mapping[str, Numbers] | None = None,
     ):
         if (policy is None) == (logits is None):
             raise ValueError("give the base model once: either `policy` or `logits`.")
         if success_rates is None and answer_kernel is None:
             raise ValueError("give `success_rates`, or an `answer_kernel`.")
         if answer_kernel is not None:
-            answer_kernel = _checked_kernel(answer_kernel)
+            answer_kernel = checked_kernel(answer_kernel)
             if success_rates is None:
                 success_rates = answer_kernel[..., 0]
-        rates = _checked_rates(success_rates)
+        rates = checked_rates(success_rates)
         if policy is not None:
-            log_policy = _log_of_policy("policy", policy, rates.shape)
+            log_policy = log_of_policy("policy", policy, rates.shape)
         else:
-            log_policy = _checked_logits(logits, rates.shape)
+            log_policy = checked_logits(logits, rates.shape)
         log_policy = jax.nn.log_softmax(log_policy)
         if reference_policy is None:
             log_reference = log_policy
         else:
             log_reference = jax.nn.log_softmax(
-                _log_of_policy("reference_policy", reference_policy, rates.shape)
+                log_of_policy("reference_policy", reference_policy, rates.shape)
             )
-            _check_support(log_policy, log_reference)
+            check_support(log_policy, log_reference)
         if answer_kernel is not None:
-            _check_kernel_agrees(answer_kernel, rates)
+            check_kernel_agrees(answer_kernel, rates)
         self.success_rates = rates
         self.log_policy = log_policy
         self.log_reference = log_reference
         self.answer_kernel = answer_kernel
+        self.attributes = checked_attributes(attributes, rates.shape)
+
+    def attribute(self, name: str) -> Float[Array, "*B K"]:
+        """The attribute of this name.
+
+        Raises `ValueError` with the known names if there is none.
+
+        >>> columns = {"factuality": [0.1, 0.7], "held-out": [0.8, 0.3]}
+        >>> problem = sim.Problem([0.9, 0.6], [0.2, 0.8], attributes=columns)
+        >>> problem.attribute("held-out").tolist()
+        [0.8, 0.3]
+        """
+        if name in self.attributes:
+            return self.attributes[name]
+        raise ValueError(f"{shown(name)} is no attribute; {self._advice(name)}.")
+
+    def _advice(self, name: Any) -> str:
+        """Which attribute may be meant."""
+        if not self.attributes:
+            return "the problem has none: give Problem(..., attributes={name: [...]})"
+        listed = f"hoose from {', '.join(self.attributes)}"
+        near = difflib.get_close_matches(str(name).lower(), self.attributes, n=1)
+        return f"did you mean {near[0]}? C{listed}" if near else f"c{listed}"
 
     @property
     def num_patterns(self) -> int:
@@ -154,6 +185,10 @@ class Problem(eqx.Module):
                 text += f", reference_policy={display.row(np.exp(self.log_reference))}"
         if self.answer_kernel is not None:
             text += f", {self.answer_kernel.shape[-1]} answers"
+        for name, values in self.attributes.items():
+            text += (
+                f", {name}" if self.batch_shape else f", {name}={display.row(values)}"
+            )
         return text
 
     def _repr_html_(self) -> str:
@@ -169,6 +204,7 @@ class Problem(eqx.Module):
         if self.answer_kernel is not None:
             for i, column in enumerate(np.asarray(self.answer_kernel).T):
                 columns[f"answer {i}" if i else "correct answer"] = column
+        columns |= self.attributes
         lines = zip(*(map(display.number, x) for x in columns.values()), strict=True)
         return display.as_grid("Problem", list(columns), list(lines))
 
@@ -191,135 +227,8 @@ def two_answer_kernel(success_rates: Numbers) -> Float[Array, "*B K 2"]:
     >>> np.round(sim.two_answer_kernel([0.9, 0.6]), 4).tolist()
     [[0.9, 0.1], [0.6, 0.4]]
     """
-    rates = _checked_rates(success_rates)
+    rates = checked_rates(success_rates)
     return jnp.stack([rates, 1 - rates], axis=-1)
-
-
-def _as_floats(name: str, value: Any) -> Array:
-    array = real_array(name, value)
-    _check_not_nan(name, array)
-    return array
-
-
-def _check_not_nan(name: str, array: Any) -> None:
-    if not is_traced(array) and np.isnan(np.asarray(array)).any():
-        raise ValueError(f"`{name}` contains NaN; give real numbers.")
-
-
-def _checked_rates(value: Any) -> Array:
-    rates = _as_floats("success_rates", value)
-    if rates.ndim < 1 or rates.shape[-1] < 2:
-        raise ValueError(
-            f"`success_rates` has shape {rates.shape}; at least two patterns are "
-            "needed (last axis K >= 2)."
-        )
-    if not is_traced(rates):
-        host = np.asarray(rates)
-        wrong = host[~((host >= 0) & (host <= 1))]
-        if wrong.size:
-            raise ValueError(
-                f"`success_rates` contains {wrong.flat[0]:g}; rates are "
-                "probabilities, between 0 and 1."
-            )
-    return rates
-
-
-def _check_length(name: str, array: Any, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ValueError(
-            f"`{name}` has shape {array.shape} but `success_rates` has {shape}; "
-            "give one number per pattern."
-        )
-
-
-def _check_sums(name: str, host: np.ndarray) -> None:
-    if not np.isfinite(host).all():
-        raise ValueError(f"`{name}` contains an infinity; give finite probabilities.")
-    if (host < 0).any():
-        raise ValueError(
-            f"`{name}` contains {host.min():g}; probabilities are not negative."
-        )
-    sums = host.sum(axis=-1)
-    wrong = sums[~(np.abs(sums - 1) <= SUM_TOLERANCE)]
-    if wrong.size:
-        raise ValueError(
-            f"`{name}` sums to {wrong.flat[0]:.8g}; probabilities sum to 1: divide "
-            "by the sum."
-        )
-
-
-def _log_of_policy(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    policy = given_array(name, value)
-    _check_not_nan(name, policy)
-    _check_length(name, policy, shape)
-    if is_traced(policy):
-        return jnp.log(jnp.asarray(policy, dtype=float))
-    host = np.asarray(policy, dtype=float)
-    _check_sums(name, host)
-    with np.errstate(divide="ignore"):  # not by JAX, to which 1e-310 is 0
-        return floats(np.log(host))
-
-
-def _checked_logits(value: Any, shape: tuple[int, ...]) -> Array:
-    given = given_array("logits", value)
-    _check_not_nan("logits", given)
-    _check_length("logits", given, shape)
-    if is_traced(given):
-        return floats(given)
-    host = np.asarray(given, dtype=float)
-    if (host == np.inf).any():
-        raise ValueError("`logits` contains +inf; give finite numbers or -inf.")
-    if not np.isfinite(host).any(axis=-1).all():
-        raise ValueError("`logits` are all -inf; at least one must be finite.")
-    limits = jnp.finfo(jax.dtypes.canonicalize_dtype(float))
-    most = ODDS_ERROR / float(limits.eps)
-    with np.errstate(over="ignore"):
-        below = host - host.max(axis=-1, keepdims=True)
-    if (np.where(host > -np.inf, below, 0) < -most).any():
-        raise ValueError(
-            f"`logits` are more than {most:.2g} apart, where the odds are lost to "
-            f"rounding in {limits.dtype}; bring them nearer together, or give -inf to "
-            "a pattern that is never chosen."
-        )
-    return floats(below)
-
-
-def _check_support(log_policy: Array, log_reference: Array) -> None:
-    if is_traced(log_policy) or is_traced(log_reference):
-        return
-    inside, reference = np.asarray(log_policy), np.asarray(log_reference)
-    if ((inside > -np.inf) & (reference == -np.inf)).any():
-        raise ValueError(
-            "`reference_policy` is 0 where the base policy is not: KL is infinite; "
-            "give every pattern of the base model some reference probability."
-        )
-
-
-def _checked_kernel(value: Any) -> Array:
-    kernel = _as_floats("answer_kernel", value)
-    if kernel.ndim < 2 or kernel.shape[-1] < 2:
-        raise ValueError(
-            f"`answer_kernel` has shape {kernel.shape}; give one row per pattern with "
-            "at least two answers, the correct one first."
-        )
-    if not is_traced(kernel):
-        _check_sums("answer_kernel row", np.asarray(kernel))
-    return kernel
-
-
-def _check_kernel_agrees(kernel: Array, rates: Array) -> None:
-    if kernel.shape[:-1] != rates.shape:
-        raise ValueError(
-            f"`answer_kernel` has {kernel.shape[:-1]} rows but `success_rates` has "
-            f"shape {rates.shape}; give one row per pattern."
-        )
-    if not (is_traced(kernel) or is_traced(rates)):
-        apart = np.abs(np.asarray(kernel[..., 0]) - np.asarray(rates)).max()
-        if not apart <= SUM_TOLERANCE:
-            raise ValueError(
-                f"column 0 of `answer_kernel` differs from `success_rates` by "
-                f"{apart:.3g}; it is the success rate: leave one of the two out."
-            )
 
 
 def check_one(problem: Any) -> None:

@@ -59,6 +59,11 @@ class AbstractSignal(Part):
         """
         return False
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the problem's attributes that it looks at."""
+        return ()
+
     @abstractmethod
     def __call__(
         self, problem: Problem, log_probs: Float[Array, " K"]
@@ -93,6 +98,8 @@ class AbstractSignal(Part):
                 f"`{type(self).__name__}` needs an answer kernel and the problem has "
                 "none; give one row of answer probabilities per pattern."
             )
+        for name in self.columns:
+            problem.attribute(name)
 
 
 class AbstractFixedSignal(AbstractSignal):

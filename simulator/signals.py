@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.numerics.ties import rounding
-from simulator.problem import SUM_TOLERANCE, Problem
+from simulator.problem import Problem
+from simulator.problem_checks import SUM_TOLERANCE
 from simulator.rules import AbstractFixedSignal, AbstractSignal
 from simulator.validation import Given, check_finite, check_length, check_share, real
 

@@ -232,10 +232,15 @@ class Solution(AbstractResult):
 
     def accuracy_of(self, log_probs: Array) -> Array:
         """`ACC` of policies `[*B, ..., K]`."""
-        rates = self.known_problem().success_rates
-        more = np.ndim(log_probs) - np.ndim(rates)
-        wide = jnp.reshape(rates, (*rates.shape[:-1], *[1] * more, rates.shape[-1]))
-        return observables.accuracy(log_probs, jnp.broadcast_to(wide, log_probs.shape))
+        return observables.means_by_lane(log_probs, self.known_problem().success_rates)
+
+    def attribute(self, name: str, log_probs: Array | None = None) -> Array:
+        """The mean of an attribute, `sum_k pi_k f_k`, at the end: `[*B]`.
+
+        Or of policies `[*B, ..., K]`. Raises `ValueError` for an unknown name.
+        """
+        policies = self.log_probs if log_probs is None else log_probs
+        return observables.means_by_lane(policies, self.known_problem().attribute(name))
 
     def to_xarray(self) -> "xarray.Dataset":
         """All of it as a labelled dataset.

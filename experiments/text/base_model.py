@@ -49,7 +49,7 @@ def note_sums(name: str, policies: Any) -> None:
     """Say so on stderr if policies are divided by sums that are close to 1."""
     import numpy as np
 
-    from simulator.problem import SUM_TOLERANCE
+    from simulator.problem_checks import SUM_TOLERANCE
 
     sums = np.atleast_1d(policies).sum(axis=-1, keepdims=True)
     apart = np.abs(sums - 1)

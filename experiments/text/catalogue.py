@@ -77,6 +77,8 @@ def _settings(annotation: ast.expr) -> dict[str, Any]:
         return {"action": "store_true", "default": None}
     if text == "int":
         return {"type": int, "metavar": "N"}
+    if text == "str":
+        return {"metavar": "NAME"}
     many = {"nargs": "+"} if "K" in text.rpartition("'*B")[2] else {}
     return {"type": float, "metavar": "X"} | many
 
@@ -150,7 +152,7 @@ def entries(module: str) -> dict[str, Entry]:
 
 def signals() -> dict[str, Entry]:
     """Signals by command-line name; mixtures are written as weights instead."""
-    return entries("signals")
+    return entries("signals") | entries("attribute_signals")
 
 
 def updates() -> dict[str, Entry]:
@@ -160,7 +162,7 @@ def updates() -> dict[str, Entry]:
 
 def events() -> dict[str, Entry]:
     """Events by command-line name."""
-    return entries("events") | entries("leading")
+    return entries("events") | entries("means") | entries("leading")
 
 
 def options() -> dict[str, tuple[Field, list[str]]]:

@@ -20,7 +20,7 @@ from experiments.text.errors import UserError, choose_from
 # The modules of `simulator/rollouts/` whose classes a recipe is made of.
 PARTS = ("feedback", "judges", "estimators", "surrogates", "penalties", "policies")
 # The modules of `simulator/` whose classes a flow is made of.
-FLOW_PARTS = ("signals", "updates")
+FLOW_PARTS = ("signals", "attribute_signals", "updates")
 
 
 @functools.cache
@@ -92,6 +92,10 @@ def field_value(cls: type, key: str, value: Any):
     if kind is bool:
         if not isinstance(value, bool):
             raise UserError(f"{key} = {brief(value)}; give true or false.")
+        return value
+    if kind is str:
+        if not isinstance(value, str):
+            raise UserError(f"{key} = {brief(value)}; give a name.")
         return value
     if kind is int:
         if not isinstance(value, int) or isinstance(value, bool):

@@ -74,6 +74,8 @@ def _of_field(cls: type, name: str, kind: Any, defined: dict[str, Schema]) -> Sc
         return {"type": "boolean"}
     if kind is int:
         return {"type": "integer"}
+    if kind is str:
+        return {"type": "string"}
     return nested(own_axes(cls)[name] or 0)
 
 

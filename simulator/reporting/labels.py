@@ -41,9 +41,13 @@ def label(event: AbstractEvent) -> str:
     ('gap=0.001', 'leads=2', 't0')
     """
     name, given = kebab(type(event).__name__), _numbers(event)
-    if not given or not all(isinstance(x, np.ndarray) and not x.ndim for x in given):
+    if not given or any(x is UNKNOWN or np.ndim(x) for x in given):
         return name
-    return f"{name}={','.join(str(x[()]) for x in given)}"
+    return f"{name}={','.join(map(_text, given))}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value[()])
 
 
 def labels(events: Sequence[AbstractEvent]) -> list[str]:
@@ -63,14 +67,19 @@ def is_named(event: AbstractEvent, text: str) -> bool:
         return False
     if not equals:
         return True
-    given = [x for x in _numbers(event) if isinstance(x, np.ndarray) and not x.ndim]
+    given = [x for x in _numbers(event) if x is not UNKNOWN and not np.ndim(x)]
+    asked = numbers.split(",")
+    return len(asked) == len(given) and all(map(_is_value, given, asked))
+
+
+def _is_value(value: Any, text: str) -> bool:
+    """Whether `text` says this name or number."""
+    if isinstance(value, str):
+        return value == text.strip()
     try:
-        asked = [float(part) for part in numbers.split(",")]
+        return bool(value == value.dtype.type(float(text)))
     except ValueError:
         return False
-    return len(asked) == len(given) and all(
-        x == x.dtype.type(y) for x, y in zip(given, asked, strict=True)
-    )
 
 
 def written(text: str) -> str | None:
@@ -79,22 +88,30 @@ def written(text: str) -> str | None:
     >>> written("crossing"), written("gap=0.1"), written("gap"), written("gpa")
     ('Crossing()', 'Gap(0.1)', 'Gap(LEVEL)', None)
     """
-    from simulator import events, leading
+    from simulator import events, leading, means
 
     name, equals, numbers = text.partition("=")
-    kinds = [getattr(m, each) for m in (events, leading) for each in m.__all__]
+    kinds = [getattr(m, each) for m in (events, means, leading) for each in m.__all__]
     for kind in kinds:
         if kebab(name.strip()) != kebab(kind.__name__):
             continue
-        fields = [field.name.upper() for field in dataclasses.fields(kind)]
+        fields = dataclasses.fields(kind)
         if not equals:
-            return f"{kind.__name__}({', '.join(fields)})"
+            return f"{kind.__name__}({', '.join(x.name.upper() for x in fields)})"
+        given = numbers.split(",")
+        if len(given) != len(fields):
+            return None
         try:
-            given = [short(float(part)) for part in numbers.split(",")]
+            parts = map(_argument, fields, given)
+            return f"{kind.__name__}({', '.join(parts)})"
         except ValueError:
             return None
-        return f"{kind.__name__}({', '.join(given)})" if len(given) == 1 else None
     return None
+
+
+def _argument(field: Any, text: str) -> str:
+    """The text of a label as one writes it in a call."""
+    return short(text.strip() if field.type is str else float(text))
 
 
 def is_event(mine: AbstractEvent, other: AbstractEvent) -> bool:

@@ -56,9 +56,9 @@ def test_the_version_is_that_of_the_command(capsys):
 
 
 PARTS = (
-    "signals",
-    "updates",
+    *objects.FLOW_PARTS,
     "events",
+    "means",
     "leading",
     *(f"rollouts.{part}" for part in objects.PARTS),
 )

@@ -20,13 +20,12 @@ from jaxtyping import Array, Bool, Float
 
 from simulator.events import (
     T0,
-    Accuracy,
     BelowBase,
     LowestOptimalProbability,
     OptimalProbability,
-    PeakAccuracy,
     SuboptimalMass,
 )
+from simulator.means import AbstractHighestMean, AbstractMeanFirst, PeakAccuracy
 from simulator.numerics.logspace import ratio, total
 from simulator.observables import best_patterns
 from simulator.problem import Problem
@@ -145,8 +144,8 @@ def _unscored(values: Places) -> tuple[Places, Places]:
 
 
 @in_passing.register
-def _(event: Accuracy, problem, passage):
-    return _unscored(passage.sign_of_mean(problem.success_rates - event.level))
+def _(event: AbstractMeanFirst, problem, passage):
+    return _unscored(passage.sign_of_mean(event.excess(problem)))
 
 
 @in_passing.register
@@ -168,21 +167,21 @@ def _(event: T0, problem, passage):
 
 
 @in_passing.register
-def _peak_accuracy(event: PeakAccuracy, problem, passage):
-    d, rates = drift(passage), problem.success_rates
-    ahead = passage.ahead(rates)
+def _highest_mean(event: AbstractHighestMean, problem, passage):
+    d, values = drift(passage), event.values(problem)
+    ahead = passage.ahead(values)
     moving, log_unit = passage.ratios(ahead[:, 0] != 0)
-    mean = total(moving * ahead) / d.whole  # of the rates ahead, in that unit
+    mean = total(moving * ahead) / d.whole  # of what is ahead, in that unit
     spread = total(moving * jnp.abs(ahead - (jnp.exp(log_unit) * mean)[None, :]))
     equals = 1 + total(jnp.where(ahead == 0, d.ratios, 0.0))
     slope = total(moving * ahead * (d.gains - d.mean[None, :]))
-    score = passage.own(rates) + total(d.ratios * ahead) / d.whole
+    score = passage.own(values) + total(d.ratios * ahead) / d.whole
     return -ratio(slope, spread + equals * jnp.abs(mean)), score
 
 
 @in_passing.register
 def _(event: BelowBase, problem, passage):
-    falling, _ = _peak_accuracy(PeakAccuracy(), problem, passage)
+    falling, _ = _highest_mean(PeakAccuracy(), problem, passage)
     lost = passage.balance_of_mean(event.loss(problem))
     return _unscored(event.shown(lost, falling))
 
