@@ -131,7 +131,11 @@ SWEEP_KEYS = {
         "outcomes",
         "unresolved",
     )
-} | {"advice": SWEEP + "test_unresolved_runs_are_said_and_done_again"}
+} | {
+    "advice": SWEEP + "test_unresolved_runs_are_said_and_done_again",
+    "arrays": SWEEP + "test_the_object_has_a_digest_of_every_array",
+    "stamp": RERUN + "test_the_object_of_a_sweep_is_repeated_without_its_files",
+}
 
 # Texts with values in them, as in the source, by module.
 TEXTS = {

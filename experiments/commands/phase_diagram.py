@@ -116,7 +116,7 @@ def main(args: argparse.Namespace) -> int:
         saved.remember(target, shown)
         command.compute(sweep, target, Shard(), args.diagram)
         written = write(path, args.out, name)
-    code = command.report(args, sweep, target, Shard())
+    code = command.report(args, sweep, target, Shard(), shown.figure)
     if args.json != "-":
         print("\n".join(map(str, written)))
     return code

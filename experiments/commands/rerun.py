@@ -13,7 +13,7 @@ from experiments.text.errors import UserError
 
 SHOWN = 10  # differences that are listed
 # Of a result, these say how it was made and how long that took, or are other results.
-NOT_COMPARED = ("stamp", "seconds", "compared", "change")
+NOT_COMPARED = ("stamp", "seconds", "compared", "change", "store")
 # What decides on the last digits, and may differ from machine to machine.
 CIRCUMSTANCES = ("revision", "dirty", "versions", "python", "device", "code_sha256")
 
@@ -82,7 +82,12 @@ def _stamped(value: Any) -> Iterator[Part]:
         for item in value:
             yield from _stamped(item)
     elif isinstance(value, dict) and "stamp" in value:
-        if value["stamp"]["config"]["command"] != "reproduce":
+        if value.get("missing"):
+            raise UserError(
+                f"{value['store']} was not complete when this was written; resume it "
+                "first, with --json."
+            )
+        if _command(value["stamp"]) != "reproduce":
             yield value["stamp"], value, _repeat(value["stamp"])
         if "agreement" in value:
             yield value["stamp"], value["agreement"], _agreement(value["stamp"])
@@ -91,10 +96,16 @@ def _stamped(value: Any) -> Iterator[Part]:
         )
 
 
+def _command(stamp: dict) -> str:
+    """The command that wrote it; the stamp of a sweep has its table only."""
+    return stamp["config"].get("command", "sweep")
+
+
 def _repeat(stamp: dict) -> Callable[[], Any]:
     """A function that computes the same result again, as its JSON object."""
     from experiments.commands import falsify, run_report, train_report, verify
     from experiments.runtime.stamp import restored
+    from experiments.sweeps import result
 
     config = restored(stamp["config"])
     known: dict[str, Callable[[dict], Any]] = {
@@ -102,13 +113,15 @@ def _repeat(stamp: dict) -> Callable[[], Any]:
         "train": lambda config: train_report.report(config)[0],
         "verify": verify.repeat,
         "falsify": falsify.repeat,
+        "sweep": result.repeat,
     }
-    if config["command"] not in known:
+    command = _command(stamp)
+    if command not in known:
         raise UserError(
-            f"results of {config['command']!r} cannot be repeated; give one of "
+            f"results of {command!r} cannot be repeated; give one of "
             f"{', '.join(known)}, the data of a figure, or a store."
         )
-    return lambda: json.loads(to_json(known[config["command"]](config)))
+    return lambda: json.loads(to_json(known[command](config)))
 
 
 def _agreement(stamp: dict) -> Callable[[], Any]:
@@ -161,7 +174,7 @@ def _compared(stamp: dict, stored: Any, again: Callable[[], Any]) -> dict:
     """One result, repeated: how many numbers, which differ, what else differs."""
     from experiments.runtime.stamp import stamp as new_stamp
 
-    compiling.prepare(stamp["config"].get("command", "sweep"))
+    compiling.prepare(_command(stamp))
     _set_precision(stamp)
     now = new_stamp(stamp["config"], stamp["seed"])
     pairs = list(_pairs(stored, again(), ""))

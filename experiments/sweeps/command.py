@@ -4,18 +4,19 @@ import argparse
 import contextlib
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from experiments.runtime.output import check_writable_file, write_json
 from experiments.runtime.progress import bar
 from experiments.sweeps import (
     cluster,
     grid,
-    layout,
     locks,
     machines,
+    result,
     root,
     run_units,
     store,
@@ -191,22 +192,22 @@ def _report_damages(found, target: Store, files: list[Path]) -> bool:
     return not (found or damaged)
 
 
-def report(args, sweep: Sweep, target: Store, shard: Shard) -> int:
-    """Print what is stored; exit code 1 if runs are unresolved."""
-    counts = run_units.count(target)
-    result = {
-        "store": str(target.path),
-        "cells": sweep.num_cells,
-        "missing": counts.missing,
-        "runs": sweep.num_cells * sweep.lanes_per_cell,
-        "outcomes": dict(counts.outcomes),
-        "unresolved": counts.unresolved,
-        "advice": layout.advice(sweep, counts.outcomes),
-    }
-    write_json(result, args.json)
+def report(
+    args,
+    sweep: Sweep,
+    target: Store,
+    shard: Shard,
+    figure: Mapping[str, Any] | None = None,
+) -> int:
+    """Print what is stored; exit code 1 if runs are unresolved.
+
+    `figure`: what was drawn of it.
+    """
+    found = result.of_store(sweep, target, figure, digests=args.json is not None)
+    write_json(found, args.json)
     if args.json != "-":
-        print("\n".join(_lines(result, shard, sweep.trains, _redo(args))))
-    return 1 if counts.unresolved else 0
+        print("\n".join(_lines(found, shard, sweep.trains, _redo(args))))
+    return 1 if found["unresolved"] else 0
 
 
 def _redo(args: argparse.Namespace) -> str | None:
@@ -230,23 +231,23 @@ def _named(path: Path) -> str:
     return f"./{path}" if str(path).startswith("-") else str(path)
 
 
-def _lines(result: dict, shard: Shard, trains: bool, redo: str | None) -> list[str]:
-    outcomes = ", ".join(f"{k} {n:,}" for k, n in result["outcomes"].items())
-    place = json.dumps(result["store"], ensure_ascii=False)
-    missing = f"{result['missing']:,} not stored yet"
-    if not result["missing"]:
+def _lines(found: dict, shard: Shard, trains: bool, redo: str | None) -> list[str]:
+    outcomes = ", ".join(f"{k} {n:,}" for k, n in found["outcomes"].items())
+    place = json.dumps(found["store"], ensure_ascii=False)
+    missing = f"{found['missing']:,} not stored yet"
+    if not found["missing"]:
         missing = "all stored"
     lines = [
-        f"cells      {result['cells']:,}, {missing}",
+        f"cells      {found['cells']:,}, {missing}",
         f"outcomes   {outcomes or '-'}",
         f"load       xarray.open_zarr({place})",
     ]
     usual = "horizon" if trains else "reached"
-    lines += [f"           {k}: {v}" for k, v in result["advice"].items() if k != usual]
-    if result["missing"] and shard.count > 1:
+    lines += [f"           {k}: {v}" for k, v in found["advice"].items() if k != usual]
+    if found["missing"] and shard.count > 1:
         lines.append(f"the rest is for the other shards of {shard.count}")
-    if result["unresolved"]:
-        failed = f"{result['unresolved']:,} runs failed (stored as NaN)"
+    if found["unresolved"]:
+        failed = f"{found['unresolved']:,} runs failed (stored as NaN)"
         if redo is None:
             lines.append(failed)
         else:

@@ -8,6 +8,7 @@ import pytest
 
 from experiments import cli
 from experiments.commands import figures
+from experiments.sweeps import grid
 from tests.experiments.sweeps import small
 
 ONE = "--success-rates 0.9 0.6 0.1 --policy 0.05 0.70 0.25".split()
@@ -104,6 +105,71 @@ def test_a_sweep_is_repeated(capsys, tmp_path):
     shutil.rmtree(tmp_path / "small.zarr" / "accuracy")
     assert cli.main(["rerun", str(tmp_path / "small.zarr")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+RECIPE = 'estimator = "rloo"\nnum_steps = 5\ngroup_size = 4\n'
+SUMMARY = """
+record = ["accuracy"]
+recipe = "{}"
+title = "Seeds"
+[model]
+success_rates = [[0.9, 0.1], [0.6, 0.2]]
+logits = [[-inf, 0.0], [0.0, 1.0]]
+[axes]
+learning_rate = [0.5, 0.1]
+seed = {{count = 4}}
+[reduce]
+over = ["seed"]
+statistics = ["mean"]
+"""
+
+
+def test_the_object_of_a_sweep_is_repeated_without_its_files(capsys, tmp_path):
+    """Table, seed and recipe are in its stamp, and every array is compared."""
+    file, recipe, target = (tmp_path / name for name in ("s.toml", "r.toml", "s.json"))
+    recipe.write_text(RECIPE)
+    file.write_text(SUMMARY.format(recipe))
+    assert cli.main(["sweep", str(file), "--seed", "7", "--json", str(target)]) == 0
+    written = json.loads(target.read_text())
+    assert written["stamp"]["seed"] == written["stamp"]["config"]["seed"] == 7
+    assert set(written["arrays"]) == {"runs", "accuracy_mean"}
+    for path in (file, recipe):
+        path.unlink()
+    shutil.rmtree(tmp_path / "s.zarr")
+    capsys.readouterr()
+    (found,) = again(capsys, target)
+    assert not found["differences"] and not found["made_with"] and found["values"] > 5
+    written["stamp"]["config"]["model"]["logits"][1] = [0.0, 1.1]
+    target.write_text(json.dumps(written))
+    (found,) = again(capsys, target, 1)
+    assert [one["name"] for one in found["differences"]] == ["arrays.accuracy_mean"]
+
+
+def test_the_object_of_a_diagram_is_repeated(capsys, tmp_path):
+    file, target = tmp_path / "small.toml", tmp_path / "d.json"
+    file.write_text(small.TEXT + '[figure]\nlines = []\n')
+    words = ["phase-diagram", str(file), "--set", "bad_rate=0.2", "--cells", "3"]
+    words += ["--out", str(tmp_path / "o"), "--width", "5", "--json", str(target)]
+    assert cli.main(words) == 0
+    stamp = json.loads(target.read_text())["stamp"]
+    assert stamp["figure"] == {"lines": [], "width": 5.0}
+    assert stamp["config"]["model"]["bad_rate"] == 0.2
+    capsys.readouterr()
+    (found,) = again(capsys, target)
+    assert not found["differences"] and found["config"] == stamp["config"]
+
+
+def test_what_is_not_complete_cannot_be_repeated(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(grid, "LANES", 10)
+    file, target = tmp_path / "small.toml", tmp_path / "half.json"
+    file.write_text(small.TEXT)
+    words = ["sweep", str(file), "--shard", "0/2", "--json", str(target)]
+    assert cli.main(words) == 0
+    assert json.loads(target.read_text())["arrays"] == {}
+    capsys.readouterr()
+    assert cli.main(["rerun", str(target)]) == 2
+    said = capsys.readouterr().err
+    assert "was not complete" in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

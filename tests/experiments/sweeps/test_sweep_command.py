@@ -1,5 +1,6 @@
 """`pattern-selection sweep`, as users call it."""
 
+import hashlib
 import json
 import shlex
 import shutil
@@ -71,6 +72,18 @@ def test_json_and_shards(file, capsys, monkeypatch):
     assert "stored  50% of" in capsys.readouterr().out
     assert sweep(file, "--shard", "0/2") == 0
     assert "all stored" in capsys.readouterr().out
+
+
+def test_the_object_has_a_digest_of_every_array(file, capsys):
+    """The SHA-256 of what xarray reads, and the stamp of the store."""
+    assert sweep(file, "--json", "-") == 0
+    found = json.loads(capsys.readouterr().out)
+    data = xarray.open_zarr(file.with_suffix(".zarr"))
+    arrays = {k: np.ascontiguousarray(v.values).tobytes() for k, v in data.items()}
+    assert found["arrays"] == {
+        name: hashlib.sha256(content).hexdigest() for name, content in arrays.items()
+    }
+    assert found["stamp"] == json.loads(data.attrs["stamp"])
 
 
 @pytest.fixture
