@@ -30,6 +30,7 @@ from experiments.pictures.looks import Looks
 from experiments.sweeps import layout
 from experiments.sweeps.along import SUFFIX
 from experiments.sweeps.axes import Axis
+from experiments.sweeps.observables import OUTCOME
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text.errors import UserError, choose_from
 
@@ -127,12 +128,13 @@ def _axes(sweep: Sweep, table: Mapping[str, Any]) -> tuple[Axis, Axis]:
 
 def _values(sweep: Sweep, table: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
     """The arrays in colour, and the number of their time."""
-    dims = {"outcome", "runs"}
     known = {
         name: variable.extra
         for name, variable in layout.variables(sweep).items()
-        if name not in dims and {dim for dim, _ in variable.extra} <= set(TIMES)
+        if name != OUTCOME and {dim for dim, _ in variable.extra} <= set(TIMES)
     }
+    # What is recorded comes before how many runs ended how.
+    known = dict(sorted(known.items(), key=lambda item: item[0].startswith(layout.RUNS)))
     allowed = [*known, *(name for name, of in DERIVED.items() if of in known)]
     given = table.get("value", allowed[0])
     values = [given] if isinstance(given, str) else given

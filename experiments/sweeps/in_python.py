@@ -75,7 +75,7 @@ def outcome_names(data: xarray.Dataset) -> xarray.DataArray:
     if codes is None or "flag_meanings" not in codes.attrs:
         raise UserError(
             "the data set has no outcome of each run; give a sweep without [reduce] (a "
-            "summary counts `runs` by outcome)."
+            "summary counts runs by outcome, `runs_reached` and others)."
         )
     names = codes.attrs["flag_meanings"].split()
     found = np.full(codes.shape, "", dtype=np.asarray(names).dtype)

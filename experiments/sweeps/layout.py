@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 UNITS = "units"  # the group that says which units of work are stored
 DONE = f"{UNITS}/done"
+RUNS = "runs_"  # before the name of an outcome: how many runs of a cell had it
 UNIT = "unit"  # the dimension of `done`
 
 
@@ -52,8 +53,11 @@ def _results(sweep: "Sweep") -> Iterator[tuple[str, Variable]]:
         yield observables.OUTCOME, Variable("u1", (), _of_outcomes(sweep, names))
         yield from _recorded(sweep)
         return
-    outcomes = (("outcome", len(names)),)
-    yield "runs", Variable("i8", outcomes, {"long_name": "runs per outcome"})
+    advised = advice(sweep, names)
+    for name in names:
+        texts = {"long_name": f"runs that ended: {name}", "units": "1"}
+        texts["advice"] = advised[name]
+        yield f"{RUNS}{name}", Variable("i8", (), texts)
     for name, variable in _recorded(sweep):
         for statistic in sweep.reduce.statistics:
             texts = dict(variable.attributes)
@@ -98,19 +102,16 @@ def _texts(name: str) -> dict[str, Any]:
 
 
 def coordinates(sweep: "Sweep") -> dict[str, np.ndarray]:
-    """Every dimension's values: those of the axes, outcomes' names, middles of bins."""
+    """Every dimension's values: those of the axes, times, middles of bins."""
     return dict(_dimensions(sweep))
 
 
 def _dimensions(sweep: "Sweep") -> Iterator[tuple[str, np.ndarray]]:
-    import simulator as sim
-
     for axis in sweep.kept:
         yield axis.dim, axis.shown
     if sweep.along is not None:
         yield sweep.along.dim, sweep.along.values
     if sweep.reduce is not None:
-        yield "outcome", np.array(sim.OUTCOME_NAMES, dtype=object)
         for name, (low, high, count) in sweep.reduce.bins.items():
             edges = np.linspace(low, high, count + 1)
             yield f"{name}_bin", (edges[1:] + edges[:-1]) / 2

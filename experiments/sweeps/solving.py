@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.sweeps import along, grid, observables, reduction
+from experiments.sweeps import along, grid, layout, observables, reduction
 from experiments.sweeps.assembly import Runs, assemble
 from experiments.sweeps.grid import Unit
 from experiments.sweeps.sweep_file import Sweep
@@ -46,9 +46,10 @@ def _summaries(reduce: reduction.Reduction, whole: Columns) -> Columns:
     import simulator as sim
 
     outcome = whole.pop(observables.OUTCOME)
-    codes = np.arange(len(sim.OUTCOME_NAMES))
-    counts = (outcome[:, :, None] == codes).sum(axis=1)
-    columns = {"runs": counts}
+    columns = {
+        f"{layout.RUNS}{name}": (outcome == code).sum(axis=1)
+        for code, name in enumerate(sim.OUTCOME_NAMES)
+    }
     for name, values in whole.items():
         rows = np.moveaxis(values, 1, -1)  # where recorded on the way: time by time
         flat = rows.reshape(-1, rows.shape[-1])

@@ -22,7 +22,7 @@ import zarr
 from experiments.runtime.output import write_bytes
 from experiments.sweeps import locks, observables, root
 from experiments.sweeps.grid import Grid, Unit
-from experiments.sweeps.layout import DONE, coordinates, variables
+from experiments.sweeps.layout import DONE, RUNS, coordinates, variables
 from experiments.sweeps.place import Place, real
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text.errors import UserError
@@ -105,10 +105,12 @@ class Store:
     def read_outcomes(self, unit: Unit) -> np.ndarray:
         """The outcomes of a unit: codes, or with summaries how many runs of each.
 
-        Raises `UserError` for a damaged chunk.
+        `[*cells]` or `[*cells, outcomes]`. Raises `UserError` for a damaged chunk.
         """
-        name = observables.OUTCOME if self._sweep.reduce is None else "runs"
-        return self._read(name, unit)
+        if self._sweep.reduce is None:
+            return self._read(observables.OUTCOME, unit)
+        counted = [name for name in self._names if name.startswith(RUNS)]
+        return np.stack([self._read(name, unit) for name in counted], axis=-1)
 
     def _read(self, name: str, unit: Unit) -> np.ndarray:
         try:

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+import simulator as sim
 from experiments import cli
 from experiments.commands import figures
 from experiments.sweeps import grid
@@ -132,7 +133,8 @@ def test_the_object_of_a_sweep_is_repeated_without_its_files(capsys, tmp_path):
     assert cli.main(["sweep", str(file), "--seed", "7", "--json", str(target)]) == 0
     written = json.loads(target.read_text())
     assert written["stamp"]["seed"] == written["stamp"]["config"]["seed"] == 7
-    assert set(written["arrays"]) == {"runs", "accuracy_mean"}
+    counts = {f"runs_{name}" for name in sim.OUTCOME_NAMES}
+    assert set(written["arrays"]) == {"accuracy_mean", *counts}
     for path in (file, recipe):
         path.unlink()
     shutil.rmtree(tmp_path / "s.zarr")

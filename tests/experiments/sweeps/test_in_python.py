@@ -121,6 +121,34 @@ def test_other_tools_take_a_store_as_it_is(data, tmp_path):
     np.testing.assert_allclose(opened.log10_t0, data.log10_t0, rtol=1e-12)
 
 
+REDUCED = """
+record = ["accuracy"]
+[axes]
+gap = [0.1, 0.2]
+best_probability = [0.1, 0.2, 0.3]
+rival_rate = {linspace = [0.4, 0.6, 4]}
+[reduce]
+over = ["rival_rate"]
+statistics = ["mean", "max"]
+"""
+
+
+def test_a_summary_is_a_table_with_one_row_for_each_cell(tmp_path):
+    """With how many runs ended how; netCDF takes the same."""
+    from experiments.text import toml
+
+    data = sweep(toml.parse(REDUCED), tmp_path / "s.zarr")
+    frame = data.to_dataframe()
+    assert len(frame) == 6 and not frame.index.duplicated().any()
+    counts = frame[[f"runs_{name}" for name in sim.OUTCOME_NAMES]]
+    assert (counts.sum(axis=1) == 4).all() and (counts.runs_reached == 4).all()
+    data.to_netcdf(tmp_path / "s.nc")
+    with xarray.open_dataset(tmp_path / "s.nc") as read:
+        assert read.sizes == {"gap": 2, "best_probability": 3}
+        np.testing.assert_array_equal(read.runs_reached, np.full((2, 3), 4))
+        assert read.runs_horizon.attrs["advice"] == sim.outcome_advice("horizon")
+
+
 CSV = """base_model,success_rate,probability
 base,0.9,0.05
 base,0.6,0.70

@@ -137,7 +137,8 @@ def test_summaries_are_those_of_the_runs_they_stand_for(monkeypatch):
         np.testing.assert_allclose(found["accuracy_q50"], np.median(runs, 1))
         np.testing.assert_allclose(found["accuracy_max"], runs.max(1))
         assert (found["accuracy_histogram"].sum(1) == 8).all()
-        assert (found["runs"][:, 0] == 8).all()
+        assert (found["runs_reached"] == 8).all()
+        assert (found["runs_horizon"] == 0).all()
 
 
 def test_runs_that_fail_are_counted_and_leave_no_number():

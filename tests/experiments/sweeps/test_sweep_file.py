@@ -302,7 +302,7 @@ def test_names_that_collide_in_the_store_are_refused(record, axis, more, said):
         read(text)
 
 
-NAMES = ["outcome", "runs", "units", "accuracy_mean", "accuracy_along",
+NAMES = ["outcome", "runs_reached", "units", "accuracy_mean", "accuracy_along",
          "accuracy_along_mean", "accuracy_histogram", "accuracy_bin", "log10_t",
          "accuracy", "signal_odd"]  # fmt: skip
 
