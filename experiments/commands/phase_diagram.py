@@ -1,4 +1,4 @@
-"""`pattern-selection phase-diagram`: two axes, a colour, and the lines of theory."""
+"""`pattern-selection phase-diagram`: two axes, colours, and lines of theory."""
 
 import argparse
 from pathlib import Path
@@ -8,9 +8,11 @@ from experiments.pictures import looks
 from experiments.runtime.output import check_writable_file, check_writable_folder
 from experiments.text.errors import UserError
 
-EXAMPLE = """a diagram is a sweep file with two axes (see sweep --help) and, if wanted,
+EXAMPLE = """a sweep file (see sweep --help) with two or three axes and, if wanted,
   [figure]
   x = "best_probability"            (default: the last axis; y is the first)
+  panels = "update"                 (a third axis: a panel for each value; default: the
+                                    first axis with names, or the first one)
   value = "log10_t0"                (default: the first one recorded; a list: panels)
   lines = ["regime"]                (default: those that are about the value)
   title = "How long it waits"
@@ -23,11 +25,14 @@ EXAMPLE = """a diagram is a sweep file with two axes (see sweep --help) and, if 
 --set changes what the file says: keys (update=natural-gradient, until=gap=1e-4;
 nothing after = takes the key away), parameters by name (bad_rate=0.2, beta=0.01,
 signal.false_positive=0.1, recipe.group_size=16), tables (model.family=crowd,
-reduce.statistics='["mean"]'), values as in TOML.
+reduce.statistics='["mean"]'), values as in TOML. model.file=models.csv puts base models
+of a file in the place of the family; base_model=NAME takes one of them. Of three axes,
+one that is set is fixed.
 
 Written together: phase_NAME.svg, phase_NAME.png and data/phase_NAME.zarr, the sweep
 they are drawn from with its stamp. Given again, the command only draws; interrupted, it
-goes on.
+goes on. --json FILE: counts, the SHA-256 of every array and all inputs; rerun FILE
+repeats it.
 
 examples:
   pattern-selection phase-diagram quality --cells 50 --y bad_rate=0:0.49

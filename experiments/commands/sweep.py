@@ -40,12 +40,17 @@ Summaries over draws or seeds, as accuracy_mean and accuracy_histogram:
   over = ["draw"]
   statistics = ["mean", "std", "q05", "q95", "min", "max", "count"]
   histogram = {accuracy = [0.0, 1.0, 20]}
+and runs_reached and the like, how many runs ended how: a row for each cell in
+to_dataframe and to_csv (drop_dims leaves out curves and histograms, of many rows).
 
 Sampled training: recipe = "grpo" (see train --help; or a file, or the table [recipe]).
 With until = "accuracy=0.5" it records first_step, as train --until: inf is never.
 
 The result: xarray.open_zarr("FILE.zarr"), a data set whose to_netcdf, to_dataframe and
 to_csv work at once; in Python, experiments.sweeps.sweep(FILE) gives the same.
+
+--json FILE: counts, the SHA-256 of every array and a stamp with all inputs; rerun FILE
+repeats it, and needs neither the store nor the files.
 
 Times: -inf is from the start, inf not before the run ended. Curves stay where they are
 when it has ended; until = "rest" lets them go on.

@@ -19,36 +19,46 @@ def draw(
     axes: "Axes | Sequence[Axes] | None" = None,
     **figure: Any,
 ) -> Any:
-    """Draw a sweep over two axes as a phase diagram; returns the axes.
+    """Draw a sweep over two axes as a phase diagram, over three as panels; the axes.
 
     - `source`: the store of `sweep` or `phase-diagram`, or what `xarray.open_zarr`
       makes of it, or a part of that: `data.sel(update="grpo")`.
-    - `axes`: where to draw: one panel, or as many as there are values. Without, a new
+    - `axes`: where to draw: one panel, or as many as there are values, or values of
+      the third axis, which share one colour bar and one legend. Without, a new
       figure is made, in the style of the house.
     - `figure`: what a sweep file says in `[figure]`, instead of what is stored:
-      `value`, `lines`, `title`, `labels`, `scale`, `range`, `cmap`, and of a new figure
-      `width`, `height` and `style`.
+      `panels`, `value`, `lines`, `title`, `labels`, `scale`, `range`, `cmap`, and of a
+      new figure `width`, `height` and `style`.
 
     One panel comes back as it is, several as a list. Lines of theory that would be
     false are left out, and said on stderr. Raises `UserError` for what cannot be drawn.
     """
     import contextlib
 
-    import matplotlib
+    import matplotlib.axes
     import numpy as np
+    import xarray
 
     from experiments.diagrams import drawing, saved
     from experiments.pictures import style
-    from experiments.text.errors import UserError
+    from experiments.runtime.output import plain
+    from experiments.text.errors import UserError, arguments
+    from simulator.validation import check_kind
 
+    panels = None if axes is None else list(np.asarray(axes, object).ravel())
+    with arguments():
+        example = "the store 'quality.zarr', or what xarray.open_zarr makes of it"
+        check_kind("source", source, str | Path | xarray.Dataset, example)
+        for panel in panels or ():
+            check_kind("axes", panel, matplotlib.axes.Axes, "those of plt.subplots()")
+    figure = plain(figure, lambda number: number)  # lists for arrays
     if isinstance(source, str | Path):
         shown, columns = saved.load(Path(source), **figure)
     else:
         shown, columns = saved.of_dataset(source, **figure)
-    panels = None if axes is None else list(np.asarray(axes, object).ravel())
-    if panels is not None and len(panels) != len(shown.values):
+    if panels is not None and len(panels) != shown.number:
         raise UserError(
-            f"{len(panels)} axes for {len(shown.values)} values; give one for each."
+            f"{len(panels)} axes for {shown.number} panels; give one for each."
         )
     drawing.say(shown)
     settings = {**style.RC, **shown.looks.style}

@@ -5,27 +5,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.diagrams import diagram, preset
+from experiments.diagrams import diagram, fixing, places, preset
 from experiments.diagrams.diagram import DERIVED, Diagram
 from experiments.pictures import looks as pictures_looks
-from experiments.sweeps import (
-    axes,
-    families,
-    observables,
-    parameter_paths,
-    reduction,
-    sweep_file,
-    sweep_objects,
-)
-from experiments.sweeps.sweep_file import Sweep
-from experiments.text import objects, toml
+from experiments.sweeps import given_models, observables, reduction, sweep_file
+from experiments.text import toml
 from experiments.text.errors import UserError, choose_from
 from experiments.text.numbers import as_number
 
 FEWEST, MOST = 2, 20_000  # cells along an axis
 QUICK, QUICK_RUNS = 24, 20  # cells along an axis, runs of one cell
+FILE = "model.file"
+OF_MODELS = (given_models.AXIS, f"model.{given_models.AXIS}")
 NESTED = ("model", "axes", "along", "reduce", "figure")
-USUAL = {"signal": "verifiable", "update": "policy-gradient", "until": "gap=1e-3"}
 Table = dict[str, Any]
 
 
@@ -78,15 +70,7 @@ def _read(given: str, seed: int | None) -> Table:
         diagram.of_sweep(sweep)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    return opened(sweep.table, sweep)
-
-
-def opened(table: Mapping[str, Any], sweep: Sweep) -> Table:
-    """The table of a sweep, with what it leaves out, as it is changed."""
-    own = dict(axes.named(table.get("axes", {}), ("model", *sweep.roots)))
-    rest = [axis for axis in sweep.axes if axis.name not in own]  # the base models'
-    listed = {axis.name: axis.shown.tolist() for axis in rest} | own
-    return {"model": {"family": "rival"}, **table, "axes": listed}
+    return fixing.opened(sweep.table, sweep)
 
 
 def text_of(shown: Diagram) -> str:
@@ -101,7 +85,7 @@ def _replace_axes(table: Table, spans: Mapping[str, str | None], cells: int) -> 
     given = {side: span for side, span in spans.items() if span is not None}
     if not given:
         return
-    old = {side: _side(table, side) for side in ("x", "y")}
+    old = _sides(table)
     new = {old[side]: _axis(span, cells) for side, span in given.items()}
     listed = [new.get(name, (name, spec)) for name, spec in table["axes"].items()]
     names = {side: new.get(name, (name,))[0] for side, name in old.items()}
@@ -111,6 +95,22 @@ def _replace_axes(table: Table, spans: Mapping[str, str | None], cells: int) -> 
     table["figure"] |= names
     for name, _ in new.values():
         table["model"].pop(name, None)  # no longer fixed
+
+
+def _sides(table: Table) -> dict[str, str]:
+    """The names of the axes that are x and y so far."""
+    x, y, _ = _places(table)
+    return {"x": x, "y": y}
+
+
+def _places(table: Table) -> places.Places:
+    over = table.get("reduce", {}).get("over", [])
+    named = {
+        name: isinstance(spec, list) and isinstance(spec[0], str)
+        for name, spec in table["axes"].items()
+        if name not in over
+    }
+    return places.of(table["figure"], named)
 
 
 def _axis(given: str, cells: int) -> tuple[str, dict[str, Any]]:
@@ -127,17 +127,6 @@ def _axis(given: str, cells: int) -> tuple[str, dict[str, Any]]:
     return name, {"logspace" if log else "linspace": [low, high, cells]}
 
 
-def _side(table: Table, side: str) -> str:
-    """The name of the axis that is x or y so far."""
-    figure = table["figure"]
-    if side in figure:
-        return figure[side]
-    over = table.get("reduce", {}).get("over", [])
-    other = figure.get("y" if side == "x" else "x")
-    free = [name for name in table["axes"] if name not in over and name != other]
-    return free[-1 if side == "x" else 0]
-
-
 def _given(items: Sequence[str], whole: bool) -> list[str]:
     """Those that name a key of sweep files itself, or the others, tables first."""
     names = {item: item.partition("=")[0] for item in items}
@@ -146,7 +135,11 @@ def _given(items: Sequence[str], whole: bool) -> list[str]:
         if listed.count(name) > 1:
             raise UserError(f"--set: {name} is given twice; give it once.")
     found = [item for item in items if (names[item] in sweep_file.KEYS) == whole]
-    return sorted(found, key=lambda item: names[item].partition(".")[0] not in NESTED)
+
+    def place(item: str) -> tuple[bool, bool]:
+        return names[item] != FILE, names[item].partition(".")[0] not in NESTED
+
+    return sorted(found, key=place)
 
 
 def _set(table: Table, item: str) -> None:
@@ -158,6 +151,8 @@ def _set(table: Table, item: str) -> None:
             f"--set {item}: give NAME=VALUE, a parameter or a key of sweep files."
         )
     nested = root in NESTED and bool(inner)
+    if text:
+        _release(table, name)
     inside, key = (table.setdefault(root, {}), inner) if nested else (table, name)
     if not text:
         if key not in inside:
@@ -167,12 +162,34 @@ def _set(table: Table, item: str) -> None:
         del inside[key]
     elif name in sweep_file.KEYS:
         table[name] = _value_of(text)
+    elif name == FILE:
+        _other_models(table, str(_value_of(text)))
     elif nested:
         if root == "model" and {inner, name} & table["axes"].keys():
             raise UserError(f"--set {item}: {inner} is an axis here; give --x or --y.")
         inside[key] = _value_of(text)
     else:
-        put(table, name, _value_of(text), f"--set {item}: ")
+        fixing.put(table, name, _value_of(text), f"--set {item}: ")
+
+
+def _release(table: Table, name: str) -> None:
+    """Take away an axis that is to be fixed, where there are three: no panels then."""
+    over = table.get("reduce", {}).get("over", [])
+    free = [axis for axis in table["axes"] if axis not in over]
+    for axis in free if len(free) == 3 else ():
+        if axis.removeprefix("model.") == name.removeprefix("model."):
+            del table["axes"][axis]
+            if table.get("figure", {}).get("panels") == axis:
+                del table["figure"]["panels"]
+
+
+def _other_models(table: Table, file: str) -> None:
+    """Base models of a CSV file in the place of those, or of the family, that were."""
+    old = table["model"]
+    kept = {"temperature": old["temperature"]} if "temperature" in old else {}
+    table["model"] = given_models.read_file({"file": file} | kept, Path())
+    rest = {k: v for k, v in table["axes"].items() if k not in OF_MODELS}
+    table["axes"] = {given_models.AXIS: table["model"]["names"]} | rest
 
 
 def _value_of(text: str) -> Any:
@@ -185,60 +202,14 @@ def _value_of(text: str) -> Any:
     return found["value"] if len(found) == 1 else text
 
 
-def put(table: Table, name: str, value: Any, where: str) -> None:
-    """Fix a parameter of the base models, signal, update, event or recipe.
-
-    Raises `UserError`, beginning with `where`, if there is none, or if it is an axis.
-    """
-    family, _ = families.read(table.get("model", {"family": "rival"}))
-    roots, _ = sweep_objects.roots(table)
-    slots = [*sweep_file.model_slots(family).values(), *sweep_file.known_slots(roots)]
-    slot = _slot(slots, name, f"{where}parameter")
-    for axis in table["axes"]:
-        if axis != "seed" and _slot(slots, axis, "axis").path == slot.path:
-            raise UserError(f"{where}{axis} is an axis here; give --x or --y.")
-    root, path = str(slot.path[0]), list(slot.path[1:])
-    if not path:
-        table[root] = value
-    elif root == "model":
-        table["model"][path[0]] = value
-    elif root == "until":
-        table["until"] = (
-            f"{table.get('until', USUAL['until']).partition('=')[0]}={value}"
-        )
-    elif root == "recipe":
-        table["recipe"] = _put(objects.encode_fields(roots["recipe"]), path, value)
-    else:
-        table[root] = _put(table.get(root, USUAL.get(root)), path, value)
-
-
-def _slot(slots: list, name: str, what: str) -> parameter_paths.Slot:
-    own = [slot for slot in slots if f"model.{slot.name}" == name or slot.name == name]
-    return own[0] if own else parameter_paths.resolve(slots, name, what)
-
-
-def _put(entry: Any, path: list, value: Any) -> Any:
-    """`entry`, a name, a table or a list of them, with one value changed."""
-    if not path:
-        return value
-    head, *rest = path
-    if isinstance(entry, list):
-        if isinstance(head, str):  # the parts of a mixture, or their weights
-            number, *inner = rest
-            rest = ["weight"] if head == "weights" else inner
-        else:
-            number = head
-        new = _put(entry[number], rest, value)
-        return [*entry[:number], new, *entry[number + 1 :]]
-    own = {"name": entry} if isinstance(entry, str) else dict(entry)
-    return own | {head: _put(own.get(head), rest, value)}
-
-
 def _resize(table: Table, cells: int, quick: bool) -> None:
     if not FEWEST <= cells <= MOST:
         raise UserError(f"--cells {cells}: give {FEWEST} to {MOST:,}.")
     over = table.get("reduce", {}).get("over", [])
+    panels = _places(table).panels
     for name, spec in table["axes"].items():
+        if name == panels:
+            continue
         if not isinstance(spec, dict):
             if quick:
                 table["axes"][name] = spec[:: max(1, len(spec) // 4)]

@@ -5,6 +5,7 @@ A preset is such a sweep file that comes along; a user's file is read in the sam
     [figure]
     x = "best_probability"          # the axes; y is the first one of the file
     y = "gap"
+    panels = "update"               # a third axis: one panel for each of its values
     value = "log10_t0"              # the colour, or a list: one panel each
     lines = ["regime"]              # of theory, see `phase-diagram --help`
     title = "How long the model waits"
@@ -15,19 +16,20 @@ A preset is such a sweep file that comes along; a user's file is read in the sam
     cmap = "viridis"                # looks: width, height, style, text, format too
 """
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.diagrams import labels
+from experiments.diagrams import fixing, labels, places
 from experiments.diagrams.assumptions import reason
 from experiments.diagrams.lines import LINES
+from experiments.diagrams.places import Places
 from experiments.pictures import looks
 from experiments.pictures.looks import Looks
-from experiments.sweeps import layout
+from experiments.sweeps import layout, sweep_file
 from experiments.sweeps.along import SUFFIX
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.observables import OUTCOME
@@ -37,14 +39,17 @@ from experiments.text.errors import UserError, choose_from
 # Slopes along x, both logarithmic, of recorded values.
 DERIVED = {"crossing_degree": "log10_crossing", "t0_degree": "log10_t0"}
 TIMES = ("log10_t", "step")
-KEYS = ("x", "y", "value", "lines", "scale", "range", *TIMES, *looks.KEYS)
+KEYS = ("x", "y", "panels", "value", "lines", "scale", "range", *TIMES, *looks.KEYS)
 SCALES = ("linear", "log")
+MOST_PANELS = 12
+MOST = sys.float_info.max
 
 
 @dataclass(frozen=True)
 class Diagram:
     """A sweep over `x` and `y`, and what is drawn: one panel per value, and `lines`.
 
+    - `across`: the third axis, if there is one, and `parts`: its panels.
     - `figure`: the table that says so; `notes`: why lines are left out.
     - `time`: the number of the time at which curves are drawn.
     - `scales`: of x, y and colour, where they are given; `limits` of the colours.
@@ -54,6 +59,8 @@ class Diagram:
     figure: Mapping[str, Any]
     x: Axis
     y: Axis
+    across: Axis | None
+    parts: tuple["Part", ...]
     values: tuple[str, ...]
     time: int
     lines: tuple[str, ...]
@@ -63,9 +70,22 @@ class Diagram:
     looks: Looks
 
     @property
+    def number(self) -> int:
+        """The number of panels."""
+        return len(self.parts) or len(self.values)
+
+    @property
     def stored(self) -> list[str]:
         """The arrays that are drawn."""
         return [DERIVED.get(value, value) for value in self.values]
+
+
+class Part(NamedTuple):
+    """One panel of several: the place along the third axis, what it is, the rest."""
+
+    place: int
+    title: str
+    diagram: Diagram
 
 
 def of_sweep(sweep: Sweep, **changes: Any) -> Diagram:
@@ -80,19 +100,27 @@ def of_sweep(sweep: Sweep, **changes: Any) -> Diagram:
     if "title" in sweep.table:
         table.setdefault("title", sweep.table["title"])
     asked = looks.read(table, "figure: ")
-    x, y = _axes(sweep, table)
+    x, y, across = _axes(sweep, table)
     values, time = _values(sweep, table)
     for name in DERIVED.keys() & set(values):
         if x.shown.dtype == object or x.values.min() <= 0:
             raise UserError(f"{name} is a slope along log x; give an x above 0.")
     if len(values) > 1 and "colour" in asked.labels:
         raise UserError("figure: label colour: several panels have their own; drop it.")
-    lines, notes = _lines(sweep, table, values)
+    if across is None:
+        parts: tuple[Part, ...] = ()
+        lines, notes = _lines(sweep, table, values)
+    else:
+        parts = _parts(sweep, table, Places(x.name, y.name, across.name), values)
+        lines = tuple(dict.fromkeys(n for part in parts for n in part.diagram.lines))
+        notes = _notes(parts)
     return Diagram(
         sweep=sweep,
         figure=table,
         x=x,
         y=y,
+        across=across,
+        parts=parts,
         values=values,
         time=time,
         lines=lines,
@@ -103,27 +131,53 @@ def of_sweep(sweep: Sweep, **changes: Any) -> Diagram:
     )
 
 
-def _axes(sweep: Sweep, table: Mapping[str, Any]) -> tuple[Axis, Axis]:
-    """The two axes; where the file does not say, the first one is upright."""
+def _axes(sweep: Sweep, table: Mapping[str, Any]) -> tuple[Axis, Axis, Axis | None]:
+    """x, y, and the axis of panels. Raises `UserError`."""
     known = {axis.name: axis for axis in sweep.kept}
-    if len(known) != 2:
-        listed = ", ".join(known)
-        raise UserError(f"a diagram has two axes; this sweep has {listed}.")
-    for side in ("x", "y"):
-        name = table.get(side, next(iter(known)))
-        if name not in [*known]:
-            raise UserError(
-                f"figure: {side} = {name!r} is no axis; {choose_from(name, known)}."
-            )
-    first, last = known
-    y = table.get("y", first if table.get("x") != first else last)
-    x = table.get("x", last if y != last else first)
-    if x == y:
-        raise UserError(f"figure: x and y are both {x}; give two.")
-    for name in (x, y):
+    named = {name: axis.shown.dtype == object for name, axis in known.items()}
+    found = places.of(table, named)
+    for name in found[:2]:
         if len(known[name].values) < 2:
             raise UserError(f"axis {name} has one value; a diagram needs two at least.")
-    return known[x], known[y]
+    if found.panels is None:
+        return known[found.x], known[found.y], None
+    panels = known[found.panels]
+    if len(panels.values) > MOST_PANELS:
+        raise UserError(
+            f"figure: {panels.name} has {len(panels.values)} values; at most "
+            f"{MOST_PANELS} panels: leave some out, or draw another axis as panels."
+        )
+    return known[found.x], known[found.y], panels
+
+
+def _parts(
+    sweep: Sweep, table: Mapping[str, Any], at: Places, values: tuple[str, ...]
+) -> tuple[Part, ...]:
+    """The diagram at each value of the third axis, which is fixed there."""
+    if len(values) > 1:
+        raise UserError("figure: panels of a third axis show one value; give one.")
+    (across,) = (axis for axis in sweep.kept if axis.name == at.panels)
+    figure = {k: v for k, v in table.items() if k not in places.SIDES}
+    found = []
+    for index, shown in enumerate(across.shown.tolist()):
+        own = fixing.opened(sweep.table, sweep)
+        fixing.fix(own, across, shown, "figure: panels: ")
+        own["figure"] = figure | {"x": at.x, "y": at.y}
+        part = of_sweep(sweep_file.read(own, sweep.seed))
+        found.append(Part(index, labels.of_place(sweep, across, shown), part))
+    return tuple(found)
+
+
+def _notes(parts: tuple[Part, ...]) -> tuple[str, ...]:
+    """Why lines are left out, and where, if not of all panels."""
+    notes: dict[str, list[str]] = {}
+    for part in parts:
+        for note in part.diagram.notes:
+            notes.setdefault(note, []).append(part.title)
+    return tuple(
+        note if len(where) == len(parts) else f"{', '.join(where)}: {note}"
+        for note, where in notes.items()
+    )
 
 
 def _values(sweep: Sweep, table: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
@@ -134,7 +188,9 @@ def _values(sweep: Sweep, table: Mapping[str, Any]) -> tuple[tuple[str, ...], in
         if name != OUTCOME and {dim for dim, _ in variable.extra} <= set(TIMES)
     }
     # What is recorded comes before how many runs ended how.
-    known = dict(sorted(known.items(), key=lambda item: item[0].startswith(layout.RUNS)))
+    known = dict(
+        sorted(known.items(), key=lambda item: item[0].startswith(layout.RUNS))
+    )
     allowed = [*known, *(name for name, of in DERIVED.items() if of in known)]
     given = table.get("value", allowed[0])
     values = [given] if isinstance(given, str) else given
@@ -199,7 +255,7 @@ def _range(table: Mapping[str, Any]) -> tuple[float, float] | None:
     if given is None:
         return None
     good = isinstance(given, list) and len(given) == 2
-    good = good and all(type(x) in (int, float) and math.isfinite(x) for x in given)
+    good = good and all(type(x) in (int, float) and abs(x) <= MOST for x in given)
     if not good or not given[0] < given[1]:
         raise UserError(f"figure: range = {given!r}; give two rising numbers.")
     low, high = map(float, given)

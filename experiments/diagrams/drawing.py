@@ -3,11 +3,11 @@
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from experiments.diagrams import labels
+from experiments.diagrams import labels, panels as layout
 from experiments.diagrams.assumptions import goal, numbers
 from experiments.diagrams.diagram import DERIVED, Diagram
 from experiments.diagrams.lines import LINES, Line
@@ -108,45 +108,87 @@ def say(diagram: Diagram) -> None:
 def draw(
     diagram: Diagram, columns: Columns, panels: Sequence["Axes"] | None = None
 ) -> list["Axes"]:
-    """One panel per value, the same lines on each: on these axes, or in a new figure.
+    """One panel per value, or per value of a third axis: on these axes, or in a new
+    figure.
 
-    The looks of the diagram are put on at the end.
+    Panels of a third axis share their colours and one bar. The looks of the diagram are
+    put on at the end.
     """
-    from experiments.pictures import looks, style
+    from experiments.pictures import looks
 
-    number = len(diagram.values)
     own = panels is None
     if panels is None:
-        width = style.COLUMN * 1.15 if number == 1 else style.PAGE * number / 2.6
-        panels = list(style.panels(number, width=width, height=3.1)[1][0])
-    x, y = sides(diagram)
-    lines = [
-        (LINES[name], to_the_frame(diagram, *line(diagram, LINES[name])))
-        for name in diagram.lines
+        panels = layout.new(diagram.number, third=bool(diagram.parts))
+    panes = _panes(diagram, columns)
+    figure, x_y = panels[0].figure, sides(diagram)
+    colours = [_colours(p.diagram, p.name, p.shown) for p in panes]
+    if diagram.parts:
+        together = np.ma.concatenate([pane.shown for pane in panes])
+        colours = [_colours(diagram, panes[0].name, together)] * len(panes)
+    images = [
+        _paint(panel, *x_y, pane.shown, own_colours)
+        for panel, pane, own_colours in zip(panels, panes, colours, strict=True)
     ]
-    figure, handles = panels[0].figure, []
-    for panel, name in zip(panels, diagram.values, strict=True):
-        shown = np.ma.masked_invalid(value(diagram, name, columns))
-        image = _paint(panel, x, y, shown, _colours(diagram, name, shown))
-        panel.set_xlabel(labels.of_axis(diagram.sweep, diagram.x))
+    handles: dict[str, Any] = {}
+    for panel, pane in zip(panels, panes, strict=True):
+        layout.label_below(panel, labels.of_axis(diagram.sweep, diagram.x))
         panel.set_ylabel(labels.of_axis(diagram.sweep, diagram.y))
-        handles = _draw_lines(panel, lines, style.BLACK)
-        low, high = image.get_clim()
-        above = bool(shown.count() and shown.max() > high)
-        below = bool(shown.count() and shown.min() < low)
-        ends = {(0, 0): "neither", (1, 0): "max", (0, 1): "min", (1, 1): "both"}
-        bar = figure.colorbar(image, ax=panel, extend=ends[above, below])
+        handles |= _draw_lines(panel, pane.diagram, diagram.lines)
+    if diagram.parts:
+        bar = _bar(figure, images[0], list(panels), together)
+        bar.set_label(shows(diagram, panes[0].name))
+    for panel, pane, image in zip(panels, panes, images, strict=True):
+        if diagram.parts:
+            panel.set_title(pane.title)
+            continue
+        bar = _bar(figure, image, panel, pane.shown)
         # Beside the next panel a label would read as that of its axis.
-        if number == 1:
-            bar.set_label(shows(diagram, name))
+        if len(panes) == 1:
+            bar.set_label(shows(diagram, pane.name))
         else:
-            panel.set_title(shows(diagram, name))
-    for panel in panels[1:] if own else ():
-        panel.set_ylabel("")
-        panel.tick_params(labelleft=False)
-    _explain(panels, own, handles + _gaps(diagram, columns))
+            panel.set_title(shows(diagram, pane.name))
+    if own:
+        layout.label_outside(panels)
+    layout.explain(panels, own, [*handles.values(), *_gaps(diagram, panes)])
     looks.dress(figure, diagram.looks, panels, sized=own)
     return list(panels)
+
+
+class Pane(NamedTuple):
+    """What one panel shows: a value of a diagram over two axes, `[y, x]`."""
+
+    title: str
+    diagram: Diagram
+    name: str
+    shown: Any
+    stored: np.ndarray
+
+
+def _panes(diagram: Diagram, columns: Columns) -> list[Pane]:
+    if diagram.parts:
+        assert diagram.across is not None
+        place = diagram.sweep.kept.index(diagram.across)
+        (name,) = diagram.values
+        own = [
+            (part, {k: np.take(v, part.place, axis=place) for k, v in columns.items()})
+            for part in diagram.parts
+        ]
+        return [_pane(part.title, part.diagram, name, c) for part, c in own]
+    return [_pane("", diagram, name, columns) for name in diagram.values]
+
+
+def _pane(title: str, diagram: Diagram, name: str, columns: Columns) -> Pane:
+    shown = np.ma.masked_invalid(value(diagram, name, columns))
+    return Pane(title, diagram, name, shown, _stored(diagram, name, columns))
+
+
+def _bar(figure, image, beside, shown):
+    """The colour bar of an image, with points where some cells lie beyond its ends."""
+    low, high = image.get_clim()
+    above = bool(shown.count() and shown.max() > high)
+    below = bool(shown.count() and shown.min() < low)
+    ends = {(0, 0): "neither", (1, 0): "max", (0, 1): "min", (1, 1): "both"}
+    return figure.colorbar(image, ax=beside, extend=ends[above, below])
 
 
 def _paint(panel, x: Side, y: Side, shown, colours: dict[str, Any]):
@@ -187,11 +229,11 @@ def _limits(shown) -> tuple[float | None, float | None]:
     return (low, high) if most - high > high - low else (low, most)
 
 
-def _gaps(diagram: Diagram, columns: Columns) -> list:
+def _gaps(diagram: Diagram, panes: Sequence[Pane]) -> list:
     """What the legend says of cells without a colour."""
     from matplotlib.patches import Patch
 
-    raw = [_stored(diagram, name, columns) for name in diagram.values]
+    raw = [pane.stored for pane in panes]
     gaps = []
     if any(np.isinf(table).any() for table in raw):
         gaps.append("no such time, or from the start")
@@ -202,37 +244,22 @@ def _gaps(diagram: Diagram, columns: Columns) -> list:
     return [Patch(fc="0.85", label="; ".join(gaps))] if gaps else []
 
 
-def _explain(panels, own: bool, handles: list) -> None:
-    """A legend below the figure, or below the first of somebody else's panels."""
-    if not handles:
-        return
-    if own:
-        panels[0].figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncol=len(panels),
-            handlelength=2.2,
-        )
-    else:
-        panels[0].legend(
-            handles=handles,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.2),
-            handlelength=2.2,
-        )
-
-
 DECADES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300)
 STYLES = ("-", "--", ":", "-.")
 
 
-def _draw_lines(panel, lines, color: str) -> list:
+def _draw_lines(panel, diagram: Diagram, order: Sequence[str]) -> dict[str, Any]:
+    """The lines of one panel, each in the stroke of its place in `order`: handles."""
     from matplotlib.lines import Line2D
     from matplotlib.patheffects import withStroke
 
+    from experiments.pictures.style import BLACK as color
+
     halo = [withStroke(linewidth=2.2, foreground="white")]  # on dark and light ground
-    handles = []
-    for i, (which, (x, y, field)) in enumerate(lines):
+    handles = {}
+    for name in diagram.lines:
+        i, which = order.index(name), LINES[name]
+        x, y, field = to_the_frame(diagram, *line(diagram, which))
         known = field[np.isfinite(field)]
         levels = [0.0]
         if which.decades and len(known):
@@ -247,7 +274,7 @@ def _draw_lines(panel, lines, color: str) -> list:
         if which.decades:
             for label in panel.clabel(contours, fontsize=6, fmt="%d"):
                 label.set(path_effects=halo)
-        handles.append(Line2D([], [], color=color, ls=kind, label=which.label))
+        handles[name] = Line2D([], [], color=color, ls=kind, label=which.label)
     return handles
 
 

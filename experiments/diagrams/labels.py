@@ -29,6 +29,15 @@ def of_axis(sweep: "Sweep", axis: Axis) -> str:
     return f"{known['long_name']}, ${symbol}$" if symbol else known["long_name"]
 
 
+def of_place(sweep: "Sweep", axis: Axis, shown: str | float) -> str:
+    """One value of an axis: its name, or its symbol and the number."""
+    if isinstance(shown, str):
+        return shown
+    known = axis_texts.of_axis(sweep, axis)
+    name = f"${known['symbol']}$" if "symbol" in known else axis.name
+    return f"{name} = {shown:g}"
+
+
 def of_value(sweep: "Sweep", name: str) -> str:
     """By name, or as the store describes it."""
     if name in VALUES:

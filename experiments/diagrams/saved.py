@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.diagrams import changes as command_line, diagram
+from experiments.diagrams import diagram, fixing
 from experiments.diagrams.diagram import Diagram
 from experiments.sweeps import root, run_units, store, sweep_file
 from experiments.sweeps.store import Columns
@@ -82,17 +82,13 @@ def of_dataset(data: "xarray.Dataset", **changes: Any) -> tuple[Diagram, Columns
     table = toml.parse(data.attrs["sweep"])
     seed = json.loads(data.attrs["stamp"])["seed"]
     sweep = sweep_file.read(table, seed)
-    table = command_line.opened(table, sweep)
+    table = fixing.opened(table, sweep)
     for axis in sweep.kept:
         if axis.dim in data.dims:
             if not np.array_equal(data[axis.dim].values, axis.shown):
                 table["axes"][axis.name] = data[axis.dim].values.tolist()
             continue
-        table["axes"].pop(axis.name)
-        value = _selected(data, axis.dim)
-        if axis.labels is not None:  # fixed by its number
-            value = axis.values[list(axis.labels).index(value)].item()
-        command_line.put(table, axis.name, value, "the data set: ")
+        fixing.fix(table, axis, _selected(data, axis.dim), "the data set: ")
     if sweep.along is not None:
         dim = sweep.along.dim
         times = np.atleast_1d(data[dim].values if dim in data.coords else [])

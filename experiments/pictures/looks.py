@@ -213,6 +213,7 @@ def _check_style(style: Mapping[str, Any], where: str) -> None:
     import matplotlib
 
     for key, value in style.items():
+        key = str(key)
         if key not in matplotlib.rcParams or key.startswith("backend"):
             near = difflib.get_close_matches(key, list(matplotlib.rcParams), n=1)
             advice = f"did you mean {near[0]}?" if near else "leave it out."
@@ -272,7 +273,7 @@ def dress(
         for image in images:
             image.set_cmap(looks.cmap)
     if looks.title is not None:
-        if len(panels) == 1 or not sized:
+        if len(panels) == 1:
             panels[0].set_title(looks.title)
         else:
             figure.suptitle(looks.title)

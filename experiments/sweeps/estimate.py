@@ -44,14 +44,23 @@ def _sample(sweep: Sweep, cells: grid.Grid, runs: int) -> tuple[Took, int]:
 
 
 def seconds(sweep: Sweep, cells: grid.Grid) -> Took:
-    """Expected time of the whole sweep on this machine; summaries are not counted."""
+    """Expected time of the whole sweep on this machine; summaries are not counted.
+
+    Compiling is that of all programs, each as long as the one of the sample.
+    """
     (few, small), (many, large) = (_sample(sweep, cells, runs) for runs in SAMPLES)
-    compiling = few.compiling + many.compiling
+    compiling = (few.compiling + many.compiling) * programs(sweep)
     total = sweep.num_cells * sweep.lanes_per_cell
     if large in (small, total):
         return Took(many.warm * total / large, compiling)
     each = max(many.warm - few.warm, 0.0) / (large - small)
     return Took(max(few.warm, each * total), compiling)
+
+
+def programs(sweep: Sweep) -> int:
+    """How many programs are compiled: one for each value of a part, as of `update`."""
+    sides = [len(a.values) for i, a in enumerate(sweep.axes) if sweep.is_static(i)]
+    return math.prod(sides)
 
 
 def _recorded(sweep: Sweep) -> int:
@@ -88,6 +97,7 @@ def lines(sweep: Sweep, target: store.Store | None) -> str:
         held += KEPT * unit * _recorded(sweep) * 8
     runs = sweep.num_cells * sweep.lanes_per_cell
     done = 0.0 if target is None else float(np.mean(target.done()))
+    left = (1 - done) * took.warm
     axes = ", ".join(f"{axis.name} {len(axis.values):,}" for axis in sweep.axes)
     return "\n".join(
         [
@@ -97,8 +107,9 @@ def lines(sweep: Sweep, target: store.Store | None) -> str:
             f"memory  about {_size(held)} at most",
             f"disk    {_size(disk(sweep))} before compression, "
             f"{cells.num_units * (len(layout.variables(sweep)) + 1):,} files",
-            f"time    {_duration((1 - done) * took.warm)} on this machine, and "
-            f"{_duration(took.compiling)} of compiling",
+            f"time    {_duration(left + took.compiling)} on this machine: "
+            f"{_duration(left)} of solving, {_duration(took.compiling)} of compiling "
+            f"{count(programs(sweep), 'program')}",
             *([] if target is None else [f"stored  {done:.0%} of {target.path}"]),
         ]
     )

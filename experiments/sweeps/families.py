@@ -121,8 +121,10 @@ def read(table: Any) -> tuple[Family, dict[str, float]]:
                 f"family {name!r} is unknown; {choose_from(name, FAMILIES)}."
             )
         family = FAMILIES[name]
-    else:
+    elif own.keys() & {*given_models.GIVEN}:
         family, own = given_models.family(own)
+    else:
+        raise UserError(_no_family(own))
     values = {}
     for key, value in own.items():
         if key not in family.parameters:
@@ -132,3 +134,12 @@ def read(table: Any) -> tuple[Family, dict[str, float]]:
         check(family.parameters[key], key, np.array([values[key]]))
     defaults = {name: p.default for name, p in family.parameters.items()}
     return family, defaults | values
+
+
+def _no_family(table: dict[str, Any]) -> str:
+    """What to add to a `[model]` that has neither a family nor base models."""
+    fits = [n for n, family in FAMILIES.items() if table.keys() <= {*family.parameters}]
+    return (
+        "[model] has no family and no base models; give family = NAME "
+        f"({', '.join(fits or FAMILIES)}), success_rates and policy, or file = NAME."
+    )

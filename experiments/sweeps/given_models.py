@@ -11,7 +11,8 @@ each pattern, and `probability` or `logit`:
     [model]                                    after SFT,0.6,0.8
     file = "models.csv"
 
-Base models of a file may have different numbers of patterns.
+Base models of a file may have different numbers of patterns. They are an axis of their
+own; base_model = "base" takes one of them.
 """
 
 import csv
@@ -80,6 +81,8 @@ def family(table: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
         last = len(names) - 1
         parameters[AXIS] = Parameter(0, 0, last, "number of the base model", whole=True)
     rest = {k: v for k, v in table.items() if k not in (*GIVEN, "names")}
+    if isinstance(rest.get(AXIS), str):
+        rest[AXIS] = _number(rest[AXIS], names, f"model: {AXIS}")
     return Family("given in full", parameters, build, rates.shape[1], names), rest
 
 
@@ -92,14 +95,20 @@ def by_name(axis: Axis, family: Family) -> Axis:
         return axis
     names = np.array(family.names, dtype=object)
     if axis.values.dtype == object:
+        numbers = []
         for name in axis.values:
-            if name not in family.names:
-                allowed = choose_from(name, family.names)
-                raise UserError(f"axis {axis.name}: {name} is unknown; {allowed}.")
-        numbers = [family.names.index(name) for name in axis.values]
+            numbers.append(_number(name, family.names, f"axis {axis.name}"))
         axis = replace(axis, values=np.array(numbers, float))
     check(family.parameters[AXIS], f"axis {axis.name}", axis.values)
     return replace(axis, labels=names[axis.values.astype(int)])
+
+
+def _number(name: str, names: tuple[str, ...], where: str) -> int:
+    """The number of a base model by its name. Raises `UserError`."""
+    if name not in names:
+        allowed = choose_from(name, names) if names else "there is one, without a name"
+        raise UserError(f"{where}: {name} is unknown; {allowed}.")
+    return names.index(name)
 
 
 def _names(table: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -150,6 +159,7 @@ def _from_rows(rows: list[list[str]]) -> dict[str, Any]:
         )
     place = {word: head.index(word) for word in head}
     models: dict[str, list[tuple[float, float]]] = {}
+    places: dict[str, list[int]] = {}
     for line, row in enumerate(rows[1:], start=2):
         if not row:
             continue
@@ -159,9 +169,16 @@ def _from_rows(rows: list[list[str]]) -> dict[str, Any]:
         rate, weight = map(as_number, words)
         if math.isnan(rate) or math.isnan(weight):
             raise UserError(f"line {line}: {', '.join(words)}; give two numbers.")
-        models.setdefault(row[place[AXIS]].strip(), []).append((rate, weight))
+        name = row[place[AXIS]].strip()
+        _check_row(f"line {line}, base model {name}: ", rate, weights[0], weight)
+        models.setdefault(name, []).append((rate, weight))
+        places.setdefault(name, []).append(line)
     if not models:
         raise UserError("there are no base models; give a line for each pattern.")
+    for name, one in models.items():
+        first, last = places[name][0], places[name][-1]
+        where = f"lines {first} to {last}, base model {name}: "
+        _check_model(where, weights[0], [weight for _, weight in one])
     key, absent = WEIGHTS[weights[0]]
     width = max(map(len, models.values()))
     filled = [one + [(0.0, absent)] * (width - len(one)) for one in models.values()]
@@ -170,3 +187,25 @@ def _from_rows(rows: list[list[str]]) -> dict[str, Any]:
         "success_rates": [[rate for rate, _ in one] for one in filled],
         key: [[weight for _, weight in one] for one in filled],
     }
+
+
+def _check_row(where: str, rate: float, kind: str, weight: float) -> None:
+    """Raise `UserError` for a success rate, probability or logit out of range."""
+    for name, value in (("success_rate", rate), (kind, weight)):
+        if name != "logit" and not 0 <= value <= 1:
+            raise UserError(f"{where}{name} {value:g}; give 0 to 1.")
+    if kind == "logit" and weight == math.inf:
+        raise UserError(f"{where}logit inf; give a finite number, or -inf.")
+
+
+def _check_model(where: str, kind: str, weights: list[float]) -> None:
+    """Raise `UserError` for weights that are no policy."""
+    from simulator.problem import SUM_TOLERANCE
+
+    total = math.fsum(weights)
+    if kind == "probability" and abs(total - 1) > SUM_TOLERANCE:
+        raise UserError(
+            f"{where}probabilities sum to {total:.8g}; divide them by the sum."
+        )
+    if kind == "logit" and max(weights) == -math.inf:
+        raise UserError(f"{where}all logits are -inf; one must be finite.")

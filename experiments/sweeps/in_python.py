@@ -14,7 +14,8 @@ import xarray
 from experiments.sweeps import locks, run_units, sweep_file
 from experiments.sweeps.locks import Shard
 from experiments.sweeps.sweep_file import Sweep
-from experiments.text.errors import UserError
+from experiments.text.errors import UserError, arguments
+from simulator.validation import check_bool, check_kind, check_whole, shown
 
 
 def sweep(
@@ -26,8 +27,7 @@ def sweep(
     progress: Callable[[int, int], None] | None,
 ) -> xarray.Dataset:
     """Solve it; see `experiments.sweeps.sweep`."""
-    if precision not in ("float64", "float32"):
-        raise UserError(f"precision {precision!r}; give 'float64' or 'float32'.")
+    seed = _checked(out, seed, overwrite, precision, progress)
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.enable_x64(precision == "float64"))
         asked, text = _read(source, seed)
@@ -44,18 +44,41 @@ def sweep(
         return data.load() if out is None else data
 
 
+def _checked(out, seed, overwrite, precision, progress) -> int | None:
+    """The seed as Python's own number. Raises `UserError` for other kinds of things."""
+    if not isinstance(precision, str) or precision not in ("float64", "float32"):
+        given = shown(precision)
+        raise UserError(f"`precision` is {given}; give 'float64' or 'float32'.")
+    with arguments():
+        if out is not None:
+            check_kind("out", out, str | Path, "'quality.zarr'")
+        if progress is not None:
+            check_kind("progress", progress, Callable, "print, of (done, total)")
+        check_bool("overwrite", overwrite)
+        return None if seed is None else check_whole("seed", seed, 0, 2**63 - 1)
+
+
 def _read(
     source: str | Path | Mapping[str, Any], seed: int | None
 ) -> tuple[Sweep, str]:
     """The checked sweep, and the text that its store keeps."""
     if isinstance(source, Mapping):
         asked = sweep_file.read(_plain(source), seed)
-        return asked, tomli_w.dumps(dict(asked.table))
+        return asked, _as_toml(asked.table)
     if isinstance(source, str | Path):
         asked = sweep_file.load(Path(source), seed)
         return asked, sweep_file.text(Path(source), asked)
-    kind = type(source).__name__
-    raise UserError(f"a {kind} is no sweep; give a file or a table.")
+    raise UserError(f"`source` is {shown(source)}; give a sweep file, or a table.")
+
+
+def _as_toml(table: Mapping[str, Any]) -> str:
+    try:
+        return tomli_w.dumps(dict(table))
+    except TypeError as error:
+        raise UserError(
+            f"`source` holds more than texts, numbers, lists and tables ({error}); "
+            "leave it out."
+        ) from None
 
 
 def _plain(value: Any) -> Any:
@@ -71,6 +94,8 @@ def _plain(value: Any) -> Any:
 
 def outcome_names(data: xarray.Dataset) -> xarray.DataArray:
     """The names of the codes in `outcome`; see `experiments.sweeps.outcome_names`."""
+    with arguments():
+        check_kind("data", data, xarray.Dataset, "what sweep or xarray.open_zarr makes")
     codes = data.get("outcome")
     if codes is None or "flag_meanings" not in codes.attrs:
         raise UserError(

@@ -1,11 +1,21 @@
 """One clear line for a user's mistake: what was given, what is allowed, what to do."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class UserError(Exception):
     """A mistake in the input; the command line prints it and exits with code 2."""
+
+
+@contextlib.contextmanager
+def arguments() -> Iterator[None]:
+    """Where arguments are checked: a `ValueError` of the checks is a `UserError`."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def choose_from(given: object, known: Iterable[str]) -> str:

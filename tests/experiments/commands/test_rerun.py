@@ -149,7 +149,7 @@ def test_the_object_of_a_sweep_is_repeated_without_its_files(capsys, tmp_path):
 
 def test_the_object_of_a_diagram_is_repeated(capsys, tmp_path):
     file, target = tmp_path / "small.toml", tmp_path / "d.json"
-    file.write_text(small.TEXT + '[figure]\nlines = []\n')
+    file.write_text(small.TEXT + "[figure]\nlines = []\n")
     words = ["phase-diagram", str(file), "--set", "bad_rate=0.2", "--cells", "3"]
     words += ["--out", str(tmp_path / "o"), "--width", "5", "--json", str(target)]
     assert cli.main(words) == 0

@@ -5,6 +5,7 @@ import pytest
 
 import simulator as sim
 from experiments.diagrams import changes, lines
+from experiments.sweeps import assembly, grid
 from experiments.text.errors import UserError
 from simulator import rollouts as ro
 
@@ -182,3 +183,51 @@ def test_the_rival_wins_beyond_equal_pay_under_the_natural_gradient_too():
         problem = sim.Problem(rates, [[0.05, 0.7, 0.25]] * 2)
         solution = sim.solve(problem, sim.FixedConfidence(paid), update)
         assert list(np.argmax(solution.policy, axis=-1)) == [0, 1]
+
+
+MODELS = """base_model,success_rate,probability
+base,0.9,0.05
+base,0.6,0.95
+after SFT,0.9,0.2
+after SFT,0.6,0.8
+"""
+OF_MODELS = """record = ["log10_t0"]
+[model]
+success_rates = [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]
+policy = [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]]
+names = ["a", "b", "c"]
+[axes]
+update = ["policy-gradient", "grpo"]
+temperature = [1.0, 2.0]
+"""
+
+
+def test_base_models_are_set_by_name_and_by_file(tmp_path):
+    file, models = tmp_path / "m.toml", tmp_path / "models.csv"
+    file.write_text(OF_MODELS)
+    models.write_text(MODELS)
+
+    def kept(*fixed):
+        sweep = changes.load(str(file), fixed=fixed).sweep
+        rates = []
+        for unit in grid.cut(sweep).units():
+            runs = assembly.assemble(sweep, grid.cells(sweep, unit), unit.num_cells)
+            rates += runs.base.success_rates[:, 0].tolist()
+        return [axis.name for axis in sweep.kept], rates
+
+    both = ["update", "temperature"]
+    for item in ("base_model=b", "model.base_model=b", "base_model=1"):
+        assert kept(item) == (both, 4 * [0.8])
+    other = f"model.file={models}"
+    names, rates = kept(other)
+    assert names == ["base_model", *both] and rates == 8 * [0.9]
+    policy = changes.load(str(file), fixed=[other]).sweep.table["model"]["policy"]
+    assert policy == [[0.05, 0.95], [0.2, 0.8]]
+    assert kept("base_model=after SFT", other) == (both, 4 * [0.9])
+    assert kept("update=grpo")[0] == ["base_model", "temperature"]
+    for item, said in (
+        ("base_model=d", "d is unknown; choose from a, b, c"),
+        ("model.file=none.csv", "cannot read none.csv"),
+    ):
+        with pytest.raises(UserError, match=said):
+            kept(item)

@@ -113,13 +113,15 @@ def test_several_values_are_several_panels(made):
 def test_what_cannot_be_drawn(store, made):
     sweep = xarray.open_zarr(store)
     bad = {
-        "this sweep has update, gap, best_probability": lambda: diagrams.draw(store),
+        "this sweep has gap": lambda: diagrams.draw(
+            sweep.isel(update=0, best_probability=0)
+        ),
         "attributes sweep, stamp": lambda: diagrams.draw(xarray.Dataset()),
         "select one value": lambda: diagrams.draw(
             sweep.mean("update", keep_attrs=True)
         ),
         "did you mean cmap": lambda: diagrams.draw(sweep.isel(update=0), cmaps="magma"),
-        "1 axes for 2 values": lambda: diagrams.draw(
+        "1 axes for 2 panels": lambda: diagrams.draw(
             sweep.isel(update=0), plt.subplots()[1], value=["accuracy", "log10_t0"]
         ),
         "does not exist": lambda: diagrams.draw("none.zarr"),
@@ -152,7 +154,7 @@ def test_the_readme_is_true(tmp_path, monkeypatch):
     assert loaded.lines == ("regime", "lower_bound")
     for key in diagram.KEYS:
         assert key in {*loaded.figure, "x", "y", "scale", "log10_t", "step"} or (
-            f"--{key.removesuffix('s')}" in section
+            f"--{key.removesuffix('s')}" in section or f"{key} = " in section
         )
     words = re.search(r"`--set (update=.*)", section)[1].split("`, `")
     for item in words[:3]:

@@ -254,7 +254,7 @@ MISTAKES = [
     (CURVES + "[figure]\nvalue = 'accuracy_along'\nlog10_t = 4", "go from -1 to 3"),
     (CURVES + "[figure]\nvalue = 'accuracy_along'\nstep = 4", "are along log10_t"),
     (CURVES + "[figure]\nscale = {y = 'log'}", "needs numbers above 0"),
-    (PLAIN + "bad_rate = [0.1, 0.2]", "a diagram has two axes"),
+    (PLAIN + "bad_rate = [0.1]\nrival_share = [0.1]", "a diagram has two axes"),
     (PLAIN.replace("gap = {linspace = [0.1, 0.3, 5]}", "gap = [0.1]"), "one value"),
     ("[axes]\ngap = [0.1, 0.2]", "a diagram has two axes"),
 ]

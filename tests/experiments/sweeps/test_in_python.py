@@ -159,6 +159,9 @@ after SFT,0.5,0.8
 """
 
 
+LOGITS = "base_model,success_rate,logit\nbase,0.9,-inf\nbase,0.1,-inf\n"
+
+
 def of_models(tmp_path, csv=CSV, more="", axes="gap = 1"):
     (tmp_path / "models.csv").write_text(csv)
     file = tmp_path / "m.toml"
@@ -194,6 +197,17 @@ def test_some_of_the_base_models_by_name_and_by_cell(tmp_path, capsys):
     assert "--success-rates 0.9 0.5 " in capsys.readouterr().out
 
 
+def test_one_of_the_base_models_by_name(tmp_path):
+    """Fixed in [model], it is no axis; and its number means the same."""
+    for given in ('"after SFT"', "1"):
+        axes = 'update = ["policy-gradient"]'
+        found = sweep(of_models(tmp_path, more=f"base_model = {given}\n", axes=axes))
+        assert list(found.sizes) == ["update"]
+        run = sim.solve(sim.Problem([0.9, 0.5], [0.2, 0.8]), sim.Verifiable(),
+                        until=sim.Gap(0.01))  # fmt: skip
+        np.testing.assert_allclose(found.log10_time, [run.log10_time], rtol=1e-12)
+
+
 def test_an_ensemble_as_arrays(rng):
     rates, policies = rng.uniform(size=(4, 3)), rng.dirichlet(np.ones(3), size=4)
     model = {"success_rates": rates, "policy": policies}
@@ -212,7 +226,32 @@ def test_an_ensemble_as_arrays(rng):
         ("base_model,success_rate,probability\n", "", "", "no base models"),
         (CSV.replace("0.70", "x"), "", "", r"models.csv: line 3: 0.6, x; give two"),
         (CSV.replace("base,0.1,0.25", "base,0.1"), "", "", "line 4: give 3 values"),
-        (CSV.replace("0.70", "0.1"), "", "", "sum"),
+        (
+            CSV.replace("0.70", "0.1"),
+            "",
+            "",
+            "m.toml: .*models.csv: lines 2 to 4, base model base: prob.* sum to 0.4;",
+        ),
+        (
+            CSV.replace("0.5,0.8", "1.5,0.8"),
+            "",
+            "",
+            "models.csv: line 7, base model after SFT: success_rate 1.5; give 0 to 1",
+        ),
+        (CSV.replace("0.25", "-1"), "", "", "line 4, base model base: probability -1"),
+        (
+            CSV.replace("prob", "log").replace("0.25", "inf").replace("ability", "it"),
+            "",
+            "",
+            "line 4, base model base: logit inf",
+        ),
+        (LOGITS, "", "", "lines 2 to 3, base model base: all logits are -inf"),
+        (
+            CSV,
+            'base_model = "bas"\n',
+            'update = ["grpo"]',
+            "model: .* did you mean base",
+        ),
         (CSV, 'names = ["a"]\n', "", "no base models beside it"),
         (f'{CSV}"{"x" * 200_000}', "", "", "models.csv: field larger"),
         (CSV, "", 'base_model = ["bas"]', "bas is unknown; did you mean base"),
@@ -228,7 +267,7 @@ def test_what_is_no_base_model_is_one_line(csv, more, axes, said, tmp_path):
 @pytest.mark.parametrize(
     "given, said",
     [
-        (3, "an? int is no sweep"),
+        (3, "`source` is 3; give a sweep file, or a table"),
         ({"axes": {}}, "axes. is missing"),
         ({"model": {"names": ["a"], "success_rates": [0.5, 1],
                     "policy": [0.5, 0.5]}}, "several"),

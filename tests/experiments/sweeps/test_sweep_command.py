@@ -16,6 +16,7 @@ import zarr
 from experiments import cli
 from experiments.sweeps import (
     command,
+    estimate,
     grid,
     locks,
     rendezvous,
@@ -107,6 +108,24 @@ def test_dry_run_says_what_it_would_take_and_writes_nothing(file, capsys, tried)
         assert line in out
     assert [p.name for p in file.parent.iterdir()] == ["small.toml"]
     assert "stored" not in out
+
+
+def test_a_dry_run_counts_compiling_in(file, capsys, monkeypatch):
+    """Of every program: three updates are three of them, gaps are none."""
+    file.write_text(small.TEXT + 'update = ["policy-gradient", "grpo", "pass-at-n"]')
+    sampled = {256: (1.0, 4.0), 4096: (3.0, 2.0)}
+
+    def sample(sweep, cells, runs):
+        return estimate.Took(*sampled[runs]), min(runs, 30 if runs == 256 else 130)
+
+    monkeypatch.setattr(estimate, "_sample", sample)
+    assert sweep(file, "--dry-run") == 0
+    out = capsys.readouterr().out
+    # 180 runs at 2 s per 100, and 6 s for each program.
+    said = (
+        "time    22 s on this machine: 3.6 s of solving, 18 s of compiling 3 programs"
+    )
+    assert said in out.splitlines()
 
 
 def test_a_dry_run_of_millions_of_runs_in_a_cell_tries_a_few(file, capsys, tried):

@@ -217,6 +217,8 @@ def test_the_digest_knows_what_a_file_of_a_recipe_says(tmp_path):
         ("record = ['magic']\n[axes]\ngap = [0.1]", "choose from log10_time"),
         ("record = []\n[axes]\ngap = [0.1]", "at least one"),
         ("recipe = 'rloo'\nrecord = ['log10_t0']\n[axes]\ngap = [0.1]", "unknown here"),
+        ("[model]\ngap = 0.1\n[axes]\nbad_rate = [0.1]", "family = NAME .rival, warm"),
+        ("[model]\n[axes]\ngap = [0.1]", "no family and no base models; give family"),
         ("[model]\nfamily = 'magic'\n[axes]\ngap = [0.1]", "choose from rival"),
         ("[model]\nfamily = 'rival'\nx = 1\n[axes]\ngap = [0.1]", "no parameter 'x'"),
         ("[model]\nfamily = 'rival'\ngap = 'x'\n[axes]\nbad_rate = [0.1]", "a number"),
