@@ -200,7 +200,7 @@ def _check_row(where: str, rate: float, kind: str, weight: float) -> None:
 
 def _check_model(where: str, kind: str, weights: list[float]) -> None:
     """Raise `UserError` for weights that are no policy."""
-    from simulator.problem import SUM_TOLERANCE
+    from simulator.problem_checks import SUM_TOLERANCE
 
     total = math.fsum(weights)
     if kind == "probability" and abs(total - 1) > SUM_TOLERANCE:
