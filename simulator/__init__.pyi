@@ -10,6 +10,13 @@ from .mixture import *
 from .moment import *
 from .observables import *
 from .outcome import *
+from .phases import *
+from .populations.answers import *
+from .populations.events import *
+from .populations.joint import *
+from .populations.population import *
+from .populations.solution import *
+from .populations.solving import *
 from .problem import *
 from .programs import *
 from .recording import *

@@ -145,7 +145,7 @@ class Dynamics(eqx.Module):
         beta = jnp.asarray(self.update.beta, log_probs.dtype)
         if self.signal.fixed:
             return beta
-        along = _unit(advantage)[0]
+        along = unit(advantage)[0]
         # The mean of A under the policy is 0, so that log pi moves as logits do.
         _, change = jax.jvp(
             lambda x: self.signal(self.problem, x), (log_probs,), (along,)
@@ -212,7 +212,7 @@ class Dynamics(eqx.Module):
         advantage = self.update.advantage(self.problem, rewards, log_probs)
         mantissa, log_scale = self.update.velocity(advantage)
         log_clock = self.update.log_clock(rewards, log_probs)
-        direction, log_size = _unit(mantissa)
+        direction, log_size = unit(mantissa)
         log_speed = log_size + log_scale
         # At rest no clock counts, not even one that runs infinitely fast there.
         log_speed = jnp.where(log_size > -jnp.inf, log_speed + log_clock, log_speed)
@@ -247,7 +247,7 @@ def _rewards_at_two_policies(
     return jnp.stack(rows)
 
 
-def _unit(
+def unit(
     vector: Float[Array, " K"],
 ) -> tuple[Float[Array, " K"], Float[Array, ""]]:
     """The vector with length 1, and the log of its length; 0 and `-inf` for 0.

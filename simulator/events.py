@@ -7,6 +7,8 @@ CONTRIBUTING.md; the first events whose only field is a level are offered as `--
 Who is the most likely one: see `leading`; accuracy and other means: see `means`.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -190,6 +192,8 @@ class BelowBase(AbstractLast):
     >>> solution["below-base"]
     below-base  t = 46.54  (10^1.668): policy [0.2781 0.6875 0.03435]
     """
+
+    linear: ClassVar[bool] = True
 
     def value(self, point):
         lost = balance_of_mean(point.log_probs, self.loss(point.problem))

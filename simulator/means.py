@@ -1,6 +1,7 @@
 """Moments of a mean under the policy: of accuracy, or of an attribute."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -46,6 +47,8 @@ class AbstractMeanFirst(AbstractFirst):
 
 class AbstractHighestMean(AbstractExtreme):
     """The mean of `values` is highest: `sum_k pi_k values_k`."""
+
+    linear: ClassVar[bool] = True
 
     @abstractmethod
     def values(self, problem: Problem) -> Float[Array, " K"]:

@@ -34,6 +34,9 @@ class AbstractEvent(Part):
     `slots`: how many changes of sign are kept, to be located at the end.
     `counts_if_undone`: whether it has happened though its value is negative again.
     `lasts`: whether what holds at the start counts as found.
+    `scored`: whether it has a score, which is compared at the end.
+    `linear`: whether it is about a mean of numbers per pattern, which has a meaning for
+    several questions too.
 
     >>> isinstance(sim.T0(), sim.AbstractEvent), sim.PeakAccuracy().slots
     (True, 3)
@@ -42,10 +45,16 @@ class AbstractEvent(Part):
     slots: ClassVar[int] = 1
     counts_if_undone: ClassVar[bool] = False
     lasts: ClassVar[bool] = False
+    scored: ClassVar[bool] = False
+    linear: ClassVar[bool] = False
 
     @abstractmethod
     def value(self, point: Point) -> Scalar:
         """Negative before, positive after."""
+
+    def score(self, point: Point) -> Scalar:
+        """The quantity to maximise; 0 where there is none."""
+        return jnp.zeros((), point.log_probs.dtype)
 
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` if this cannot be an event of the problem."""
@@ -196,6 +205,7 @@ class AbstractExtreme(AbstractEvent):
     """
 
     slots: ClassVar[int] = 3
+    scored: ClassVar[bool] = True
 
     def change(self, values, scores):
         up = _upward(values)

@@ -281,14 +281,19 @@ def check_length(name: str, given: Array, problem: Any) -> None:
 
 def as_pattern(value: Any) -> Array:
     """The number of a pattern, a whole one (which one is checked with the problem)."""
-    given = given_array("pattern", value)
+    return whole_numbers("pattern", value)
+
+
+def whole_numbers(name: str, value: Any) -> Array:
+    """Whole numbers as an array of integers. Raises `ValueError` for others."""
+    given = given_array(name, value)
     if is_traced(given):
         if not jnp.issubdtype(given.dtype, jnp.integer):
-            raise ValueError("`pattern` is a traced float; give a whole number.")
+            raise ValueError(f"`{name}` is a traced float; give a whole number.")
         return jnp.asarray(given)
     wrong = np.asarray(given)[~(np.asarray(given) % 1 == 0)]
     if wrong.size:
-        raise ValueError(f"`pattern` is {wrong.flat[0]:g}; give a whole number.")
+        raise ValueError(f"`{name}` is {wrong.flat[0]:g}; give a whole number.")
     with jax.ensure_compile_time_eval():
         return jnp.asarray(given, dtype=int)
 

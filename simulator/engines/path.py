@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from simulator.dynamics import Dynamics, Point, alike
 from simulator.numerics.rootfinding import seek_positive
 from simulator.numerics.trees import only_if
-from simulator.recording import AbstractEvent, AbstractExtreme
+from simulator.recording import AbstractEvent
 
 State = Any
 DOUBT = 0.02  # how far below 0 an event's values are looked at more closely
@@ -88,12 +88,7 @@ def look(events, point: Point) -> tuple[Float[Array, " E"], Float[Array, " E"]]:
         return nothing[None][:0], nothing[None][:0]
     return (
         jnp.stack([event.value(point) for event in events]),
-        jnp.stack(
-            [
-                event.score(point) if isinstance(event, AbstractExtreme) else nothing
-                for event in events
-            ]
-        ),
+        jnp.stack([event.score(point) for event in events]),
     )
 
 
@@ -114,6 +109,10 @@ class AbstractPath(eqx.Module):
     @abstractmethod
     def start(self) -> State:
         """The base policy."""
+
+    def first(self) -> Point:
+        """What can be said about the start."""
+        return self.dynamics.point(self.dynamics.problem.log_policy)
 
     @abstractmethod
     def log_probs(self, state: State) -> Float[Array, " K"]:

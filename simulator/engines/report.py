@@ -12,7 +12,6 @@ from simulator.engines.walker import Settings, Walker, code, watched
 from simulator.engines.watch import locate, look_at, slots
 from simulator.numerics.trees import select
 from simulator.outcome import OUTCOME_NAMES, Outcome
-from simulator.recording import AbstractExtreme
 from simulator.solution import Solution
 
 
@@ -53,7 +52,7 @@ def ends(run: Settings, walker: Walker) -> Ends:
         if event.lasts:
             from_start = found[slot] & (walker.brackets.size[slot] == 0)
         scores = None
-        if isinstance(event, AbstractExtreme):
+        if event.scored:
             scores = _scores(path, event, [*map(at, mine), start, ended], found[mine])
             slot = mine[0] + jnp.argmax(scores[:-2])
         log_time, state, on_the_way = _occurrence(
@@ -147,7 +146,7 @@ def _occurrence(path, event, start, from_start, found, here, ended, scores):
     happened = found & (path.log_time(here) <= path.log_time(ended))
     time = jnp.where(happened, path.log_time(here), jnp.inf)
     missing = ended
-    if isinstance(event, AbstractExtreme):
+    if event.scored:
         # No interior extremum: one of the ends.
         first, last = scores[-2], scores[-1]
         happened &= jnp.max(scores[:-2]) >= jnp.maximum(first, last)

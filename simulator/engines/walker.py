@@ -65,7 +65,7 @@ def begin(run: Settings, path: AbstractPath, until: AbstractEvent | None) -> Wal
     events = watched(run, until)
     start = path.start()
     log_policy = path.dynamics.problem.log_policy
-    first = path.dynamics.point(log_policy)
+    first = path.first()
     first_values, first_scores = look_at(path, events, start)
     status = jnp.asarray(RUNNING)
     status = jnp.where(

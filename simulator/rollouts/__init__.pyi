@@ -1,5 +1,6 @@
 from .estimators import *
 from .expectation import *
+from .features import *
 from .feedback import *
 from .groups import *
 from .judges import *

@@ -27,7 +27,7 @@ Logits = Float[Array, "Q K"]
 
 
 class AbstractPolicy(Part):
-    """Logits that are linear in the parameters.
+    """Logits of every question, from parameters that questions may share.
 
     >>> issubclass(ro.Shared, ro.AbstractPolicy)
     True
@@ -41,9 +41,15 @@ class AbstractPolicy(Part):
     def change(self, parameters: Array, problem: Problem) -> Logits:
         """Logits that the parameters add to those of the base model."""
 
-    @abstractmethod
-    def pull(self, gradient: Logits) -> Array:
-        """The gradient in the parameters, from that in the logits."""
+    def pull(self, gradient: Logits, parameters: Array, problem: Problem) -> Array:
+        """The gradient of the mean over questions in the parameters.
+
+        From that of each question in its logits: the transpose of the derivative of
+        `change`, over Q.
+        """
+        _, back = jax.vjp(lambda x: self.change(x, problem), parameters)
+        (pulled,) = back(gradient / len(gradient))
+        return pulled
 
     def log_probs(self, parameters: Array, problem: Problem) -> Logits:
         """`log pi` for each question."""
@@ -70,7 +76,8 @@ class PerQuestion(AbstractPolicy):
     def change(self, parameters, problem):
         return parameters
 
-    def pull(self, gradient):
+    def pull(self, gradient, parameters, problem):
+        del parameters, problem
         return gradient
 
 
@@ -90,7 +97,8 @@ class Shared(AbstractPolicy):
     def change(self, parameters, problem):
         return jnp.broadcast_to(parameters, problem.success_rates.shape)
 
-    def pull(self, gradient):
+    def pull(self, gradient, parameters, problem):
+        del parameters, problem
         return jnp.mean(gradient, axis=0)
 
 
@@ -116,7 +124,8 @@ class Linear(AbstractPolicy):
     def change(self, parameters, problem):
         return self.features @ parameters
 
-    def pull(self, gradient):
+    def pull(self, gradient, parameters, problem):
+        del parameters, problem
         return jnp.einsum("qk,qkd->d", gradient, self.features) / len(gradient)
 
     def check(self, problem):

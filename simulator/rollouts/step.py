@@ -171,7 +171,7 @@ def move(problem: Problem, recipe: Recipe, state: State, groups: Group) -> State
     def epoch(carry, log_probs):
         parameters, memory = carry
         gradient = by_question(jax.vmap(ascent)(groups, known, log_probs))
-        gradient = recipe.policy.pull(gradient)
+        gradient = recipe.policy.pull(gradient, parameters, problem)
         change, memory = optimizer.update(-gradient, memory, parameters)
         change = jax.tree.map(lambda x: recipe.learning_rate * x, change)
         return optax.apply_updates(parameters, change), memory

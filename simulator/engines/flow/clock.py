@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from simulator.dynamics import Dynamics
+from simulator.dynamics import Dynamics, Point
 from simulator.engines.path import AbstractPath, Move, Seen, Stride, look
 from simulator.numerics.logspace import log_expm1
 from simulator.numerics.trees import select
@@ -58,9 +58,9 @@ class AbstractFlowPath(AbstractPath):
         if not events:
             return []
         fractions = jnp.asarray(GLIMPSES, move.size.dtype)
-        policies = self._interpolated(start, move, fractions)
-        there = jax.vmap(lambda p: look(events, self.dynamics.point(p))[0])
-        found = self.highest(events, start, move, ends, fractions, there(policies).T)
+        between = self._interpolated(start, move, fractions)
+        there = jax.vmap(lambda logits: look(events, self.seen_at(logits))[0])
+        found = self.highest(events, start, move, ends, fractions, there(between).T)
         # What is interpolated is no more than a hint.
         before = jnp.stack([seen.values[0] for seen in ends])
         values = jnp.where(found.doubtful, found.value, before)
@@ -69,14 +69,14 @@ class AbstractFlowPath(AbstractPath):
         return [Seen(f, x, 0 * x) for f, x in pairs]
 
     def _interpolated(self, start, move: Move, f) -> Float[Array, "N K"]:
-        """About the log-probabilities at parts f of a step, by Hermite's cubic."""
+        """About the logits at parts f of a step, by Hermite's cubic."""
         first, size = self.here(start).logits, move.size
         change = self.here(move.end).logits - first
         left, right = (size * self.slope(end, size) for end in (start, move.end))
 
         def at(f):
             bend = (1 - f) * left - f * right + (2 * f - 1) * change
-            return self.policy_of(first + f * change + f * (1 - f) * bend)
+            return first + f * change + f * (1 - f) * bend
 
         return jax.vmap(at)(f)
 
@@ -93,6 +93,10 @@ class AbstractFlowPath(AbstractPath):
 
     def log_probs(self, state):
         return self.policy_of(self.here(state).logits)
+
+    def seen_at(self, logits: Float[Array, " K"]) -> Point:
+        """What can be said about these logits."""
+        return self.dynamics.point(self.policy_of(logits))
 
     def policy_of(self, logits: Float[Array, " K"]) -> Float[Array, " K"]:
         """Log-probabilities."""

@@ -67,10 +67,17 @@ class ExplicitPath(AbstractFlowPath):
 
     def field(self, here: FlowPoint) -> FlowPoint:
         """`d here / d sigma`."""
-        point = self.dynamics.point(self.policy_of(here.logits))
-        log_ratio = point.log_speed + self.log_t_ref + here.ell
+        direction, log_speed = self.velocity(here.logits)
+        log_ratio = log_speed + self.log_t_ref + here.ell
         share = jax.nn.sigmoid(log_ratio)
-        return FlowPoint(point.direction * share, jax.nn.sigmoid(-log_ratio))
+        return FlowPoint(direction * share, jax.nn.sigmoid(-log_ratio))
+
+    def velocity(
+        self, logits: Float[Array, " K"]
+    ) -> tuple[Float[Array, " K"], Float[Array, ""]]:
+        """Direction and log speed of the logits."""
+        point = self.seen_at(logits)
+        return point.direction, point.log_speed
 
     def slope(self, state, size):
         # A negative size is one in `ell`, backwards.

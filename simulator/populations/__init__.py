@@ -1,0 +1,1 @@
+"""Many questions under one policy: who shares parameters, and what is paid jointly."""
