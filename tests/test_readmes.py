@@ -54,6 +54,7 @@ def shown(file: str, command: str) -> str:
         pytest.param("experiments/README.md", STALLED, marks=pytest.mark.slow),
         pytest.param("experiments/README.md", SLOW, marks=pytest.mark.slow),
         ("experiments/README.md", "run --success-rates 0.9 0.02 0.4"),
+        ("experiments/README.md", "run --success-rates 0.9 0.6 0.1"),
     ],
 )
 def test_a_command_prints_what_is_shown(file, command, tmp_path, monkeypatch):

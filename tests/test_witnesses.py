@@ -30,6 +30,9 @@ STORE = "differential/test_sweeps.py::test_what_a_sweep_says_is_what_its_store_h
 COMMANDS = "experiments/commands/"
 CURVES = COMMANDS + "test_run_curves.py::"
 RERUN = COMMANDS + "test_rerun.py::"
+ENDS = COMMANDS + "test_run_ends.py::"
+PLATEAU = ENDS + "test_every_event_that_holds_on_a_plateau_says_who_wins_later"
+LEVEL = ENDS + "test_patterns_that_are_equally_likely_are_all_named"
 REPORT = COMMANDS + "test_train_report.py::"
 CONTRACT = "test_train_prints_the_contract_as_json"
 EXACT = "simulator/engines/exact/test_exact.py::"
@@ -83,6 +86,10 @@ RUN_KEYS = {
         "kl_to_base",
     )
 } | {
+    "final_patterns": LEVEL,
+    "paid_more": PLATEAU,
+    "not_before_the_end": ENDS
+    + "test_what_never_happens_is_told_from_what_has_not_happened_yet",
     "num_steps": CELLS,
     "at": CURVES + "test_what_is_said_at_times_is_what_scipy_finds",
     "stamp": RERUN + "test_a_result_is_repeated_to_the_same_bits",
@@ -130,6 +137,7 @@ SWEEP_KEYS = {
         "runs",
         "outcomes",
         "unresolved",
+        "undecided",
     )
 } | {
     "advice": SWEEP + "test_unresolved_runs_are_said_and_done_again",
@@ -141,6 +149,7 @@ SWEEP_KEYS = {
 TEXTS = {
     "commands/run.py": {
         "  {}  {}": FORMAT,
+        ",{}": FORMAT,
         "{}": FORMAT,
     },
     "commands/run_report.py": {
@@ -155,14 +164,24 @@ TEXTS = {
         "at t = {}": RUN,
         "at t = {}  accuracy {}, policy {}{}": CURVES
         + "test_what_is_said_at_times_is_what_scipy_finds",
-        "pattern {}, {}": CURVES + "test_a_comparison_is_that_of_runs_one_by_one",
+        "{}, {}": CURVES + "test_a_comparison_is_that_of_runs_one_by_one",
+        "{}; pattern {} {}": ENDS + "test_a_comparison_says_where_each_run_stopped",
+        "{}: changes nothing; all numbers are those of the first run": ENDS
+        + "test_a_change_that_changes_nothing_is_named",
+        "later      {}": PLATEAU,
+        "pattern {} is paid more ({}{}; pattern {}: {})": PLATEAU,
+        "{} and wins later; the run stopped {}": PLATEAU,
+        "{} for now; --until rest shows whether it wins": ENDS
+        + "test_where_rewards_move_nobody_is_said_to_win",
+        "patterns {}{}": LEVEL,
+        "pattern {}": RUN,
+        "success rate {}": RUN,
+        "{} ({})": RUN,
         "steps      {}  (at learning rate {})": RUN,
         "below base {}  (accuracy stays below its start)": RUN,
         "ended at   {}": RUN,
-        "pattern {} with probability {}, {}": RUN,
-        "the best (success rate {})": RUN,
-        "not the best ({})": RUN,
-        "pattern {}, success rate {}": RUN,
+        "{} with probability {}, {}": RUN,
+        "pattern {}, {}": RUN,
         "policy     {}{}": RUN,
         "T0         {}  ({})": RUN,
         "crossing   {}  (best pattern becomes the most likely)": RUN,
@@ -196,6 +215,9 @@ TEXTS = {
         "10^{}": COMMANDS + "test_train.py::"
         "test_a_rare_best_pattern_is_shown_with_its_size",
         "{} seeds: {}": TABLE,
+        "all {} steps taken": TABLE,
+        "all {} steps taken by {}": COMMANDS + "test_train.py::"
+        "test_runs_that_fail_are_counted_apart",
         "; the best pattern is lost in {} %": TABLE,
         "pi* and what is lost leave out {} of {} questions: all of their patterns are "
         "equally good": TABLE,
@@ -211,7 +233,6 @@ TEXTS = {
         ),
     },
     "text/events.py": {
-        "{}=LEVEL": FORMAT,
         "{}: {}{}": FORMAT,
         "{}={}": FORMAT,
         "{} {}": FORMAT,
@@ -236,6 +257,9 @@ TEXTS = {
         "cells      {}, {}": STORE,
         "{} not stored yet": STORE,
         "outcomes   {}": STORE,
+        "note       {} is inf in {} cells: not before the run ended, which is not "
+        'never; until = "rest" tells': SWEEP
+        + "test_times_that_are_not_decided_are_counted",
         "load       xarray.open_zarr({})": STORE,
         "           {}: {}": SWEEP + "test_unresolved_runs_are_said_and_done_again",
         "the rest is for the other shards of {}": SWEEP + "test_json_and_shards",

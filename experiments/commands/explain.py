@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="NAME",
-        help="the meaning of a symbol, as in gamma or T0; without a name, of all",
+        help="the meaning of a symbol, as in gamma or T0; without a name, of all; "
+        "--json has them too",
     )
 
 
@@ -183,7 +184,7 @@ def _claim(claim: dict[str, Any]) -> list[str]:
     return lines
 
 
-def symbols_text(name: str) -> str:
+def symbols(name: str) -> list[Any]:
     """A symbol, or all of them. Raises `UserError` for one that is not known."""
     import theory
 
@@ -193,10 +194,15 @@ def symbols_text(name: str) -> str:
         if not near:
             raise UserError(f"--symbol {name} is unknown; {choose_from(name, known)}.")
         name = near
+    return [known[name]] if name else list(known.values())
+
+
+def symbols_text(shown: list[Any]) -> str:
+    """Symbols, for reading."""
     lines = []
-    for symbol in [known[name]] if name else known.values():
-        shown = ", ".join(symbol.statements)
-        words = f"{symbol.words} ({shown})" if shown else symbol.words
+    for symbol in shown:
+        of = ", ".join(symbol.statements)
+        words = f"{symbol.words} ({of})" if of else symbol.words
         lines += _entry(symbol.name, words)
         if symbol.formula:
             lines += _entry("", symbol.formula)
@@ -221,7 +227,8 @@ def main(args: argparse.Namespace) -> int:
             of_it = [claim for claim, statement in claims.items() if statement == whole]
             known = of_it or theory.STATEMENTS
             raise UserError(f"{name} is unknown; {choose_from(name, known)}.")
-    found, texts = [], []
+    found: list[dict[str, Any]] = []
+    texts: list[str] = []
     for name in args.names:
         about = described(claims.get(name, name))
         if name in claims:
@@ -231,7 +238,9 @@ def main(args: argparse.Namespace) -> int:
             texts.append(text(about))
         found.append(about)
     if args.symbol is not None:
-        texts.append(symbols_text(args.symbol))
+        asked = symbols(args.symbol)
+        texts.append(symbols_text(asked))
+        found += [dataclasses.asdict(symbol) for symbol in asked]
     if args.json != "-":
         print("\n\n".join(texts) if texts else statements_table())
     if args.json is not None:

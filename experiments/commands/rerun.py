@@ -13,7 +13,9 @@ from experiments.text.errors import UserError
 
 SHOWN = 10  # differences that are listed
 # Of a result, these say how it was made and how long that took, or are other results.
-NOT_COMPARED = ("stamp", "seconds", "compared", "change", "store")
+NOT_COMPARED = (
+    *("stamp", "seconds", "compared", "change", "changes_nothing", "store"),
+)
 # What decides on the last digits, and may differ from machine to machine.
 CIRCUMSTANCES = ("revision", "dirty", "versions", "python", "device", "code_sha256")
 

@@ -3,6 +3,7 @@
 import argparse
 import copy
 import math
+from collections.abc import Container
 from pathlib import Path
 
 from experiments.pictures import looks
@@ -71,14 +72,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=float,
         metavar="TIME",
-        help="say accuracy and policy at these times",
+        help="say accuracy and policy at these times (0: the base model), also after "
+        "the event to stop at",
     )
     parser.add_argument(
         "--compare",
         nargs="+",
-        metavar="NAME=VALUE",
-        help="the same with one option changed at a time, in one table: "
-        "update=natural-gradient beta=0.01 (as without -- in front)",
+        metavar="NAME=VALUE,...",
+        help="the same with one option changed at a time, or several joined by commas, "
+        "in one table: update=natural-gradient beta=0.01 update=grpo,group-size=4 (as "
+        "without -- in front)",
     )
     parser.add_argument(
         "--plot",
@@ -178,9 +181,9 @@ def inputs(args: argparse.Namespace) -> dict:
             f"--learning-rate {args.learning_rate:g}: give a positive number."
         )
     times = args.at or []
-    if not all(0 < time < math.inf for time in times):
+    if not all(0 <= time < math.inf for time in times):
         shown = " ".join(f"{time:g}" for time in times)
-        raise UserError(f"--at {shown}: give times above 0.")
+        raise UserError(f"--at {shown}: give times from 0 (the base model) on.")
     import simulator as sim
 
     options = {name: getattr(args, name) for name in catalogue.options()}
@@ -211,22 +214,49 @@ def inputs(args: argparse.Namespace) -> dict:
 
 
 def _changed(args: argparse.Namespace, change: str) -> argparse.Namespace:
-    """The options with one of them given otherwise, as NAME=VALUE says."""
+    """The options with some of them given otherwise, as NAME=VALUE,... says."""
     from experiments import cli
 
-    name, _, value = change.partition("=")
-    key, option = name.replace("-", "_"), catalogue.option(name)
-    if key in SHARED:
-        raise UserError(f"--compare {change}: {option} is the same for all runs.")
-    rows = key == "answer_kernel"  # 0.9,0.1 0.6,0.4
-    words = [option, *(value if rows else value.replace(",", " ")).split()]
+    words: list[str] = []
+    replaced: list[str] = []
+    for part in _parts(change, vars(args)):
+        name, _, value = part.partition("=")
+        key, option = name.replace("-", "_"), catalogue.option(name)
+        if key in SHARED:
+            raise UserError(f"--compare {change}: {option} is the same for all runs.")
+        rows = key == "answer_kernel"  # 0.9,0.1 0.6,0.4
+        words += [option, *(value if rows else value.replace(",", " ")).split()]
+        replaced += [key, *INSTEAD.get(key, ())]
     new, unknown = cli.build_parser(["run"]).parse_known_args(["run", *words])
     if unknown:
         raise UserError(f"--compare {change}: {' '.join(unknown)} is no option of run.")
     changed = copy.copy(args)
-    for one in (key, *INSTEAD.get(key, ())):
-        setattr(changed, one, getattr(new, one))
+    for key in replaced:
+        setattr(changed, key, getattr(new, key))
     return changed
+
+
+def _parts(change: str, options: Container[str]) -> list[str]:
+    """The options that change together: what follows a comma and is named like one.
+
+    `update=grpo,group-size=4` is two, `policy=0.2,0.8` and
+    `signal=verifiable=0.7,self-certainty=0.3` are one each.
+    """
+    parts: list[str] = []
+    for piece in change.split(","):
+        name = piece.partition("=")[0].replace("-", "_")
+        if parts and name not in options:
+            parts[-1] += f",{piece}"
+        else:
+            parts.append(piece)
+    return parts
+
+
+def _compared(first: dict, change: str, other: dict) -> dict:
+    from experiments.commands import run_words
+
+    same = run_words.same_numbers(first, other)
+    return {"change": change, "changes_nothing": same} | other
 
 
 def main(args: argparse.Namespace) -> int:
@@ -261,7 +291,7 @@ def main(args: argparse.Namespace) -> int:
         run_curves.write_plot(args.plot, solutions, result["stamp"], table)
     if args.compare:
         others = list(results.items())[1:]
-        result = result | {"compared": [{"change": n} | other for n, other in others]}
+        result = result | {"compared": [_compared(result, *one) for one in others]}
     write_json(result, args.json)
     failed = any(one["outcome"] in FAILED_OUTCOMES for one in results.values())
     return 1 if failed else 0

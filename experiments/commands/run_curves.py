@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from experiments.commands import run_report
 from experiments.runtime.output import check_writable_folder, write_bytes
 from experiments.text.errors import UserError
 
@@ -30,24 +31,43 @@ def check_file(path: Path, option: str) -> None:
 
 
 def curve(solution: Any) -> dict[str, Any]:
-    """Log times `[T]`, policies `[T, K]` and accuracy `[T]`, where the policy moves."""
+    """Log times `[T]`, policies `[T, K]` and accuracy `[T]`, where the policy moves.
+
+    `ends`: whether the run stopped at the last time, and the curve with it.
+    """
     import numpy as np
 
     from simulator.reporting import plotting
 
     log_times, policies = plotting.on_the_way(solution, POINTS)
-    accuracy = policies @ np.asarray(solution.problem.success_rates)
-    return {"log_times": log_times, "policies": policies, "accuracy": accuracy}
+    return {
+        "log_times": log_times,
+        "policies": policies,
+        "accuracy": policies @ np.asarray(solution.problem.success_rates),
+        "ends": plotting.ends(solution, log_times),
+    }
 
 
-def _rows(result: dict, solution: Any) -> list[tuple[float, Any, Any]]:
-    """Log time, accuracy and policy: at the times of --at, or until the run ends."""
+def _rows(result: dict, solution: Any) -> list[tuple[float, float, Any, Any]]:
+    """Log10 time, time, accuracy and policy: at the times of --at, or as it moves."""
     if result["at"]:
-        rows = result["at"]
-        return [(math.log(r["time"]), r["accuracy"], r["policy"]) for r in rows]
+        return [
+            (
+                math.log10(row["time"]) if row["time"] else -math.inf,
+                row["time"],
+                row["accuracy"],
+                row["policy"],
+            )
+            for row in result["at"]
+        ]
     found = curve(solution)
-    rows = zip(found["log_times"], found["accuracy"], found["policies"], strict=True)
-    return [row for row in rows if row[0] <= solution.log_time]
+    times = [(t / math.log(10), run_report.time(t)) for t in found["log_times"]]
+    return [
+        (log10_time, math.inf if time is None else time, accuracy, policy)
+        for (log10_time, time), accuracy, policy in zip(
+            times, found["accuracy"], found["policies"], strict=True
+        )
+    ]
 
 
 def write_csv(path: Path, solved: dict[str, tuple[dict, Any]]) -> None:
@@ -59,9 +79,8 @@ def write_csv(path: Path, solved: dict[str, tuple[dict, Any]]) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["change", *head] if several else head)
     for name, (result, solution) in solved.items():
-        for log_time, accuracy, policy in _rows(result, solution):
-            time = math.exp(log_time) if log_time < 709 else math.inf
-            row = map(float, [log_time / math.log(10), time, accuracy, *policy])
+        for log10_time, time, accuracy, policy in _rows(result, solution):
+            row = map(float, [log10_time, time, accuracy, *policy])
             table.writerow([name, *row] if several else row)
     write_bytes(path, text.getvalue().encode())
 
@@ -104,15 +123,22 @@ def _moving(found: dict) -> tuple[float, float]:
 def _draw_together(axes, curves: dict[str, dict]) -> None:
     import numpy as np
 
+    from simulator.reporting import plotting
+
     windows = [_moving(found) for found in curves.values()]
     low, high = min(w[0] for w in windows), max(w[1] for w in windows)
     for i, (name, found) in enumerate(curves.items()):
         x, y = found["log_times"] / np.log(10), found["accuracy"]
-        # A curve that begins later, or ends earlier, stays where it is.
+        # A curve that begins later, or is at rest earlier, stays where it is.
         times = np.linspace(low, high, 4 * POINTS)
-        axes.plot(
-            times, np.interp(times, x, y), ls=("-", "--", "-.", ":")[i % 4], label=name
-        )
+        if found["ends"]:
+            times = np.append(times[times < x[-1]], x[-1])
+        shown = np.interp(times, x, y)
+        (line,) = axes.plot(times, shown, ls=("-", "--", "-.", ":")[i % 4], label=name)
+        if found["ends"]:
+            plotting.mark_end(axes, x[-1], y[-1], line.get_color())
+    if any(found["ends"] for found in curves.values()):
+        plotting.name_ends(axes)
     if high - low > 3:
         axes.xaxis.get_major_locator().set_params(integer=True)
     axes.xaxis.set_major_formatter(lambda value, _: rf"$10^{{{value:g}}}$")

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from experiments.commands.run_ending import ending, stopped_early
 from experiments.text import base_model, events as named_events, objects
 
 MOMENTS = {"t0": 0, "t_cross": 1, "t_peak": 3, "t_below_base": 4}  # and their events
@@ -56,7 +57,7 @@ def solved(inputs: dict) -> tuple[dict, Any]:
 
     def moment(index):
         log_time = float(solution.event_log_times[index])
-        return _time(log_time) if math.isfinite(log_time) else None
+        return time(log_time) if math.isfinite(log_time) else None
 
     def log10(index):
         return float(solution.event_log_times[index]) / math.log(10)
@@ -75,11 +76,13 @@ def solved(inputs: dict) -> tuple[dict, Any]:
     log_lowest = within_floats(lowest)
     log_time = float(solution.log_time)
     stationary = solution.outcome == sim.Outcome.stationary
+    early = stopped_early(solution)
+    no_t0 = ["t0"] if sim.T0().impossible(problem, None) else []
     ((name, advice),) = solution.advice.items()
     result = {
         "outcome": name,
         "advice": advice,
-        "time": None if stationary else _time(log_time),
+        "time": None if stationary else time(log_time),
         "log10_time": None if stationary else log_time / math.log(10),
         **accuracies("accuracy", final),
         "policy": np.exp(final).tolist(),
@@ -90,12 +93,17 @@ def solved(inputs: dict) -> tuple[dict, Any]:
         "t_peak": since(3),
         **{f"log10_{name}": log10(index) for name, index in MOMENTS.items()},
         "from_the_start": [k for k, i in MOMENTS.items() if log10(i) == -math.inf],
-        "not_defined": ["t0"] if sim.T0().impossible(problem, None) else [],
+        "not_defined": no_t0,
+        "not_before_the_end": [
+            name
+            for name in ("t0", "t_cross", "t_below_base")
+            if early and log10(MOMENTS[name]) == math.inf and name not in no_t0
+        ],
         "min_optimal_probability": math.exp(log_lowest),
         "log10_min_optimal_probability": float(log_lowest) / math.log(10),
         **accuracies("peak_accuracy", solution.event_log_probs[3]),
         "t_below_base": since(4),
-        **_ending(base, final, rates),
+        **ending(solution, base, final, rates),
         "steps": _steps(log_time, inputs["learning_rate"]),
         "plateaus": _plateaus(solution, base, rates, len(events)) if few else None,
         "entropy": float(sim.entropy(final)),
@@ -115,12 +123,30 @@ def _at(problem, signal, update, inputs: dict) -> list[dict]:
     """
     import numpy as np
 
-    import simulator as sim
-
     if not inputs["at"]:
         return []
     times = np.unique(inputs["at"])
-    found = sim.solve(
+    start = times == 0  # the base policy, at no log time
+    later = times[~start]
+    policies = [np.exp(problem.log_policy)[None]] * bool(start.any())
+    if later.size:
+        found = _saved(problem, signal, update, inputs, later)
+        if found.failed:
+            return []
+        policies.append(found.saved_policies())
+    rows = np.concatenate(policies)
+    accuracies = rows @ np.asarray(problem.success_rates)
+    found = zip(times, accuracies, rows, strict=True)
+    return [{"time": t, "accuracy": a, "policy": policy} for t, a, policy in found]
+
+
+def _saved(problem, signal, update, inputs: dict, times):
+    """The same run, not stopped, with policies saved at these times."""
+    import numpy as np
+
+    import simulator as sim
+
+    return sim.solve(
         problem,
         signal,
         update,
@@ -130,35 +156,13 @@ def _at(problem, signal, update, inputs: dict) -> list[dict]:
         method=inputs["method"],
         tolerance=inputs["tolerance"],
     )
-    if found.failed:
-        return []
-    policies = np.asarray(found.saved_policies())
-    accuracies = policies @ np.asarray(problem.success_rates)
-    rows = zip(times, accuracies, policies, strict=True)
-    return [{"time": t, "accuracy": a, "policy": policy} for t, a, policy in rows]
-
-
-def _ending(base, final, rates) -> dict:
-    """The most likely pattern at the end, and the best one of the base model."""
-    import numpy as np
-
-    last = None if np.isnan(final).any() else int(np.argmax(final))
-    best = int(np.argmax(np.where(base > -np.inf, rates, -np.inf)))
-    return {
-        "final_pattern": last,
-        "final_pattern_is_best": None
-        if last is None
-        else bool(rates[last] == rates[best]),
-        "best_pattern": best,
-        "best_rate": float(rates[best]),
-    }
 
 
 def _steps(log_time: float, learning_rate: float | None) -> float | None:
     """Time is learning rate times steps; None where a float cannot hold them."""
     if learning_rate is None or math.isnan(log_time):
         return None
-    return _time(log_time - math.log(learning_rate))
+    return time(log_time - math.log(learning_rate))
 
 
 def _plateaus(solution, base, rates, first: int) -> list[dict]:
@@ -172,8 +176,8 @@ def _plateaus(solution, base, rates, first: int) -> list[dict]:
         {
             "pattern": plateau.pattern,
             "success_rate": float(rates[plateau.pattern]),
-            "from": _time(plateau.log_enter),
-            "to": _time(plateau.log_leave),
+            "from": time(plateau.log_enter),
+            "to": time(plateau.log_leave),
             "log10_from": plateau.log_enter / math.log(10),
             "log10_to": plateau.log_leave / math.log(10),
         }
@@ -181,6 +185,6 @@ def _plateaus(solution, base, rates, first: int) -> list[dict]:
     ]
 
 
-def _time(log_time: float) -> float | None:
+def time(log_time: float) -> float | None:
     """The time itself, or None where a float cannot hold it."""
     return math.exp(log_time) if log_time < 709 else None

@@ -2,9 +2,15 @@
 
 import math
 import sys
+from typing import Any
 
 from experiments.runtime.stamp import restored
 from experiments.text import spread
+
+PLATEAU = 0.9  # of the last leader's probability
+ROUNDING = 1e-9  # by which equal numbers of two runs may differ
+# Of how a run was solved, and what it is of.
+APART = ("stamp", "method", "num_steps", "advice", "changes_nothing")
 
 
 def _number(value: float | None, log10: float | None, digits: int = 6) -> str:
@@ -27,11 +33,11 @@ def _moment_line(row: dict) -> str:
 def comparison(results: dict[str, dict]) -> str:
     """A table of several runs, by what was changed; the first is as given."""
     head = ("change", "outcome", "time", "accuracy", "peak", "T0", "crossing")
-    rows = [(*head, "ended at")]
-    for name, result in results.items():
+    stops = [result["stamp"]["config"]["until"] for result in results.values()]
+    differ = len(set(stops)) > 1
+    rows = [(*head, "ended at", *["until"] * differ)]
+    for (name, result), stop in zip(results.items(), stops, strict=True):
         moments = (_time(result, key) for key in ("t0", "t_cross"))
-        best = "the best" if result["final_pattern_is_best"] else "not the best"
-        last = result["final_pattern"]
         rows.append(
             (
                 name,
@@ -40,7 +46,8 @@ def comparison(results: dict[str, dict]) -> str:
                 _number(result["accuracy"], result["log10_accuracy"], 4),
                 _number(result["peak_accuracy"], result["log10_peak_accuracy"], 4),
                 *moments,
-                "-" if last is None else f"pattern {last}, {best}",
+                _ended(result),
+                *[stop] * differ,
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -50,9 +57,69 @@ def comparison(results: dict[str, dict]) -> str:
         ).rstrip()
         for row in rows
     ]
+    lines += [
+        f"{name}: changes nothing; all numbers are those of the first run"
+        for name, result in list(results.items())[1:]
+        if same_numbers(next(iter(results.values())), result)
+    ]
     divisors = {name: _divisor(result) for name, result in results.items()}
     lines += [f"{name}: spread {text}" for name, text in divisors.items() if text]
     return "\n".join(lines)
+
+
+def same_numbers(one: dict, other: dict) -> bool:
+    """Whether two runs of the same length have the same numbers, but for rounding."""
+    kept = [
+        {k: v for k, v in result.items() if k not in APART} for result in (one, other)
+    ]
+    numbers, words = zip(*map(_leaves, kept), strict=True)
+    if words[0] != words[1] or len(numbers[0]) != len(numbers[1]):
+        return False
+    return all(
+        a == b or (a != a and b != b) or math.isclose(a, b, rel_tol=ROUNDING)
+        for a, b in zip(*numbers, strict=True)
+    )
+
+
+def _leaves(value: Any) -> tuple[list[float], list[Any]]:
+    """All numbers in a result, and all else, each in order."""
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        parts = [_leaves(item) for item in value]
+        return sum((p[0] for p in parts), []), sum((p[1] for p in parts), [])
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [float(value)], []
+    return [], [value]
+
+
+def _ended(result: dict) -> str:
+    """The cell of a comparison: the last leader, and who wins after it."""
+    if result["final_pattern"] is None:
+        return "-"
+    shown = f"{_patterns(result['final_patterns'])}, {_verdict(result)}"
+    more = result["paid_more"]
+    if more is None:
+        return shown
+    then = "wins later" if more["wins_later"] else "is paid more"
+    return f"{shown}; pattern {more['pattern']} {then}"
+
+
+def _verdict(result: dict) -> str:
+    """Whether the last leader is the best pattern of the base model."""
+    if result["final_pattern_is_best"]:
+        return "the best"
+    among = result["best_pattern"] in result["final_patterns"]
+    return "the best among them" if among else "not the best"
+
+
+def _patterns(numbers: list[int]) -> str:
+    """The last leader, or all that are equally likely."""
+    if len(numbers) == 1:
+        return f"pattern {numbers[0]}"
+    return f"patterns {', '.join(map(str, numbers[:8]))}{' ...' * (len(numbers) > 8)}"
 
 
 def _divisor(result: dict) -> str | None:
@@ -65,7 +132,8 @@ def _time(result: dict, key: str) -> str:
     if log10 is None or key in result["not_defined"]:
         return "-"
     if not math.isfinite(log10):
-        return "start" if log10 < 0 else "never"
+        waits = key in result["not_before_the_end"]
+        return "start" if log10 < 0 else "not yet" if waits else "never"
     return _number(result[key], log10, 5)
 
 
@@ -75,12 +143,28 @@ def _ending(result: dict) -> str:
     if last is None:
         return "-"
     share = _number(result["policy"][last], 0.0, 4)
-    best = f"pattern {result['best_pattern']}, success rate {result['best_rate']:g}"
-    if result["final_pattern_is_best"]:
-        verdict = f"the best (success rate {result['best_rate']:g})"
-    else:
-        verdict = f"not the best ({best})"
-    return f"pattern {last} with probability {share}, {verdict}"
+    level = result["final_patterns"]
+    share += " each" * (len(level) > 1)
+    best = f"success rate {result['best_rate']:g}"
+    if not result["final_pattern_is_best"]:
+        best = f"pattern {result['best_pattern']}, {best}"
+    known = f"{_verdict(result)} ({best})"
+    return f"{_patterns(level)} with probability {share}, {known}"
+
+
+def _later(result: dict) -> str:
+    """Who is paid more than the last leader, and what comes of it."""
+    more, last = result["paid_more"], result["final_pattern"]
+    penalised = (result["stamp"]["config"]["update"].get("beta") or 0) != 0
+    net = "net of KL, " * penalised
+    words = (
+        f"pattern {more['pattern']} is paid more ({net}{more['reward']:.6g}; "
+        f"pattern {last}: {more['reward_of_final']:.6g})"
+    )
+    if not more["wins_later"]:
+        return f"{words} for now; --until rest shows whether it wins"
+    stopped = "on a plateau" if result["policy"][last] > PLATEAU else "before"
+    return f"{words} and wins later; the run stopped {stopped}"
 
 
 def lines(result: dict) -> str:
@@ -95,7 +179,10 @@ def lines(result: dict) -> str:
             return "not defined"
         if log10 == -math.inf:
             return "from the start"
-        return "not before the end" if log10 == math.inf else number(key)
+        if log10 == math.inf:
+            waits = key in result["not_before_the_end"]
+            return "not before the end" if waits else "never"
+        return number(key)
 
     time, log10_time = number("time"), result["log10_time"]
     if result["time"]:
@@ -133,6 +220,7 @@ def lines(result: dict) -> str:
         below = [
             f"below base {moment('t_below_base')}  (accuracy stays below its start)"
         ]
+    later = [f"later      {_later(result)}"] if result["paid_more"] else []
     divisor = _divisor(result)
     spreads = [f"spread     {divisor}"] if divisor else []
     return "\n".join(
@@ -144,6 +232,7 @@ def lines(result: dict) -> str:
             f"peak {number('peak_accuracy')} {peak}",
             *below,
             f"ended at   {_ending(result)}",
+            *later,
             f"policy     {policy}{more}",
             f"T0         {moment('t0')}  ({t0_is})",
             f"crossing   {moment('t_cross')}  (best pattern becomes the most likely)",

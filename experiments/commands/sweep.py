@@ -52,8 +52,9 @@ to_csv work at once; in Python, experiments.sweeps.sweep(FILE) gives the same.
 --json FILE: counts, the SHA-256 of every array and a stamp with all inputs; rerun FILE
 repeats it, and needs neither the store nor the files.
 
-Times: -inf is from the start, inf not before the run ended. Curves stay where they are
-when it has ended; until = "rest" lets them go on.
+Times: -inf is from the start, inf not before the run ended, which is not never: how
+many cells have such an inf is said. Curves end (NaN) at the event `until`, where the
+run ends; until = "rest" lets runs and curves go on.
 
 Patterns of probability 0 are not there: they are neither the best nor a rival. Where
 all patterns are equally good, all are best: pi_* is 1, and there is no T0. Runs that

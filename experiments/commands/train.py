@@ -93,7 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="say after which step this holds first: quantiles over the seeds, and how "
         "many never get there; training goes on to --steps. An event of `run --until` "
         "that a policy decides on: accuracy=0.5, optimal-probability=0.5, "
-        "suboptimal-mass=0.1, t0, crossing (of several questions the first three, of "
+        "suboptimal-mass=0.1, t0, crossing, leads=0 (of several questions the first "
+        "three, of "
         "their means as in the table)",
     )
     parser.add_argument(

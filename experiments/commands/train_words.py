@@ -42,9 +42,8 @@ def lines(result: dict) -> str:
 
 def _notes(result: dict) -> list[str]:
     """The lines below the table."""
-    outcomes = ", ".join(f"{k} {n}" for k, n in result["outcomes"].items())
     blind, questions = result["questions_without_best"], result["questions"]
-    lines = [f"{result['seeds']} seeds: {outcomes}"]
+    lines = [f"{result['seeds']} seeds: {_outcomes(result)}"]
     if blind < questions:
         lines[0] += f"; the best pattern is lost in {100 * result['lost']:.3g} %"
     if blind:
@@ -63,6 +62,17 @@ def _notes(result: dict) -> list[str]:
     lines += [f"GRPO divides by the {divisor}"] if divisor else []
     failed = {k: v for k, v in result["advice"].items() if k != "horizon"}
     return lines + [f"{name}: {advice}" for name, advice in failed.items()]
+
+
+def _outcomes(result: dict) -> str:
+    """How many of the runs took all steps, and what became of the others."""
+    counts, steps = dict(result["outcomes"]), result["steps"][-1]
+    whole = counts.pop("horizon", 0)
+    if whole == result["seeds"]:
+        return f"all {steps} steps taken"
+    failed = [f"{number} {name}" for name, number in counts.items()]
+    some = [f"all {steps} steps taken by {whole}"] if whole else []
+    return ", ".join([*some, *failed])
 
 
 def _first_step(result: dict) -> str:

@@ -5,8 +5,8 @@ record = ["accuracy", "entropy"]
 log10_t = {linspace = [-1, 8, 91]}       # times of the flow
 step = [1, 10, 100, 1000]                # or numbers of steps of sampled training
 
-In the store it is `accuracy_along` with the dimension `log10_t` or `step`. A run that
-ends before a time stays where it ended.
+In the store it is `accuracy_along` with the dimension `log10_t` or `step`. After the
+event at which a run stops there is NaN; a run that has come to rest stays there.
 """
 
 from collections.abc import Callable

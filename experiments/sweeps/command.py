@@ -242,6 +242,11 @@ def _lines(found: dict, shard: Shard, trains: bool, redo: str | None) -> list[st
         f"outcomes   {outcomes or '-'}",
         f"load       xarray.open_zarr({place})",
     ]
+    lines += [
+        f"note       {name} is inf in {number:,} cells: not before the run ended, "
+        'which is not never; until = "rest" tells'
+        for name, number in result["undecided"].items()
+    ]
     usual = "horizon" if trains else "reached"
     lines += [f"           {k}: {v}" for k, v in found["advice"].items() if k != usual]
     if found["missing"] and shard.count > 1:

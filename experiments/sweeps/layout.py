@@ -98,7 +98,10 @@ def _recorded(sweep: "Sweep") -> Iterator[tuple[str, Variable]]:
 def _texts(name: str) -> dict[str, Any]:
     known = observables.find(name)
     assert known is not None
-    return {"long_name": known.text, "units": known.units}
+    texts = {"long_name": known.text, "units": known.units}
+    if observables.event_times([name]):
+        texts["comment"] = "-inf: from the start; inf: not before the run ended"
+    return texts
 
 
 def coordinates(sweep: "Sweep") -> dict[str, np.ndarray]:

@@ -254,6 +254,12 @@ def events(record: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(event for one in known for event in one.events))
 
 
+def event_times(record: Sequence[str]) -> list[str]:
+    """The names of times of events, which a run that ends earlier does not tell."""
+    known = _known(record).items()
+    return [n for n, one in known if one.events and one.units == "log10(t)"]
+
+
 def policies(names: Sequence[str]) -> Callable:
     """`measure(log_probs, rates, log_base) -> {name: value}` for one policy."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.sweeps import layout, root, run_units, sweep_file
+from experiments.sweeps import counting, layout, root, run_units, sweep_file
 from experiments.sweeps.locks import Shard
 from experiments.sweeps.store import Store
 from experiments.sweeps.sweep_file import Sweep
@@ -27,7 +27,7 @@ def of_store(
     they are wanted, as this reads the whole store). Raises `UserError` for a damaged
     chunk.
     """
-    counts = run_units.count(target)
+    counts = counting.count(sweep, target)
     attributes = root.attributes(target.path)
     stamp = dict(attributes["stamp"])
     if "mixed" in attributes:
@@ -41,6 +41,7 @@ def of_store(
         "runs": sweep.num_cells * sweep.lanes_per_cell,
         "outcomes": dict(counts.outcomes),
         "unresolved": counts.unresolved,
+        "undecided": dict(counts.undecided),
         "advice": layout.advice(sweep, counts.outcomes),
         "arrays": _digests(target) if digests and not counts.missing else {},
         "stamp": stamp,

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +19,6 @@ from experiments.text.errors import UserError
 
 PACKAGES = ("simulator", "experiments")
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Of the cells that are stored: runs by outcome, and how many cells are not."""
-
-    outcomes: Mapping[str, int]
-    missing: int
-
-    @property
-    def unresolved(self) -> int:
-        """Runs that failed: what they ended with is not stored."""
-        from simulator.outcome import FAILED_OUTCOMES
-
-        return sum(self.outcomes.get(name, 0) for name in FAILED_OUTCOMES)
 
 
 def code_digest() -> str:
@@ -265,30 +249,6 @@ def march(
                 progress(finished, total)
     target.check_place()  # what was written is there
     return len(todo)
-
-
-def count(target: Store) -> Counts:
-    """Outcomes of all runs that are stored. Raises `UserError` for a damaged chunk."""
-    import simulator as sim
-
-    outcomes = np.zeros(len(sim.OUTCOME_NAMES), int)
-    done, missing = target.done(), 0
-    for unit in target.grid.units():
-        if not done[unit.index]:
-            missing += unit.num_cells
-            continue
-        outcomes += _outcomes(target, unit)
-    names = zip(sim.OUTCOME_NAMES, outcomes.tolist(), strict=True)
-    return Counts({name: number for name, number in names if number}, missing)
-
-
-def _outcomes(target: Store, unit: Unit) -> np.ndarray:
-    import simulator as sim
-
-    number, columns = len(sim.OUTCOME_NAMES), target.read_outcomes(unit)
-    if columns.ndim > len(unit.shape):
-        return columns.reshape(-1, number).sum(axis=0)
-    return np.bincount(columns.ravel(), minlength=256)[:number]
 
 
 def all_columns(

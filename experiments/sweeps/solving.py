@@ -110,8 +110,19 @@ def _flow(sweep: Sweep, runs: Runs) -> Columns:
         before = np.full(len(runs.base.success_rates), -np.inf)
     numbers = solution.without_labels()
     columns = _measured(observables.solutions, sweep.record, numbers, runs, before)
-    columns |= _curves(sweep, solution.saved, runs)
+    curves = _curves(sweep, solution.saved, runs)
+    columns |= {name: _cut(sweep, solution, curve) for name, curve in curves.items()}
     return columns | {observables.OUTCOME: sim.outcome_codes(solution.outcome)}
+
+
+def _cut(sweep: Sweep, solution: Any, curve: np.ndarray) -> np.ndarray:
+    """A curve `[runs, T]`, NaN after the event at which the run stopped."""
+    import simulator as sim
+
+    log_times = options(sweep)["save_log_times"]
+    stopped = np.asarray(solution.outcome == sim.Outcome.reached)
+    over = stopped[:, None] & (log_times > np.asarray(solution.log_time)[:, None])
+    return np.where(over, np.nan, curve)
 
 
 def _train(sweep: Sweep, runs: Runs, values: Mapping[str, Any]) -> Columns:

@@ -43,7 +43,7 @@ def _watched(table: dict[str, Any]) -> dict[str, Any]:
 
 def _until(text: str, read: Callable):
     known = events.entries().get(text)
-    if known is not None and events.needs_level(known):
+    if known is not None and events.argument(known) == "LEVEL":
         raise UserError(
             f"until {text}: give a level between 0 and 1, as in '{text}=0.5'; an axis "
             "`level` takes its place."

@@ -1,9 +1,10 @@
 """Events by name, as the command line and sweep files write them: `gap=1e-3`, `t0`.
 
 They are those that are recorded at their first change of sign, and have no field but a
-`level` between 0 and 1.
+`level` between 0 and 1, or a `pattern`, numbered from 0.
 """
 
+import re
 from collections.abc import Sequence
 
 from experiments.text import catalogue
@@ -14,18 +15,25 @@ REST = "rest"
 
 
 def entries() -> dict[str, catalogue.Entry]:
-    """The events by name; `needs_level` tells those that are written with a level."""
+    """The events by name; `argument` tells with which number one is written."""
     return {
         name: entry
         for name, entry in catalogue.events().items()
         if "AbstractFirst" in entry.bases
-        and [field.name for field in entry.fields] in ([], ["level"])
+        and [field.name for field in entry.fields] in ([], ["level"], ["pattern"])
     }
 
 
-def needs_level(entry: catalogue.Entry) -> bool:
-    """Whether the event is written with a level."""
-    return bool(entry.fields)
+def argument(entry: catalogue.Entry) -> str | None:
+    """The number that the event is written with: `LEVEL`, `N` (a pattern) or none."""
+    forms = {"level": "LEVEL", "pattern": "N"}
+    return forms[entry.fields[0].name] if entry.fields else None
+
+
+def example(entry: catalogue.Entry):
+    """An event of this kind, to ask what it knows."""
+    some = {None: [], "LEVEL": [0.5], "N": [0]}
+    return entry.load()(*some[argument(entry)])
 
 
 def described() -> str:
@@ -40,7 +48,7 @@ def described() -> str:
 def forms() -> dict[str, str]:
     """How each event is written, by name."""
     return {
-        name: f"{name}=LEVEL" if needs_level(entry) else name
+        name: f"{name}={argument(entry)}" if entry.fields else name
         for name, entry in entries().items()
     }
 
@@ -56,13 +64,17 @@ def read(text: str, option: str, known: Sequence[str] | None = None):
         return None
     name, equals, level = text.partition("=")
     entry = entries().get(name)
-    if entry is not None and not needs_level(entry) and not equals:
+    kind = None if entry is None else argument(entry)
+    if entry is not None and kind is None and not equals:
         return entry.load()()
+    if entry is not None and kind == "N" and re.fullmatch(r"\d{1,9}", level):
+        return entry.load()(int(level))
     value = as_number(level)
-    if entry is None or not needs_level(entry) or not 0 < value < 1:
+    if entry is None or kind != "LEVEL" or not 0 < value < 1:
         allowed = ", ".join(known or [*forms().values(), REST])
         raise UserError(
-            f"{option} {text}: give one of {allowed}, with a level between 0 and 1."
+            f"{option} {text}: give one of {allowed}, with a level between 0 and 1 or "
+            "the number of a pattern, from 0 on."
         )
     _check_kept(value, f"{option} {text}")
     return entry.load()(value)
@@ -100,6 +112,7 @@ def never(event, given: str, best: float, otherwise: str) -> UserError:
         "Accuracy": f"no pattern of the base model is right more often than {best:g}",
         "T0": f"all patterns of the base model are right equally often, {best:g}",
         "Crossing": "some other pattern is always more likely than the best one",
+        "Leads": "some other pattern is always more likely than this one",
     }
     reason = known.get(type(event).__name__, "it cannot happen to this base model")
     return UserError(f"{said}: {reason}; give another event or level.")
@@ -110,5 +123,6 @@ def write(event) -> str:
     kind = type(event).__name__
     for name, entry in entries().items():
         if entry.class_name == kind:
-            return f"{name}={float(event.level)!r}" if needs_level(entry) else name
+            given = [getattr(event, field.name).item() for field in entry.fields]
+            return f"{name}={given[0]!r}" if given else name
     raise ValueError(f"{kind} has no name on the command line")

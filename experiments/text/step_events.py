@@ -14,7 +14,7 @@ def forms(questions: int) -> list[str]:
     some = sim.Problem([[0.9, 0.1]] * questions, [[0.5, 0.5]] * questions)
     known = []
     for name, entry in events.entries().items():
-        event = entry.load()(*[0.5] * events.needs_level(entry))
+        event = events.example(entry)
         with contextlib.suppress(ValueError):
             event.in_training(some, some.log_policy)
             known.append(events.forms()[name])
@@ -37,8 +37,10 @@ def at_start(event: Any, given: str, problem: Any) -> Any:
 
     `given`: how it was asked for, as in `--until accuracy=0.5`.
 
-    Raises `UserError` if it has no meaning there.
+    Raises `UserError` if it has no meaning there, `ValueError` if it is no event of
+    these questions.
     """
+    event.check(problem)
     try:
         return event.in_training(problem, problem.log_policy)
     except ValueError as error:

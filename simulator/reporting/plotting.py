@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.dynamics import Dynamics
+from simulator.outcome import Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +17,8 @@ MOST_CURVES = 8  # with a colour and a name; the other patterns are thin and gre
 STILL = 0.005  # change of a probability that is not seen
 MARGIN = 0.5 * np.log(10)  # of log time, before and after what is seen
 EARLY = 2 * np.log(10)  # before a unit of time, where nothing moves yet
+MARKER = 4  # points across, at the end of a curve
+BEYOND = 0.02  # of the width, to the right of the last time
 TOGETHER = 0.02  # of the width: names of events that share a place
 
 
@@ -25,14 +28,20 @@ def draw_solution(solution: "Solution", axes: "Axes | None", points: int) -> "Ax
     axes = _axes(axes)
     rates = np.asarray(solution.known_problem().success_rates)
     x = times / np.log(10)
+    before = len(axes.lines)
     _draw_policies(axes, x, policies, rates)
     axes.plot(x, policies @ rates, color="black", lw=2, ls="--", label="accuracy")
+    if ends(solution, times):
+        for line in axes.lines[before:]:
+            mark_end(axes, x[-1], line.get_ydata()[-1], line.get_color())
+        name_ends(axes)
     _mark_events(axes, solution, x)
     if x[-1] - x[0] > 3:
         axes.locator_params(axis="x", integer=True)
     axes.xaxis.set_major_formatter(lambda value, _: rf"$10^{{{value:g}}}$")
     axes.set(xlabel="time $t$", ylabel="probability", ylim=(-0.02, 1.02))
-    axes.set_xlim(x[0], x[-1])
+    width = x[-1] - x[0] or 1.0  # a run may stop at the start
+    axes.set_xlim(x[0], x[-1] + BEYOND * width)
     axes.legend()
     return axes
 
@@ -108,8 +117,43 @@ def _mark_events(axes, solution: "Solution", x: np.ndarray) -> None:
 def on_the_way(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarray]:
     """Where the policy moves: log times `[T]` and policies `[T, K]`.
 
-    As saved, or solved anew.
+    As saved, or solved anew. The last time is that at which the run stopped, if it
+    stopped within these times: nothing is known of later ones.
     """
+    times, policies = _sampled(solution, points)
+    end = _end(solution)
+    if times[-1] <= end:
+        return times, policies
+    early = times < end
+    if not early.any():  # it stopped at the start
+        return times[:1], policies[:1]
+    last = np.asarray(solution.policy)[None]
+    return np.append(times[early], end), np.concatenate([policies[early], last])
+
+
+def ends(solution: "Solution", log_times: np.ndarray) -> bool:
+    """Whether the run stopped at the last of these times, those of `on_the_way`."""
+    return bool(log_times[-1] >= _end(solution))
+
+
+def _end(solution: "Solution") -> float:
+    """The log time at which an event or the limit stopped the run; inf: at rest."""
+    stopped = solution.outcome in (Outcome.reached, Outcome.horizon)
+    return float(solution.log_time) if stopped else np.inf
+
+
+def mark_end(axes: "Axes", x: float, y: float, color: str) -> None:
+    """A dot where a curve ends because the run does."""
+    axes.plot(x, y, "o", color=color, ms=MARKER, clip_on=False, zorder=5)
+
+
+def name_ends(axes: "Axes") -> None:
+    """What the dots are, for the legend."""
+    axes.plot([], [], "o", color="0.4", ms=MARKER, label="the run ends")
+
+
+def _sampled(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Log times that show all that moves, and policies; the last one after the end."""
     saved = solution.saved_policies()
     if saved is not None and len(saved) > 1:
         return solution.saved_log_times, saved
@@ -130,7 +174,7 @@ def on_the_way(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarra
         start = times[max(int(np.argmax(moved)) - 1, 0)]
         stop = times[min(points - int(np.argmax(left[::-1])), points - 1)]
         start, stop = min([start, *events]), max([stop, *events])
-        times = np.linspace(start - MARGIN, stop + MARGIN, points)
+        times = np.linspace(start - MARGIN, min(stop + MARGIN, _end(solution)), points)
         policies = _policies(solution, times)
     return times, policies
 

@@ -74,7 +74,7 @@ def number(text: str) -> float:
     """A number as `run` prints it, as a logarithm to base 10."""
     if text in ("from", "0"):
         return -np.inf
-    if text in ("not", "-"):
+    if text in ("not", "never", "-"):
         return np.inf
     return float(text[3:]) if text.startswith("10^") else float(np.log10(float(text)))
 
@@ -211,9 +211,13 @@ def _peak_and_end(law, path, lane, result, end):
     log_pi = np.array(result["log_policy"])
     inside = lane.logits > -np.inf
     best = lane.rates[inside].max()
-    if log_pi[result["final_pattern"]] != log_pi.max():
+    level = log_pi >= log_pi.max() - 1e-6
+    if result["final_patterns"] != np.flatnonzero(level).tolist():
+        yield "final_patterns", result["final_patterns"], log_pi
+    if result["final_pattern"] not in result["final_patterns"]:
         yield "final_pattern", result["final_pattern"], log_pi
-    ended_well = lane.rates[result["final_pattern"]] == best
+    ended_well = (lane.rates[level] == best).all()
+    yield from _paid_more(law, inside, result)
     for name, right in (
         ("final_pattern_is_best", ended_well),
         ("best_rate", best),
@@ -231,6 +235,25 @@ def _peak_and_end(law, path, lane, result, end):
         wrong = abs(np.log10(max(result["steps"], 1e-300)) - steps) > 1e-9 * abs(steps)
     if wrong and np.isfinite(steps):
         yield "steps", result["steps"], 10**steps
+
+
+def _paid_more(law, inside, result):
+    """Rewards are fixed here, and without a penalty the pattern paid most wins."""
+    paid = np.full(len(inside), -np.inf)
+    paid[inside] = law.fixed
+    last, found = result["final_pattern"], result["paid_more"]
+    early = result["outcome"] in ("reached", "horizon")
+    if not (early and paid.max() > paid[last]):
+        if found is not None:
+            yield "paid_more", found, paid
+        return
+    right = [paid.max(), paid.max(), paid[last], True]
+    if found is None:
+        yield "paid_more", None, right
+        return
+    numbers = paid[found["pattern"]], found["reward"], found["reward_of_final"]
+    if not np.allclose([*numbers, found["wins_later"]], right, rtol=1e-9):
+        yield "paid_more", found, right
 
 
 def _twice(result, rates, lane):
@@ -294,13 +317,22 @@ def _text(printed, result):
             yield "the time of the peak in the text", lines["accuracy"], word
     shown = shown[:3]
     ended = re.match(
-        r"pattern (\d+) with probability (\S+), (not )?the best", lines["ended at"]
+        r"patterns? ([\d, ]+) with probability (\S+)(?: each)?, (not )?the best"
+        "( among)?",
+        lines["ended at"],
     )
-    if (int(ended[1]), ended[3] is None) != (
-        result["final_pattern"],
+    patterns = [int(k) for k in ended[1].split(",")]
+    if (patterns, ended[3] is None and ended[4] is None) != (
+        result["final_patterns"],
         result["final_pattern_is_best"],
     ):
-        yield "ended at", lines["ended at"], result["final_pattern"]
+        yield "ended at", lines["ended at"], result["final_patterns"]
+    more = result["paid_more"]
+    said = f"pattern {more['pattern']} is paid more" if more else ""
+    if not lines.get("later", "").startswith(said) or (
+        ("later" in lines) != bool(more)
+    ):
+        yield "later", lines.get("later"), more
     if result["log10_t_below_base"] < np.inf:
         below = number(lines["below base"].split()[0])
         if not below == result["log10_t_below_base"] and not alike(

@@ -337,6 +337,8 @@ def test_a_plot_computes_what_was_not_saved(one):
     low, high = axes.get_xlim()
     assert low < one["t0"].log10_time < one["gap"].log10_time < high
     assert len(curve) == 40
+    end = float(one.log10_time), float(one.accuracy)
+    np.testing.assert_allclose(curve[-1], end, rtol=1e-9)
     np.testing.assert_allclose(curve[0, 1], 0.49, atol=0.01)
     np.testing.assert_allclose(curve[-1, 1], one.accuracy)
     again = one.again([float(one["t0"].log_time)])

@@ -121,3 +121,18 @@ def test_gamma_and_t0_are_those_of_the_example():
     gamma = (policy.sum() - policy[1]) / policy[0]
     np.testing.assert_allclose(gamma, 6)
     np.testing.assert_allclose(theory.entanglement.gamma(rates, np.log(policy)), gamma)
+
+
+def test_a_symbol_is_written_as_json(capsys):
+    (told,) = json.loads(said(capsys, "--symbol", "gamma", "--json", "-"))
+    symbol = theory.symbols.SYMBOLS["gamma"]
+    assert told == {
+        "name": "gamma",
+        "words": symbol.words,
+        "formula": symbol.formula,
+        "statements": list(symbol.statements),
+    }
+    everything = json.loads(said(capsys, "--symbol", "--json", "-"))
+    assert [one["name"] for one in everything] == list(theory.symbols.SYMBOLS)
+    both = json.loads(said(capsys, "A3", "--symbol", "gamma", "--json", "-"))
+    assert [both[0]["id"], both[1]["name"]] == ["A3", "gamma"]

@@ -9,6 +9,7 @@ import pytest
 
 from experiments import cli
 from experiments.commands import run_report
+from experiments.pictures import style
 from tests.theory.problems import flow_at
 
 RATES, POLICY = [0.9, 0.6, 0.1], [0.05, 0.70, 0.25]
@@ -84,7 +85,8 @@ def test_a_comparison_is_that_of_runs_one_by_one(capsys, tmp_path):
         shown = [float(cell) for cell in cells[2:7]]
         names = ("time", "accuracy", "peak_accuracy", "t0", "t_cross")
         np.testing.assert_allclose(shown, [result[n] for n in names], rtol=1e-3)
-        assert line.endswith("pattern 0, the best")
+        until = "rest" if "beta" in one["change"] else "gap=1e-3"
+        assert line.split("  ")[-2:] == ["pattern 0, the best", until]
     with table.open() as text:
         rows = list(csv.DictReader(text))
     assert [row["change"] for row in rows] == ["as given", *CHANGES]
@@ -109,8 +111,8 @@ def test_a_picture_is_drawn_with_its_stamp(kind, start, compare, tmp_path, capsy
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--at", "0"], "--at 0: give times above 0"),
-        (["--at", "nan"], "give times above 0"),
+        (["--at", "-1"], "--at -1: give times from 0 (the base model) on"),
+        (["--at", "nan"], "give times from 0"),
         (["--plot", "run.gif"], "ends in .svg, .png, .pdf"),
         (["--compare", "uppdate=3"], "is no option of run"),
         (["--compare", "update=3"], "--update 3 is unknown"),
@@ -151,3 +153,59 @@ def test_files_and_looks_are_checked_before_the_run(words, said, capsys, monkeyp
     assert cli.main([*ONE, *words]) == 2
     out, err = capsys.readouterr()
     assert said in err and err.count("\n") == 1 and not out
+
+
+def test_curves_end_where_the_run_does(tmp_path, capsys, monkeypatch):
+    """At an event, with a dot; a run that has come to rest stays there."""
+    drawn = []
+    monkeypatch.setattr(
+        style, "rendered", lambda figure, *_: drawn.append(figure) or b""
+    )
+    file, table = tmp_path / "run.json", tmp_path / "run.csv"
+    words = [
+        *ONE,
+        "--compare",
+        "until=t0",
+        "beta=0.2",
+        "--plot",
+        str(tmp_path / "a.svg"),
+    ]
+    assert cli.main([*words, "--json", str(file), "--csv", str(table)]) == 0
+    first = json.loads(file.read_text())
+    runs = [first, *first["compared"]]
+    (axes,) = drawn[0].axes
+    curves = {line.get_label(): line for line in axes.lines}
+    dots = [x.get_xydata()[0] for x in axes.lines if len(x.get_xydata()) == 1]
+    ends = [(run["log10_time"], run["accuracy"]) for run in runs[:2]]
+    np.testing.assert_allclose(dots, ends, atol=1e-9)
+    for name, end in zip(("as given", "until=t0"), ends, strict=True):
+        np.testing.assert_allclose(curves[name].get_xydata()[-1], end, atol=1e-9)
+    assert runs[2]["outcome"] == "settled"
+    last = curves["beta=0.2"].get_xydata()[-1]
+    assert last[0] == axes.get_xlim()[1] > runs[0]["log10_time"]
+    np.testing.assert_allclose(last[1], runs[2]["accuracy"], atol=1e-3)
+    assert "the run ends" in [t.get_text() for t in axes.get_legend().get_texts()]
+    with table.open() as text:
+        rows = list(csv.DictReader(text))
+    for name, end in zip(("as given", "until=t0"), ends, strict=True):
+        row = [r for r in rows if r["change"] == name][-1]
+        shown = float(row["log10_time"]), float(row["accuracy"])
+        np.testing.assert_allclose(shown, end, atol=1e-9)
+
+
+@pytest.mark.parametrize("until", ["accuracy=0.7", "leads=1", "rest"])
+def test_each_curve_of_a_picture_has_its_dot(until, tmp_path, capsys, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        style, "rendered", lambda figure, *_: drawn.append(figure) or b""
+    )
+    words = [*ONE, "--until", until, "--plot", str(tmp_path / "a.svg"), "--json", "-"]
+    assert cli.main(words) == 0
+    result = json.loads(capsys.readouterr().out)
+    (axes,) = drawn[0].axes
+    dots = [x.get_xydata()[0] for x in axes.lines if len(x.get_xydata()) == 1]
+    dots = dots[-4:]  # where a run stops at the start each curve is one point too
+    right = [*result["policy"], result["accuracy"]]
+    np.testing.assert_allclose([y for _, y in dots], right, atol=1e-9)
+    if result["time"]:
+        np.testing.assert_allclose([x for x, _ in dots], 4 * [result["log10_time"]])

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from experiments import cli
-from experiments.commands import figures
+from experiments.commands import figures, train_words
 from experiments.text import objects, recipes
 from experiments.text.errors import UserError
 from simulator import rollouts as ro
@@ -65,7 +65,7 @@ def test_train_draws_what_it_saw(capsys, tmp_path):
     code = cli.main(["train", *ONE, *SHORT, "--out", str(tmp_path / "new")])
     assert code == 0
     out = capsys.readouterr().out
-    assert "accuracy" in out and "8 seeds: horizon 8" in out
+    assert "accuracy" in out and "8 seeds: all " in out
     assert (tmp_path / "new" / "train.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "new" / "data" / "train.npz").is_file()
     _, stamp = figures.saved_data(tmp_path / "new" / "data" / "train.npz")
@@ -146,8 +146,16 @@ def test_divergence_is_said_with_advice(capsys):
     words = [*ONE, *SHORT, "--recipe", "rloo", "--learning-rate", "1e6"]
     assert cli.main(["train", *words]) == 1
     out = capsys.readouterr().out
-    assert "oversized 8" in out and "lower the learning rate" in out
+    assert "8 seeds: 8 oversized" in out and "lower the learning rate" in out
     assert "nan" not in out
+
+
+def test_runs_that_fail_are_counted_apart(capsys):
+    _, result = train(capsys, *ONE, *SHORT)
+    result["outcomes"] = {"horizon": 5, "oversized": 2, "nonfinite": 1}
+    steps = result["steps"][-1]
+    said = f"8 seeds: all {steps} steps taken by 5, 2 oversized, 1 nonfinite; the best"
+    assert said in train_words.lines(result)
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -159,7 +159,7 @@ def test_every_column_of_the_table_is_that_of_the_policies(trained):
             assert abs(number - summary(right[name], kind)[row]) <= 0.51e-4
     rest = "\n".join(lines[1 + len(rows) :])
     lost = 100 * result["lost"]
-    assert f"{SEEDS} seeds: horizon {SEEDS}; the best pattern is lost in" in rest
+    assert f"{SEEDS} seeds: all {STEPS} steps taken; the best pattern is lost" in rest
     assert f"lost in {lost:.3g} %" in rest
     blind = len(RATES) - len(RANKED)
     assert f"leave out {blind} of {len(RATES)} questions" in rest

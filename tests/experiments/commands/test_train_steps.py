@@ -93,7 +93,8 @@ def test_the_table_shows_about_ten_of_them(every, shown, capsys):
     [
         (["--until", "gap=0.1"], "looks at `rewards` of the flow"),
         (["--until", "rest"], "does not come to rest; give one of accuracy=LEVEL"),
-        (["--until", "accuracy"], "crossing, with a level between 0 and 1"),
+        (["--until", "accuracy"], "leads=N, with a level between 0 and 1"),
+        (["--until", "leads=3"], "patterns are numbered from 0 to 2"),
         (["--until", "accuracy=0.9"], "never gets there; give a level just below"),
         (["--until", "accuracy=0.95"], "no pattern of the base model is right more"),
         (["--save-every", "0"], "--save-every 0: give 1 to 20"),

@@ -50,16 +50,30 @@ def test_curves_of_the_flow_are_those_of_solve(tmp_path):
     assert "on the way" in stored.pass_at_4_along.long_name
     np.testing.assert_array_equal(stored.log10_t, TIMES)
     run, rates = by_hand(stored.gap, stored.best_probability)
-    want = np.sum(run.saved * rates[:, :, None], axis=-1)
+    over = TIMES > np.asarray(run.log10_time)[..., None]
+    saved = np.where(over[..., None], np.nan, run.saved)
+    want = np.sum(saved * rates[:, :, None], axis=-1)
     np.testing.assert_allclose(stored.accuracy_along, want, rtol=1e-10)
-    entropy = -np.sum(run.saved * np.log(run.saved), axis=-1)
+    entropy = -np.sum(saved * np.log(saved), axis=-1)
     np.testing.assert_allclose(stored.entropy_along, entropy, rtol=1e-9)
     np.testing.assert_allclose(stored.pass_at_4_along, 1 - (1 - want) ** 4, rtol=1e-10)
-    # Runs that have ended stay where they ended.
+    # The curve of a run ends with it, at T0.
     ended = stored.log10_t > stored.log10_t0
     assert ended.any() and not ended.all()
-    apart = abs(stored.accuracy_along - stored.accuracy).where(ended)
-    assert apart.max() < 1e-12
+    assert (stored.accuracy_along.isnull() == ended).all()
+
+
+@pytest.mark.slow
+def test_a_run_at_rest_stays_there_and_its_curve_goes_on():
+    along = {"record": ["accuracy"], "log10_t": [*TIMES.tolist(), 60.0]}
+    model = {"update": {"name": "policy-gradient", "beta": 0.5}, "until": "rest"}
+    record = ["log10_time", "accuracy"]
+    found = columns(small.sweep(**model, along=along, record=record))
+    codes = found["outcome"]
+    assert (codes == sim.OUTCOME_NAMES.index("settled")).all()
+    assert (found["log10_time"] < 60).all()
+    ends = found["accuracy"]
+    np.testing.assert_allclose(found["accuracy_along"][..., -1], ends, rtol=1e-9)
 
 
 @pytest.mark.slow

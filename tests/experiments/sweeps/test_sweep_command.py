@@ -224,6 +224,27 @@ def test_a_check_writes_nothing(file, monkeypatch, capsys):
     assert "whole" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("reduce", ["", '[reduce]\nover = ["gap"]\n'])
+def test_times_that_are_not_decided_are_counted(reduce, tmp_path, capsys):
+    file, target = tmp_path / "early.toml", tmp_path / "early.json"
+    text = small.TEXT.replace('"log10_t0"', '"log10_t0", "log10_crossing"')
+    file.write_text(
+        text.replace('"accuracy"]', '"accuracy", "base_accuracy"]') + reduce
+    )
+    assert sweep(file, "--json", target) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # The run ends at T0, before the best pattern has become the most likely one.
+    store = xarray.open_zarr(tmp_path / "early.zarr").load()
+    crossing = store.log10_crossing_max if reduce else store.log10_crossing
+    number = int(np.isposinf(crossing).sum())
+    assert number == crossing.size and not np.isinf(store.get("log10_t0", 0)).any()
+    assert json.loads(target.read_text())["undecided"] == {"log10_crossing": number}
+    notes = [line for line in lines if line.startswith("note")]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"note       log10_crossing is inf in {number} cells")
+    assert "not before the run ended" in crossing.attrs["comment"]
+
+
 def test_unresolved_runs_are_said_and_done_again(file, capsys):
     file.write_text("max_steps = 1\n" + small.RARE)
     assert sweep(file) == 1
