@@ -41,11 +41,11 @@ def ending(solution: Any, base: Any, final: Any, rates: Any) -> dict[str, Any]:
     }
 
 
-def stopped_early(solution: Any) -> bool:
-    """Whether more may happen after the end: an event or the time limit came first."""
+def decided(solution: Any) -> bool:
+    """Whether what has not happened never will: the policy rests."""
     import simulator as sim
 
-    return solution.outcome in (sim.Outcome.reached, sim.Outcome.horizon)
+    return solution.outcome in (sim.Outcome.settled, sim.Outcome.stationary)
 
 
 def _rewards(solution: Any, inside: Any) -> tuple[Any, Any]:
@@ -72,7 +72,7 @@ def _paid_more(solution, paid, pull, inside, last: int) -> dict | None:
     import numpy as np
 
     signal, update, _ = solution.parts()
-    if not stopped_early(solution):
+    if decided(solution):
         return None
     net = paid - pull
     ranks = net

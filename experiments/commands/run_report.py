@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from experiments.commands.run_ending import ending, stopped_early
+from experiments.commands.run_ending import decided, ending
 from experiments.text import base_model, events as named_events, objects
 
 MOMENTS = {"t0": 0, "t_cross": 1, "t_peak": 3, "t_below_base": 4}  # and their events
@@ -76,7 +76,7 @@ def solved(inputs: dict) -> tuple[dict, Any]:
     log_lowest = within_floats(lowest)
     log_time = float(solution.log_time)
     stationary = solution.outcome == sim.Outcome.stationary
-    early = stopped_early(solution)
+    never = decided(solution)
     no_t0 = ["t0"] if sim.T0().impossible(problem, None) else []
     ((name, advice),) = solution.advice.items()
     result = {
@@ -97,7 +97,7 @@ def solved(inputs: dict) -> tuple[dict, Any]:
         "not_before_the_end": [
             name
             for name in ("t0", "t_cross", "t_below_base")
-            if early and log10(MOMENTS[name]) == math.inf and name not in no_t0
+            if not never and log10(MOMENTS[name]) == math.inf and name not in no_t0
         ],
         "min_optimal_probability": math.exp(log_lowest),
         "log10_min_optimal_probability": float(log_lowest) / math.log(10),

@@ -32,7 +32,7 @@ def argument(entry: catalogue.Entry) -> str | None:
 
 def example(entry: catalogue.Entry):
     """An event of this kind, to ask what it knows."""
-    some = {None: [], "LEVEL": [0.5], "N": [0]}
+    some: dict[str | None, list[float]] = {None: [], "LEVEL": [0.5], "N": [0]}
     return entry.load()(*some[argument(entry)])
 
 

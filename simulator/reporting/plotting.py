@@ -33,15 +33,16 @@ def draw_solution(solution: "Solution", axes: "Axes | None", points: int) -> "Ax
     axes.plot(x, policies @ rates, color="black", lw=2, ls="--", label="accuracy")
     if ends(solution, times):
         for line in axes.lines[before:]:
-            mark_end(axes, x[-1], line.get_ydata()[-1], line.get_color())
+            last = np.asarray(line.get_ydata())[-1]
+            mark_end(axes, x[-1], last, line.get_color())
         name_ends(axes)
     _mark_events(axes, solution, x)
     if x[-1] - x[0] > 3:
         axes.locator_params(axis="x", integer=True)
     axes.xaxis.set_major_formatter(lambda value, _: rf"$10^{{{value:g}}}$")
     axes.set(xlabel="time $t$", ylabel="probability", ylim=(-0.02, 1.02))
-    width = x[-1] - x[0] or 1.0  # a run may stop at the start
-    axes.set_xlim(x[0], x[-1] + BEYOND * width)
+    beyond = BEYOND * (x[-1] - x[0]) or 1.0  # a run may stop at the start
+    axes.set_xlim(x[0], x[-1] + beyond)
     axes.legend()
     return axes
 
@@ -142,7 +143,7 @@ def _end(solution: "Solution") -> float:
     return float(solution.log_time) if stopped else np.inf
 
 
-def mark_end(axes: "Axes", x: float, y: float, color: str) -> None:
+def mark_end(axes: "Axes", x: float, y: float, color: Any) -> None:
     """A dot where a curve ends because the run does."""
     axes.plot(x, y, "o", color=color, ms=MARKER, clip_on=False, zorder=5)
 
