@@ -137,10 +137,10 @@ SWEEP_KEYS = {
         "runs",
         "outcomes",
         "unresolved",
-        "undecided",
     )
 } | {
     "advice": SWEEP + "test_unresolved_runs_are_said_and_done_again",
+    "undecided": SWEEP + "test_times_that_are_not_decided_are_counted",
     "arrays": SWEEP + "test_the_object_has_a_digest_of_every_array",
     "stamp": RERUN + "test_the_object_of_a_sweep_is_repeated_without_its_files",
 }

@@ -245,7 +245,7 @@ def _lines(found: dict, shard: Shard, trains: bool, redo: str | None) -> list[st
     lines += [
         f"note       {name} is inf in {number:,} cells: not before the run ended, "
         'which is not never; until = "rest" tells'
-        for name, number in result["undecided"].items()
+        for name, number in found["undecided"].items()
     ]
     usual = "horizon" if trains else "reached"
     lines += [f"           {k}: {v}" for k, v in found["advice"].items() if k != usual]
