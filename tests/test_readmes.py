@@ -154,6 +154,12 @@ def test_a_tenth_of_the_best_pattern_takes_a_hundred_times_as_long(tmp_path):
     np.testing.assert_allclose(first, said, atol=0.005)
 
 
+def test_means_of_an_attribute_are_as_is_shown(tmp_path):
+    program = next(b for b in blocks("simulator/README.md", "python") if "Sign" in b)
+    (block,) = [b for b in blocks("simulator/README.md", "") if "0.551" in b]
+    assert output(program, tmp_path) == block
+
+
 def test_three_penalties_of_one_name_move_as_is_shown(tmp_path):
     program = next(b for b in blocks("simulator/README.md", "python") if "KLLoss3" in b)
     (block,) = [b for b in blocks("simulator/README.md", "") if "KLLoss3" in b]

@@ -28,6 +28,7 @@ RUN = "differential/test_commands.py::test_run_prints_what_the_witness_finds"
 CELLS = "differential/test_sweeps.py::test_every_observable_is_what_the_witness_finds"
 STORE = "differential/test_sweeps.py::test_what_a_sweep_says_is_what_its_store_holds"
 COMMANDS = "experiments/commands/"
+ATTRIBUTES = COMMANDS + "test_run_attributes.py::test_means_are_those_of_scipy"
 CURVES = COMMANDS + "test_run_curves.py::"
 RERUN = COMMANDS + "test_rerun.py::"
 ENDS = COMMANDS + "test_run_ends.py::"
@@ -90,6 +91,7 @@ RUN_KEYS = {
     "paid_more": PLATEAU,
     "not_before_the_end": ENDS
     + "test_what_never_happens_is_told_from_what_has_not_happened_yet",
+    "attributes": ATTRIBUTES,
     "num_steps": CELLS,
     "at": CURVES + "test_what_is_said_at_times_is_what_scipy_finds",
     "stamp": RERUN + "test_a_result_is_repeated_to_the_same_bits",
@@ -154,6 +156,8 @@ TEXTS = {
     },
     "commands/run_report.py": {
         "log10_{}": FORMAT,
+        "t_{}": FORMAT,
+        "log10_t_{}": FORMAT,
         "--until {}": RUN,
     },
     "commands/run_words.py": {
@@ -162,6 +166,10 @@ TEXTS = {
         "  (10^{})": RUN,
         "accuracy   {} -> {}, peak {} {}": RUN,
         "at t = {}": RUN,
+        "{} {} {}": ATTRIBUTES,
+        "attribute  {} {} -> {}, ": ATTRIBUTES,
+        ", {} {}": ATTRIBUTES,
+        "log10_t_{}": FORMAT,
         "at t = {}  accuracy {}, policy {}{}": CURVES
         + "test_what_is_said_at_times_is_what_scipy_finds",
         "{}, {}": CURVES + "test_a_comparison_is_that_of_runs_one_by_one",
@@ -243,6 +251,9 @@ TEXTS = {
         "no pattern of the base model is right more often than {}": RUN,
         "all patterns of the base model are right equally often, {}": RUN,
         "{}: {}; give another event or level.": RUN,
+        "{}: no pattern of the base model has an attribute beyond this level; give "
+        "another level.": COMMANDS
+        + "test_run_attributes.py::test_what_is_wrong_is_one_line",
     },
     "text/spread.py": {
         "{} standard deviation + {}": SPREAD,

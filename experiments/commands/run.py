@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy 0.05 0.70 0.25 --until gap=1e-3"
     )
     base_model.add_arguments(parser)
+    base_model.add_attributes(parser)
     parser.add_argument(
         "--signal",
         nargs="+",
@@ -224,7 +225,8 @@ def _changed(args: argparse.Namespace, change: str) -> argparse.Namespace:
         key, option = name.replace("-", "_"), catalogue.option(name)
         if key in SHARED:
             raise UserError(f"--compare {change}: {option} is the same for all runs.")
-        rows = key == "answer_kernel"  # 0.9,0.1 0.6,0.4
+        # Commas belong to the value: 0.9,0.1 0.6,0.4, or held-out=0.7,0.2.
+        rows = key in ("answer_kernel", "attribute", "until")
         words += [option, *(value if rows else value.replace(",", " ")).split()]
         replaced += [key, *INSTEAD.get(key, ())]
     new, unknown = cli.build_parser(["run"]).parse_known_args(["run", *words])
@@ -233,6 +235,10 @@ def _changed(args: argparse.Namespace, change: str) -> argparse.Namespace:
     changed = copy.copy(args)
     for key in replaced:
         setattr(changed, key, getattr(new, key))
+    if "attribute" in replaced:
+        names = base_model.attributes(new.attribute)
+        others = [x for x in args.attribute or () if x.partition("=")[0] not in names]
+        changed.attribute = [*others, *new.attribute]
     return changed
 
 

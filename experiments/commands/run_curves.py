@@ -70,17 +70,32 @@ def _rows(result: dict, solution: Any) -> list[tuple[float, float, Any, Any]]:
     ]
 
 
+def _means(solution: Any, names: list[str], policy: Any) -> list[float]:
+    """The means of attributes under a policy; NaN for one that the run has not."""
+    import numpy as np
+
+    known = solution.problem.attributes
+    return [
+        np.asarray(policy) @ np.asarray(known[name]) if name in known else np.nan
+        for name in names
+    ]
+
+
 def write_csv(path: Path, solved: dict[str, tuple[dict, Any]]) -> None:
     """One row per time; a first column `change` if several runs are compared."""
     width = max(len(result["policy"]) for result, _ in solved.values())
-    head = ["log10_time", "time", "accuracy", *(f"policy_{k}" for k in range(width))]
+    found = (name for _, run in solved.values() for name in run.problem.attributes)
+    names = list(dict.fromkeys(found))
+    head = ["log10_time", "time", "accuracy", *(f"attribute_{k}" for k in names)]
+    head += [f"policy_{k}" for k in range(width)]
     several = len(solved) > 1
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["change", *head] if several else head)
     for name, (result, solution) in solved.items():
         for log10_time, time, accuracy, policy in _rows(result, solution):
-            row = map(float, [log10_time, time, accuracy, *policy])
+            means = _means(solution, names, policy)
+            row = map(float, [log10_time, time, accuracy, *means, *policy])
             table.writerow([name, *row] if several else row)
     write_bytes(path, text.getvalue().encode())
 

@@ -32,6 +32,11 @@ def solved(inputs: dict) -> tuple[dict, Any]:
         sim.LowestOptimalProbability(),
         sim.PeakAccuracy(),
         sim.BelowBase(),
+        *(
+            kind(name)
+            for name in inputs["attributes"] or ()
+            for kind in (sim.HighestAttribute, sim.LowestAttribute)
+        ),
     )
     stop = named_events.read(inputs["until"], "--until")
     few = problem.num_patterns <= MOST_PLATEAUS
@@ -102,6 +107,7 @@ def solved(inputs: dict) -> tuple[dict, Any]:
         "min_optimal_probability": math.exp(log_lowest),
         "log10_min_optimal_probability": float(log_lowest) / math.log(10),
         **accuracies("peak_accuracy", solution.event_log_probs[3]),
+        "attributes": attributes(problem, solution),
         "t_below_base": since(4),
         **ending(solution, base, final, rates),
         "steps": _steps(log_time, inputs["learning_rate"]),
@@ -114,6 +120,31 @@ def solved(inputs: dict) -> tuple[dict, Any]:
         "stamp": stamp(inputs, inputs["seed"]),
     }
     return result, solution
+
+
+def attributes(problem, solution) -> dict[str, dict]:
+    """Of each attribute its mean at the start, at the end, and where it is extreme."""
+    import numpy as np
+
+    import simulator as sim
+
+    found = {}
+    for name in problem.attributes:
+        values = problem.attribute(name)
+
+        def mean(log_probs, values=values):
+            return float(np.sum(np.exp(log_probs) * np.asarray(values)))
+
+        row = {"start": mean(problem.log_policy), "end": mean(solution.log_probs)}
+        kinds = {"highest": sim.HighestAttribute, "lowest": sim.LowestAttribute}
+        for key, kind in kinds.items():
+            moment = solution.at(kind(name))
+            log_time = float(moment.log_time)
+            row[key] = mean(moment.log_probs)
+            row[f"t_{key}"] = time(log_time)
+            row[f"log10_t_{key}"] = log_time / math.log(10)
+        found[name] = row
+    return found
 
 
 def _at(problem, signal, update, inputs: dict) -> list[dict]:
@@ -137,7 +168,12 @@ def _at(problem, signal, update, inputs: dict) -> list[dict]:
     rows = np.concatenate(policies)
     accuracies = rows @ np.asarray(problem.success_rates)
     found = zip(times, accuracies, rows, strict=True)
-    return [{"time": t, "accuracy": a, "policy": policy} for t, a, policy in found]
+    means = {k: rows @ np.asarray(v) for k, v in problem.attributes.items()}
+    return [
+        {"time": t, "accuracy": a, "policy": policy}
+        | ({"attributes": {k: v[i] for k, v in means.items()}} if means else {})
+        for i, (t, a, policy) in enumerate(found)
+    ]
 
 
 def _saved(problem, signal, update, inputs: dict, times):

@@ -27,6 +27,28 @@ def _moment_line(row: dict) -> str:
     more = " ..." if len(row["policy"]) > 8 else ""
     return (
         f"at t = {row['time']:g}  accuracy {row['accuracy']:.6g}, policy {shown}{more}"
+        + "".join(f", {k} {v:.6g}" for k, v in row.get("attributes", {}).items())
+    )
+
+
+def _place(row: dict, key: str, log10_end: float | None) -> str:
+    """When something is highest or lowest: `row` has its time."""
+    log10 = row[f"log10_t_{key}"]
+    if log10 == -math.inf:
+        return "at the start"
+    if not log10 < (math.inf if log10_end is None else log10_end):
+        return "at the end"
+    return f"at t = {_number(row[f't_{key}'], log10)}"
+
+
+def _attribute_line(name: str, row: dict, log10_end: float | None) -> str:
+    """The mean of an attribute: at the start, at the end, highest and lowest."""
+    extremes = [
+        f"{key} {row[key]:.6g} {_place(row, key, log10_end)}"
+        for key in ("highest", "lowest")
+    ]
+    return f"attribute  {name} {row['start']:.6g} -> {row['end']:.6g}, " + ", ".join(
+        extremes
     )
 
 
@@ -205,11 +227,7 @@ def lines(result: dict) -> str:
             "no second-best rate: all patterns of the base model are right equally "
             "often"
         )
-    peak = f"at t = {number('t_peak')}"
-    if result["log10_t_peak"] == -math.inf:
-        peak = "at the start"
-    elif not result["log10_t_peak"] < (log10_time or math.inf):
-        peak = "at the end"
+    peak = _place(result, "peak", log10_time)
     learning_rate = result["stamp"]["config"]["learning_rate"]
     steps = []
     if learning_rate is not None:
@@ -231,6 +249,10 @@ def lines(result: dict) -> str:
             f"accuracy   {number('base_accuracy')} -> {number('accuracy')}, "
             f"peak {number('peak_accuracy')} {peak}",
             *below,
+            *(
+                _attribute_line(name, row, log10_time)
+                for name, row in result["attributes"].items()
+            ),
             f"ended at   {_ending(result)}",
             *later,
             f"policy     {policy}{more}",

@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.text.errors import UserError
 
-NAMES = ("success_rates", "policy", "logits", "answer_kernel")
+NAMES = ("success_rates", "policy", "logits", "answer_kernel", "attributes")
 ROUNDING = 1e-9  # of a sum that was meant to be 1
 
 
@@ -33,6 +33,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_attributes(parser: argparse.ArgumentParser) -> None:
+    """The option of attributes."""
+    parser.add_argument(
+        "--attribute",
+        action="append",
+        metavar="NAME=X,X,...",
+        help="another number per pattern, whose mean is said: held-out=0.7,0.8,0.2 "
+        "(may be repeated)",
+    )
+
+
+def attributes(texts: list[str] | None) -> dict[str, list[float]]:
+    """The attributes that are given, by name. Raises `UserError`."""
+    from simulator.problem_checks import check_attribute_name
+
+    columns: dict[str, list[float]] = {}
+    for text in texts or ():
+        name, equals, row = text.partition("=")
+        try:
+            check_attribute_name(name)
+        except ValueError as error:
+            raise UserError(f"--attribute {text}: {error}") from None
+        try:
+            values = [float(x) for x in row.split(",")]
+        except ValueError:
+            raise UserError(
+                f"--attribute {text}: give a number for each pattern, as in "
+                "held-out=0.7,0.8,0.2."
+            ) from None
+        if name in columns:
+            raise UserError(f"--attribute {text}: {name} is given twice; give it once.")
+        columns[name] = values
+    return columns
+
+
 def given(args: argparse.Namespace) -> dict[str, Any]:
     """Arguments of `simulator.Problem`; None for those that were not given."""
     if args.policy is not None:
@@ -42,6 +77,7 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
         "policy": args.policy,
         "logits": args.logits,
         "answer_kernel": _kernel(args.answer_kernel),
+        "attributes": attributes(getattr(args, "attribute", None)) or None,
     }
 
 

@@ -1,17 +1,27 @@
 """Events by name, as the command line and sweep files write them: `gap=1e-3`, `t0`.
 
 They are those that are recorded at their first change of sign, and have no field but a
-`level` between 0 and 1, or a `pattern`, numbered from 0.
+`level` between 0 and 1, or a `pattern`, numbered from 0, or the name of an attribute
+(`column`) and any level.
 """
 
+import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from experiments.text import catalogue
 from experiments.text.errors import UserError
 from experiments.text.numbers import as_number
 
 REST = "rest"
+# With what an event of these fields is written.
+ARGUMENTS: dict[tuple[str, ...], str | None] = {
+    (): None,
+    ("level",): "LEVEL",
+    ("pattern",): "N",
+    ("column", "level"): "NAME,LEVEL",
+}
 
 
 def entries() -> dict[str, catalogue.Entry]:
@@ -20,19 +30,19 @@ def entries() -> dict[str, catalogue.Entry]:
         name: entry
         for name, entry in catalogue.events().items()
         if "AbstractFirst" in entry.bases
-        and [field.name for field in entry.fields] in ([], ["level"], ["pattern"])
+        and tuple(field.name for field in entry.fields) in ARGUMENTS
     }
 
 
 def argument(entry: catalogue.Entry) -> str | None:
-    """The number that the event is written with: `LEVEL`, `N` (a pattern) or none."""
-    forms = {"level": "LEVEL", "pattern": "N"}
-    return forms[entry.fields[0].name] if entry.fields else None
+    """What the event is written with: `LEVEL`, `N` (a pattern), `NAME,LEVEL`, none."""
+    return ARGUMENTS[tuple(field.name for field in entry.fields)]
 
 
 def example(entry: catalogue.Entry):
     """An event of this kind, to ask what it knows."""
-    some: dict[str | None, list[float]] = {None: [], "LEVEL": [0.5], "N": [0]}
+    some: dict[str | None, list[Any]] = {None: [], "LEVEL": [0.5], "N": [0]}
+    some["NAME,LEVEL"] = ["held-out", 0.5]
     return entry.load()(*some[argument(entry)])
 
 
@@ -69,6 +79,12 @@ def read(text: str, option: str, known: Sequence[str] | None = None):
         return entry.load()()
     if entry is not None and kind == "N" and re.fullmatch(r"\d{1,9}", level):
         return entry.load()(int(level))
+    if entry is not None and kind == "NAME,LEVEL":
+        column, _, level = level.rpartition(",")
+        value = as_number(level)
+        if column and math.isfinite(value):
+            return entry.load()(column, value)
+        raise UserError(f"{option} {text}: give {forms()[name]}.")
     value = as_number(level)
     if entry is None or kind != "LEVEL" or not 0 < value < 1:
         allowed = ", ".join(known or [*forms().values(), REST])
@@ -114,6 +130,11 @@ def never(event, given: str, best: float, otherwise: str) -> UserError:
         "Crossing": "some other pattern is always more likely than the best one",
         "Leads": "some other pattern is always more likely than this one",
     }
+    if hasattr(event, "column"):
+        return UserError(
+            f"{said}: no pattern of the base model has an attribute beyond this level; "
+            "give another level."
+        )
     reason = known.get(type(event).__name__, "it cannot happen to this base model")
     return UserError(f"{said}: {reason}; give another event or level.")
 
@@ -123,6 +144,7 @@ def write(event) -> str:
     kind = type(event).__name__
     for name, entry in entries().items():
         if entry.class_name == kind:
-            given = [getattr(event, field.name).item() for field in entry.fields]
-            return f"{name}={given[0]!r}" if given else name
+            given = [getattr(event, field.name) for field in entry.fields]
+            texts = [x if isinstance(x, str) else repr(x.item()) for x in given]
+            return f"{name}={','.join(texts)}" if texts else name
     raise ValueError(f"{kind} has no name on the command line")

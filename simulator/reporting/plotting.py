@@ -31,6 +31,7 @@ def draw_solution(solution: "Solution", axes: "Axes | None", points: int) -> "Ax
     before = len(axes.lines)
     _draw_policies(axes, x, policies, rates)
     axes.plot(x, policies @ rates, color="black", lw=2, ls="--", label="accuracy")
+    _draw_attributes(axes, x, policies, solution.known_problem().attributes)
     if ends(solution, times):
         for line in axes.lines[before:]:
             last = np.asarray(line.get_ydata())[-1]
@@ -93,12 +94,24 @@ def _draw_policies(axes, x, policies, rates) -> None:
         axes.plot(x, policies[:, k], color="0.8", lw=0.7, zorder=0)
 
 
+def _draw_attributes(axes, x, policies, attributes) -> None:
+    """Means under the policy; over their range if it is not within 0 to 1."""
+    for i, (name, given) in enumerate(attributes.items()):
+        values, label = np.asarray(given), f"mean {name}"
+        low, high = values.min(), values.max()
+        if low < 0 or high > 1:
+            values = (values - low) / (high - low if high > low else 1.0)
+            label += f", {low:.3g} to {high:.3g}"
+        dashes = (0, (1, 1.5) + (4, 1.5) * (i % 4))
+        axes.plot(x, policies @ values, color="0.35", ls=dashes, lw=1.6, label=label)
+
+
 def _mark_events(axes, solution: "Solution", x: np.ndarray) -> None:
     """A line for each event within the window, with its name above."""
     places: list[tuple[float, list[str]]] = []
     for moment in sorted(solution.moments(), key=lambda m: float(m.log_time)):
         place = float(moment.log_time) / np.log(10)
-        if not x[0] <= place <= x[-1]:
+        if not x[0] <= place <= x[-1] or _is_last(solution, moment):
             continue
         if places and place - places[-1][0] <= TOGETHER * (x[-1] - x[0]):
             places[-1][1].append(moment.name)
@@ -113,6 +126,12 @@ def _mark_events(axes, solution: "Solution", x: np.ndarray) -> None:
             rotation=30,
             fontsize="small",
         )
+
+
+def _is_last(solution: "Solution", moment: Any) -> bool:
+    """Whether an attribute is extreme only because the run ends there."""
+    ends = float(moment.log_time) >= float(solution.log_time)
+    return ends and moment.name.startswith(("highest-attribute", "lowest-attribute"))
 
 
 def on_the_way(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarray]:

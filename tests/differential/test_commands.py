@@ -34,11 +34,18 @@ SIGNALS = {"verifiable": "verifiable", "confidence": "fixed-confidence"}
 SIGNALS["noisy"] = "noisy-verifier"
 
 
+def held_out(lane: problems.Lane) -> np.ndarray:
+    """An attribute: numbers of both signs that nothing else knows."""
+    return 2 * np.cos(40 * lane.confidence + 3 * lane.rates)
+
+
 def words(lane: problems.Lane, plan: Recipe, update: str) -> list[str]:
     """The command line of a lane."""
     (signal,) = plan.signals
     given = ["run", "--success-rates", *map(repr, lane.rates.tolist())]
     given += ["--logits", *map(repr, lane.logits.tolist())]
+    column = ",".join(map(repr, held_out(lane).tolist()))
+    given += ["--attribute", f"held-out={column}"]
     given += ["--signal", SIGNALS[signal], "--update", update]
     given += ["--learning-rate", repr(RATE)]
     if plan.log_limit != LAST:
@@ -193,8 +200,34 @@ def _numbers(law, path, lane, result, end):
     low, high = min(f[0] for f in found), max(f[1] for f in found)
     if not low - 1e-6 <= below <= high + 1e-6:
         yield "log10_t_below_base", below, (low, high)
+    yield from _attribute(path, lane, result, base, pi, ends)
     yield from _peak_and_end(law, path, lane, result, end)
     yield from _twice(result, rates, lane)
+
+
+def _attribute(path, lane, result, base, pi, ends):
+    """The mean of the attribute, and where it is highest and lowest."""
+    f, row = held_out(lane)[lane.logits > -np.inf], result["attributes"]["held-out"]
+    for name, right in (("start", np.exp(base) @ f), ("end", pi @ f)):
+        if abs(row[name] - right) > 1e-7:
+            yield f"attribute, {name}", row[name], right
+    for name, sign in (("highest", 1), ("lowest", -1)):
+
+        def score(log_pi, sign=sign):
+            return sign * np.exp(log_pi) @ f
+
+        low, high = sorted(sign * witness.largest(path, score, e) for e in ends)
+        if not low - 2e-7 <= row[name] <= high + 2e-7:
+            yield f"attribute, {name}", row[name], (low, high)
+        if row[f"t_{name}"] == 0:
+            there = base[None]
+        else:
+            when = min(row[f"log10_t_{name}"] * UNIT, ends[1])
+            around = [path.place(when - 1e-3), path.place(when + 1e-3)]
+            there = path.at(np.linspace(*around, 65))[1]
+        found = np.exp(there) @ f
+        if not found.min() - 2e-7 <= row[name] <= found.max() + 2e-7:
+            yield f"attribute, time of {name}", row[f"t_{name}"], row[name]
 
 
 def _peak_and_end(law, path, lane, result, end):

@@ -31,6 +31,9 @@ def again(capsys, path, code=0):
         ["run", *MANY, "--signal", "verifiable=0.7", "self-certainty=0.3"]
         + ["--precision", "float32", "--until", "rest"],
         ["run", *ONE, "--beta", "0.1", "--max-log10-time", "1"],
+        ["run", *ONE, "--attribute", "held-out=0.7,0.4,0.2", "--signal", "sign-rule"]
+        + ["--column", "held-out", "--share", "0.2"]
+        + ["--until", "attribute-rises=held-out,0.6"],
         ["train", *ONE, "--steps", "20", "--seeds", "8", "--seed", "3"],
         ["train", *ONE, "--steps", "20", "--seeds", "8", "--until", "accuracy=0.51"]
         + ["--save-every", "6"],
