@@ -74,13 +74,13 @@ def read(table: Any, trains: bool) -> Along | None:
 
 
 def measured(record: tuple[str, ...]) -> Callable:
-    """`measure(log_probs, rates, base)` for the policies `[T, K]` of one run."""
+    """`measure(log_probs, rates, base, columns)` for policies `[T, K]` of one run."""
     import jax
 
-    of_policy = jax.vmap(observables.policies(record), in_axes=(0, None, None))
+    of_policy = jax.vmap(observables.policies(record), in_axes=(0, None, None, None))
 
-    def measure(log_probs, rates, base):
-        found = of_policy(log_probs, rates, base)
+    def measure(log_probs, rates, base, columns):
+        found = of_policy(log_probs, rates, base, columns)
         return {name + SUFFIX: value for name, value in found.items()}
 
     return measure

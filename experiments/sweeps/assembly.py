@@ -8,7 +8,6 @@ import numpy as np
 
 from experiments.sweeps import parameter_paths
 from experiments.sweeps.base_models import BaseModels
-from experiments.sweeps.families import FAMILIES
 from experiments.sweeps.sweep_file import Sweep
 from experiments.text import events, objects, recipes, step_events
 from experiments.text.errors import UserError
@@ -52,14 +51,13 @@ def assemble(sweep: Sweep, values: Mapping[str, Any], number: int) -> Runs:
     columns = parameters(sweep, values, number)
     base = sweep.family.build(columns, sweep.width, sweep.seed)
     kernel = base.kernel
-    if (
-        kernel is None
-        and sweep.family in FAMILIES.values()
-        and _looks_at_answers(roots)
-    ):
+    if kernel is None and not sweep.family.given and _looks_at_answers(roots):
         kernel = np.asarray(sim.two_answer_kernel(base.success_rates))
     problem = sim.Problem(
-        base.success_rates, logits=base.log_policy, answer_kernel=kernel
+        base.success_rates,
+        logits=base.log_policy,
+        answer_kernel=kernel,
+        attributes=base.attributes,
     )
     if not sweep.trains:
         roots["signal"] = _signal(sweep, roots["signal"], base)

@@ -4,7 +4,7 @@ Each function takes arrays `[n]`, one entry per cell, and gives `BaseModels`.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ class BaseModels(NamedTuple):
     kernel: np.ndarray | None = None
     confidence: Table | None = None
     log_before: Numbers | None = None
+    attributes: Mapping[str, Table] | None = None
 
 
 def _three_rates(v) -> Table:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.sweeps import base_models, given_models
+from experiments.sweeps import attributes, base_models, given_models
 from experiments.sweeps.family import Family, Parameter, check
 from experiments.text.errors import UserError, choose_from
 
@@ -121,6 +121,8 @@ def read(table: Any) -> tuple[Family, dict[str, float]]:
                 f"family {name!r} is unknown; {choose_from(name, FAMILIES)}."
             )
         family = FAMILIES[name]
+        if attributes.KEY in own:
+            family = attributes.added(family, own.pop(attributes.KEY))
     elif own.keys() & {*given_models.GIVEN}:
         family, own = given_models.family(own)
     else:

@@ -24,7 +24,8 @@ class Parameter:
 class Family:
     """`build(values, width, seed)`, where `width` is the number of patterns.
 
-    `names`: of base models that are given one by one.
+    `names`: of base models that are given one by one; `given`: in full. `attributes`:
+    the names of theirs.
     """
 
     summary: str
@@ -32,6 +33,8 @@ class Family:
     build: Callable[[Mapping[str, Numbers], int, int], BaseModels]
     patterns: int | None  # None: the parameter `patterns`
     names: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    given: bool = False
 
 
 def check(parameter: Parameter, name: str, values: Numbers) -> None:

@@ -12,7 +12,7 @@ each pattern, and `probability` or `logit`:
     file = "models.csv"
 
 Base models of a file may have different numbers of patterns. They are an axis of their
-own; base_model = "base" takes one of them.
+own; base_model = "base" takes one of them. Other columns of a file are attributes.
 """
 
 import csv
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.sweeps import attributes
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.base_models import BaseModels
 from experiments.sweeps.family import Family, Parameter, check
@@ -52,8 +53,9 @@ def family(table: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
         for key in GIVEN
         if key in table
     }
+    columns = attributes.numbers(table.get(attributes.KEY, {}), 2)
     try:
-        problem = sim.Problem(**given)
+        problem = sim.Problem(**given, attributes=columns)
     except ValueError as error:
         raise UserError(f"model: {error}") from None
     if len(problem.batch_shape) > 1:
@@ -68,22 +70,28 @@ def family(table: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
     if kernels is not None and not problem.batch_shape:
         kernels = kernels[None]
 
+    tables = {k: np.atleast_2d(np.asarray(v)) for k, v in problem.attributes.items()}
+
     def build(v, width, seed):
         row = v[AXIS].astype(int) if names else np.zeros(len(v["temperature"]), int)
         return BaseModels(
             rates[row],
             logits[row] / v["temperature"][:, None],
             None if kernels is None else kernels[row],
+            attributes={name: column[row] for name, column in tables.items()},
         )
 
     parameters = {"temperature": Parameter(1, 1e-3, 1e3, "divides the logits")}
     if names:
         last = len(names) - 1
         parameters[AXIS] = Parameter(0, 0, last, "number of the base model", whole=True)
-    rest = {k: v for k, v in table.items() if k not in (*GIVEN, "names")}
+    rest = {
+        k: v for k, v in table.items() if k not in (*GIVEN, "names", attributes.KEY)
+    }
     if isinstance(rest.get(AXIS), str):
         rest[AXIS] = _number(rest[AXIS], names, f"model: {AXIS}")
-    return Family("given in full", parameters, build, rates.shape[1], names), rest
+    found = Family("given in full", parameters, build, rates.shape[1], names)
+    return replace(found, attributes=tuple(tables), given=True), rest
 
 
 def by_name(axis: Axis, family: Family) -> Axis:
@@ -137,7 +145,8 @@ def read_file(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     rest = dict(table)
     name = rest.pop("file")
-    twice = [key for key in (*GIVEN, "names", "family") if key in rest]
+    own = (*GIVEN, attributes.KEY, "names", "family")
+    twice = [key for key in own if key in rest]
     if twice or not isinstance(name, str):
         raise UserError("model: give file = NAME, and no base models beside it.")
     path = folder / name
@@ -152,41 +161,49 @@ def read_file(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _from_rows(rows: list[list[str]]) -> dict[str, Any]:
     head = [word.strip() for word in rows[0]] if rows else []
     weights = [word for word in WEIGHTS if word in head]
-    if sorted(head) != sorted([*COLUMNS, *weights[:1]]) or len(weights) != 1:
+    others = [word for word in head if word not in (*COLUMNS, *WEIGHTS)]
+    known = sorted([*COLUMNS, *weights[:1], *set(others)])
+    if sorted(head) != known or len(weights) != 1:
         raise UserError(
             f"the first line is {','.join(head) or 'empty'}; give the columns "
-            "base_model,success_rate,probability (or logit)."
+            "base_model,success_rate,probability (or logit), and attributes."
         )
+    attributes.numbers(dict.fromkeys(others, 0.0), 0)
     place = {word: head.index(word) for word in head}
-    models: dict[str, list[tuple[float, float]]] = {}
+    models: dict[str, list[tuple[float, ...]]] = {}
     places: dict[str, list[int]] = {}
     for line, row in enumerate(rows[1:], start=2):
         if not row:
             continue
         if len(row) != len(head):
             raise UserError(f"line {line}: give {len(head)} values.")
-        words = [row[place[word]].strip() for word in ("success_rate", *weights)]
-        rate, weight = map(as_number, words)
-        if math.isnan(rate) or math.isnan(weight):
-            raise UserError(f"line {line}: {', '.join(words)}; give two numbers.")
+        columns = ("success_rate", *weights, *others)
+        words = [row[place[word]].strip() for word in columns]
+        rate, weight, *more = map(as_number, words)
+        if any(map(math.isnan, (rate, weight, *more))):
+            count = {2: "two"}.get(len(words), len(words))
+            raise UserError(f"line {line}: {', '.join(words)}; give {count} numbers.")
         name = row[place[AXIS]].strip()
         _check_row(f"line {line}, base model {name}: ", rate, weights[0], weight)
-        models.setdefault(name, []).append((rate, weight))
+        models.setdefault(name, []).append((rate, weight, *more))
         places.setdefault(name, []).append(line)
     if not models:
         raise UserError("there are no base models; give a line for each pattern.")
     for name, one in models.items():
         first, last = places[name][0], places[name][-1]
         where = f"lines {first} to {last}, base model {name}: "
-        _check_model(where, weights[0], [weight for _, weight in one])
+        _check_model(where, weights[0], [one_row[1] for one_row in one])
     key, absent = WEIGHTS[weights[0]]
     width = max(map(len, models.values()))
-    filled = [one + [(0.0, absent)] * (width - len(one)) for one in models.values()]
-    return {
-        "names": list(models),
-        "success_rates": [[rate for rate, _ in one] for one in filled],
-        key: [[weight for _, weight in one] for one in filled],
-    }
+    empty = (0.0, absent, *[0.0] * len(others))
+    filled = [one + [empty] * (width - len(one)) for one in models.values()]
+
+    def column(place: int) -> list[list[float]]:
+        return [[row[place] for row in one] for one in filled]
+
+    found = {"names": list(models), "success_rates": column(0), key: column(1)}
+    named = {name: column(i) for i, name in enumerate(others, start=2)}
+    return found | ({attributes.KEY: named} if named else {})
 
 
 def _check_row(where: str, rate: float, kind: str, weight: float) -> None:

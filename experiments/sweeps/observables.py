@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import simulator as sim
+from experiments.sweeps import attributes
 from experiments.sweeps.registry import (
     TABLE,
     Observable,
@@ -200,9 +201,11 @@ def _pass_at(attempts: int) -> Observable:
 
 
 def find(name: str) -> Observable | None:
-    """The observable of this name, `pass_at_8` and the like included."""
+    """The observable of this name; `pass_at_8`, `attribute_NAME` and the like too."""
     attempts = re.fullmatch(ATTEMPTS, name)
-    return _pass_at(int(attempts[1])) if attempts else TABLE.get(name)
+    if attempts:
+        return _pass_at(int(attempts[1]))
+    return TABLE.get(name) or attributes.find(name)
 
 
 def varies(name: str) -> bool:
@@ -230,7 +233,8 @@ def read(given: Any, trains: bool, watches: bool) -> tuple[str, ...]:
             allowed = [k for k, v in TABLE.items() if v.is_known(trains)]
             raise UserError(
                 f"record: {name!r} is unknown here; {choose_from(name, allowed)}, "
-                "pass_at_8 (or any number). Outcomes are recorded always."
+                "pass_at_8 (or any number), attribute_NAME. Outcomes are recorded "
+                "always."
             )
     if not names:
         raise UserError("record: give at least one observable besides the outcome.")
@@ -261,12 +265,12 @@ def event_times(record: Sequence[str]) -> list[str]:
 
 
 def policies(names: Sequence[str]) -> Callable:
-    """`measure(log_probs, rates, log_base) -> {name: value}` for one policy."""
+    """`measure(log_probs, rates, log_base, attributes) -> {name: value}`, of one."""
 
-    def measure(log_probs, rates, base):
+    def measure(log_probs, rates, base, columns=None):
         given = {
-            "policy": Policy(log_probs, rates, base),
-            "base": Policy(base, rates, base),
+            "policy": Policy(log_probs, rates, base, columns),
+            "base": Policy(base, rates, base, columns),
         }
         known = _known(names).items()
         return {n: one.measure(given[one.of]) for n, one in known if one.of in given}
@@ -275,15 +279,15 @@ def policies(names: Sequence[str]) -> Callable:
 
 
 def solutions(names: Sequence[str]) -> Callable:
-    """`measure(solution, rates, log_base, log_before) -> {name: value}` for one run."""
+    """`measure(solution, rates, log_base, log_before, attributes)`, of one run."""
     import jax.numpy as jnp
 
     watched, of_policies = tuple(events(names)), policies(names)
 
-    def measure(solution, rates, base, log_before=-math.inf):
-        run = Run(solution, rates, base, log_before, watched)
+    def measure(solution, rates, base, log_before=-math.inf, columns=None):
+        run = Run(solution, rates, base, log_before, watched, columns)
         known = _known(names).items()
-        found = of_policies(solution.log_probs, rates, base)
+        found = of_policies(solution.log_probs, rates, base, columns)
         found |= {n: one.measure(run) for n, one in known if one.of == "run"}
         return {name: jnp.asarray(value, float) for name, value in found.items()}
 

@@ -101,6 +101,9 @@ def command(sweep: Sweep, runs: Runs) -> str:
     if runs.problem.answer_kernel is not None:
         rows = np.asarray(runs.problem.answer_kernel)[0][inside]
         words += ["--answer-kernel", *(",".join(_numbers(row)) for row in rows)]
+    columns = {} if sweep.trains else runs.problem.attributes
+    for name, column in columns.items():
+        words += ["--attribute", f"{name}={','.join(_numbers(column[0][inside]))}"]
     if sweep.trains:
         seeds = next((len(a.values) for a in sweep.axes if a.name == "seed"), 1)
         words += ["--seeds", str(seeds), "--seed", str(sweep.seed)]

@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 
 
 class Policy(NamedTuple):
-    """`[K]` each: a policy, the success rates of its problem, and the base policy."""
+    """`[K]` each: a policy, the success rates of its problem, and the base policy.
+
+    `attributes`: `[K]` each, by name.
+    """
 
     log_probs: Any
     success_rates: Any
     log_base: Any
+    attributes: Any = None
 
 
 class Run(NamedTuple):
@@ -24,6 +28,7 @@ class Run(NamedTuple):
     log_base: Any
     log_before: Any
     events: tuple[str, ...]
+    attributes: Any = None
 
     def log_time(self, event: str) -> Any:
         """When the event happened."""

@@ -1,6 +1,13 @@
 """The JSON Schema of a sweep file."""
 
-from experiments.sweeps import axes, families, given_models, observables, reduction
+from experiments.sweeps import (
+    attributes,
+    axes,
+    families,
+    given_models,
+    observables,
+    reduction,
+)
 from experiments.sweeps.sweep_file import KEYS
 from experiments.text import schema
 from experiments.text.schema import Schema, one_of, table
@@ -53,7 +60,12 @@ def _kinds(kind: type | tuple[type, ...]) -> list[str]:
 
 
 def _observable() -> Schema:
-    known = {"anyOf": [one_of(observables.TABLE), {"pattern": r"^pass_at_\d+$"}]}
+    known = {
+        "anyOf": [
+            one_of(observables.TABLE),
+            {"pattern": rf"^(pass_at_\d+|{attributes.NAME})$"},
+        ]
+    }
     return {"type": "string"} | known
 
 
@@ -87,6 +99,11 @@ def _axes() -> Schema:
     return {"anyOf": [AXIS, {"type": "object", "additionalProperties": inner}]}
 
 
+def _columns(depth: int) -> Schema:
+    """Attributes by name."""
+    return {"type": "object", "additionalProperties": schema.nested(depth)}
+
+
 def _model() -> Schema:
     """A family with parameters in their ranges, or base models that are given."""
     found = []
@@ -100,12 +117,15 @@ def _model() -> Schema:
                 "default": parameter.default,
                 "description": parameter.text,
             }
+        if family.patterns is not None:
+            properties[attributes.KEY] = _columns(1)
         found.append(table(properties, ("family",)))
     given = {
         key: schema.nested(given_models.DEPTHS.get(key, 2))
         for key in given_models.GIVEN
     }
     temperature = {"temperature": {"type": "number"}, given_models.AXIS: schema.NUMBER}
+    given[attributes.KEY] = _columns(2)
     found.append(table({"names": TEXTS, **given, **temperature}, ("success_rates",)))
     found.append(table({"file": {"type": "string"}, **temperature}, ("file",)))
     return {"anyOf": found}

@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from experiments.sweeps import along, grid, layout, observables, reduction
+from experiments.sweeps import (
+    along,
+    attributes,
+    grid,
+    layout,
+    observables,
+    reduction,
+)
 from experiments.sweeps.assembly import Runs, assemble
 from experiments.sweeps.grid import Unit
 from experiments.sweeps.sweep_file import Sweep
@@ -96,7 +103,7 @@ def _flow(sweep: Sweep, runs: Runs) -> Columns:
     import simulator as sim
 
     names = observables.events(sweep.record)
-    events = [getattr(sim, name)() for name in names]
+    events = [attributes.event(name) for name in names]
     solution = sim.solve(
         runs.problem,
         runs.roots["signal"],
@@ -173,7 +180,8 @@ def _measured(
 
     number = len(runs.base.success_rates)
     size = 1 << (number - 1).bit_length()
-    given = (ends, runs.problem.success_rates, runs.problem.log_policy, *more)
+    problem = runs.problem
+    given = (ends, problem.success_rates, problem.log_policy, *more, problem.attributes)
 
     def padded(leaf):
         rows = np.asarray(leaf)

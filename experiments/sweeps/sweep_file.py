@@ -29,6 +29,7 @@ import numpy as np
 import tomli_w
 
 from experiments.sweeps import (
+    attributes,
     axes,
     families,
     given_models,
@@ -266,6 +267,7 @@ def read(
             if name not in record:
                 raise UserError(f"histogram {name}: record it, or leave it out.")
     layout.check_names(sweep)
+    attributes.check(family, (*record, *(along.record if along else ())), roots)
     cells = math.prod(len(axis.values) for axis in listed)
     if cells > MOST_CELLS:
         raise UserError(f"{cells:.3g} runs; at most {MOST_CELLS:.0e} in one sweep.")

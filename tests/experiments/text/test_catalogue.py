@@ -35,8 +35,9 @@ def test_every_public_event_is_listed_and_written():
 @pytest.mark.parametrize("name", events.entries())
 def test_every_event_with_a_name_is_read_as_it_is_written(name):
     kind = events.argument(events.entries()[name])
-    number = {None: None, "LEVEL": 0.25, "N": 2}[kind]
-    text = name if number is None else f"{name}={number}"
+    number = {None: None, "LEVEL": 0.25, "N": 2, "NAME,LEVEL": 0.25}[kind]
+    column = "held-out," if kind == "NAME,LEVEL" else ""
+    text = name if number is None else f"{name}={column}{number}"
     event = events.read(text, "until")
     assert events.write(event) == text
     assert isinstance(event, AbstractFirst)
