@@ -162,7 +162,7 @@ def updates() -> dict[str, Entry]:
 
 def events() -> dict[str, Entry]:
     """Events by command-line name."""
-    return entries("events") | entries("means") | entries("leading")
+    return entries("means") | entries("events") | entries("leading")
 
 
 def options() -> dict[str, tuple[Field, list[str]]]:

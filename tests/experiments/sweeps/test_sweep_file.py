@@ -202,7 +202,7 @@ def test_the_digest_knows_what_a_file_of_a_recipe_says(tmp_path):
             "only one part",
         ),
         ("update = ['grpo']\n[axes]\ngap = [0.1]", "wrong kind"),
-        ("until = 'never'\n[axes]\ngap = [0.1]", "give one of gap=LEVEL"),
+        ("until = 'never'\n[axes]\ngap = [0.1]", "give one of accuracy=LEVEL"),
         ("until = 'gap=2'\n[axes]\ngap = [0.1]", "between 0 and 1"),
         (
             "until = 'accuracy'\n[axes]\nlevel = [0.7, 0.8]",
