@@ -55,6 +55,7 @@ def shown(file: str, command: str) -> str:
         pytest.param("experiments/README.md", SLOW, marks=pytest.mark.slow),
         ("experiments/README.md", "run --success-rates 0.9 0.02 0.4"),
         ("experiments/README.md", "run --success-rates 0.9 0.6 0.1"),
+        ("experiments/README.md", "run --attribute"),
     ],
 )
 def test_a_command_prints_what_is_shown(file, command, tmp_path, monkeypatch):
