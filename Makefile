@@ -17,6 +17,7 @@ reproduce: $(INSTALLED)
 # All statements and figures.
 reproduce-all: $(INSTALLED)
 	$(BIN)/pattern-selection reproduce --all
+	$(BIN)/pattern-selection gallery
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow"

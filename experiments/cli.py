@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": "words, formula, proof, checks and picture of a statement",
     "falsify": "search for the base model that breaks a claim",
     "reproduce": "check theorems and draw their figures",
+    "gallery": "related papers as experiments of this model, each with a verdict",
     "rerun": "repeat a result file and say whether every bit is the same",
     "schema": "the JSON Schema of sweep and recipe files, for editors",
     "completion": "a script by which bash, zsh or tcsh completes these commands",

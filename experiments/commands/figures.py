@@ -79,6 +79,10 @@ def repeat(config: dict) -> dict[str, Any]:
     """The data of a picture again, for the `config` of its stamp."""
     import numpy as np
 
+    if config["command"] == "gallery":
+        from experiments.commands import gallery
+
+        return gallery.repeat(config)
     name, seed = config["figure"], config["seed"]
     if name == "train":
         from experiments.commands import train_report

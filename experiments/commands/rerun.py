@@ -90,7 +90,7 @@ def _stamped(value: Any) -> Iterator[Part]:
                 "first, with --json."
             )
         if _command(value["stamp"]) != "reproduce":
-            yield value["stamp"], value, _repeat(value["stamp"])
+            yield value["stamp"], value, _repeat(value["stamp"], value.get("claim"))
         if "agreement" in value:
             yield value["stamp"], value["agreement"], _agreement(value["stamp"])
         yield from _stamped(
@@ -103,9 +103,9 @@ def _command(stamp: dict) -> str:
     return stamp["config"].get("command", "sweep")
 
 
-def _repeat(stamp: dict) -> Callable[[], Any]:
+def _repeat(stamp: dict, claim: str | None = None) -> Callable[[], Any]:
     """A function that computes the same result again, as its JSON object."""
-    from experiments.commands import falsify, run_report, train_report, verify
+    from experiments.commands import falsify, gallery, run_report, train_report, verify
     from experiments.runtime.stamp import restored
     from experiments.sweeps import result
 
@@ -115,6 +115,7 @@ def _repeat(stamp: dict) -> Callable[[], Any]:
         "train": lambda config: train_report.report(config)[0],
         "verify": verify.repeat,
         "falsify": falsify.repeat,
+        "gallery": lambda config: gallery.repeat(config, claim),
         "sweep": result.repeat,
     }
     command = _command(stamp)
