@@ -103,6 +103,27 @@ def filled_up(times: np.ndarray, smallest: int) -> np.ndarray:
     return np.concatenate([times, filler])
 
 
+def filled_up_events(
+    events: Sequence[AbstractEvent],
+) -> tuple[tuple[AbstractEvent, ...], list[int]]:
+    """Events kind by kind, each filled up with copies to 1, 2, 4, 8, ... of them.
+
+    And the place of each given one. So that runs which look for other numbers of
+    events of the same kinds share their compiled programs.
+    """
+    kinds: dict[Any, list[int]] = {}
+    for i, event in enumerate(events):
+        leaves, structure = jax.tree.flatten(event)
+        kind = type(event), structure, tuple(jnp.result_type(x) for x in leaves)
+        kinds.setdefault(kind, []).append(i)
+    order: list[int] = []
+    for mine in kinds.values():
+        size = 1 << (len(mine) - 1).bit_length()
+        order += mine + mine[-1:] * (size - len(mine))
+    places = [order.index(i) for i in range(len(events))]
+    return tuple(events[i] for i in order), places
+
+
 def check_functions(**functions: Any) -> None:
     """Raise `ValueError` for what can neither be called nor is None."""
     for name, function in functions.items():

@@ -9,6 +9,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from simulator import observables
 from simulator.clocks import AbstractClock
@@ -24,6 +25,7 @@ from simulator.engines.requests import (
     check_events,
     check_limits,
     filled_up,
+    filled_up_events,
     saved_times,
 )
 from simulator.engines.walker import Settings, Walker, advance, begin
@@ -82,8 +84,9 @@ def run(
     times = saved_times(save_log_times, dtype)
     check_limits(times, max_log_time, max_steps, tolerance)
     check_calls(observe, progress, times, problem.log_policy)
+    watched, places = filled_up_events(events)
     settings = Settings(
-        events=tuple(events),
+        events=watched,
         save_log_times=jnp.asarray(filled_up(times, 8 if problem.batch_shape else 64)),
         num_saves=jnp.asarray(len(times)),
         max_log_time=jnp.asarray(max_log_time, dtype=dtype),
@@ -104,12 +107,20 @@ def run(
     if solution.saved is not None:
         rows = (slice(None),) * len(problem.batch_shape) + (slice(len(times)),)
         solution = dataclasses.replace(solution, saved=solution.saved[rows])
+    if len(watched) > len(places) or places != sorted(places):
+        times_of, log_probs_of = solution.event_log_times, solution.event_log_probs
+        take = np.take if isinstance(times_of, np.ndarray) else jnp.take
+        solution = dataclasses.replace(
+            solution,
+            event_log_times=take(times_of, np.array(places), axis=-1),
+            event_log_probs=take(log_probs_of, np.array(places), axis=-2),
+        )
     own, shared = _apart((signal, update, until))
     limit = float(max_log_time)
     again = functools.partial(
         _again, engine, max_log_time=limit, max_steps=max_steps, tolerance=tolerance
     )
-    asked = Asked(shared, settings.events, times, settings.observe, limit, again)
+    asked = Asked(shared, tuple(events), times, settings.observe, limit, again)
     return dataclasses.replace(solution, problem=problem, lanes=own, asked=asked)
 
 

@@ -1,6 +1,7 @@
 """Programs are compiled once: for other numbers of the same kind, and for ever."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -50,6 +51,41 @@ def test_numbers_of_saved_times_share_a_program():
     assert len(COMPILED) - before <= 2
     assert coarse.shape == (7, 3) and fine.shape == (13, 3)
     np.testing.assert_allclose(coarse, fine[::2], rtol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["exact", "flow"])
+def test_numbers_of_events_of_the_same_kinds_share_a_program(method):
+    levels = [0.55, 0.5, 0.58, 0.52]
+    each = [sim.Accuracy(level) for level in levels]
+    alone = [
+        solved(None, method, events=[event])[f"accuracy={event.level}"]
+        for event in each
+    ]
+    four = solved(None, method, events=[*each, sim.Crossing()])
+    # To drop and sort what was found takes two tiny programs of its own.
+    jnp.take(four.event_log_times, np.arange(4), axis=-1)
+    jnp.take(four.event_log_probs, np.arange(4), axis=-2)
+    before = len(COMPILED)
+    three = solved(None, method, events=[*each[:2], sim.Crossing(), each[2]])
+    assert len(COMPILED) == before
+    assert three.event_names == [
+        *("accuracy=0.55", "accuracy=0.5", "crossing", "accuracy=0.58")
+    ]
+    assert three.event_log_times.shape == (4,)
+    assert three.event_log_probs.shape == (4, 3)
+    order = np.array([0, 1, 4, 2])
+    np.testing.assert_array_equal(three.event_log_times, four.event_log_times[order])
+    np.testing.assert_array_equal(three.event_log_probs, four.event_log_probs[order])
+    right = [float(moment.log_time) for moment in alone]
+    np.testing.assert_allclose(four.event_log_times[:4], right, rtol=1e-9)
+    batch = sim.solve(
+        sim.Problem([[0.9, 0.6, 0.1]] * 2, [[0.05, 0.7, 0.25]] * 2),
+        sim.Verifiable(),
+        until=sim.T0(),
+        events=[*each[:3]],
+        method=method,
+    )
+    np.testing.assert_allclose(batch.event_log_times, [right[:3]] * 2, rtol=1e-9)
 
 
 def test_they_are_kept_where_it_is_said(tmp_path, monkeypatch):
