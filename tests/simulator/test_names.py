@@ -4,6 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import simulator
 from experiments import cli
 from experiments.text import catalogue, objects
 from simulator import rollouts
+
+ROOT = Path(__file__).parents[2]
 
 
 def printed(script, *arguments):
@@ -53,6 +56,8 @@ def test_the_stub_lists_the_modules_that_have_public_names(package):
 def test_the_version_is_that_of_the_command(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"pattern-selection {simulator.__version__}\n"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert simulator.__version__ == project["project"]["version"]
 
 
 PARTS = (
