@@ -10,6 +10,7 @@ from simulator.outcome import Outcome
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from simulator.moment import Moment
     from simulator.rollouts.train import Run
     from simulator.solution import Solution
 
@@ -109,9 +110,9 @@ def _draw_attributes(axes, x, policies, attributes) -> None:
 def _mark_events(axes, solution: "Solution", x: np.ndarray) -> None:
     """A line for each event within the window, with its name above."""
     places: list[tuple[float, list[str]]] = []
-    for moment in sorted(solution.moments(), key=lambda m: float(m.log_time)):
+    for moment in sorted(_on_its_way(solution), key=lambda m: float(m.log_time)):
         place = float(moment.log_time) / np.log(10)
-        if not x[0] <= place <= x[-1] or _is_last(solution, moment):
+        if not x[0] <= place <= x[-1]:
             continue
         if places and place - places[-1][0] <= TOGETHER * (x[-1] - x[0]):
             places[-1][1].append(moment.name)
@@ -128,10 +129,14 @@ def _mark_events(axes, solution: "Solution", x: np.ndarray) -> None:
         )
 
 
-def _is_last(solution: "Solution", moment: Any) -> bool:
-    """Whether an attribute is extreme only because the run ends there."""
-    ends = float(moment.log_time) >= float(solution.log_time)
-    return ends and moment.name.startswith(("highest-attribute", "lowest-attribute"))
+def _on_its_way(solution: "Solution") -> "list[Moment]":
+    """The events without what is extreme only because the run ends there."""
+    kinds = [*solution.events, *[solution.until] * (solution.until is not None)]
+    return [
+        moment
+        for event, moment in zip(kinds, solution.moments(), strict=True)
+        if not (event.scored and float(moment.log_time) >= float(solution.log_time))
+    ]
 
 
 def on_the_way(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -184,7 +189,7 @@ def _sampled(solution: "Solution", points: int) -> tuple[np.ndarray, np.ndarray]
     if not np.isfinite(last):
         last = solution.max_log_time
     last = max(last, first + 2 * EARLY)
-    events = np.array([float(moment.log_time) for moment in solution.moments()])
+    events = np.array([float(moment.log_time) for moment in _on_its_way(solution)])
     events = events[np.isfinite(events)]
     times = np.linspace(first, last, points)
     policies = _policies(solution, times)

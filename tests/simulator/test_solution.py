@@ -346,6 +346,15 @@ def test_a_plot_computes_what_was_not_saved(one):
     plt.close()
 
 
+def test_a_plot_shows_no_peak_that_is_only_the_end():
+    """Accuracy is highest at the time limit, 10^868, long after all has happened."""
+    solution = sim.solve(ONE, GIVEN, events=[*EVENTS, sim.PeakAccuracy()])
+    assert solution["peak-accuracy"].log_time == solution.log_time > 1000
+    axes = solution.plot(points=40)
+    assert solution["t0"].log10_time < axes.get_xlim()[1] < 12
+    assert "peak-accuracy" not in {text.get_text() for text in axes.texts}
+
+
 def test_a_plot_is_of_one_run(many):
     with pytest.raises(ValueError, match="batch of shape .3,."):
         many.plot()
