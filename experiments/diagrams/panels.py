@@ -4,10 +4,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.pictures import narrow
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEGEND = "lines and gaps of diagrams"  # the name of the legend that is ours
 LEGEND_COLUMN = 2.5  # inches, in letters of any size
 WIDE, SHORT_LINE = 3.0, 24  # inches of a panel; letters of a line below others
 
@@ -86,15 +87,15 @@ def explain(panels, own: bool, handles: list) -> None:
             return
         columns = max(1, int(figure.get_size_inches()[0] / LEGEND_COLUMN))
         handles = _with_earlier(figure, handles)
-    figure.legend(
-        handles=handles, loc="outside lower center", ncol=columns, handlelength=2.2
-    ).set_gid(LEGEND)
+    narrow.legend_below(figure, columns, handles=handles, handlelength=2.2)
 
 
 def _with_earlier(figure, handles: list) -> list:
     """These, and those of the legend that an earlier diagram put there: it goes."""
     found: dict[str, Any] = {}
-    for old in [legend for legend in figure.legends if legend.get_gid() == LEGEND]:
+    for old in [
+        legend for legend in figure.legends if legend.get_gid() == narrow.LEGEND
+    ]:
         found |= {handle.get_label(): handle for handle in old.legend_handles}
         old.remove()
     return [*(found | {handle.get_label(): handle for handle in handles}).values()]

@@ -107,6 +107,7 @@ def draw(data):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    from experiments.pictures import narrow
     from experiments.pictures.style import BLACK, BLUE, ORANGE, panels
 
     figure, axes = panels(len(data["group"]), height=2.7)
@@ -150,5 +151,5 @@ def draw(data):
         ),
         Line2D([], [], color=BLUE, ls="--", label="Suk and Duan, exact gradient"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncol=2)
+    narrow.legend_below(figure, 2, handles=handles)
     return figure

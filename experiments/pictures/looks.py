@@ -277,7 +277,11 @@ def dress(
             panels[0].set_title(looks.title)
         else:
             figure.suptitle(looks.title)
+    from experiments.pictures import narrow
+
     if sized:
+        if looks.width is not None:
+            narrow.stack(figure, looks.width, looks.height)
         width, height = figure.get_size_inches()
         figure.set_size_inches(looks.width or width, looks.height or height)
 

@@ -150,6 +150,17 @@ def entries(module: str) -> dict[str, Entry]:
     return found
 
 
+def texts(module: str, class_name: str) -> dict[str, str]:
+    """What is said of each field of a class in `simulator/<module>.py`."""
+    tree = ast.parse((SIMULATOR / f"{module}.py").read_text(encoding="utf-8"))
+    (node,) = (
+        one
+        for one in tree.body
+        if isinstance(one, ast.ClassDef) and one.name == class_name
+    )
+    return {field.name: field.text for field in _fields(node)}
+
+
 def signals() -> dict[str, Entry]:
     """Signals by command-line name; mixtures are written as weights instead."""
     return entries("signals") | entries("attribute_signals")

@@ -11,6 +11,7 @@ from experiments.text import catalogue, objects
 Schema = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 NUMBER: Schema = {"type": "number"}
+WEIGHT = 'of this part in the mixture; in a sweep "rest": what the others leave of 1'
 # The optimizers and schedules of Optax are too many to be listed.
 OPTIMIZER: Schema = {"type": ["string", "object"], "description": "one of Optax"}
 
@@ -21,6 +22,11 @@ def nested(depth: int) -> Schema:
     for _ in range(depth):
         found = {"anyOf": [found, {"type": "array", "items": found, "minItems": 1}]}
     return found
+
+
+def described(of: Schema, text: str) -> Schema:
+    """The same with a description."""
+    return {**of, "description": text}
 
 
 def one_of(names: Any) -> Schema:
@@ -49,6 +55,9 @@ def of_class(cls: type, defined: dict[str, Schema]) -> dict[str, Schema]:
 
 def _texts(cls: type) -> dict[str, Schema]:
     """What is said of each parameter, from the docstring below it."""
+    if cls.__name__ == "Recipe":
+        found = catalogue.texts("rollouts/recipe", "Recipe")
+        return {name: {"description": text} for name, text in found.items()}
     for module in (*objects.PARTS, *objects.FLOW_PARTS):
         room = "rollouts/" if module in objects.PARTS else ""
         for entry in catalogue.entries(f"{room}{module}").values():
@@ -98,7 +107,8 @@ def _part(base: type, defined: dict[str, Schema]) -> Schema:
     }
     found = [one_of(classes), *(table(one, ("name",)) for one in own.values())]
     if objects.mixture(base) is not None:
-        weight = {"weight": {"type": ["number", "string"]}}
+        kind = {"type": ["number", "string"], "description": WEIGHT}
+        weight = {"weight": kind}
         weighted = [table(one | weight, ("name", "weight")) for one in own.values()]
         items = {"anyOf": weighted}
         found.append({"type": "array", "minItems": 1, "items": items})

@@ -270,6 +270,7 @@ class Delight(AbstractEstimator):
     """
 
     of: AbstractEstimator = RLOO()
+    """The estimator whose advantages are weighted."""
     temperature: float = eqx.field(default=1.0, static=True, converter=plain)
 
     def __call__(self, group, rewards):

@@ -86,7 +86,9 @@ class Verifier(AbstractFeedback):
     """
 
     false_positive: Float[Array, "..."] | None = eqx.field(metadata={"ndim": 2})
+    """How often it pays wrong answers."""
     false_negative: Float[Array, "..."] | None = eqx.field(metadata={"ndim": 2})
+    """How often it does not pay correct answers."""
 
     def __init__(self, false_positive: Any = 0.0, false_negative: Any = 0.0):
         wrong, right = (
@@ -163,6 +165,7 @@ class MajorityVote(AbstractFeedback):
 
     needs_kernel: ClassVar[bool] = True
     judge: AbstractJudge = OwnGroup()
+    """Whose answers are counted."""
 
     def __call__(self, group):
         shares = self.judge.shares(group)
@@ -192,6 +195,7 @@ class SelfConsistency(AbstractFeedback):
 
     needs_kernel: ClassVar[bool] = True
     judge: AbstractJudge = OwnGroup()
+    """Whose answers are counted."""
 
     def __call__(self, group):
         return _per_result(group, self.judge.agreement(group))
@@ -223,6 +227,7 @@ class AnswerEntropy(AbstractFeedback):
 
     needs_kernel: ClassVar[bool] = True
     judge: AbstractJudge = OwnGroup()
+    """Whose answers are counted."""
 
     def __call__(self, group):
         return _per_result(group, jnp.log(self.judge.shares(group)))

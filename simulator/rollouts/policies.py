@@ -116,6 +116,7 @@ class Linear(AbstractPolicy):
     """
 
     features: Given[Float[Array, "*B Q K D"]] = eqx.field(converter=real("features"))
+    """Numbers of each pattern of each question, `[Q, K, D]`."""
 
     def start(self, problem):
         del problem

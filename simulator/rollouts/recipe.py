@@ -64,21 +64,33 @@ class Recipe(eqx.Module):
     """
 
     feedback: AbstractFeedback = Verifier()
+    """What each rollout is paid."""
     estimator: AbstractEstimator = GRPO()
+    """From the rewards of a group to advantages."""
     surrogate: AbstractSurrogate = PolicyGradient()
+    """What is climbed, and how often a batch is used."""
     penalties: tuple[AbstractPenalty, ...] = ()
+    """Added to rewards or to the loss, as KL and entropy."""
     policy: AbstractPolicy = PerQuestion()
+    """Who shares parameters with whom."""
     group_size: int = eqx.field(default=8, static=True, converter=plain)
+    """Rollouts per question and step."""
     redraws: int = eqx.field(default=0, static=True, converter=plain)
+    """How many more times a group of equal rewards is drawn."""
     replaced: bool = eqx.field(default=False, static=True, converter=plain)
+    """Draw it of a random question, as DAPO, instead of the same one."""
     teacher_decay: Given[Float[Array, "*B"]] = eqx.field(
         default=0.0, converter=real("teacher_decay")
     )
+    """Of the moving average: 0 is the policy itself, 1 the frozen base model."""
     optimizer: Any = eqx.field(default=Optimizer(), static=True)
+    """One of Optax, by name or as a table with its parameters."""
     learning_rate: Given[Float[Array, "*B"]] = eqx.field(
         default=0.1, converter=real("learning_rate")
     )
+    """The optimizer's result is multiplied by this."""
     num_steps: int = eqx.field(default=1000, static=True, converter=plain)
+    """Batches that are drawn."""
 
     def __repr__(self) -> str:
         """As one would write it, with what decides most, or differs from the default.

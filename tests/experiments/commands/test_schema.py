@@ -89,6 +89,39 @@ def test_a_wrong_recipe_is_wrong(schemas):
     assert list(schemas["recipe"].iter_errors(tomllib.loads(text)))
 
 
+def undescribed(schema, path=()):
+    """The keys that a schema knows and says nothing of, wherever they are."""
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from undescribed(inner, path)
+    if not isinstance(schema, dict):
+        return
+    for name, inner in schema.items():
+        if name not in ("properties", "$defs"):
+            yield from undescribed(inner, path)
+            continue
+        for key, of in inner.items():
+            # The name of a part says what it is.
+            named = (
+                name == "$defs" or "const" in of or of.get("description", "").strip()
+            )
+            if not named:
+                yield ".".join((*path, key))
+            yield from undescribed(of, (*path, key))
+
+
+@pytest.mark.parametrize("kind", ["sweep", "recipe"])
+def test_every_field_has_a_description(kind, schemas):
+    assert list(undescribed(schemas[kind].schema)) == []
+
+
+def test_the_schema_knows_what_a_figure_takes():
+    from experiments.diagrams import diagram
+    from experiments.sweeps import schema
+
+    assert set(schema.FIGURE) == set(diagram.KEYS)
+
+
 def test_parameters_say_what_they_are(schemas):
     signals = schemas["sweep"].schema["$defs"]["AbstractSignal"]["anyOf"]
     noisy = next(
