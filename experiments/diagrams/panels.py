@@ -4,8 +4,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.pictures import narrow
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -72,6 +70,8 @@ def explain(panels, own: bool, handles: list) -> None:
     """
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    from experiments.pictures.style import legend_below
+
     if not handles:
         return
     figure = panels[0].figure
@@ -87,15 +87,15 @@ def explain(panels, own: bool, handles: list) -> None:
             return
         columns = max(1, int(figure.get_size_inches()[0] / LEGEND_COLUMN))
         handles = _with_earlier(figure, handles)
-    narrow.legend_below(figure, columns, handles=handles, handlelength=2.2)
+    legend_below(figure, columns, handles=handles, handlelength=2.2)
 
 
 def _with_earlier(figure, handles: list) -> list:
     """These, and those of the legend that an earlier diagram put there: it goes."""
+    from experiments.pictures.style import LEGEND
+
     found: dict[str, Any] = {}
-    for old in [
-        legend for legend in figure.legends if legend.get_gid() == narrow.LEGEND
-    ]:
+    for old in [legend for legend in figure.legends if legend.get_gid() == LEGEND]:
         found |= {handle.get_label(): handle for handle in old.legend_handles}
         old.remove()
     return [*(found | {handle.get_label(): handle for handle in handles}).values()]

@@ -107,8 +107,7 @@ def draw(data):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    from experiments.pictures import narrow
-    from experiments.pictures.style import BLACK, BLUE, ORANGE, panels
+    from experiments.pictures.style import BLACK, BLUE, ORANGE, legend_below, panels
 
     figure, axes = panels(len(data["group"]), height=2.7)
     gap, rate = data["gap"], data["rate"]
@@ -151,5 +150,5 @@ def draw(data):
         ),
         Line2D([], [], color=BLUE, ls="--", label="Suk and Duan, exact gradient"),
     ]
-    narrow.legend_below(figure, 2, handles=handles)
+    legend_below(figure, 2, handles=handles)
     return figure

@@ -129,8 +129,7 @@ def _entropy(z):
 
 def draw(data):
     """Left: against the base model. Middle: against the step. Right: twins."""
-    from experiments.pictures import narrow
-    from experiments.pictures.style import BLACK, CYCLE, GREY, panels
+    from experiments.pictures.style import BLACK, CYCLE, GREY, legend_below, panels
 
     figure, axes = panels(3, height=2.9)
     left, middle, right = axes[0]
@@ -153,7 +152,7 @@ def draw(data):
         left.plot([], [], color=color, label=f"G = {group}, predicted")
     left.plot([], [], "o", ms=3.5, mfc="none", color=GREY, label="natural, no baseline")
     left.plot([], [], "^", ms=3.5, mfc="none", color=GREY, label="plain, RLOO")
-    narrow.legend_below(figure, 5, *left.get_legend_handles_labels())
+    legend_below(figure, 5, *left.get_legend_handles_labels())
     steps, size = data["twin_steps"], data["twin_size"]
     right.plot(steps, size, color=CYCLE[0], label="mean of |log-odds|")
     growth = np.polyfit(np.log(steps[2:]), size[2:], 1)

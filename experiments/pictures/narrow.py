@@ -2,8 +2,9 @@
 
 import math
 
+from experiments.pictures.style import LEGEND, legend_below
+
 LEAST = 0.9  # of the width that a panel was made for
-LEGEND = "legend_below"
 LEGEND_COLUMN = 2.0  # inches
 
 
@@ -41,15 +42,6 @@ def stack(figure, width: float, height: float | None) -> None:
         legend_below(figure, number, handles, texts)
     if height is None:
         figure.set_figheight(old_height * rows / own.nrows)
-
-
-def legend_below(figure, columns: int, *entries, **options) -> None:
-    """A legend below all panels, which gets fewer columns in a narrow figure.
-
-    `entries`, `options`: as of Matplotlib's `figure.legend`.
-    """
-    place = "outside lower center"
-    figure.legend(*entries, loc=place, ncol=columns, **options).set_gid(LEGEND)
 
 
 def _label(axis, side: str, label: str) -> None:

@@ -101,8 +101,7 @@ def compute(rng, quick, progress):
 
 def draw(data):
     """pass@n at one spread; where base and trained models cross; how often never."""
-    from experiments.pictures import narrow
-    from experiments.pictures.style import BLACK, CYCLE, panels
+    from experiments.pictures.style import BLACK, CYCLE, legend_below, panels
 
     figure, axes = panels(3, height=2.7)
     left, middle, right = axes[0]
@@ -146,5 +145,5 @@ def draw(data):
         axis.minorticks_off()
     middle.set_yscale("log")
     handles, labels = left.get_legend_handles_labels()
-    narrow.legend_below(figure, 5, handles, labels)
+    legend_below(figure, 5, handles, labels)
     return figure

@@ -18,6 +18,7 @@ GREY = "#7F7F7F"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER)
 
 COLUMN, PAGE = 3.5, 7.0  # inches
+LEGEND = "legend_below"  # the name of one below all panels
 
 RC: dict[Any, Any] = {
     "font.size": 8,
@@ -47,6 +48,15 @@ def panels(columns: int, width: float = PAGE, height: float = 2.6):
 def grid(rows: int, columns: int, width: float = PAGE, height: float = 4.6):
     """A figure with rows and columns of panels."""
     return plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+
+
+def legend_below(figure, columns: int, *entries, **options) -> None:
+    """A legend below all panels, which gets fewer columns in a narrow figure.
+
+    `entries`, `options`: as of Matplotlib's `figure.legend`.
+    """
+    place = "outside lower center"
+    figure.legend(*entries, loc=place, ncol=columns, **options).set_gid(LEGEND)
 
 
 def save(
