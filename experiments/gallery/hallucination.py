@@ -5,6 +5,8 @@ supported; hallucination is `1 - pi . f`. Under RLVR
 `dF/dt = sum_k pi_k^2 (s_k - ACC)(f_k - F)`.
 """
 
+from typing import Any
+
 import numpy as np
 
 from experiments.gallery.random_models import correlated
@@ -58,7 +60,7 @@ def _followed(problem, signal, until):
         save_log_times=np.log(TIMES),
         observe=sim.log_probabilities,
     )
-    logs = solution.saved
+    logs: Any = solution.saved
     return {
         "accuracy": solution.accuracy_of(logs),
         "hallucination": 1 - solution.attribute(FACTS, logs),

@@ -131,7 +131,8 @@ def _mark_events(axes, solution: "Solution", x: np.ndarray) -> None:
 
 def _on_its_way(solution: "Solution") -> "list[Moment]":
     """The events without what is extreme only because the run ends there."""
-    kinds = [*solution.events, *[solution.until] * (solution.until is not None)]
+    until = solution.until
+    kinds = [*solution.events, *([] if until is None else [until])]
     return [
         moment
         for event, moment in zip(kinds, solution.moments(), strict=True)
