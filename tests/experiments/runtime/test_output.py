@@ -202,6 +202,16 @@ def test_figures_draws_what_comes_with_the_program(tmp_path, capsys):
     assert (tmp_path / "hull.svg").read_bytes() == saved.read_bytes()
 
 
+def test_figures_prefers_data_of_the_folder_to_those_of_the_program(tmp_path, capsys):
+    shipped = Path(__file__).parents[3] / "figures"
+    data, stamp = figures.saved_data(shipped / "data" / "entanglement.npz")
+    own = {**stamp, "revision": "of my own"}
+    figures.save_data(data, own, tmp_path, "entanglement")
+    assert cli.main(["figures", "entanglement", "--out", str(tmp_path)]) == 0
+    assert "come with the program" not in capsys.readouterr().err
+    assert "of my own" in (tmp_path / "entanglement.svg").read_text()
+
+
 def test_figures_draws_what_there_are_data_for(folder, capsys):
     assert cli.main(["figures", "--out", str(folder)]) == 0
     assert capsys.readouterr().out.splitlines() == [
