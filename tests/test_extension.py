@@ -123,10 +123,13 @@ def test_every_kind_has_a_section_that_adds_something():
         "An update, or a clock",
         "An event",
         "An estimator",
+        "A policy of several questions",
+        "A joint signal",
         "An observable of sweeps",
         "A sweep axis",
         "A theorem with its check",
         "A figure",
+        "A paper of the gallery",
         "A phase diagram",
     ]
     for section in re.split(r"^## ", GUIDE, flags=re.M):
