@@ -230,11 +230,13 @@ class Solution(AbstractResult):
             )
         return self.problem
 
-    def accuracy_of(self, log_probs: Array) -> Array:
+    def accuracy_of(self, log_probs: Array | np.ndarray) -> Array:
         """`ACC` of policies `[*B, ..., K]`."""
         return observables.means_by_lane(log_probs, self.known_problem().success_rates)
 
-    def attribute(self, name: str, log_probs: Array | None = None) -> Array:
+    def attribute(
+        self, name: str, log_probs: Array | np.ndarray | None = None
+    ) -> Array:
         """The mean of an attribute, `sum_k pi_k f_k`, at the end: `[*B]`.
 
         Or of policies `[*B, ..., K]`. Raises `ValueError` for an unknown name.
