@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-OTHERS = ("internal_feedback", "random_models", "verdict")  # of all papers
+OTHERS = ("internal_feedback", "random_models", "rounds", "verdict")  # of all papers
 MODULES = tuple(m.name for m in pkgutil.iter_modules(__path__) if m.name not in OTHERS)
 NAMES = tuple(name.replace("_", "-") for name in MODULES)
 

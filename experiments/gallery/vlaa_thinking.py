@@ -1,9 +1,10 @@
 """SFT before RL in vision-language models: a higher start and a slower rise.
 
-Four patterns: native reasoning, pseudo (imitated), unformatted, direct answers. SFT on
-imitated traces, then GRPO with groups of 4. After SFT the pseudo pattern succeeds more
-often than the model does: entanglement (statement A3), with the length of B4.
+Patterns: native reasoning, pseudo (imitated), unformatted, direct. After SFT the pseudo
+one succeeds more often than the model does: statement A3, with the length of B4.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def compute(rng, quick, progress):
         max_log_time=np.log(TIMES[-1]),
     )
     found: dict = {"times": TIMES, "doses": DOSES, "native": NATIVE}
-    curves = np.asarray(trained.saved)
+    curves: Any = trained.saved
     reward = trained.accuracy_of(curves)
     marks = np.searchsorted(TIMES, [49.0, 300.0, 1e4])
     for name, part in zip(parts, np.split(reward, sizes), strict=True):
@@ -190,9 +191,8 @@ def draw(data):
     low.set(xlabel="SFT dose (flow time)", ylabel="transition time $T_0$")
     low.set_title("from dose 3 on the transition takes longer")
     low.legend()
-    ends = data["native_reward"]
     for i, word in enumerate(("t = 49", "t = 300")):
-        last.plot(data["native"], ends[:, i], "o-", ms=3, color=CYCLE[i], label=word)
+        last.plot(data["native"], data["native_reward"][:, i], "o-", label=word)
     last.axhline(data["dose_reward"][0, at], color=GREY, lw=0.8, ls="--")
     last.set(xlabel="native traces in the SFT data (share)", ylabel="reward")
     last.set_title("dose 4: few native traces remove the harm")
