@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from simulator.dynamics import Point
-from simulator.means import Accuracy
+from simulator.means import AbstractMeanFirst, Accuracy
 from simulator.numerics.logspace import centre
+from simulator.observables import best_value
 from simulator.populations.dynamics import PopulationPoint
 from simulator.recording import (
     AbstractEvent,
@@ -88,6 +89,12 @@ class _FirstInMean(AbstractFirst):
     def value(self, point):
         seen = _seen(point)
         return self.event.in_training(seen.problem, seen.log_probs)
+
+    def impossible(self, problem, leads):
+        if not isinstance(self.event, AbstractMeanFirst):
+            return jnp.asarray(False)
+        excess = self.event.excess(problem)
+        return jnp.mean(best_value(problem.log_policy, excess)) <= 0
 
 
 class _LastInMean(AbstractLast):

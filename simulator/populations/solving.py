@@ -275,7 +275,8 @@ def _report(settings: Settings, walker: Walker) -> dict[str, Any]:
     log_time = path.log_time(found.ended)
     still = status == code(Outcome.stationary)
     if walker.until is not None:
-        log_time = jnp.where(still, jnp.inf, log_time)
+        never = still | (status == code(Outcome.unreachable))
+        log_time = jnp.where(never, jnp.inf, log_time)
     point = path.dynamics.at(ended)
     saved = None
     if len(settings.save_log_times):

@@ -147,6 +147,17 @@ def test_going_on_equals_one_long_run():
     np.testing.assert_allclose(there.log_probs(), first.log_probs, atol=1e-13)
 
 
+def test_a_mean_above_the_best_rates_is_unreachable():
+    highest = RATES[0].max(axis=1).mean()
+    for level, name in ((highest + 1e-3, "unreachable"), (highest - 1e-3, "reached")):
+        problem = sim.Problem(RATES[0], logits=LOGITS[0])
+        run = sim.solve_population(
+            sim.Population(problem), RLVR, until=sim.Accuracy(level)
+        )
+        assert run.outcome_names == name
+        assert (run.log_time == np.inf) == (name == "unreachable")
+
+
 def test_what_does_not_move_is_stationary():
     problem = sim.Problem(np.full((2, 2), 0.4), [[0.3, 0.7], [0.5, 0.5]])
     run = sim.solve_population(
