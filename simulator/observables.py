@@ -125,7 +125,7 @@ def mean_value(log_probs: Policy, values: Values) -> Scalars:
     return jnp.sum(jnp.exp(log_probs) * _values("values", values, log_probs), axis=-1)
 
 
-def means_by_lane(log_probs: Array, values: Array) -> Array:
+def means_by_lane(log_probs: Array | np.ndarray, values: Array) -> Array:
     """`mean_value` of `values` `[*B, K]` under policies `[*B, ..., K]`."""
     more = np.ndim(log_probs) - np.ndim(values)
     wide = jnp.reshape(values, (*values.shape[:-1], *[1] * more, values.shape[-1]))
