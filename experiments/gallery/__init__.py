@@ -10,7 +10,15 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-OTHERS = ("internal_feedback", "random_models", "rounds", "verdict")  # of all papers
+OTHERS = (
+    "drawings",
+    "internal_feedback",
+    "question_banks",
+    "question_runs",
+    "random_models",
+    "rounds",
+    "verdict",
+)  # of all papers
 MODULES = tuple(m.name for m in pkgutil.iter_modules(__path__) if m.name not in OTHERS)
 NAMES = tuple(name.replace("_", "-") for name in MODULES)
 

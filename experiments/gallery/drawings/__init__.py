@@ -1,0 +1,1 @@
+"""Figures of papers whose modules would be too long with them."""
