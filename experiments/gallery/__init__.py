@@ -12,6 +12,7 @@ from types import ModuleType
 
 OTHERS = (
     "drawings",
+    "injection",
     "internal_feedback",
     "question_banks",
     "question_runs",

@@ -85,7 +85,7 @@ def compute(rng, quick, progress):
         )
     )
     data = {"attempts": runs.ATTEMPTS, "clusters": runs.CLUSTERS, "reported": REPORTED}
-    first, plain = runs.flows(large, small, data)
+    plain = runs.flows(large, small, data)
     runs.rules(*small, plain, data)
     runs.others(large, small, data)
     data |= {"betas": runs.BETAS, "reported_gaps": REPORTED_GAPS}

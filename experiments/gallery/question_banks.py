@@ -43,3 +43,10 @@ def curve(accuracies, attempts):
     from theory.several_questions import pass_at
 
     return np.stack([pass_at(accuracies, np.asarray(n)) for n in attempts], axis=-1)
+
+
+def orthogonal_features(common, questions):
+    """Features `[..., Q, Q]` with Gram matrix `c + (1 - c) delta_qq'`, c `[...]`."""
+    c = np.asarray(common, float)[..., None, None]
+    own, shared = np.sqrt(1 - c), np.sqrt(1 - c + c * questions)
+    return own * np.eye(questions) + (shared - own) / questions

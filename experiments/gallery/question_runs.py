@@ -29,11 +29,12 @@ def _ended(problem, rule, duration, times=TIMES, **options):
         observe=sim.log_probabilities,
         **options,
     )
-    return np.exp(found.saved), np.exp(found.log_probs)
+    return np.exp(np.asarray(found.saved)), np.exp(np.asarray(found.log_probs))
 
 
-def _lanes(rates, logits, clusters):
+def _lanes(bank, clusters):
     """One question per cluster, with its mean rates, and the bank's base logits."""
+    rates, logits = bank
     means = cluster_means(rates, clusters)
     wide = np.broadcast_to(logits[:, None], means.shape)
     return means.reshape(-1, means.shape[-1]), wide.reshape(-1, means.shape[-1])
@@ -70,12 +71,13 @@ def flows(large, small, data):
     from theory.several_questions import crossover_bound
 
     (rates, logits), number = large, len(large[0])
-    parts = [_lanes(rates, logits, c) for c in CLUSTERS] + [_lanes(*small, 3)]
+    parts = [_lanes(large, c) for c in CLUSTERS] + [_lanes(small, 3)]
     saved, ended = _ended(_problem(*parts), (sim.Verifiable(),), TIMES[-1])
     base_policy = np.exp(sim.Problem(np.zeros(logits.shape), logits=logits).log_policy)
     base = accuracies(rates, base_policy[:, None])
     dense = np.geomspace(1, 1024, 101)
-    rows, first = {}, 0
+    rows: dict[str, list] = {}
+    first = 0
     for c in CLUSTERS:
         lanes = slice(first, first + number * c)
         first = lanes.stop
@@ -105,7 +107,7 @@ def flows(large, small, data):
             data["reheated"] = np.stack([curve(base, [256]), curve(hot, [256])])[..., 0]
     data |= {key: np.array(value) for key, value in rows.items()}
     data["base_curve"] = curve(base[0], ATTEMPTS)
-    return base[0], ended[first:].reshape(len(small[0]), 3, -1)
+    return ended[first:].reshape(len(small[0]), 3, -1)
 
 
 def rules(rates, logits, plain, data):
@@ -143,16 +145,16 @@ def others(large, small, data):
     import simulator as sim
 
     sets = [(small, 3), ((large[0][:1], large[1][:1]), 30)]
-    plain = [_lanes(*bank, c) for bank, c in sets]
-    taught = [_lanes(*_with_teacher(bank), c) for bank, c in sets]
+    plain = [_lanes(bank, c) for bank, c in sets]
+    taught = [_lanes(_with_teacher(bank), c) for bank, c in sets]
     number = sum(len(lane[0]) for lane in plain)
     cut = 3 * len(small[0])
 
     def both(policies):
         """Accuracies of the small banks and the large one, from lanes `[..., K]`."""
         parts = policies[:cut].reshape(-1, 3, *policies.shape[1:]), policies[None, cut:]
-        parts = [np.moveaxis(x, 1, -2) for x in parts]
-        return [accuracies(b[0], x) for (b, _), x in zip(sets, parts, strict=True)]
+        lanes = [np.moveaxis(x, 1, -2) for x in parts]
+        return [accuracies(b[0], x) for (b, _), x in zip(sets, lanes, strict=True)]
 
     runs = _problem(*plain * len(BETAS), *taught)
     data_shown = np.array(runs.success_rates)
