@@ -12,12 +12,14 @@ from types import ModuleType
 
 OTHERS = (
     "drawings",
+    "formats",
     "injection",
     "internal_feedback",
     "question_banks",
     "question_runs",
     "random_models",
     "rounds",
+    "transfer",
     "verdict",
 )  # of all papers
 MODULES = tuple(m.name for m in pkgutil.iter_modules(__path__) if m.name not in OTHERS)

@@ -20,6 +20,35 @@ def policies_at(problem, signal, times, update=None):
     return np.asarray(run.saved)
 
 
+def expert_iteration(rates, base, rounds):
+    """Log-probabilities after so many rounds of SFT on one's own correct samples.
+
+    Each is trained to convergence, so that pi becomes `pi s / (pi . s)`: the natural
+    gradient at the rewards log s for a unit of time (statement B7).
+    """
+    import simulator as sim
+
+    signal = sim.FixedConfidence(np.log(rates))
+    return policies_at(
+        sim.Problem(rates, base), signal, np.asarray(rounds), sim.NaturalGradient()
+    )
+
+
+def joined(parts):
+    """Rates and policies of all parts as one batch, and what takes results apart.
+
+    `parts`: pairs by name, which broadcast to `[lanes, K]`.
+    """
+    pairs = [np.broadcast_arrays(*pair) for pair in parts.values()]
+    ends = np.cumsum([len(rates) for rates, _ in pairs])[:-1]
+    rates, policies = (np.concatenate(x) for x in zip(*pairs, strict=True))
+
+    def apart(values):
+        return dict(zip(parts, np.split(values, ends), strict=True))
+
+    return rates, policies, apart
+
+
 def follow(rates, base, data, doses, budgets, restart):
     """Policies after SFT and RL of three rounds, `[n, 6, K]`; controls `[n, 2, K]`.
 

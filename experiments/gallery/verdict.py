@@ -31,8 +31,8 @@ class Claim:
 class Finding:
     """The verdict on one claim, and the numbers that it rests on.
 
-    `hits`: of each random problem, whether the criterion holds there; None where there
-    is no ensemble.
+    `measured`: numbers, texts, arrays. `hits`: of each random problem, whether the
+    criterion holds there; None where there is no ensemble.
     """
 
     claim: str
@@ -89,7 +89,10 @@ def rows(module: Any, name: str, data: Mapping[str, Any], seed: int) -> list[dic
             "verdict": findings[id].verdict,
             "expected": claim.expected,
             "criterion": claim.criterion,
-            "measured": dict(findings[id].measured),
+            "measured": {
+                key: np.asarray(value).tolist()
+                for key, value in findings[id].measured.items()
+            },
             "ensemble": ensemble(findings[id].hits),
             "seed": seed,
         }

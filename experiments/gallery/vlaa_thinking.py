@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.gallery.rounds import joined, policies_at
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "SFT or RL? R1-Like Reasoning Large Vision-Language Models (VLAA-Thinking)"
@@ -78,14 +79,9 @@ def compute(rng, quick, progress):
     saved, few = np.unique([*DOSES[1:], *doses]), len(DOSES)
     data = [DATA, DATA, *([q, 0.98 - q, 0.0, 0.02] for q in NATIVE)]
     bases = [BASE, INSTRUCT, *[BASE] * len(NATIVE)]
-    imitated = sim.solve(
-        sim.Problem(np.tile(RATES, (len(bases), 1)), bases),
-        sim.Demonstrations(data),
-        save_log_times=np.log(saved),
-        observe=sim.log_probabilities,
-        max_log_time=np.log(saved[-1]),
-    )
-    paths = np.concatenate([np.log(bases)[:, None], imitated.saved], axis=1)
+    start = sim.Problem(np.tile(RATES, (len(bases), 1)), bases)
+    imitated = policies_at(start, sim.Demonstrations(data), saved)
+    paths = np.concatenate([np.log(bases)[:, None], imitated], axis=1)
     at, drawn = (np.searchsorted([0.0, *saved], x) for x in (DOSES, doses))
     parts = {
         "dose": (RATES, paths[0, at]),
@@ -96,9 +92,7 @@ def compute(rng, quick, progress):
         "alone": (rates, paths[0, 0 * drawn]),
         "alone_instruct": (rates, paths[1, 0 * drawn]),
     }
-    sizes = np.cumsum([len(logs) for _, logs in parts.values()])[:-1]
-    pairs = [np.broadcast_arrays(*pair) for pair in parts.values()]
-    all_rates, logs = map(np.concatenate, zip(*pairs, strict=True))
+    all_rates, logs, apart = joined(parts)
     lenient = {"benchmark": np.broadcast_to(BENCHMARK, logs.shape)}
     trained = sim.solve(
         sim.Problem(all_rates, logits=logs, attributes=lenient),
@@ -113,15 +107,15 @@ def compute(rng, quick, progress):
     curves: Any = trained.saved
     reward = trained.accuracy_of(curves)
     marks = np.searchsorted(TIMES, [49.0, 300.0, 1e4])
-    for name, part in zip(parts, np.split(reward, sizes), strict=True):
+    for name, part in apart(reward).items():
         found[f"{name}_reward"] = part if name == "dose" else part[:, marks]
     found["dose_benchmark"] = trained.attribute("benchmark", curves)[:few]
-    start = np.exp(logs[:few])
-    found["dose_start"] = start @ np.transpose([RATES, BENCHMARK])
+    begin = np.exp(logs[:few])
+    found["dose_start"] = begin @ np.transpose([RATES, BENCHMARK])
     found["higher"] = np.sum((np.exp(paths[0, drawn]) - BASE) * rates, axis=1) > 0
     found["t0"] = trained["t0"].time[:few]
-    bounds = entanglement.transition_bounds([RATES] * few, np.log(start))
-    clock = group_clocks.grpo(np.linspace(start @ RATES, RATES[1]), 4)
+    bounds = entanglement.transition_bounds([RATES] * few, np.log(begin))
+    clock = group_clocks.grpo(np.linspace(begin @ RATES, RATES[1]), 4)
     lower, upper = bounds.lower / clock.max(axis=0), bounds.upper / clock.min(axis=0)
     return found | {"t0_bounds": np.stack([lower, upper])}
 
