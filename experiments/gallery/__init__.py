@@ -19,6 +19,7 @@ OTHERS = (
     "question_runs",
     "random_models",
     "rounds",
+    "shared_features",
     "transfer",
     "verdict",
 )  # of all papers

@@ -58,7 +58,7 @@ def injected(rng, number, data):
         observe=sim.log_probabilities,
     )
     before = np.sum(policies * wide, axis=1, keepdims=True)
-    after = np.concatenate([before, found.accuracy_of(found.saved)], axis=1)
+    after = np.concatenate([before, found.accuracy_of(np.asarray(found.saved))], axis=1)
     cut = 2 * len(SHARES)
     data["fixed"] = after[:cut].reshape(2, len(SHARES), 4)
     data["times"] = np.exp(found["accuracy"].log_time[:cut]).reshape(2, -1)
