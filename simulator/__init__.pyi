@@ -25,6 +25,7 @@ from .signals import *
 from .solution import *
 from .solving import *
 from .training import *
+from .transfer import *
 from .updates import *
 
 __version__: str

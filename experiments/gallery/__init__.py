@@ -11,6 +11,7 @@ import pkgutil
 from types import ModuleType
 
 OTHERS = (
+    "donors",
     "drawings",
     "formats",
     "injection",
