@@ -100,7 +100,6 @@ def findings(data):
     by_time = np.median(data["by_donor"], axis=(1, 2))
     lost = (recovery < 0).mean(axis=(1, 2))
     strengths = np.median(data["by_strength"][:, :2], axis=(1, 2))
-    strong = np.sort(strengths[2:])
     base, rl, moved = hits = 1 - data["misses"]  # [problems, attempts] each
     ahead = [(moved - x).mean(axis=0)[2] >= 0.01 for x in (base, rl)]
     return [
@@ -140,7 +139,7 @@ def findings(data):
         ),
         Finding(
             "strength",
-            judged(strong[0] >= 0.8 and np.ptp(strong) <= 0.2, strong[0] < 0.5),
+            judged(strengths[2:].min() >= 0.8 and np.ptp(strengths[2:]) <= 0.2),
             {"median recovery at .25 .5 1 2 4": strengths.tolist()},
         ),
         Finding(
