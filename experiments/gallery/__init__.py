@@ -11,6 +11,7 @@ import pkgutil
 from types import ModuleType
 
 OTHERS = (
+    "chains",
     "donors",
     "drawings",
     "formats",
@@ -20,6 +21,7 @@ OTHERS = (
     "question_runs",
     "random_models",
     "rounds",
+    "scaffolds",
     "shared_features",
     "transfer",
     "verdict",
