@@ -11,6 +11,7 @@ import pkgutil
 from types import ModuleType
 
 OTHERS = (
+    "answers",
     "chains",
     "donors",
     "drawings",

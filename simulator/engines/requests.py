@@ -1,7 +1,7 @@
 """Validation of requests to the engines: anything else is refused in one line."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -132,9 +132,16 @@ def check_functions(**functions: Any) -> None:
 
 
 def check_calls(
-    observe: Any, progress: Any, times: np.ndarray, log_policy: Array
+    observe: Any,
+    progress: Any,
+    times: np.ndarray,
+    log_policy: Array,
+    axes: Literal["K", "Q K"] = "K",
 ) -> None:
-    """Raise `ValueError` unless these can be called, and what is observed be saved."""
+    """Raise `ValueError` unless these can be called, and what is observed be saved.
+
+    `axes`: those of `log_policy` that are handed to `observe`.
+    """
     check_functions(observe=observe, progress=progress)
     if observe is None:
         return
@@ -143,10 +150,11 @@ def check_calls(
             "`observe` is called at `save_log_times`, and there are none; give some."
         )
     seen = []  # `eval_shape` makes arrays of some things that are none
-    policy = jax.ShapeDtypeStruct(log_policy.shape[-1:], log_policy.dtype)
+    shape = log_policy.shape[-len(axes.split()) :]
+    policy = jax.ShapeDtypeStruct(shape, log_policy.dtype)
     jax.eval_shape(lambda x: seen.append(observe(x)), policy)
     if not isinstance(seen[0], jax.Array):
         raise ValueError(
             f"`observe` returns {shown(seen[0])}; let it make one array of "
-            "`log_probs` [K] (several numbers: jnp.stack)."
+            f"`log_probs` [{axes}] (several numbers: jnp.stack)."
         )

@@ -93,8 +93,8 @@ def solve_population(
         tolerance = 1e-5 if dtype == jnp.float32 else 1e-8
     times = saved_times(save_log_times, dtype)
     check_limits(times, max_log_time, max_steps, tolerance)
-    first = population.problem.log_policy[(0,) * len(population.batch_shape)]
-    check_calls(observe, progress, times, first)
+    log_policy = population.problem.log_policy
+    check_calls(observe, progress, times, log_policy, "Q K")
     settings = Settings(
         events=tuple(of_population(event, joint) for event in events),
         save_log_times=jnp.asarray(filled_up(times, 8)),

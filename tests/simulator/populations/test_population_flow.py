@@ -305,6 +305,37 @@ def test_trained_answers_move_success_rates():
     assert float(run.success[0]) == pytest.approx(0.9, abs=1e-9)
 
 
+def test_what_is_observed_may_join_questions():
+    """`observe` sees the policies of all questions at once."""
+    problem = sim.Problem([[0.9, 0.1], [0.2, 0.6]], [[0.3, 0.7], [0.5, 0.5]])
+    asked = {"save_log_times": [0.0, 1.0], "max_log_time": 1.0}
+    population = sim.Population(problem)
+    plain = sim.solve_population(population, sim.Verifiable(), **asked)
+    run = sim.solve_population(
+        population,
+        sim.Verifiable(),
+        observe=lambda logs: jnp.exp(logs[0, 1] + logs[1, 0]),
+        **asked,
+    )
+    wanted = plain.saved[:, 0, 1] * plain.saved[:, 1, 0]
+    np.testing.assert_allclose(run.saved, wanted, rtol=1e-12)
+
+
+def test_a_batch_of_problems_with_trained_answers_is_each_of_them():
+    rates = np.array([[0.9, 0.5, 0.2], [0.8, 0.6, 0.1]])
+    problems = sim.Problem(rates, [[0.05, 0.7, 0.25]] * 2)
+    alphas = np.array([0.0, 0.3])
+    signal, until = sim.TrainedAnswers(), sim.Accuracy(0.79)
+    together = sim.solve_population(
+        sim.answer_layer(problems, alphas), signal, until=until
+    )
+    for lane, alpha in enumerate(alphas):
+        alone = sim.answer_layer(problems[lane], alpha)
+        run = sim.solve_population(alone, signal, until=until)
+        np.testing.assert_allclose(together.log_time[lane], run.log_time, rtol=1e-12)
+        np.testing.assert_allclose(together.policy[lane], run.policy, rtol=1e-10)
+
+
 @pytest.mark.parametrize("update", [None, sim.NaturalGradient()])
 def test_count_bonus(update):
     rates, base, weight = np.array([0.9, 0.5, 0.2]), np.array([0.01, 0.73, 0.26]), 0.5

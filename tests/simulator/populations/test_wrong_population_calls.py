@@ -71,7 +71,7 @@ def choices(signal, questions=2):
             lambda: follow(sim.CountBonus(RLVR, 1.0), sim.GRPO(8)),
             "`GRPO` runs by .*use `PolicyGradient`",
         ),
-        (lambda: sim.answer_layer(TWO, 0.1), "batch"),
+        (lambda: sim.answer_layer(TWO, [0.1, 0.2, 0.3]), "one per problem"),
         (lambda: sim.answer_layer(ONE, np.inf), "weights"),
         (lambda: sim.filtered(sim.Problem([0.0, 0.0], [0.5, 0.5])), "never|ever"),
         (lambda: sim.filtered(None), "problem"),
