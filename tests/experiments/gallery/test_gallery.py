@@ -95,6 +95,7 @@ def test_a_claim_without_a_finding_is_an_error(quick):
 @pytest.fixture
 def known_data(monkeypatch, quick):
     """The command with data that are computed already."""
+    quick("hallucination")
     monkeypatch.setattr(gallery, "compute", lambda name, few, seed: quick(name))
 
 
