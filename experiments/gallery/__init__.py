@@ -14,6 +14,7 @@ OTHERS = (
     "answers",
     "chains",
     "donors",
+    "depths",
     "drawings",
     "formats",
     "injection",
