@@ -10,6 +10,8 @@ import numpy as np
 
 from simulator.problem import Problem
 
+WHOLE = -1  # axes of a table of any rank
+
 
 @functools.cache
 def own_axes(kind: type) -> dict[str, int | None]:
@@ -17,7 +19,8 @@ def own_axes(kind: type) -> dict[str, int | None]:
 
     They are those of its annotation: 0 for `Float[Array, "*B"]` (or a plain number), 1
     for `Float[Array, "*B K"]`. `eqx.field(metadata={"ndim": 1})` says it where the
-    annotation cannot. None: nothing says it.
+    annotation cannot; `WHOLE`: all that it has, and none of lanes. None: nothing says
+    it.
     """
     try:
         hints = typing.get_type_hints(kind)
@@ -60,7 +63,7 @@ def own_ranks(module: Any) -> Any:
                 "axes are those of one problem; annotate it, like "
                 'Float[Array, "*B K"] for one number per pattern.'
             )
-        return own or 0
+        return leaf.ndim if own == WHOLE else own or 0
 
     return jax.tree_util.tree_map_with_path(rank, module)
 

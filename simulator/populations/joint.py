@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.clocks import AbstractClock
+from simulator.engines.lanes import WHOLE
 from simulator.numerics.logspace import log_sum
 from simulator.problem import Problem
 from simulator.reporting.display import Part
@@ -173,7 +174,9 @@ class SuccessTable(AbstractJointSignal):
     Array([0.528], dtype=float64)
     """
 
-    rates: Given[Float[Array, "*K"]] = eqx.field(converter=real("rates"))
+    rates: Given[Float[Array, "*K"]] = eqx.field(
+        converter=real("rates"), metadata={"ndim": WHOLE}
+    )
 
     def success(self, problem, log_probs):
         del problem

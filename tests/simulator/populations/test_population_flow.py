@@ -280,6 +280,26 @@ def test_success_table_follows_its_objective(number):
     assert success == pytest.approx(float(objective(log_probs)), rel=1e-13)
 
 
+def test_choices_that_are_paid_by_a_table():
+    table = np.array([[0.34, 0.42], [0.58, 0.54]])
+    base, times = np.array([[0.8, 0.2], [0.75, 0.25]]), np.array([1.0, 20.0, 300.0])
+
+    def field(x):
+        first, second = softmax(x[:2]), softmax(x[2:])
+        rows = policy_gradient(first, table @ second)
+        return np.concatenate([rows, policy_gradient(second, first @ table)])
+
+    states = integrate(field, np.log(base).ravel(), times)
+    run = sim.solve_population(
+        sim.Population(sim.Problem(np.full((2, 2), 0.5), base)),
+        sim.SuccessTable(table),
+        save_log_times=np.log(times),
+        max_log_time=np.log(times[-1]),
+    )
+    np.testing.assert_allclose(run.saved[:, 0], softmax(states[:, :2]), atol=2e-8)
+    np.testing.assert_allclose(run.saved[:, 1], softmax(states[:, 2:]), atol=2e-8)
+
+
 def test_trained_answers_move_success_rates():
     rates, base, alpha = np.array([0.9, 0.5, 0.2]), np.array([0.05, 0.7, 0.25]), 0.3
     times = np.array([1.0, 10.0, 60.0])
