@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.gallery.hallucination import random_models
+from experiments.gallery.hallucination import CORRELATIONS, random_models
 from experiments.gallery.random_models import proportional
 from experiments.gallery.verdict import Claim, Finding, judged
 
@@ -21,7 +21,6 @@ RATES = np.array([0.37, 0.53, 0.59, 0.25])
 COHERENCE = np.array([0.80, 0.55, 0.85, 0.45])
 BASE = np.array([0.62, 0.18, 0.02, 0.18])
 BONUS = np.array([0.0, 0.1, 0.25, 0.5, 1.0, 2.0])
-CORRELATIONS = np.array([-0.6, -0.3, 0.0, 0.3, 0.6])  # of random models
 BETAS = np.array([0.02, 0.05, 0.1])
 # Rows: poor and good perception; columns: coherent chain and shortcut.
 TABLE = np.array([[0.34, 0.42], [0.58, 0.54]])
@@ -65,11 +64,6 @@ CLAIMS = (
 )
 
 
-def widened(values):
-    """As many columns as random models have; patterns that nobody takes."""
-    return np.pad(values, (0, WIDTH - len(values)))
-
-
 def perceived(bonus):
     """Shares of good perception and of coherent chains at TIMES, `[T, 2]`."""
     import simulator as sim
@@ -93,7 +87,8 @@ def compute(rng, quick, progress):
     number, late = 60 if quick else 400, np.searchsorted(TIMES, 600.0)
     drawn = [x.reshape(-1, WIDTH) for x in random_models(rng, number, WIDTH)]
     drawn[2] = proportional(drawn[2])
-    example = [np.tile(widened(x), (6, 1)) for x in (RATES, COHERENCE, BASE)]
+    # As wide as random models, by patterns that nobody takes.
+    example = [np.tile(np.pad(x, (0, 4)), (6, 1)) for x in (RATES, COHERENCE, BASE)]
     rates, coherence, base = (
         np.concatenate([x, y, y]) for x, y in zip(example, drawn, strict=True)
     )
@@ -141,8 +136,7 @@ def findings(data):
     accuracy, consistency = data["curves"][:, :, at]
     drawn, start = data["random"], data["random_start"]
     falls = drawn[1, 0] < start[1]
-    shares = falls.mean(axis=1)
-    negative = data["correlations"] < 0
+    shares, negative = falls.mean(axis=1), data["correlations"] < 0
     here = accuracy[0] > data["start"][0] + 0.1
     here &= consistency[0] < data["start"][1] - 0.1
     typical = falls[negative].mean() > 0.5
@@ -151,7 +145,7 @@ def findings(data):
     both = accuracy[4] > accuracy[0] and consistency[4] > consistency[0]
     between = data["crossing"][4] < 600 < data["crossing"][0]
     kl = data["kl"][1]
-    good, chain = np.moveaxis(data["choices"], -1, 0)  # [2, T] each
+    good, chain = np.moveaxis(data["choices"], -1, 0)
     dips = chain[0].min() < chain[0, 0] - 0.01 and good[0, -1] > 0.9
     numbers = {"accuracy": [data["start"][0], accuracy[0]]}
     numbers["consistency"] = [data["start"][1], consistency[0]]
@@ -200,7 +194,7 @@ def draw(data):
     for row, word in zip(falls, ("b = 0", "b = 0.5"), strict=True):
         last.plot(data["correlations"], row.mean(axis=1), "o-", ms=3, label=word)
     last.axhline(0.5, color=GREY, lw=0.8, ls="--")
-    last.set(xlabel="correlation of success and coherence", ylim=(0, 1))
-    last.set(ylabel="share of models", title="random models less consistent at t = 600")
+    last.set(xlabel="correlation of success and coherence", ylabel="share of models")
+    last.set(ylim=(0, 1), title="random models less consistent at t = 600")
     last.legend()
     return figure
