@@ -54,7 +54,7 @@ def compute(rng, quick, progress):
     del progress
     data = {"gram": shared.GRAM, "times": shared.TIMES, "cells": shared.CELLS}
     data["total"] = [*shared.FIRST, *(shared.FIRST[-1] + shared.SECOND)]
-    shared.held_out(rng, 16 if quick else 100, data)
+    shared.held_out(rng, 48 if quick else 100, data)
     shared.schedules(rng, 4 if quick else 15, data)
     return data
 

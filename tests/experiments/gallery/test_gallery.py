@@ -57,10 +57,12 @@ def test_the_page_says_what_the_stored_data_say(name):
 def test_no_experiment_has_an_engine_of_its_own():
     """Integrators and softmax updates belong to the simulator."""
     engines = r"solve_ivp|odeint|while_loop|lax\.scan|fori_loop|softmax\(|diffrax|optax"
-    for module in MODULES:
-        text = (FOLDER / f"{module}.py").read_text("utf-8")
-        assert not re.search(engines, text), f"{module} has {re.findall(engines, text)}"
-        assert len(text.splitlines()) <= 200, f"{module} is longer than 200 lines"
+    for file in FOLDER.rglob("*.py"):
+        text = file.read_text("utf-8")
+        found = re.findall(engines, text)
+        assert not found, f"{file.name} has {found}"
+        if file.stem in MODULES:
+            assert len(text.splitlines()) <= 200, f"{file.name} is over 200 lines"
 
 
 def test_a_share_and_its_interval():

@@ -12,7 +12,7 @@ from simulator.rollouts import features
 def models():
     """The held-out models and those of the schedules of the quick run."""
     rng = generator(0, "gallery learning-dynamics")
-    held = shared_features.held_out_models(rng, 16)
+    held = shared_features.held_out_models(rng, 48)
     return held, shared_features.schedule_models(rng, 4)
 
 
