@@ -1,4 +1,5 @@
 from .attribute_signals import *
+from .bandits import *
 from .clocks import *
 from .dynamics import *
 from .engines.ensembles import *

@@ -26,6 +26,7 @@ OTHERS = (
     "scaffolds",
     "shared_features",
     "transfer",
+    "tries",
     "verdict",
 )  # of all papers
 MODULES = tuple(m.name for m in pkgutil.iter_modules(__path__) if m.name not in OTHERS)
