@@ -67,7 +67,7 @@ def trained(problem, update, times):
         save_log_times=np.log(times),
         observe=sim.log_probabilities,
     )
-    return np.moveaxis(solution.saved, -2, 0)
+    return np.moveaxis(np.asarray(solution.saved), -2, 0)
 
 
 def recovery(large, small, donor, wanted, strength=1.0):

@@ -157,14 +157,14 @@ def formats(rng, number, update):
     logs = followed(problem, sim.FixedConfidence(sure), update, TIMES)
     start = np.asarray(problem.log_policy)[:, None]
     policies = np.exp(np.concatenate([start, logs], axis=1))
-    example, many = [], []
+    one, many = [], []
     for values in right * formatted, right:
         curve = np.sum(policies * values[:, None], axis=-1)
-        example.append(curve[0])
+        one.append(curve[0])
         many.append(curve[1:].reshape(2, number, QUESTIONS, -1).mean(axis=2))
     return {
-        "example": np.stack(example),
-        "example_mostly": mostly_format(*example),
+        "example": np.stack(one),
+        "example_mostly": mostly_format(*one),
         "benchmark": np.mean(many, axis=2),
         "benchmark_mostly": mostly_format(*many),
     }

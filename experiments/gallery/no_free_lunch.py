@@ -74,8 +74,8 @@ def compute(rng, quick, progress):
     logs = internal.followed(problem, own, natural, TIMES / 10)
     own = np.sum(np.exp(logs) * rates[..., None, :], axis=-1)
     curves = np.stack([curves[0], curves[1], own, curves[2]])
-    few = [x[..., 1, 1, :60, :] for x in (rates, start, paid[[0, 1, 3]])]
-    slow = internal.accuracies(*few, None, LATE)
+    few, first, pays = (x[..., 1, 1, :60, :] for x in (rates, start, paid[[0, 1, 3]]))
+    slow = internal.accuracies(few, first, pays, None, LATE)
     gain, change = internal.gains(curves, accuracy)
     return {
         "times": TIMES,

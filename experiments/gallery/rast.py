@@ -172,8 +172,8 @@ def draw(data):
     first.set_title("success rates count more than base models")
     for i in (0, 2, 4):
         label = f"mismatch {data['mismatch'][i]:g}"
-        look = {"s": 3, "alpha": 0.5, "color": CYCLE[i], "label": label}
-        second.scatter(data["cosine"][i], data["recovery"][i], rasterized=True, **look)
+        dots = {"s": 3, "alpha": 0.5, "color": CYCLE[i], "label": label}
+        second.scatter(data["cosine"][i], data["recovery"][i], rasterized=True, **dots)
     second.axhline(0, color=GREY, lw=0.8, ls="--")
     second.set(xlabel="cosine of the shifts", ylabel="recovery", ylim=(-2, 2))
     second.set_title("alike shifts recover; unlike ones may, too")
