@@ -14,6 +14,19 @@ PAIRS = ((0, 1), (1, 2), (0, 2))
 # Formatted and right, not formatted and right, the same two wrong, the shortcut.
 BASE = [0.5238, 0.0582, 0.3752, 0.0417, 0.0011]
 SURE = [1.0, 0.0, 1.0, 0.0, 1.6]
+# Five patterns, the last is sure of a wrong answer; a base model and a sharp one.
+FIVE = np.array(
+    [
+        [0.85, 0.06, 0.05, 0.04],
+        [0.6, 0.2, 0.1, 0.1],
+        [0.4, 0.25, 0.2, 0.15],
+        [0.3, 0.3, 0.2, 0.2],
+        [0.03, 0.95, 0.01, 0.01],
+    ]
+)
+BASES = [[0.1, 0.25, 0.3, 0.33, 0.02], [0.02, 0.9, 0.05, 0.025, 0.005]]
+# As reported by a secondary source, Qwen2.5-3B: steps, MATH500, GSM8K.
+REPORTED = np.array([[0, 20, 80], [0.524, 0.583, 0.454], [0.649, 0.778, 0.670]])
 
 
 def kernels(rng, number, bias=1.0, patterns=PATTERNS):
@@ -123,6 +136,20 @@ def accuracies(rates, log_policy, paid, update, times):
     problem = sim.Problem(rates, logits=start)
     logs = followed(problem, sim.FixedConfidence(paid), update, times)
     return np.sum(np.exp(logs) * rates[..., None, :], axis=-1)
+
+
+def five_patterns(update):
+    """Accuracy of FIVE at the start, the top and the end: `[sc or te, BASES, 3]`."""
+    paid = np.zeros((2, 1, PATTERNS))
+    paid[0, 0, :5] = -np.log(FIVE).mean(axis=-1)
+    paid[1, 0, :5] = np.sum(FIVE * np.log(FIVE), axis=-1)
+    logits, rates = np.full((2, PATTERNS), -np.inf), np.zeros(PATTERNS)
+    logits[:, :5], rates[:5] = np.log(BASES), FIVE[:, 0]
+    curves = accuracies(rates, logits, paid, update, TIMES)
+    start = np.broadcast_to(np.exp(logits) @ rates, curves.shape[:-1])
+    return np.stack(
+        [start, np.maximum(start, curves.max(-1)), curves[..., -1]], axis=-1
+    )
 
 
 def gains(curve, base):

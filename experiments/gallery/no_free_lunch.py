@@ -13,9 +13,6 @@ from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "No Free Lunch: Rethinking Internal Feedback for LLM Reasoning"
 SOURCE = "arXiv 2506.17219"
-# As reported by a secondary source, Qwen2.5-3B: MATH500, GSM8K.
-STEPS = np.array([0, 20, 80])
-REPORTED = np.array([[0.524, 0.583, 0.454], [0.649, 0.778, 0.670]])
 
 CLAIMS = (
     Claim(
@@ -74,20 +71,21 @@ def compute(rng, quick, progress):
     logs = internal.followed(problem, own, natural, TIMES / 10)
     own = np.sum(np.exp(logs) * rates[..., None, :], axis=-1)
     curves = np.stack([curves[0], curves[1], own, curves[2]])
-    few, first, pays = (x[..., 1, 1, :60, :] for x in (rates, start, paid[[0, 1, 3]]))
+    few, first, pays = (x[..., 1, :, :60, :] for x in (rates, start, paid[[0, 1, 3]]))
     slow = internal.accuracies(few, first, pays, None, LATE)
     gain, change = internal.gains(curves, accuracy)
     return {
         "times": TIMES,
-        "steps": STEPS,
-        "reported": REPORTED,
+        "reported": internal.REPORTED,
         "curves": curves[:, 1, 1].mean(axis=1),
         "accuracy": accuracy.mean(axis=-1),
         "entropy": sim.entropy(start).mean(axis=-1),
         "relative": gain.mean(axis=-1) / (rates.max(axis=-1) - accuracy).mean(axis=-1),
         "gain": gain[:, 1, 1],
         "change": change[:, 1, 1],
-        "slow_change": internal.gains(slow, accuracy[1, 1, :60])[1],
+        "slow_change": internal.gains(slow, accuracy[1, :, :60])[1][:, 1],
+        "early": (slow[..., LATE < 30].max(-1) - accuracy[1, :, :60]).mean(axis=-1),
+        "five": internal.five_patterns(natural),
         "ends_at_C2": paid[2].argmax(axis=-1) == logs[..., -1, :].argmax(axis=-1),
         **internal.equivalences(rng, kernel[0, 0]),
         **internal.formats(rng, 40 if quick else 100, natural),
@@ -97,8 +95,7 @@ def compute(rng, quick, progress):
 def findings(data):
     """The verdicts, from the saved data alone."""
     gain, change = data["gain"], data["change"]
-    below = change[:2] < -0.01
-    shapes = internal.shapes(gain[:2], change[:2])
+    below, shapes = change[:2] < -0.01, internal.shapes(gain[:2], change[:2])
     shares = [float((shapes == i).mean()) for i in range(4)]
     relative = data["relative"][:3, 0]
     falls = (np.diff(relative, axis=1) < 0).all(axis=1)
@@ -130,6 +127,8 @@ def findings(data):
             {
                 "peak gain of sc, te, trajectory, RLVR": gain.mean(axis=1).tolist(),
                 "end against base": change.mean(axis=1).tolist(),
+                "five patterns, te: start, top, end": data["five"][1, 0].tolist(),
+                "sharp base, sc": data["five"][0, 1].tolist(),
                 "end below base": (change < -0.01).mean(axis=1).tolist(),
                 "rise only, fall only, rise then fall, rise then below": shares,
                 "below base at t = 1e6, policy gradient": (
@@ -146,6 +145,8 @@ def findings(data):
                 "gain by headroom sc": relative[0].tolist(),
                 "te": relative[1].tolist(),
                 "trajectory": relative[2].tolist(),
+                "aligned, policy gradient to t = 30: sc": data["early"][0].tolist(),
+                "RLVR": data["early"][2].tolist(),
                 "trajectory ends at the winner of C2": data["ends_at_C2"].mean(),
             },
         ),
@@ -191,8 +192,8 @@ def draw(data):
     third.set(ylabel="share of answers", title="example: the rise is format only")
     third.legend()
     for i, word in enumerate(("MATH500", "GSM8K")):
-        row = data["reported"][i]
-        last.plot(data["steps"], row, "s-", ms=3, color=CYCLE[4 + i], label=word)
+        row = data["reported"][i + 1]
+        last.plot(data["reported"][0], row, "s-", ms=3, color=CYCLE[4 + i], label=word)
     last.set(xlabel="training step", ylabel="accuracy", ylim=(0, 1))
     last.set_title("Qwen2.5-3B, as reported by a secondary source")
     last.legend()

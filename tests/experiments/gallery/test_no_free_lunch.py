@@ -49,6 +49,17 @@ def test_the_example_is_that_of_the_closed_form(quick):
     np.testing.assert_allclose(right[1:], policy[:, :2].sum(axis=-1), atol=1e-9)
 
 
+def test_five_patterns_are_those_of_the_closed_form(quick):
+    """Token entropy from the first base: the top is found on a grid, so to 1e-3."""
+    sure = np.sum(internal.FIVE * np.log(internal.FIVE), axis=1)
+    times = np.linspace(0, 60, 60_001)[:, None]
+    policy = softmax(np.log(internal.BASES[0]) + times * sure, axis=-1)
+    accuracy = policy @ internal.FIVE[:, 0]
+    start, top, end = quick("no-free-lunch")["five"][1, 0]
+    np.testing.assert_allclose([start, end], accuracy[[0, -1]], atol=1e-9)
+    np.testing.assert_allclose(top, accuracy.max(), atol=1e-3)
+
+
 def test_each_of_the_four_shapes_is_told():
     gain = np.array([0.1, 0.0, 0.1, 0.1, 0.0])
     change = np.array([0.1, -0.1, 0.05, -0.1, 0.0])
