@@ -113,6 +113,7 @@ def compute(rng, quick, progress):
         paid / (1 + BONUS[:, None]), np.log(np.tile(BASE, (6, 1))), event="crossing"
     )
     kl = proportional(np.log(BASE) + RATES / BETAS[:, None])
+    ended, start = curves[:, 6:, late].reshape(shape), before.reshape(2, *shape[2:])
     first = curves[1, 6 : 6 + len(slope), 0] - before[1]
     return {
         "times": TIMES,
@@ -121,8 +122,9 @@ def compute(rng, quick, progress):
         "curves": curves[:, :6],
         "crossing": np.asarray(run["crossing"].time)[:6],
         "bound": bounds.upper / (1 + BONUS),
-        "random": curves[:, 6:, late].reshape(shape),
-        "random_start": before.reshape(2, *shape[2:]),
+        "falls": ended[1] < start[1],
+        "free": ended[0, 1] >= ended[0, 0] - 1e-3,
+        "more": ended[1, 1] > ended[1, 0],
         "told": (first < 0) == (slope < 0),
         "correlations": CORRELATIONS,
         "kl": np.stack([kl @ RATES, kl @ COHERENCE]),
@@ -134,14 +136,12 @@ def findings(data):
     """The verdicts, from the saved data alone."""
     at = int(np.searchsorted(data["times"], 600.0))
     accuracy, consistency = data["curves"][:, :, at]
-    drawn, start = data["random"], data["random_start"]
-    falls = drawn[1, 0] < start[1]
+    falls, free = data["falls"][0], data["free"]
     shares, negative = falls.mean(axis=1), data["correlations"] < 0
     here = accuracy[0] > data["start"][0] + 0.1
     here &= consistency[0] < data["start"][1] - 0.1
     typical = falls[negative].mean() > 0.5
-    free = drawn[0, 1] >= drawn[0, 0] - 1e-3
-    helps = free & (drawn[1, 1] > drawn[1, 0])
+    helps = free & data["more"]
     both = accuracy[4] > accuracy[0] and consistency[4] > consistency[0]
     between = data["crossing"][4] < 600 < data["crossing"][0]
     kl = data["kl"][1]
@@ -190,8 +190,7 @@ def draw(data):
     low.set(xlabel="good perception (share)", ylabel="coherent chains (share)")
     low.set_title("coherence dips until perception is good")
     low.legend()
-    falls = data["random"][1] < data["random_start"][1]
-    for row, word in zip(falls, ("b = 0", "b = 0.5"), strict=True):
+    for row, word in zip(data["falls"], ("b = 0", "b = 0.5"), strict=True):
         last.plot(data["correlations"], row.mean(axis=1), "o-", ms=3, label=word)
     last.axhline(0.5, color=GREY, lw=0.8, ls="--")
     last.set(xlabel="correlation of success and coherence", ylabel="share of models")
