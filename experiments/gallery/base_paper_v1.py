@@ -6,8 +6,8 @@ layer that is trained at alpha times the rate of the patterns (statement C6).
 
 import numpy as np
 
-from experiments.gallery import answers
-from experiments.gallery.rounds import joined, policies_at
+from experiments.gallery.models import answers
+from experiments.gallery.models.rounds import joined, policies_at
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "On the Mechanism of Reasoning Pattern Selection, version 1"

@@ -7,8 +7,8 @@ GRPO on question q moves the accuracy of q' by
 
 import numpy as np
 
-from experiments.gallery import injection
 from experiments.gallery.drawings.behavior_injection import draw
+from experiments.gallery.models import injection
 from experiments.gallery.verdict import Claim, Finding, judged
 
 __all__ = ["compute", "draw", "findings"]

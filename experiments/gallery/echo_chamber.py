@@ -6,8 +6,8 @@ By B2 the leader at a finite budget is `argmin_k (1/pi_0(k) - s_k tau)`, not `ar
 
 import numpy as np
 
-from experiments.gallery import formats, transfer
-from experiments.gallery.rounds import expert_iteration, joined
+from experiments.gallery.models import formats, transfer
+from experiments.gallery.models.rounds import expert_iteration, joined
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "Echo Chamber: RL Post-training Amplifies Behaviors Learned in Pretraining"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.gallery.random_models import correlated
+from experiments.gallery.models.random_models import correlated
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "The Hallucination Dilemma: Factuality-Aware RL (FSPO)"

@@ -7,7 +7,7 @@ the target; SFT copies a teacher, `theta' = teacher - pi`. All stop at equal acc
 
 import numpy as np
 
-from experiments.gallery.random_models import skilled_models
+from experiments.gallery.models.random_models import skilled_models
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "How and Why LLMs Generalize: skills under RL and SFT"

@@ -6,8 +6,8 @@ the right pattern in a new context (statement B4).
 
 import numpy as np
 
-from experiments.gallery import depths
 from experiments.gallery.drawings.interplay import draw
+from experiments.gallery.models import depths
 from experiments.gallery.verdict import Claim, Finding, judged
 
 __all__ = ["compute", "draw", "findings"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.gallery.drawings.lares import draw
-from experiments.gallery.random_models import standardised
+from experiments.gallery.models.random_models import standardised
 from experiments.gallery.verdict import Claim, Finding, judged
 
 __all__ = ["compute", "draw", "findings"]

@@ -7,8 +7,8 @@ reward `rho = s + b / sqrt(1 + n)` with `n' = pi`, or in the selection?
 
 import numpy as np
 
-from experiments.gallery import tries
-from experiments.gallery.tries import ACTIONS, PATTERNS, WIDTHS
+from experiments.gallery.models import tries
+from experiments.gallery.models.tries import ACTIONS, PATTERNS, WIDTHS
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "Latent Variable Representation for Reinforcement Learning (LV-Rep)"

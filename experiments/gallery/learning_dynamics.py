@@ -7,8 +7,8 @@ their Gram matrix `c + (1 - c) delta_qq'`.
 
 import numpy as np
 
-from experiments.gallery import shared_features as shared
 from experiments.gallery.drawings.learning_dynamics import draw
+from experiments.gallery.models import shared_features as shared
 from experiments.gallery.verdict import Claim, Finding, judged
 
 __all__ = ["compute", "draw", "findings"]

@@ -6,9 +6,9 @@ that of one question with the mean rates (statement C5).
 
 import numpy as np
 
-from experiments.gallery import question_runs as runs
 from experiments.gallery.drawings.limit_of_rlvr import draw
-from experiments.gallery.question_banks import banks
+from experiments.gallery.models import question_runs as runs
+from experiments.gallery.models.question_banks import banks
 from experiments.gallery.verdict import Claim, Finding, judged
 
 __all__ = ["compute", "draw", "findings"]

@@ -7,8 +7,8 @@ is right. Two rare patterns are sure of a wrong answer: shortcuts.
 
 import numpy as np
 
-from experiments.gallery import internal_feedback as internal
-from experiments.gallery.internal_feedback import LATE, TIMES
+from experiments.gallery.models import internal_feedback as internal
+from experiments.gallery.models.internal_feedback import LATE, TIMES
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "No Free Lunch: Rethinking Internal Feedback for LLM Reasoning"

@@ -7,7 +7,7 @@ first data come from outside; later ones are the model's own samples that were c
 
 import numpy as np
 
-from experiments.gallery.rounds import follow
+from experiments.gallery.models.rounds import follow
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "OpenVLThinker: iterative SFT-RL cycles"

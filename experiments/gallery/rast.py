@@ -5,8 +5,8 @@
 
 import numpy as np
 
-from experiments.gallery import donors
-from experiments.gallery.donors import RL, STRENGTHS, TIMES
+from experiments.gallery.models import donors
+from experiments.gallery.models.donors import RL, STRENGTHS, TIMES
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "RAST: Reasoning Activation in LLMs via Small-model Transfer"

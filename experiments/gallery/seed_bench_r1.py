@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.gallery.hallucination import CORRELATIONS, random_models
-from experiments.gallery.random_models import proportional
+from experiments.gallery.models.random_models import proportional
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "SEED-Bench-R1: Effect of RL on Video Understanding, and GRPO-CARE"

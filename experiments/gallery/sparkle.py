@@ -7,9 +7,9 @@ is a chain of 16 levels; a scaffold of m steps leaves the levels after m.
 
 import numpy as np
 
-from experiments.gallery import scaffolds
 from experiments.gallery.drawings.sparkle import draw
-from experiments.gallery.random_models import correlated
+from experiments.gallery.models import scaffolds
+from experiments.gallery.models.random_models import correlated
 from experiments.gallery.verdict import Claim, Finding, judged
 
 __all__ = ["compute", "draw", "findings"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.gallery.rounds import joined, policies_at
+from experiments.gallery.models.rounds import joined, policies_at
 from experiments.gallery.verdict import Claim, Finding, judged
 
 TITLE = "SFT or RL? R1-Like Reasoning Large Vision-Language Models (VLAA-Thinking)"

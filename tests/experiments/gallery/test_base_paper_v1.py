@@ -5,8 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import simulator as sim
-from experiments.gallery import answers
 from experiments.gallery.base_paper_v1 import ALPHAS, DOSES, QUALITY, RATES, SHARES
+from experiments.gallery.models import answers
 
 
 def softmax(logits):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from experiments.gallery import injection, question_banks
+from experiments.gallery.models import injection, question_banks
 from experiments.runtime.keys import generator
 from simulator.rollouts import estimators
 

@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import simulator as sim
-from experiments.gallery import echo_chamber, formats
+from experiments.gallery import echo_chamber
+from experiments.gallery.models import formats
 
 
 def rlvr(rates):

@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.special import log_softmax, rel_entr, softmax
 
-from experiments.gallery import random_models
+from experiments.gallery.models import random_models
 from experiments.runtime.keys import generator
 from simulator import signals
 

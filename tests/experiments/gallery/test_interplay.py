@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.stats import binom
 
-from experiments.gallery import chains, depths, interplay
+from experiments.gallery import interplay
+from experiments.gallery.models import chains, depths
 
 PLACE = np.arange(20)
 COUNTS = np.arange(9)

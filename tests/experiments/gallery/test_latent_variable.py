@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.special import softmax
 
-from experiments.gallery import tries
+from experiments.gallery.models import tries
 from simulator import bandits, updates
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from experiments.gallery import limit_of_rlvr, question_banks, question_runs
+from experiments.gallery import limit_of_rlvr
+from experiments.gallery.models import question_banks, question_runs
 from experiments.runtime.keys import generator
 
 CLUSTERS, ATTEMPTS = 30, 256

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from experiments.gallery import internal_feedback as internal
+from experiments.gallery.models import internal_feedback as internal
 from experiments.runtime.keys import generator
 from simulator import signals
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from experiments.gallery import openvlthinker, rounds
+from experiments.gallery import openvlthinker
+from experiments.gallery.models import rounds
 
 RATES = np.array(openvlthinker.RATES)
 

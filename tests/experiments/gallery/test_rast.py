@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.special import log_softmax, softmax
 
-from experiments.gallery import donors
+from experiments.gallery.models import donors
 from experiments.runtime.keys import generator
 from simulator import transfer
 

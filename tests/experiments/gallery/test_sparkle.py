@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.stats import binom
 
-from experiments.gallery import chains, sparkle
+from experiments.gallery import sparkle
+from experiments.gallery.models import chains
 from experiments.runtime.keys import generator
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.gallery.random_models import proportional, standardised
+from experiments.gallery.models.random_models import proportional, standardised
 
 PATTERNS, ANSWERS = 30, 5
 SHARPNESS = np.array([0.3, 1.0, 2.0, 4.0])  # times the base logits

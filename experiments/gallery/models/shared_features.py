@@ -3,7 +3,7 @@
 import numpy as np
 
 import simulator as sim
-from experiments.gallery.question_banks import orthogonal_features
+from experiments.gallery.models.question_banks import orthogonal_features
 from simulator import rollouts as ro
 
 GRAM = np.array([0, 0.1, 0.3, 0.6, 0.9, 1.0])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.gallery.chains import chain, success, trained, up_to
+from experiments.gallery.models.chains import chain, success, trained, up_to
 
 LEVELS = 16
 # Tasks of stage two: steps that are given, or from LEVELS on depths.

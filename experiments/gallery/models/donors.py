@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.gallery.random_models import correlated
+from experiments.gallery.models.random_models import correlated
 
 PATTERNS = 20
 MISMATCH = np.array([0.0, 0.5, 1.0, 1.5, 2.0])  # noise in success rates

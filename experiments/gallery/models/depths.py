@@ -3,7 +3,7 @@
 import numpy as np
 
 import simulator as sim
-from experiments.gallery.chains import chain, sharing, success, trained, up_to
+from experiments.gallery.models.chains import chain, sharing, success, trained, up_to
 
 LEVELS, KNOWN, WIDTH = 20, 10, 1.5
 TASKS = up_to(np.arange(1, LEVELS + 1), LEVELS)

@@ -3,7 +3,7 @@
 import numpy as np
 
 import simulator as sim
-from experiments.gallery.question_banks import orthogonal_features
+from experiments.gallery.models.question_banks import orthogonal_features
 from simulator import rollouts as ro
 from theory.group_clocks import grpo, grpo_infinite
 

@@ -6,7 +6,7 @@ question with the mean rates (statement C5).
 
 import numpy as np
 
-from experiments.gallery.question_banks import accuracies, cluster_means, curve
+from experiments.gallery.models.question_banks import accuracies, cluster_means, curve
 
 LARGE, SMALL = 240, 24  # questions of a bank
 CLUSTERS = np.array([1, 10, 30, 80, 240])  # of large banks; small ones have 3

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.gallery.random_models import correlated, proportional
+from experiments.gallery.models.random_models import correlated, proportional
 
 
 def skills(rng, number, correlations):

@@ -1,0 +1,1 @@
+"""The base models, questions and runs of papers: what their `compute` is made of."""
