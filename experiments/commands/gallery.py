@@ -168,6 +168,16 @@ def page(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def summary(name: str, rows: list[dict], sentence: str) -> str:
+    """The line of a paper in the table of all papers."""
+    from experiments.gallery.verdict import VERDICTS
+
+    found = [row["verdict"] for row in rows]
+    counts = [f"{found.count(word)} {word}" for word in VERDICTS if word in found]
+    cells = f"[{name}](#{name})", paper(name).SOURCE, ", ".join(counts), sentence
+    return "| " + " | ".join(cells) + " |"
+
+
 def _number(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(_number, value))

@@ -49,6 +49,8 @@ def test_the_page_says_what_the_stored_data_say(name):
     table = gallery.page(rows)
     missing = [line for line in table.splitlines() if line not in page]
     assert not missing, "put this table into the section of the paper:\n" + table
+    line = gallery.summary(name, rows, "").removesuffix("  |")
+    assert line in page, f"the table of all papers has no line {line}"
     assert f"gallery/{module_name(name)}.svg" in page
     for kind in ("svg", "png"):
         assert (STORED / f"{module_name(name)}.{kind}").exists()
