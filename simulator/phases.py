@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from simulator.numerics.logspace import log_sum
 from simulator.populations.joint import AbstractJointSignal
 from simulator.populations.population import Population
 from simulator.populations.solution import PopulationSolution
@@ -18,7 +19,7 @@ from simulator.rollouts.policies import AbstractPolicy
 from simulator.rules import AbstractSignal, AbstractUpdate
 from simulator.solution import Solution
 from simulator.solving import solve
-from simulator.validation import check_kind, check_real
+from simulator.validation import check_kind, check_real, is_traced, shown
 
 __all__ = [
     "Phase",
@@ -52,11 +53,18 @@ class Phase(eqx.Module):
     policy: AbstractPolicy | None = None
 
     def check(self) -> None:
-        """Raise `ValueError` unless the phase can end."""
-        given = not isinstance(self.duration, float) or np.isfinite(self.duration)
-        if given:
-            check_real("duration", self.duration, "positive")
-        elif self.until is None:
+        """Raise `ValueError` for what is no phase, or cannot end."""
+        is_signal = isinstance(self.signal, AbstractSignal | AbstractJointSignal)
+        if isinstance(self.signal, type) or not (is_signal or callable(self.signal)):
+            raise ValueError(
+                f"`signal` is {shown(self.signal)}; give one like Verifiable(), or a "
+                "function of the problem that returns one."
+            )
+        check_kind("update", self.update, AbstractUpdate | None, "PolicyGradient()")
+        check_kind("until", self.until, AbstractEvent | None, "Accuracy(0.9)")
+        check_kind("policy", self.policy, AbstractPolicy | None, "Shared()")
+        check_real("duration", self.duration, "positive, or inf")
+        if np.isinf(self.duration) and self.until is None:
             raise ValueError(
                 "a phase has no end; give `duration`, the flow time, or an event "
                 "`until`."
@@ -73,14 +81,15 @@ def filtered(problem: Problem) -> Float[Array, "*B K"]:
     Array([0.0918, 0.8571, 0.051 ], dtype=float64)
     """
     check_kind("problem", problem, Problem, "Problem(success_rates, policy)")
-    kept = jnp.exp(problem.log_policy) * problem.success_rates
-    total = jnp.sum(kept, axis=-1, keepdims=True)
-    if not bool(jnp.all(total > 0)):
+    inside = problem.log_policy > -jnp.inf
+    rates = jnp.where(inside, problem.success_rates, 0.0)
+    total = log_sum(problem.log_policy, rates)[..., None]
+    if not is_traced(total) and np.isneginf(total).any():
         raise ValueError(
             "no sample is ever correct: every pattern of the support has success rate "
             "0; give other data."
         )
-    return kept / total
+    return jnp.exp(problem.log_policy + jnp.log(rates) - total)
 
 
 @overload
@@ -103,9 +112,11 @@ def train_in_phases(
     `start`: a problem, a batch of problems, or a population. Returns one solution per
     phase, whose times count from the start of the phase. A KL penalty pulls to the
     reference policy of `start` in all phases. `options` are those of `solve` (for a
-    population, `solve_population`), like `events` or `save_log_times`.
+    population, `solve_population`), like `events` or `save_log_times`; `max_log_time`
+    is the limit of phases without a duration.
 
-    A phase that is cut in two gives the same path, to the tolerance.
+    A phase that is cut in two gives the same path, to the tolerance, unless its signal
+    remembers: the counts of `CountBonus` start at 0 in every phase.
 
     Raises `ValueError` for phases that cannot be run.
 
@@ -122,6 +133,10 @@ def train_in_phases(
     for phase in phases:
         check_kind("phases", phase, Phase, "Phase(Verifiable(), duration=10)")
         phase.check()
+        if phase.policy is not None and isinstance(start, Problem):
+            raise ValueError("`policy` is for populations; leave it out of the phase.")
+    if "until" in options:
+        raise ValueError("`until` belongs to a phase; give Phase(..., until=event).")
     found: list[Any] = []
     for phase in phases:
         solution, start = _one(start, phase, options)
@@ -134,8 +149,6 @@ def _one(start: Any, phase: Phase, options: dict[str, Any]) -> tuple[Any, Any]:
     limit = {} if np.isinf(phase.duration) else {"max_log_time": _log(phase.duration)}
     given = {"until": phase.until, **options, **limit}
     if isinstance(start, Problem):
-        if phase.policy is not None:
-            raise ValueError("`policy` is for populations; leave it out of the phase.")
         signal: Any = _signal(phase, start)
         solution = solve(start, signal, phase.update, **given)
         return solution, _moved(start, solution.log_probs)

@@ -5,9 +5,11 @@ from typing import cast
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
 
 from simulator.dynamics import Point
+from simulator.engines.lanes import own_ranks
 from simulator.means import AbstractMeanFirst, Accuracy
 from simulator.numerics.logspace import centre
 from simulator.observables import best_value
@@ -19,7 +21,7 @@ from simulator.recording import (
     AbstractLast,
 )
 from simulator.reporting.labels import label
-from simulator.validation import check_kind, whole_numbers
+from simulator.validation import check_kind, shown, whole_numbers
 
 __all__ = ["of_question"]
 
@@ -37,6 +39,11 @@ class AbstractOfQuestion(AbstractEvent):
         return self.event.score(_seen(point).of_question(self.question))
 
     def check(self, problem):
+        if not problem.batch_shape:
+            raise ValueError(
+                "`of_question` looks at a population; follow it with "
+                "`solve_population`, or give the event itself."
+            )
         number = problem.batch_shape[-1]
         if not 0 <= int(self.question) < number:
             raise ValueError(
@@ -78,9 +85,15 @@ def of_question(event: AbstractEvent, question: int) -> AbstractOfQuestion:
            [0.7, 0.3]], dtype=float64)
     """
     check_kind("event", event, AbstractEvent, "Crossing()")
+    number = whole_numbers("question", question)
+    if number.ndim or isinstance(event, AbstractOfQuestion):
+        raise ValueError(
+            f"`of_question` got {shown(event)} and question {shown(question)}; give an "
+            "event of one problem, and one whole number."
+        )
     kinds = (AbstractFirst, _First), (AbstractLast, _Last), (AbstractExtreme, _Extreme)
     kind = next(own for its, own in kinds if isinstance(event, its))
-    return kind(event, whole_numbers("question", question))
+    return kind(event, number)
 
 
 class _FirstInMean(AbstractFirst):
@@ -89,6 +102,14 @@ class _FirstInMean(AbstractFirst):
     def value(self, point):
         seen = _seen(point)
         return self.event.in_training(seen.problem, seen.log_probs)
+
+    def check(self, problem):
+        self.event.check(problem)
+        one = problem[(0,) * (len(problem.batch_shape) - 1)]
+        try:
+            jax.eval_shape(self.event.in_training, one, one.log_policy)
+        except ValueError as error:
+            raise _meaningless(self.event) from error
 
     def impossible(self, problem, leads):
         if not isinstance(self.event, AbstractMeanFirst):
@@ -152,6 +173,10 @@ def flattened(seen: PopulationPoint) -> Point:
 
 
 def _seen(point: Point) -> PopulationPoint:
+    if not isinstance(point, PopulationPoint):
+        raise ValueError(
+            "`of_question` looks at a population; follow it with `solve_population`."
+        )
     return cast(PopulationPoint, point)
 
 
@@ -173,10 +198,27 @@ def of_population(event: AbstractEvent, joint: bool) -> AbstractEvent:
     elif event.linear:
         last = isinstance(event, AbstractLast)
         return _LastInMean(event) if last else _ExtremeInMean(event)
-    raise ValueError(
+    raise _meaningless(event)
+
+
+def _meaningless(event: AbstractEvent) -> ValueError:
+    return ValueError(
         f"`{type(event).__name__}` has no meaning for several questions; give "
         "`of_question(event, number)`, or `Accuracy(level)` of their mean."
     )
+
+
+def check_shared(event: AbstractEvent) -> None:
+    """Raise `ValueError` for levels by lane: events are the same for all."""
+
+    def check(leaf, own):
+        if np.ndim(leaf) > own:
+            raise ValueError(
+                f"`{type(event).__name__}` has numbers of shape {np.shape(leaf)}; "
+                "events of populations are the same for all: give one number."
+            )
+
+    jax.tree.map(check, event, own_ranks(event))
 
 
 def name_of(event: AbstractEvent) -> str:

@@ -111,7 +111,7 @@ class Chain(AbstractJointSignal):
         clock: AbstractClock | None = None,
     ):
         self.tasks = real_array("tasks", tasks)
-        if self.tasks.ndim < 2 or not np.isin(np.asarray(self.tasks), (0, 1)).all():
+        if self.tasks.ndim != 2 or not np.isin(np.asarray(self.tasks), (0, 1)).all():
             raise ValueError(
                 "`tasks` are rows of 0 and 1: give one row per task, with a 1 for each "
                 "level that it needs."
@@ -125,7 +125,11 @@ class Chain(AbstractJointSignal):
         """Log chances of the levels `[Q]` and of the tasks `[T]`."""
         inside = log_probs > -jnp.inf
         rates = jnp.where(inside, problem.success_rates, 0.0)
-        levels = log_sum(log_probs, rates)
+        failures = jnp.where(inside, 1 - problem.success_rates, 0.0)
+        right, wrong = log_sum(log_probs, rates), log_sum(log_probs, failures)
+        # Near 1 from the chance to fail, which may be less than rounding.
+        near = jnp.log1p(-jnp.exp(jnp.minimum(wrong, jnp.log(0.5))))
+        levels = jnp.where(wrong < jnp.log(0.5), near, right)
         needed = self.tasks > 0
         return levels, jnp.sum(jnp.where(needed, levels[None, :], 0.0), axis=1)
 
@@ -135,12 +139,19 @@ class Chain(AbstractJointSignal):
     def rewards(self, problem, log_probs, memory):
         del memory
         levels, tasks = self._logs(problem, log_probs)
-        log_weights = tasks
-        if self.clock is not None:
-            failure = jnp.log(-jnp.expm1(tasks))
-            log_weights = tasks + jax.vmap(self.clock.log_factor)(tasks, failure)
         needed = self.tasks > 0
-        others = jnp.where(needed, log_weights[:, None] - levels[None, :], -jnp.inf)
+        never = levels == -jnp.inf
+        known = jnp.where(needed & ~never, levels, 0.0)
+        rest = jnp.sum(known, axis=1, keepdims=True) - known
+        if self.clock is not None:
+            # Groups that are all right or all wrong pay nothing.
+            both = (tasks > -jnp.inf) & (tasks < 0)
+            held = jnp.where(both, tasks, -1.0)
+            factor = jax.vmap(self.clock.log_factor)
+            speed = factor(held, jnp.log(-jnp.expm1(held)))
+            rest = rest + jnp.where(both, speed, -jnp.inf)[:, None]
+        missing = jnp.sum(needed & never, axis=1, keepdims=True) - (needed & never)
+        others = jnp.where(needed & (missing == 0), rest, -jnp.inf)
         share = jnp.sum(self.weights[:, None] * jnp.exp(others), axis=0)
         return share[:, None] * problem.success_rates
 
@@ -151,7 +162,7 @@ class Chain(AbstractJointSignal):
                 f"`tasks` has {self.tasks.shape[-1]} columns and there are {questions} "
                 "levels; give one column per level."
             )
-        if self.weights.shape[-1:] != self.tasks.shape[-2:-1]:
+        if self.weights.shape != self.tasks.shape[:1]:
             raise ValueError(
                 f"`weights` has shape {self.weights.shape} and there are "
                 f"{self.tasks.shape[-2]} tasks; give one number per task."
@@ -261,9 +272,10 @@ class TrainedAnswers(AbstractJointSignal):
 class CountBonus(AbstractJointSignal):
     """A signal plus a bonus for what was rarely tried: `rho_k + b / sqrt(1 + n_k)`.
 
-    The count n grows as `n_k' = pi_k`: in flow time, n_k rollouts of pattern k.
+    The count n grows as `n_k' = pi_k`: in flow time, n_k rollouts of pattern k. It
+    starts at 0 with every solution, so that a run cut in two is another run.
 
-    - `signal`: what is paid without the bonus. `weight`: b.
+    - `signal`: what is paid without the bonus. `weight`: b, or one per question `[Q]`.
 
     >>> problem = sim.Problem([[0.9, 0.5, 0.2]], [[0.01, 0.7326, 0.2574]])
     >>> times = [
@@ -289,7 +301,7 @@ class CountBonus(AbstractJointSignal):
         from simulator.populations.dynamics import of_each_question
 
         paid = of_each_question(self.signal.paid, self.signal, problem, log_probs)
-        return paid + self.weight * jnp.exp(-memory / 2)
+        return paid + self.weight[..., None] * jnp.exp(-memory / 2)
 
     def remembers(self, problem):
         return jnp.zeros_like(problem.log_policy)

@@ -18,7 +18,7 @@ from simulator.engines.requests import check_calls, check_limits, filled_up, sav
 from simulator.engines.walker import Settings, Walker, advance, begin, code
 from simulator.outcome import Outcome
 from simulator.populations.dynamics import PopulationDynamics
-from simulator.populations.events import name_of, of_population
+from simulator.populations.events import check_shared, name_of, of_population
 from simulator.populations.joint import AbstractJointSignal
 from simulator.populations.path import PopulationPath, normalised
 from simulator.populations.population import Population
@@ -27,7 +27,7 @@ from simulator.recording import AbstractEvent
 from simulator.rollouts.policies import PerQuestion
 from simulator.rules import AbstractSignal, AbstractUpdate
 from simulator.updates import NaturalGradient, PolicyGradient
-from simulator.validation import Numbers, check_kind, shown
+from simulator.validation import Numbers, check_kind, is_traced, shown
 
 WIDEST = 64  # populations that one device follows at once
 ELEMENTS = 2**17  # at most about so many numbers of policies at once
@@ -75,6 +75,9 @@ def solve_population(
     p or beta p, and times beyond about `max_steps` over the largest such rate end as
     `max_steps`.
 
+    Inside of `jit` and `vmap` all populations wait for the slowest. Derivatives are
+    forward only (`jax.jvp`).
+
     Raises `ValueError` for what does not fit. Never for what happens on the way: see
     `PopulationSolution.outcome`.
 
@@ -107,7 +110,9 @@ def solve_population(
     stop = None if until is None else of_population(until, joint)
     lanes = (population, signal, update.as_numbers(), stop)
     stepper = explicit_engine(tolerance).stepper
-    if population.batch_shape:
+    if population.batch_shape and any(map(is_traced, jax.tree.leaves(lanes))):
+        found = _traced(lanes, settings, stepper)
+    elif population.batch_shape:
         found = _blocks(lanes, settings, stepper, progress)
     else:
         found = _one(lanes, settings, stepper)
@@ -154,7 +159,9 @@ def _events(
         raise ValueError(f"`events` is {shown(events)}; give a list of events.")
     asked = [*events, *([] if until is None else [until])]
     for event in asked:
-        of_population(event, joint).check(population.problem)
+        own = of_population(event, joint)
+        check_shared(event)
+        own.check(population.problem)
         event.check(population.problem)
     return asked
 
@@ -201,6 +208,17 @@ def _check_rows(population: Population, **members: Any) -> None:
 @eqx.filter_jit
 def _one(lanes, settings, stepper):
     return _follow(lanes, settings, stepper)
+
+
+def _traced(lanes, settings, stepper):
+    """A batch inside `jit` or `vmap`: all at once, waiting for the last."""
+    shape = lanes[0].batch_shape
+    axes = _lane_axes(lanes, shape)
+    flat = per_lane(lambda x: x.reshape((-1, *x.shape[len(shape) :])), lanes, axes)
+    found = eqx.filter_vmap(
+        lambda lane: _follow(lane, settings, stepper), in_axes=(axes,)
+    )(flat)
+    return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), found)
 
 
 def _blocks(lanes, settings, stepper, progress):

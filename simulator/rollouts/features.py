@@ -16,6 +16,8 @@ from simulator.validation import (
     Numbers,
     check_finite,
     check_kind,
+    check_known,
+    is_traced,
     real,
     whole_numbers,
 )
@@ -46,6 +48,7 @@ class Clusters(AbstractPolicy):
     number: int = eqx.field(static=True)
 
     def __init__(self, cluster: Numbers):
+        check_known("cluster", cluster)
         self.cluster = whole_numbers("cluster", cluster)
         self.number = int(np.max(np.asarray(self.cluster), initial=0)) + 1
 
@@ -206,6 +209,14 @@ class LatentDepth(AbstractPolicy):
         _check_questions("depths", self.depths.shape[-1:], questions)
         check_finite("depths", self.depths)
         check_finite("leak", self.leak)
+        if is_traced(self.leak) or is_traced(self.depths):
+            return
+        leak, depths = np.asarray(self.leak), np.asarray(self.depths)
+        if leak.min() < 0 or depths.min() < 0:
+            raise ValueError(
+                f"`leak` goes down to {leak.min():g} and `depths` to "
+                f"{depths.min():g}; give numbers that are 0 or positive."
+            )
 
 
 class Weighted(AbstractPolicy):

@@ -258,6 +258,29 @@ def test_chain_of_imperfect_choices_follows_its_objective():
     )
 
 
+def test_chain_with_a_level_that_never_comes_out_right():
+    """Only its own level could help the task; all others still learn."""
+    problem = sim.Problem([[0.9, 0.3], [0.0, 0.0], [0.5, 0.7]], np.full((3, 2), 0.5))
+    log_probs, chances = problem.log_policy, np.array([0.6, 0.0, 0.6])
+    for clock, speed in (None, 1.0), (sim.GRPO(8), grpo_clock(0.6, 8)):
+        chain = sim.Chain([[1, 1, 1], [1, 0, 0]], [0.5, 0.5], clock)
+        found = chain.rewards(problem, log_probs, jnp.zeros((0, 2)))
+        wanted = np.zeros((3, 2))
+        wanted[0] = 0.5 * speed * np.array([0.9, 0.3])
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+        assert chain.success(problem, log_probs)[0] == np.prod(chances)
+
+
+def test_chain_near_certainty_goes_on_by_its_clock():
+    """With h = 1/sqrt(P (1 - P)) and one level, z' = sqrt(p (1 - p)): log-odds z."""
+    problem = sim.Problem([[1.0, 0.0]], [[0.5, 0.5]])
+    chain = sim.Chain([[1]], clock=sim.GRPO(np.inf))
+    run = sim.solve_population(sim.Population(problem), chain, max_log_time=60.0)
+    # dz/dt = 2 sqrt(p (1 - p)) = 1/cosh(z/2): sinh(z/2) = t/2.
+    wanted = -2 * np.arcsinh(np.exp(60.0) / 2)
+    np.testing.assert_allclose(run.log_probs[0, 1], wanted, atol=1e-6)
+
+
 @pytest.mark.parametrize("number", [2, 3])
 def test_success_table_follows_its_objective(number):
     rng = np.random.default_rng(8)
@@ -376,3 +399,19 @@ def test_count_bonus(update):
         max_log_time=np.log(times[-1]),
     )
     np.testing.assert_allclose(run.saved[:, 0], softmax(states[:, :3]), atol=2e-8)
+
+
+def test_count_bonus_of_each_question():
+    """As many questions as patterns; each has the weight of its own."""
+    rates = np.array([[0.9, 0.2], [0.3, 0.6]])
+    problem = sim.Problem(rates, [[0.1, 0.9], [0.4, 0.6]])
+    weights = np.array([0.0, 2.0])
+    together, *alone = (
+        sim.solve_population(
+            sim.Population(problem[rows]),
+            sim.CountBonus(sim.Verifiable(), weights[rows]),
+            max_log_time=1.5,
+        ).policy
+        for rows in (slice(None), slice(0, 1), slice(1, 2))
+    )
+    np.testing.assert_allclose(together, np.concatenate(alone), rtol=1e-6)

@@ -1,5 +1,6 @@
 """Events, batches, continuations and phases of populations."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -260,3 +261,23 @@ def test_sampled_training_steps_as_the_flow_on_average(policy):
     error = np.std(np.asarray(run.log_probs), axis=0) / np.sqrt(20_000)
     assert np.abs(wanted).max() > 20 * error.max()
     np.testing.assert_array_less(np.abs(moved - wanted), 5 * error + 1e-9)
+
+
+def test_a_batch_inside_jit_is_the_same():
+    rates = np.random.default_rng(4).uniform(size=(2, 3, 2))
+
+    def policies(rates):
+        problem = sim.Problem(rates, logits=jnp.zeros((2, 3, 2)))
+        population = sim.Population(problem, ro.Shared())
+        return sim.solve_population(
+            population, sim.Verifiable(), max_log_time=1.0
+        ).policy
+
+    np.testing.assert_allclose(jax.jit(policies)(rates), policies(rates), rtol=1e-12)
+
+
+def test_own_samples_of_rare_patterns():
+    problem = sim.Problem([0.5, 0.25, 0.0], logits=[-800.0, -800.0, 0.0])
+    np.testing.assert_allclose(sim.filtered(problem), [2 / 3, 1 / 3, 0], rtol=1e-12)
+    inside = jax.jit(sim.filtered)(problem)
+    np.testing.assert_allclose(inside, [2 / 3, 1 / 3, 0], rtol=1e-12)

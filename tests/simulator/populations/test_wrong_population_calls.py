@@ -1,5 +1,6 @@
 """Populations and phases name, in one line, the argument that they cannot take."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -49,12 +50,27 @@ def choices(signal, questions=2):
         (lambda: follow(sim.FixedConfidence(np.ones((5, 3)))), r"confidence.*\(2,\)"),
         (lambda: follow(update=sim.PolicyGradient([0.1] * 3)), "beta.*per question"),
         (lambda: follow(update=sim.NaturalGradient()), "PerQuestion"),
-        (lambda: follow(until=sim.T0()), "T0.*one question|it is of one question"),
+        (lambda: follow(until=sim.T0()), "`T0` has no meaning for several questions"),
         (
             lambda: follow(events=[sim.LowestOptimalProbability()]),
             "no meaning for several questions.*of_question",
         ),
         (lambda: follow(events=sim.T0()), "list of events"),
+        (lambda: follow(until=sim.Accuracy([0.4, 0.5])), "same for all.*one number"),
+        (
+            lambda: follow(until=sim.of_question(sim.Accuracy([0.4, 0.5]), 0)),
+            "same for all",
+        ),
+        (lambda: sim.of_question(sim.T0(), [0, 1]), "one whole number"),
+        (lambda: sim.of_question(sim.of_question(sim.T0(), 0), 1), "of one problem"),
+        (
+            lambda: sim.solve(ONE, RLVR, until=sim.of_question(sim.Accuracy(0.6), 0)),
+            "looks at a population",
+        ),
+        (
+            lambda: sim.solve(TWO, RLVR, until=sim.of_question(sim.Accuracy(0.6), 0)),
+            "looks at a population",
+        ),
         (lambda: follow(until=sim.of_question(sim.T0(), 2)), "`question` is 2"),
         (lambda: sim.of_question(RLVR, 0), "event"),
         (lambda: sim.of_question(sim.T0(), 0.5), "question"),
@@ -62,6 +78,10 @@ def choices(signal, questions=2):
         (lambda: follow(save_log_times=[1.0, 0.0]), "save_log_times"),
         (lambda: choices(sim.Chain([[1, 1, 1]])), "3 columns.*2 levels"),
         (lambda: sim.Chain([[1, 2]]), "0 and 1"),
+        (lambda: sim.Chain(np.ones((2, 1, 2))), "0 and 1"),
+        (lambda: choices(sim.Chain([[1, 1]], np.ones((2, 1)))), "1 tasks"),
+        (lambda: ro.LatentDepth([1, 2], -0.5).check(TWO), "0 or positive"),
+        (lambda: jax.jit(ro.Clusters)(np.array([0, 1])), "cluster.*outside of jit"),
         (lambda: choices(sim.Chain([[1, 1]], [0.5, 0.5])), "1 tasks"),
         (lambda: choices(sim.Chain([[1, 1]], clock=sim.PolicyGradient())), "clock"),
         (lambda: choices(sim.SuccessTable(np.ones((2, 3)))), r"need \(2, 2\)"),
@@ -87,6 +107,32 @@ def choices(signal, questions=2):
                 ONE, [sim.Phase(RLVR, duration=1.0, policy=ro.Shared())]
             ),
             "policy",
+        ),
+        (
+            lambda: sim.train_in_phases(
+                ONE, [sim.Phase(RLVR, duration=-np.inf, until=sim.T0())]
+            ),
+            "duration",
+        ),
+        (
+            lambda: sim.train_in_phases(
+                ONE, [sim.Phase(RLVR, duration=np.nan, until=sim.T0())]
+            ),
+            "duration",
+        ),
+        (
+            lambda: sim.train_in_phases(ONE, [sim.Phase(3, duration=1.0)]),
+            "`signal` is 3",
+        ),
+        (
+            lambda: sim.train_in_phases(ONE, [sim.Phase(sim.Verifiable, duration=1.0)]),
+            "class Verifiable",
+        ),
+        (
+            lambda: sim.train_in_phases(
+                ONE, [sim.Phase(RLVR, duration=1.0)], until=sim.T0()
+            ),
+            "belongs to a phase",
         ),
     ],
 )
