@@ -24,6 +24,7 @@ from simulator.validation import (
     is_traced,
     real,
     real_array,
+    shown,
 )
 
 __all__ = [
@@ -76,7 +77,13 @@ class Bandit(eqx.Module):
                 "give probabilities that sum to 1, or zeros for no arm."
             )
         if not ((np.asarray(rates) >= 0) & (np.asarray(rates) <= 1)).all():
-            raise ValueError("`success_rates` are not all from 0 to 1.")
+            low, high = np.min(rates), np.max(rates)
+            raise ValueError(
+                f"`success_rates` go from {low:g} to {high:g}; give numbers from 0 to "
+                "1."
+            )
+        if not there.any(axis=-1).all():
+            raise ValueError("a bandit has no arm; give it a row with sum 1.")
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -230,7 +237,8 @@ def play(bandit: Bandit, learner: AbstractLearner, pulls: int, keys: Array) -> P
     with equal scores the first is pulled. A bandit's result does not depend on the
     others.
 
-    Raises `ValueError` for other numbers of keys, or numbers that are not finite.
+    Raises `ValueError` for other numbers of keys, numbers that are not finite, or a
+    `ridge` that is not positive.
 
     >>> bandit = sim.Bandit(np.eye(3), [0.2, 0.5, 0.9])
     >>> done = sim.play(bandit, sim.ArmOptimism(), 200, jax.random.key(0))
@@ -241,6 +249,11 @@ def play(bandit: Bandit, learner: AbstractLearner, pulls: int, keys: Array) -> P
     check_kind("learner", learner, AbstractLearner, "PatternOptimism()")
     check_whole("pulls", pulls, 1, 10**8)
     shape = bandit.batch_shape
+    kind = getattr(keys, "dtype", np.dtype(object))
+    if np.ndim(keys) <= len(shape) and not jnp.issubdtype(kind, jax.dtypes.prng_key):
+        raise ValueError(
+            f"`keys` is {shown(keys)}; give random keys, like jax.random.key(0)."
+        )
     if np.shape(keys) != shape:
         raise ValueError(
             f"`keys` has shape {np.shape(keys)} and the bandits {shape}; give one "
@@ -251,6 +264,8 @@ def play(bandit: Bandit, learner: AbstractLearner, pulls: int, keys: Array) -> P
         if value is None:
             continue
         check_finite(name, value)
+        if name == "ridge" and not is_traced(value) and np.any(np.asarray(value) <= 0):
+            raise ValueError(f"`ridge` is {np.min(value):g}; give positive numbers.")
         if value.shape not in ((), shape):
             raise ValueError(
                 f"`{name}` has shape {value.shape}; give one number, or one per bandit."

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from simulator.problem import Problem
+from simulator.problem_checks import SUM_TOLERANCE
 from simulator.validation import Numbers, check_finite, check_kind, given_array, real
 
 __all__ = ["transferred"]
@@ -66,6 +67,7 @@ def transferred(
                 f"`{name}` has shape {found} and `large` {shape}; give both models the "
                 "same patterns and the same batch."
             )
+    _check_log_probs(trained)
     weight = real("strength")(strength)
     check_finite("strength", weight)
     if weight.shape not in ((), shape[:-1]):
@@ -78,6 +80,19 @@ def transferred(
     _check_shift(shift)
     moved = jnp.where(inside, large.log_policy + weight[..., None] * shift, -jnp.inf)
     return eqx.tree_at(lambda p: p.log_policy, large, jax.nn.log_softmax(moved))
+
+
+def _check_log_probs(trained: Array | np.ndarray) -> None:
+    if isinstance(trained, jax.core.Tracer):
+        return
+    with np.errstate(over="ignore"):
+        sums = np.exp(np.asarray(trained, float)).sum(axis=-1)
+    wrong = sums[~(np.abs(sums - 1) <= SUM_TOLERANCE)]
+    if wrong.size:
+        raise ValueError(
+            f"`small_trained` are logarithms of probabilities with the sum "
+            f"{wrong.flat[0]:g}; give log-probabilities, like `solution.log_probs`."
+        )
 
 
 def _check_shift(shift: Array) -> None:

@@ -92,7 +92,23 @@ def test_lanes_do_not_depend_on_each_other(bandit):
     [
         (lambda: sim.Bandit(np.eye(3), [0.5, 0.5]), "`success_rates`"),
         (lambda: sim.Bandit([[0.5, 0.2]], [0.5, 0.5]), "sum to 1"),
-        (lambda: sim.Bandit([[0.5, 0.5]], [1.5, 0.5]), "from 0 to 1"),
+        (lambda: sim.Bandit([[0.5, 0.5]], [1.5, 0.5]), "0.5 to 1.5.*from 0 to 1"),
+        (lambda: sim.Bandit(np.zeros((2, 2)), [0.5, 0.5]), "no arm"),
+        (
+            lambda: sim.play(
+                sim.Bandit(np.eye(2), [0.5, 0.1]), sim.ArmOptimism(), 5, 0
+            ),
+            "`keys` is 0",
+        ),
+        (
+            lambda: sim.play(
+                sim.Bandit(np.eye(2), [0.5, 0.1]),
+                sim.PatternOptimism(ridge=0.0),
+                5,
+                jax.random.key(0),
+            ),
+            "`ridge` is 0",
+        ),
         (
             lambda: sim.play(
                 sim.Bandit(np.eye(2), [0.5, 0.1]),

@@ -47,6 +47,7 @@ def test_a_pattern_outside_the_support_of_the_large_model_stays_outside():
         ({"small_trained": np.zeros(2)}, "`small_trained` has shape"),
         ({"strength": [1.0, 2.0]}, "`strength` has shape"),
         ({"strength": np.inf}, "strength"),
+        ({"small_trained": [0.7, 0.2, 0.1]}, "log-probabilities"),
         ({"small_trained": np.array([0.0, -np.inf, -np.inf])}, "no finite shift"),
         ({"large": 3}, "large"),
     ],
