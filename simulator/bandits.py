@@ -103,7 +103,11 @@ class Bandit(eqx.Module):
 
 
 class AbstractLearner(eqx.Module):
-    """How arms are chosen, and what is learnt from a pull."""
+    """How arms are chosen, and what is learnt from a pull.
+
+    >>> issubclass(sim.PatternOptimism, sim.AbstractLearner)
+    True
+    """
 
     @abstractmethod
     def start(self, mixtures: Float[Array, "A K"]) -> Any:
