@@ -13,7 +13,7 @@ from simulator.engines.lanes import lane_axes, per_lane
 from simulator.problem import Problem
 from simulator.reporting import display
 from simulator.rollouts.policies import AbstractPolicy, PerQuestion
-from simulator.validation import Numbers, check_finite, check_kind, real_array
+from simulator.validation import Numbers, check_finite, check_kind, real_array, shown
 
 if TYPE_CHECKING:
     from simulator.populations.solution import PopulationSolution
@@ -59,6 +59,8 @@ class Population(eqx.Module):
                 "`problem` is one question; give rows of success rates, one per "
                 "question."
             )
+        if 0 in problem.batch_shape:
+            raise ValueError("the batch of questions is empty; give at least one.")
         policy = PerQuestion() if policy is None else policy
         check_kind("policy", policy, AbstractPolicy, "Shared()")
         policy.check(problem)
@@ -119,7 +121,12 @@ class Population(eqx.Module):
         >>> np.round(on.accuracy, 4)
         Array([0.8744, 0.2056], dtype=float64)
         """
-        return Population(self.problem, self.policy, parameters=solution.parameters)
+        parameters = getattr(solution, "parameters", None)
+        if parameters is None:
+            raise ValueError(
+                f"`solution` is {shown(solution)}; give one of `solve_population`."
+            )
+        return Population(self.problem, self.policy, parameters=parameters)
 
     def __repr__(self) -> str:
         sizes = [display.count(n, "population") for n in self.batch_shape]

@@ -28,6 +28,15 @@ def choices(signal, questions=2):
     [
         (lambda: sim.Population(ONE), "one question"),
         (lambda: sim.Population(None), "problem"),
+        (
+            lambda: sim.Population(sim.Problem(np.ones((0, 2, 2)), np.ones((0, 2, 2)))),
+            "empty",
+        ),
+        (lambda: SHARED.at(3), "`solution` is 3"),
+        (
+            lambda: SHARED.at(sim.solve(TWO, RLVR, max_log_time=1.0)),
+            "give one of `solve_population`",
+        ),
         (lambda: sim.Population(TWO, RLVR), "policy"),
         (lambda: sim.Population(TWO, parameters=[0.0]), "has shape .1,.*6"),
         (lambda: sim.Population(TWO, ro.Shared(), parameters=[np.nan] * 3), "NaN"),
