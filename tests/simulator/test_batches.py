@@ -121,6 +121,7 @@ def test_train_goes_lane_by_lane(way):
         lambda log_probs, rates: sim.log_probabilities(log_probs),
         lambda log_probs, rates: sim.entropy(log_probs),
         sim.accuracy,
+        sim.mean_value,
         sim.log_accuracy,
         sim.best_value,
         sim.best_patterns,
@@ -191,6 +192,8 @@ def test_every_function_of_a_problem_is_tested_with_a_batch():
     # Those of one problem refuse a batch (test_wrong_calls); `exact`, `flow` and
     # `map_lanes` are behind `solve`.
     known = {"solve", "train", "exact", "flow", "map_lanes", "plateaus"}
+    # In populations/test_population_flow and test_population_runs.
+    known |= {"answer_layer", "filtered"}
     source = inspect.getsource(test_observables_go_policy_by_policy)
     marks = test_observables_go_policy_by_policy.pytestmark[0].args[1]
     source += "".join(getattr(x, "__name__", "") for x in marks)

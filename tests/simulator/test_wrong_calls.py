@@ -11,6 +11,7 @@ import pytest
 
 import simulator as sim
 from simulator import rollouts as ro
+from tests.simulator import test_bandits, test_transfer
 from tests.simulator.populations import test_wrong_population_calls
 
 ONE = sim.Problem([0.9, 0.6, 0.1], [0.05, 0.70, 0.25])
@@ -170,6 +171,7 @@ NO_POLICY = NO_NUMBERS | {"None": None, "one": -0.5, "no logarithms": BASE}
 NO_VALUES = NO_NUMBERS | {"None": None, "one": 0.5, "short": BASE[:2], "lanes": [BASE]}
 for function, of in (
     (sim.accuracy, "success_rates"),
+    (sim.mean_value, "values"),
     (sim.log_accuracy, "success_rates"),
     (sim.best_patterns, "values"),
     (sim.best_value, "values"),
@@ -318,6 +320,11 @@ def test_thirds_of_six_digits_are_a_policy():
 def test_every_public_function_is_in_the_table():
     """Whoever adds one adds its wrong calls."""
     functions = {name for name in sim.__all__ if inspect.isfunction(getattr(sim, name))}
-    tables = inspect.getmodule(solve), test_wrong_population_calls
+    tables = (
+        inspect.getmodule(solve),
+        test_bandits,
+        test_transfer,
+        test_wrong_population_calls,
+    )
     table = "".join(map(inspect.getsource, tables))
     assert {name for name in functions if f"sim.{name}" not in table} == set()

@@ -5,7 +5,6 @@ import numpy as np
 import simulator as sim
 from experiments.gallery.models.question_banks import orthogonal_features
 from simulator import rollouts as ro
-from theory.group_clocks import grpo, grpo_infinite
 
 RATES = [0.85, 0.45, 0.2, 0.15, 0.1, 0.05]
 BASE = [1e-5, 0.55, 0.15, 0.15, 0.1, 0.05]
@@ -68,6 +67,8 @@ def injected(rng, number, data):
 
 def influence(rates, policies, seeds, data):
     """Influence of a question on itself: of sampled steps, and by the identity."""
+    from theory.group_clocks import grpo, grpo_infinite
+
     problem = sim.Problem(rates[:, None], policies[:, None])
     recipe = ro.Recipe(group_size=GROUP, num_steps=1, learning_rate=1.0)
     run = ro.train(problem, recipe, num_seeds=seeds)
@@ -98,6 +99,8 @@ def question_banks(rng, number):
 
 def banks(rng, number, data):
     """Gains of trained and held-out questions, influence, informative accuracies."""
+    from theory.group_clocks import grpo
+
     rates, policies = question_banks(rng, number)
     size = -1, QUESTIONS, PATTERNS
     features = orthogonal_features(GRAM, QUESTIONS)

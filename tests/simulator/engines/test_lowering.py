@@ -41,6 +41,30 @@ CALLS = {
     "training._block": [
         lambda: train_exactly(BATCH),
     ],
+    "populations.solving._one": [
+        lambda: sim.solve_population(
+            sim.Population(BATCH, ro.Shared()),
+            sim.Verifiable(),
+            until=sim.Accuracy(0.8),
+            events=[sim.PeakAccuracy()],
+        ),
+    ],
+    "populations.solving._block": [
+        lambda: sim.solve_population(
+            sim.Population(BATCH[None], ro.Features([[1.0, 0.0], [0.5, 1.0]])),
+            sim.Verifiable(),
+            sim.GRPO(4),
+            max_log_time=1.0,
+        ),
+    ],
+    "bandits._played": [
+        lambda: sim.play(
+            sim.Bandit(jnp.eye(3), [0.2, 0.5, 0.9]),
+            sim.ArmOptimism(),
+            20,
+            jax.random.key(0),
+        ),
+    ],
     "rollouts.expectation._mean_step": [lambda: ro.expected_step(QUESTION, RECIPE)],
 }
 
