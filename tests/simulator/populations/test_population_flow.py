@@ -97,6 +97,33 @@ def test_each_question_by_itself_is_the_problem():
     agrees(run, np.moveaxis(np.asarray(alone.saved), 0, 1))
 
 
+def test_answer_kernels_of_each_question():
+    """Rewards that move with the answers of the policy: those of each question."""
+    rng = np.random.default_rng(9)
+    kernel = rng.dirichlet(np.ones(4), (Q, K))
+    problem = sim.Problem(answer_kernel=kernel, logits=bank()[1])
+    options = {"save_log_times": np.log(TIMES), "max_log_time": np.log(TIMES[-1])}
+    run = sim.solve_population(
+        sim.Population(problem), sim.SelfConsistency(), **options
+    )
+    alone = sim.solve(problem, sim.SelfConsistency(), **options)
+    agrees(run, np.moveaxis(np.asarray(alone.saved), 0, 1))
+    shared = sim.solve_population(
+        sim.Population(problem, ro.Shared()), sim.SelfConsistency(), **options
+    )
+
+    def rewards(pi):
+        return np.einsum("qka,qa->qk", kernel, np.einsum("qk,qka->qa", pi, kernel))
+
+    expected = followed(
+        lambda x: np.broadcast_to(x, (Q, K)),
+        lambda g, x: g.mean(axis=0),
+        K,
+        rewards=rewards,
+    )
+    agrees(shared, expected)
+
+
 def test_features_with_questions_held_out():
     features = np.random.default_rng(5).normal(size=(Q, 4))
     weights = np.array([2.0, 2.0, 2.0, 0.0, 0.0, 0.0])
