@@ -51,7 +51,7 @@ def problem(state: State) -> sim.Problem:
     return sim.Problem(rates, logits=log_policy)
 
 
-def after_sft(log_policy: Rows, best: int, doses: Sequence[float]) -> Rows:
+def after_sft(log_policy: Rows, best: int, doses: Sequence[float] | np.ndarray) -> Rows:
     """Log-probabilities after SFT on one pattern, `[*B, n, K]`, of n rising doses.
 
     Demonstrations of one pattern move logits at `delta_k - pi_k`, as rejection sampling

@@ -53,7 +53,7 @@ def curves(state: State) -> dict[str, Any]:
         runs["kl"] = _penalised(state, question, _window(runs, rates))
     policy = np.exp(np.asarray(question.log_policy)[: len(rates)])
     focus = padded(state.rewards(state.run), 0.0)
-    hull = theory.dominance_hull(focus, np.asarray(question.log_policy))
+    hull = theory.hull.dominance_hull(focus, np.asarray(question.log_policy))
     return {
         "base": {"policy": policy.tolist(), "accuracy": float(policy @ rates)},
         "runs": {name: _shown(rows, rates) for name, rows in runs.items()},
@@ -114,7 +114,8 @@ def _penalised(state: State, question: sim.Problem, window: list[float]) -> Rows
     )
     K = state.num_patterns
     start = np.exp(np.asarray(question.log_policy))[:K]
-    probs = np.concatenate([start[None], solution.saved_policies()[:, :K]])
+    saved = np.asarray(solution.saved_policies())
+    probs = np.concatenate([start[None], saved[:, :K]])
     log10_t = np.concatenate([[-np.inf], log_times / LOG10])
     return Rows(log10_t, probs, probs.argmax(axis=1))
 

@@ -1,4 +1,4 @@
-"""The phase diagram around a state: two of its numbers along axes, all else as it is."""
+"""The phase diagram around a state: two of its numbers along axes, else as it is."""
 
 import base64
 import math
@@ -84,6 +84,7 @@ def _gap(state: State) -> Axis:
 
 def _at_quality(state: State, x: Any, y: Any) -> Place:
     best, rival, _ = ranked(state)
+    assert rival is not None  # see `_check`
     rates = state.success_rates
     top = rates[rival] + y
     return {
@@ -99,6 +100,7 @@ def _at_bad_mass(state: State, x: Any, y: Any) -> Place:
 
 def _at_mixture(state: State, x: Any, y: Any) -> Place:
     _, rival, _ = ranked(state)
+    assert rival is not None  # see `_check`
     return {"weight": x, "confidences": _replaced(state.confidences, rival, y)}
 
 

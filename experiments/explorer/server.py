@@ -31,7 +31,7 @@ KINDS = {
 
 
 def application(worker: Worker, port: int) -> Guard:
-    """The ASGI application: the page, `GET /api/ready`, and a POST per kind of question."""
+    """The page, `GET /api/ready`, and a POST for each kind of question."""
     files = {f"/{path.name}": path for path in PAGE.iterdir() if path.suffix in KINDS}
     assets = {
         name: Response(path.read_bytes(), media_type=KINDS[path.suffix])
