@@ -2,7 +2,9 @@
 
 import argparse
 import importlib.util
+import os
 import socket
+import sys
 import webbrowser
 from typing import Any
 
@@ -48,24 +50,26 @@ def main(args: argparse.Namespace) -> int:
                 "'pattern-selection[explore]'."
             )
     first = state.fragment(state.parse(args.state)) if args.state else ""
-    listener = _listen(args.port)
-    port = listener.getsockname()[1]
-    address = f"http://{HOST}:{port}/{first}"
-    print(address, flush=True)
-    if not args.no_browser:
-        webbrowser.open(address)
-    _serve(listener, port)
+    with _listening(args.port) as listener:
+        port = listener.getsockname()[1]
+        address = f"http://{HOST}:{port}/{first}"
+        print(address, flush=True)
+        if not args.no_browser and not webbrowser.open(address):
+            print("no browser could be opened; open the address.", file=sys.stderr)
+        _serve(listener, port)
     return 0
 
 
-def _listen(port: int) -> socket.socket:
+def _listening(port: int) -> socket.socket:
     """A socket on loopback. Raises `UserError` for a port that cannot be had."""
     if not 0 <= port <= 65535:
         raise UserError(f"--port {port}: give 0 (any) to 65535.")
     listener = socket.socket()
+    # Not while another serves there, but at once after it.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()
     except OSError as error:
         listener.close()
         reason = (error.strerror or str(error)).lower()
@@ -74,16 +78,18 @@ def _listen(port: int) -> socket.socket:
 
 
 def _serve(listener: socket.socket, port: int) -> None:
+    """Until Ctrl-C, which also ends what is being compiled."""
     import uvicorn
 
     from experiments.explorer import answers, server
 
-    worker = answers.worker()
-    application: Any = server.application(worker, port)
+    application: Any = server.application(answers.worker(), port)
     config = uvicorn.Config(
-        application, log_level="warning", server_header=False, lifespan="off"
+        application, log_level="error", server_header=False, lifespan="off"
     )
     try:
         uvicorn.Server(config).run(sockets=[listener])
-    finally:
-        worker.stop()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr, flush=True)
+        # Python would wait for threads, so for a program that is being compiled.
+        os._exit(130)

@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.explorer import curves, exports, maps, numbers
 from experiments.explorer.state import State, from_json, to_json
-from experiments.explorer.worker import Worker
+from experiments.explorer.worker import Kind, Warming, Worker
 from experiments.text.errors import UserError
 
 Question = Mapping[str, Any]
@@ -16,15 +16,15 @@ def worker() -> Worker:
     start = State()
     return Worker(
         {
-            "curves": (_curves, True),
-            "numbers": (_numbers, False),
-            "map": (_map, False),
-            "cell": (_cell, True),
+            "curves": Kind(_curves, quick=True),
+            "numbers": Kind(_numbers),
+            "map": Kind(_map),
+            "cell": Kind(_cell, quick=True),
         },
         [
-            ("curves", True, lambda: curves.curves(start)),
-            ("numbers", False, lambda: numbers.numbers(start)),
-            ("maps", False, lambda: maps.values(start, maps.SIDES[0])),
+            Warming("curves", lambda: curves.curves(start), quick=True),
+            Warming("numbers", lambda: numbers.numbers(start)),
+            Warming("maps", lambda: maps.values(start, maps.SIDES[0])),
         ],
     )
 

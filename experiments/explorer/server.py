@@ -1,18 +1,19 @@
-"""The explorer's server: the page, and answers to its questions, on loopback only.
+"""The explorer's server: the page, and answers to its questions.
 
 There are no cookies, no secrets, no access to files and no evaluation of what is sent.
-The page's files are read once and served by name. Requests from other pages and by
-other names of this host (DNS rebinding) are refused; see `guard`.
+The page's files are read once, at the start, and served by name; see `guard` for who
+may ask. An answer is one JSON object; of a mistake `{"error": "one line"}`.
 """
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -22,7 +23,7 @@ from experiments.text.errors import UserError
 
 PAGE = Path(__file__).parent / "page"
 MOST_BYTES = 20_000  # of a question
-KINDS = {
+TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -32,41 +33,58 @@ KINDS = {
 
 def application(worker: Worker, port: int) -> Guard:
     """The page, `GET /api/ready`, and a POST for each kind of question."""
-    files = {f"/{path.name}": path for path in PAGE.iterdir() if path.suffix in KINDS}
-    assets = {
-        name: Response(path.read_bytes(), media_type=KINDS[path.suffix])
-        for name, path in files.items()
+
+    async def ready(request: Request) -> Response:
+        return _json({"ready": worker.ready, "failed": worker.failed})
+
+    routes = [
+        *_assets(),
+        Route("/api/ready", ready),
+        *(
+            Route(f"/api/{name}", _endpoint(worker, name), methods=["POST"])
+            for name in worker.kinds
+        ),
+    ]
+    site = Starlette(routes=routes, exception_handlers={404: _not_found})
+    site.router.redirect_slashes = False
+    return Guard(site, port)
+
+
+def _assets() -> list[Route]:
+    """One for each file of the page."""
+    found = {
+        f"/{path.name}": Response(path.read_bytes(), media_type=TYPES[path.suffix])
+        for path in PAGE.iterdir()
+        if path.suffix in TYPES
     }
-    assets["/"] = assets["/index.html"]
+    found["/"] = found["/index.html"]
 
     async def asset(request: Request) -> Response:
-        return assets[request.url.path]
+        return found[request.url.path]
 
-    async def is_ready(request: Request) -> Response:
-        return JSONResponse({"ready": worker.ready, "failed": worker.failed})
+    return [Route(name, asset) for name in found]
 
-    def endpoint(kind: str):
-        async def answer(request: Request) -> Response:
-            try:
-                found = await worker.ask(kind, await _question(request))
-            except Dropped:
-                return _error("a newer question came.", 409)
-            except (UserError, ValueError) as error:
-                return _error(" ".join(str(error).split()), 400)
-            return _json(found)
 
-        return answer
+def _endpoint(worker: Worker, name: str):
+    async def endpoint(request: Request) -> Response:
+        try:
+            return _json(await worker.ask(name, await _question(request)))
+        except Dropped:
+            return _error("a newer question came.", 409)
+        except (UserError, ValueError) as error:
+            return _error(" ".join(str(error).split()), 400)
+        except ClientDisconnect:
+            return _error("the question ended early.", 400)
+        except Exception as error:
+            line = f"{name}: {type(error).__name__}: {' '.join(str(error).split())}"
+            print(f"error: {line}", file=sys.stderr)
+            return _error(line, 500)
 
-    routes = [Route(name, asset) for name in assets]
-    routes.append(Route("/api/ready", is_ready))
-    routes += [
-        Route(f"/api/{kind}", endpoint(kind), methods=["POST"]) for kind in worker.kinds
-    ]
-    return Guard(Starlette(routes=routes, exception_handlers={404: _not_found}), port)
+    return endpoint
 
 
 async def _question(request: Request) -> Mapping[str, Any]:
-    """The object of the body. Raises `UserError`."""
+    """The object that is sent. Raises `UserError`."""
     if request.headers.get("content-type") != "application/json":
         raise UserError("send application/json.")
     body = b""
@@ -75,16 +93,17 @@ async def _question(request: Request) -> Mapping[str, Any]:
         if len(body) > MOST_BYTES:
             raise UserError(f"a question has at most {MOST_BYTES} bytes.")
     try:
-        asked = json.loads(body, parse_constant=_no_constant)
+        asked = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise UserError("the body is no JSON.") from None
+        raise UserError("what was sent is no JSON.") from None
     if not isinstance(asked, dict):
         raise UserError("send one JSON object.")
     return asked
 
 
-def _no_constant(name: str):
-    raise ValueError(name)
+def _refuse(constant: str) -> None:
+    """Of NaN and Infinity, which are no JSON."""
+    raise ValueError(constant)
 
 
 def _json(found: Any) -> Response:
@@ -101,7 +120,11 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 def finite(value: Any) -> Any:
-    """The same with infinities and nan as None, which JSON has a word for."""
+    """The same with infinities and nan as None, since JSON has no word for them.
+
+    >>> finite({"t0": [1.0, float("inf")]})
+    {'t0': [1.0, None]}
+    """
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

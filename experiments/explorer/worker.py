@@ -1,72 +1,88 @@
 """Who answers when: two threads, and of each kind of question the newest.
 
 Curves must never wait for a diagram, so quick kinds have a thread of their own. While a
-kind is busy its newest question waits, and the one that waited before is dropped: it
-would be answered for a state that is no longer shown.
+thread is busy the newest question of a page and kind waits; the one that waited before
+is dropped, for it is of a state that is no longer shown.
 
-Programs are compiled in the order in which the page needs them, one after another:
-compiling holds Python's lock, and several at once would all come late.
+Programs are compiled in the order in which the page needs them, one after another in
+each thread: compiling holds Python's lock, and several at once would all come late.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
-Answer = Callable[[Any], Any]
+from typing import Any, NamedTuple
 
 
 class Dropped(Exception):
     """A newer question of the kind came before this one was begun."""
 
 
-class Worker:
-    """Answers questions of several kinds, `kinds[name]` being (answer, quick).
+class Kind(NamedTuple):
+    """A kind of question: its answer, and whether that is quick."""
 
-    `warm_up`: pairs of a name and what to call, in their order, before all else that is
-    slow; `ready` has the names of those that are done.
+    answer: Callable[[Mapping[str, Any]], Any]
+    quick: bool = False
+
+
+class Warming(NamedTuple):
+    """A program to compile before it is needed: its name, and a call that does it."""
+
+    name: str
+    call: Callable[[], Any]
+    quick: bool = False
+
+
+class Worker:
+    """Answers questions, by the name of their kind.
+
+    `ready`: names of what is warmed up; `failed`: of what is not, and why.
     """
 
-    def __init__(
-        self,
-        kinds: Mapping[str, tuple[Answer, bool]],
-        warm_up: list[tuple[str, bool, Callable[[], Any]]],
-    ):
+    def __init__(self, kinds: Mapping[str, Kind], warm_up: Sequence[Warming] = ()):
         self.kinds = kinds
-        self._threads = {True: ThreadPoolExecutor(1), False: ThreadPoolExecutor(1)}
-        self._newest = dict.fromkeys(kinds, 0)
-        self._lock = threading.Lock()
         self.ready: list[str] = []
         self.failed: dict[str, str] = {}
-        for name, quick, call in warm_up:
-            self._threads[quick].submit(self._warm, name, call)
+        self._threads = {quick: ThreadPoolExecutor(1) for quick in (True, False)}
+        self._newest: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+        for one in warm_up:
+            self._threads[one.quick].submit(self._warm, one)
 
-    async def ask(self, kind: str, question: Any) -> Any:
-        """The answer. Raises `Dropped`, and whatever the answer raises."""
-        answer, quick = self.kinds[kind]
+    @property
+    def asked(self) -> int:
+        """How many questions have come."""
+        return self._newest.total()
+
+    async def ask(self, name: str, question: Mapping[str, Any]) -> Any:
+        """The answer; `page` in the question tells the pages of several tabs apart.
+
+        Raises `Dropped`, and whatever the answer raises.
+        """
+        kind, asker = self.kinds[name], (name, str(question.get("page")))
         with self._lock:
-            self._newest[kind] += 1
-            number = self._newest[kind]
+            self._newest[asker] += 1
+            number = self._newest[asker]
 
         def call():
-            if number != self._newest[kind]:
+            if number != self._newest[asker]:
                 raise Dropped
-            return answer(question)
+            return kind.answer(question)
 
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads[quick], call
-        )
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads[kind.quick], call)
 
     def stop(self) -> None:
         """Begin nothing more."""
         for thread in self._threads.values():
             thread.shutdown(wait=False, cancel_futures=True)
 
-    def _warm(self, name: str, call: Callable[[], Any]) -> None:
+    def _warm(self, one: Warming) -> None:
         try:
-            call()
-        except Exception as error:
-            self.failed[name] = f"{type(error).__name__}: {error}"
+            one.call()
+        except Exception as error:  # the page says so, and the rest goes on
+            self.failed[one.name] = f"{type(error).__name__}: {error}"
         else:
-            self.ready.append(name)
+            self.ready.append(one.name)
