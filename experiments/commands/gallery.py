@@ -118,8 +118,15 @@ def _again(name: str, quick: bool, seed: int) -> tuple[list[dict], dict]:
 
 
 def repeat(config: dict, claim: str | None = None) -> dict:
-    """The data of a paper again, or its row for a claim, by the `config` of a stamp."""
-    rows, data = _again(config["paper"], config["quick"], config["seed"])
+    """The data of a paper again, or its row for a claim, by the `config` of a stamp.
+
+    Raises `KeyError` for a paper or a claim that this version does not have.
+    """
+    name = config["paper"]
+    claims = paper(name).CLAIMS if name in NAMES else ()
+    if name not in NAMES or (claim and claim not in {one.id for one in claims}):
+        raise KeyError(name, claim)
+    rows, data = _again(name, config["quick"], config["seed"])
     return next(row for row in rows if row["claim"] == claim) if claim else data
 
 

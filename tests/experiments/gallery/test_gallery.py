@@ -10,6 +10,7 @@ import pytest
 from experiments.cli import main
 from experiments.commands import figures, gallery
 from experiments.gallery import MODULES, NAMES, paper, verdict
+from experiments.runtime.stamp import stamp
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "experiments" / "gallery"
@@ -161,3 +162,15 @@ def test_rerun_repeats_rows_and_data(known_data, tmp_path, capsys):
     )
     for file in (target, tmp_path / "data" / "hallucination.npz"):
         assert main(["rerun", str(file)]) == 0, capsys.readouterr()
+
+
+@pytest.mark.parametrize("field, other", [("paper", "no-such-paper"), ("claim", "x")])
+def test_rerun_refuses_what_this_version_does_not_have(field, other, tmp_path, capsys):
+    row = {"paper": "rast", "claim": "recovery", "verdict": "reproduced"}
+    row |= {field: other}
+    config = {"command": "gallery", "paper": row["paper"], "quick": True, "seed": 0}
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps([row | {"stamp": stamp(config, 0)}]))
+    assert main(["rerun", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and repr(other) in error
