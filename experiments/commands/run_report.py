@@ -17,10 +17,17 @@ def report(inputs: dict) -> dict:
 
 def solved(inputs: dict) -> tuple[dict, Any]:
     """The JSON object of the command, and the `Solution` that it is of."""
+    from experiments.runtime.stamp import stamp
+
+    result, solution = measured(inputs)
+    return result | {"stamp": stamp(inputs, inputs["seed"])}, solution
+
+
+def measured(inputs: dict) -> tuple[dict, Any]:
+    """The same without its stamp, which says what made it and takes longer."""
     import numpy as np
 
     import simulator as sim
-    from experiments.runtime.stamp import stamp
     from simulator.observables import within_floats
 
     signal = objects.named(sim.AbstractSignal, inputs["signal"], "--signal")
@@ -59,13 +66,15 @@ def solved(inputs: dict) -> tuple[dict, Any]:
     rates = np.asarray(problem.success_rates)
     base = np.asarray(problem.log_policy)
     final = np.asarray(within_floats(solution.log_probs))
+    event_log_times = np.asarray(solution.event_log_times)
+    event_log_probs = np.asarray(solution.event_log_probs)
 
     def moment(index):
-        log_time = float(solution.event_log_times[index])
+        log_time = float(event_log_times[index])
         return time(log_time) if math.isfinite(log_time) else None
 
     def log10(index):
-        return float(solution.event_log_times[index]) / math.log(10)
+        return float(event_log_times[index]) / math.log(10)
 
     def since(index):
         return 0.0 if log10(index) == -math.inf else moment(index)
@@ -77,7 +86,7 @@ def solved(inputs: dict) -> tuple[dict, Any]:
             f"log10_{name}": log / math.log(10),
         }
 
-    lowest = sim.log_optimal_probability(solution.event_log_probs[2], rates)
+    lowest = sim.log_optimal_probability(event_log_probs[2], rates)
     log_lowest = within_floats(lowest)
     log_time = float(solution.log_time)
     stationary = solution.outcome == sim.Outcome.stationary
@@ -106,7 +115,7 @@ def solved(inputs: dict) -> tuple[dict, Any]:
         ],
         "min_optimal_probability": math.exp(log_lowest),
         "log10_min_optimal_probability": float(log_lowest) / math.log(10),
-        **accuracies("peak_accuracy", solution.event_log_probs[3]),
+        **accuracies("peak_accuracy", event_log_probs[3]),
         "attributes": attributes(problem, solution),
         "t_below_base": since(4),
         **ending(solution, base, final, rates),
@@ -117,7 +126,6 @@ def solved(inputs: dict) -> tuple[dict, Any]:
         "method": solution.method,
         "num_steps": int(solution.num_steps),
         "at": _at(problem, signal, update, inputs),
-        "stamp": stamp(inputs, inputs["seed"]),
     }
     return result, solution
 
@@ -203,11 +211,13 @@ def _steps(log_time: float, learning_rate: float | None) -> float | None:
 
 def _plateaus(solution, base, rates, first: int) -> list[dict]:
     """Who leads from when to when; times as those of the result."""
+    import numpy as np
+
     from simulator.leaders import sequence
 
     if math.isnan(solution.log_time):
         return []
-    log_times = solution.event_log_times[first:]
+    log_times = np.asarray(solution.event_log_times)[first:]
     return [
         {
             "pattern": plateau.pattern,

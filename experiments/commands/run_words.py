@@ -13,7 +13,7 @@ ROUNDING = 1e-9  # by which equal numbers of two runs may differ
 APART = ("stamp", "method", "num_steps", "advice", "changes_nothing")
 
 
-def _number(value: float | None, log10: float | None, digits: int = 6) -> str:
+def number(value: float | None, log10: float | None, digits: int = 6) -> str:
     """A time or a probability, as a power of ten where a float cannot hold it."""
     if log10 is None or math.isnan(log10):
         return "-"
@@ -38,7 +38,7 @@ def _place(row: dict, key: str, log10_end: float | None) -> str:
         return "at the start"
     if not log10 < (math.inf if log10_end is None else log10_end):
         return "at the end"
-    return f"at t = {_number(row[f't_{key}'], log10)}"
+    return f"at t = {number(row[f't_{key}'], log10)}"
 
 
 def _attribute_line(name: str, row: dict, log10_end: float | None) -> str:
@@ -65,8 +65,8 @@ def comparison(results: dict[str, dict]) -> str:
                 name,
                 result["outcome"],
                 _time(result, "time"),
-                _number(result["accuracy"], result["log10_accuracy"], 4),
-                _number(result["peak_accuracy"], result["log10_peak_accuracy"], 4),
+                number(result["accuracy"], result["log10_accuracy"], 4),
+                number(result["peak_accuracy"], result["log10_peak_accuracy"], 4),
                 *moments,
                 _ended(result),
                 *[stop] * differ,
@@ -156,7 +156,7 @@ def _time(result: dict, key: str) -> str:
     if not math.isfinite(log10):
         waits = key in result["not_before_the_end"]
         return "start" if log10 < 0 else "not yet" if waits else "never"
-    return _number(result[key], log10, 5)
+    return number(result[key], log10, 5)
 
 
 def _ending(result: dict) -> str:
@@ -164,7 +164,7 @@ def _ending(result: dict) -> str:
     last = result["final_pattern"]
     if last is None:
         return "-"
-    share = _number(result["policy"][last], 0.0, 4)
+    share = number(result["policy"][last], 0.0, 4)
     level = result["final_patterns"]
     share += " each" * (len(level) > 1)
     best = f"success rate {result['best_rate']:g}"
@@ -189,11 +189,14 @@ def _later(result: dict) -> str:
     return f"{words} and wins later; the run stopped {stopped}"
 
 
-def lines(result: dict) -> str:
-    """The lines of the command, one per fact."""
+def facts(result: dict) -> dict[str, str]:
+    """The numbers of a result as they are printed, each a text, by name.
 
-    def number(key):
-        return _number(result[key], result[f"log10_{key}"])
+    A moment is a time, or says from the start, never, or not before the end.
+    """
+
+    def shown(key):
+        return number(result[key], result[f"log10_{key}"])
 
     def moment(key):
         log10 = result[f"log10_{key}"]
@@ -204,18 +207,33 @@ def lines(result: dict) -> str:
         if log10 == math.inf:
             waits = key in result["not_before_the_end"]
             return "not before the end" if waits else "never"
-        return number(key)
+        return shown(key)
 
-    time, log10_time = number("time"), result["log10_time"]
+    leaders = [
+        f"pattern {p['pattern']} from t = {number(p['from'], p['log10_from'])}"
+        for p in result["plateaus"] or []
+    ]
+    return {
+        "time": shown("time"),
+        "accuracy": f"{shown('base_accuracy')} -> {shown('accuracy')}",
+        "peak": f"{shown('peak_accuracy')} "
+        + _place(result, "peak", result["log10_time"]),
+        **{key: moment(key) for key in ("t0", "t_cross", "t_below_base")},
+        "ended": _ending(result),
+        "later": _later(result) if result["paid_more"] else "",
+        "lowest": shown("min_optimal_probability"),
+        "leaders": ", ".join(leaders) or "-",
+    }
+
+
+def lines(result: dict) -> str:
+    """The lines of the command, one per fact."""
+    found = facts(result)
+    time, log10_time = found["time"], result["log10_time"]
     if result["time"]:
         time += f"  (10^{log10_time:.6g})"
-    plateaus = result["plateaus"] or []
-    leaders = [
-        f"pattern {p['pattern']} from t = {_number(p['from'], p['log10_from'])}"
-        for p in plateaus
-    ]
     policy = " ".join(
-        _number(probability, log / math.log(10), 4)
+        number(probability, log / math.log(10), 4)
         for probability, log in zip(
             result["policy"][:8], result["log_policy"], strict=False
         )
@@ -227,7 +245,6 @@ def lines(result: dict) -> str:
             "no second-best rate: all patterns of the base model are right equally "
             "often"
         )
-    peak = _place(result, "peak", log10_time)
     learning_rate = result["stamp"]["config"]["learning_rate"]
     steps = []
     if learning_rate is not None:
@@ -236,9 +253,9 @@ def lines(result: dict) -> str:
     below = []
     if result["log10_t_below_base"] < math.inf:
         below = [
-            f"below base {moment('t_below_base')}  (accuracy stays below its start)"
+            f"below base {found['t_below_base']}  (accuracy stays below its start)"
         ]
-    later = [f"later      {_later(result)}"] if result["paid_more"] else []
+    later = [f"later      {found['later']}"] if result["paid_more"] else []
     divisor = _divisor(result)
     spreads = [f"spread     {divisor}"] if divisor else []
     return "\n".join(
@@ -246,20 +263,19 @@ def lines(result: dict) -> str:
             f"outcome    {result['outcome']}: {result['advice']}",
             f"time       {time}",
             *steps,
-            f"accuracy   {number('base_accuracy')} -> {number('accuracy')}, "
-            f"peak {number('peak_accuracy')} {peak}",
+            f"accuracy   {found['accuracy']}, peak {found['peak']}",
             *below,
             *(
                 _attribute_line(name, row, log10_time)
                 for name, row in result["attributes"].items()
             ),
-            f"ended at   {_ending(result)}",
+            f"ended at   {found['ended']}",
             *later,
             f"policy     {policy}{more}",
-            f"T0         {moment('t0')}  ({t0_is})",
-            f"crossing   {moment('t_cross')}  (best pattern becomes the most likely)",
-            f"lowest pi* {number('min_optimal_probability')}",
-            f"leaders    {', '.join(leaders) or '-'}",
+            f"T0         {found['t0']}  ({t0_is})",
+            f"crossing   {found['t_cross']}  (best pattern becomes the most likely)",
+            f"lowest pi* {found['lowest']}",
+            f"leaders    {found['leaders']}",
             *spreads,
             *(_moment_line(row) for row in result["at"]),
         ]

@@ -1,6 +1,7 @@
 """The questions that the page asks, and who answers them."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from experiments.explorer import curves, exports, maps, numbers
@@ -9,47 +10,61 @@ from experiments.explorer.worker import Kind, Warming, Worker
 from experiments.text.errors import UserError
 
 Question = Mapping[str, Any]
+Answer = Callable[[Question], dict[str, Any]]
 
 
 def worker() -> Worker:
     """Answers all kinds of questions; programs are compiled in the order of need."""
     start = State()
     return Worker(
-        {
-            "curves": Kind(_curves, quick=True),
-            "numbers": Kind(_numbers),
-            "map": Kind(_map),
-            "cell": Kind(_cell, quick=True),
-        },
+        KINDS,
         [
             Warming("curves", lambda: curves.curves(start), quick=True),
-            Warming("numbers", lambda: numbers.numbers(start)),
+            Warming("numbers", lambda: numbers.found(start)),
             Warming("maps", lambda: maps.values(start, maps.SIDES[0])),
         ],
     )
+
+
+def _echoed(answer: Answer) -> Answer:
+    """The same answer with the `id` of its question, a whole number, if given."""
+
+    @functools.wraps(answer)
+    def echoed(question: Question) -> dict[str, Any]:
+        number = _whole(question, "id") if "id" in question else None
+        found = answer(question)
+        return found if number is None else {"id": number, **found}
+
+    return echoed
 
 
 def _state(question: Question) -> State:
     return from_json(question.get("state"))
 
 
+@_echoed
 def _curves(question: Question) -> dict[str, Any]:
     return curves.curves(_state(question))
 
 
+@_echoed
 def _numbers(question: Question) -> dict[str, Any]:
     state = _state(question)
+    found = numbers.found(state)
     return {
-        "numbers": numbers.numbers(state),
+        "numbers": found.numbers,
+        "rows": numbers.rows(found),
         "command": exports.command(state),
         "python": exports.snippet(state),
     }
 
 
+@_echoed
 def _map(question: Question) -> dict[str, Any]:
     return maps.diagram(_state(question), _whole(question, "side"))
 
 
+@_echoed
 def _cell(question: Question) -> dict[str, Any]:
     place = [_whole(question, name) for name in ("side", "i", "j")]
     return {"state": to_json(maps.cell(_state(question), *place))}
@@ -60,3 +75,11 @@ def _whole(question: Question, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise UserError(f"{name} {value!r}: give a whole number.")
     return value
+
+
+KINDS = {
+    "curves": Kind(_curves, quick=True),
+    "numbers": Kind(_numbers),
+    "map": Kind(_map),
+    "cell": Kind(_cell, quick=True),
+}

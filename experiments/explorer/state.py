@@ -54,7 +54,7 @@ class Field:
                 wrong = choose_from(str(value), names)
                 raise UserError(f"{given} {value!r} is unknown; {wrong}.")
             return
-        low, high = self.allowed
+        low, high = (float(x) for x in self.allowed)
         never = (-math.inf,) if self.letter == "l" else ()
         for x in value if self.many else (value,):
             if isinstance(x, bool) or not isinstance(x, int | float):
