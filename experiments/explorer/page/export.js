@@ -1,0 +1,72 @@
+// What is shown, to take along: pictures, tables, and text for the clipboard. All is made here.
+
+const LOOKS = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap", "stroke-opacity", "opacity", "font-family", "font-size", "font-weight", "font-style", "text-anchor", "paint-order", "visibility"];
+const NS = "http://www.w3.org/2000/svg";
+
+// A picture as SVG text that needs no style sheet; a canvas under it goes in as an image.
+export function asSvg(svg, canvas = null) {
+  const copy = svg.cloneNode(true), box = svg.viewBox.baseVal;
+  const from = [svg, ...svg.querySelectorAll("*")], to = [copy, ...copy.querySelectorAll("*")];
+  from.forEach((node, i) => {
+    const style = getComputedStyle(node);
+    for (const name of LOOKS) { const value = style.getPropertyValue(name); if (value) to[i].setAttribute(name, value); }
+    for (const name of ["class", "data-key", "tabindex", "role"]) to[i].removeAttribute(name);
+  });
+  copy.setAttribute("xmlns", NS);
+  copy.setAttribute("width", box.width);
+  copy.setAttribute("height", box.height);
+  const back = document.createElementNS(NS, "rect");
+  for (const [name, value] of Object.entries({ width: box.width, height: box.height, fill: getComputedStyle(document.body).backgroundColor })) back.setAttribute(name, value);
+  copy.prepend(back);
+  if (canvas) {
+    const image = document.createElementNS(NS, "image"), { left, top, width, height } = canvas.style;
+    for (const [name, value] of Object.entries({ href: canvas.toDataURL(), x: parseFloat(left), y: parseFloat(top), width: parseFloat(width), height: parseFloat(height), preserveAspectRatio: "none", "image-rendering": "pixelated" })) image.setAttribute(name, value);
+    back.after(image);
+  }
+  return new XMLSerializer().serializeToString(copy);
+}
+
+export async function asPng(svg, canvas = null, scale = 2) {
+  const text = asSvg(svg, canvas), { width, height } = svg.viewBox.baseVal;
+  const image = new Image(), address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+  try {
+    await new Promise((done, failed) => { image.onload = done; image.onerror = failed; image.src = address; });
+    const sheet = document.createElement("canvas");
+    sheet.width = width * scale;
+    sheet.height = height * scale;
+    sheet.getContext("2d").drawImage(image, 0, 0, sheet.width, sheet.height);
+    return await new Promise((done) => sheet.toBlob(done, "image/png"));
+  } finally { URL.revokeObjectURL(address); }
+}
+
+// One row per run and time: run, log10_t (empty: from the start), accuracy, probabilities.
+export function asCsv(shown) {
+  const K = shown.state.success_rates.length, rows = [["run", "log10_t", "accuracy", ...Array.from({ length: K }, (_, k) => `p${k}`)]];
+  for (const [name, run] of Object.entries(shown.runs)) {
+    run.log10_t.forEach((t, i) => rows.push([name, t ?? "", run.accuracy[i], ...run.probs.map((row) => row[i])]));
+  }
+  for (const [name, times] of Object.entries(shown.clocks)) {
+    times.forEach((t, i) => rows.push([`clock:${name}`, t ?? "", shown.runs.rlvr.accuracy[i], ...shown.runs.rlvr.probs.map((row) => row[i])]));
+  }
+  return rows.map((row) => row.join(",")).join("\n") + "\n";
+}
+
+export function save(name, content, type) {
+  const blob = content instanceof Blob ? content : new Blob([content], { type });
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+// Text to the clipboard; where the browser forbids it, selected for the reader to copy.
+export async function copy(text, node = null) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    if (node) getSelection().selectAllChildren(node);
+    return false;
+  }
+}
