@@ -1,6 +1,7 @@
 // One question of a kind is under way; the newest waits, and those between are never sent.
 
 let last = 0;
+const page = Math.random().toString(36).slice(2); // tells the questions of several tabs apart
 
 export async function send(path, body) {
   const reply = await fetch(path, {
@@ -20,8 +21,8 @@ export async function get(path) {
 const pause = (ms) => new Promise((go) => setTimeout(go, ms));
 
 // `heard(answer, question)` and `refused(message, status, question)` are called in the
-// order of asking. A question that a newer one of another window displaced (409) is asked
-// again, and so is one that met no server.
+// order of asking. A question that was displaced (409) is asked again, and so is one that met
+// no server.
 export class Asker {
   constructor(kind, heard, refused) {
     Object.assign(this, { kind, heard, refused, next: null, busy: false, sent: 0, most: 0 });
@@ -40,7 +41,7 @@ export class Asker {
       this.sent += 1;
       let status = 0, answer = {};
       try {
-        ({ status, answer } = await send(`/api/${this.kind}`, { ...question.body, id }));
+        ({ status, answer } = await send(`/api/${this.kind}`, { ...question.body, id, page }));
       } catch { /* no server: status stays 0 */ }
       if (status === 200) {
         if (answer.id === undefined || answer.id === id) this.heard(answer, question);

@@ -107,7 +107,8 @@ export class PhaseMap {
 
   // ---- drawing -------------------------------------------------------------------------
 
-  draw(answer, state) {
+  // `answer` is of the state `asked`; `state` is the reader's by now.
+  draw(answer, state, asked) {
     const z = decode(answer.z), n = answer.x.length, known = z.filter(Number.isFinite);
     let low = Infinity, high = -Infinity;
     for (const v of known) { if (v < low) low = v; if (v > high) high = v; }
@@ -115,7 +116,7 @@ export class PhaseMap {
     if (high - low < 1e-9) high = low + 1e-9;
     const time = answer.label.startsWith("log10");
     if (this.shown && this.shown.n !== n) this.cell = null;
-    this.shown = { ...answer, z, n, low, high, time, kind: state.map };
+    this.shown = { ...answer, z, n, low, high, time, kind: asked.map };
     const image = new ImageData(n, n);
     for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) {
       const v = z[j * n + i], at = 4 * ((n - 1 - j) * n + i);
@@ -200,6 +201,12 @@ export class PhaseMap {
   drawPlace(state) {
     this.here = this.shown && state.map === this.shown.kind ? place(state) : null;
     if (this.shown) this.#place();
+  }
+
+  redraw(state) {
+    if (!this.shown) return;
+    this.#axes();
+    this.drawPlace(state);
   }
 
   #place() {

@@ -1,6 +1,6 @@
 // What is drawn over time: policies, accuracies, and one accuracy by every clock.
 
-import { bounds } from "./chart.js";
+import { bounds, valueAt } from "./chart.js";
 import { few } from "./svg.js";
 import { names, roles } from "./state.js";
 
@@ -93,3 +93,22 @@ export function accuracyWords(shown) {
   return Object.entries(shown.runs).map(([name, run]) => `${RUN_NAMES[name]} ${few(run.accuracy[run.accuracy.length - 1])}`).join(", ");
 }
 
+
+// Clocks may be slower and faster than the runs: an axis of time that holds them all.
+export function clockSpan(shown, [low, high]) {
+  const run = shown.runs.rlvr.accuracy, first = run[0], last = run[run.length - 1], size = Math.abs(last - first);
+  if (size < 1e-6) return [low, high];
+  const begins = run.findIndex((a) => Math.abs(a - first) > 0.02 * size), ends = run.findIndex((a) => Math.abs(a - last) < 0.02 * size);
+  const starts = [], stops = [];
+  for (const t of Object.values(shown.clocks)) { if (t[begins] !== null) starts.push(t[begins]); if (t[ends] !== null) stops.push(t[ends]); }
+  const from = Math.floor(Math.min(...starts)), to = Math.ceil(Math.max(...stops));
+  return [Math.max(from, to - 12), to > from ? to : from + 2];
+}
+
+// The policy of the run in focus at a time, in words.
+export function policyWords(shown, cursor) {
+  const run = focus(shown), words = names(shown.state);
+  const at = (row) => (cursor === null ? row[row.length - 1] : valueAt(run.log10_t, row, cursor));
+  const when = cursor === null ? "at the end" : `at t = ${few(10 ** cursor)}`;
+  return `${RUN_NAMES[shown.state.run]} ${when}: ${run.probs.map((row, k) => `${words[k]} ${few(at(row))}`).join(", ")}`;
+}

@@ -1,0 +1,258 @@
+// The page: one state, which is the address; what changes it, and what follows from it.
+
+import { Asker, get, send, watchReady } from "./api.js";
+import { Chart } from "./chart.js";
+import { Patterns, Training, make } from "./controls.js";
+import { connectExports } from "./take.js";
+import { Hull } from "./hull.js";
+import { PhaseMap } from "./map.js";
+import { Simplex } from "./simplex.js";
+import { StateError, START, extra, fragment, fromJson, parse, toJson, withExtra } from "./state.js";
+import { few } from "./svg.js";
+import { showNumbers, showPresets, showSentences, showStatus } from "./texts.js";
+import { RUN_NAMES, accuracyView, accuracyWords, clockSpan, clocksView, policyView, policyWords } from "./views.js";
+
+const $ = (id) => document.getElementById(id);
+const MAPS = { quality: "rarity and gap", "bad-mass": "rarity and bad mass", mixture: "mixture and confidence", noise: "noise of the verifier", dose: "SFT dose and rarity" };
+const REST = 260; // milliseconds without a change after which the map is drawn fine
+const ADDRESS = 140; // and between two changes of the address
+
+let state = { ...START };
+let shown = null, numbers = null, sampled = null, pinned = null; // answers, with the state they are of
+let cursor = null, span = [-1, 3], moving = false;
+window.explorer = { get state() { return state; }, get shown() { return shown; }, get numbers() { return numbers; }, get askers() { return askers; }, get settled() { return settled(); } };
+
+// ---- state and address -------------------------------------------------------------------
+
+let addressTimer = null;
+function writeAddress(push) {
+  clearTimeout(addressTimer);
+  addressTimer = null;
+  const text = fragment(state);
+  if (text !== location.hash) history[push ? "pushState" : "replaceState"](null, "", text);
+}
+
+// `next`: a state, or what makes one of the state. `push`: a step that Back undoes.
+function change(next, { push = false, source = null, moving: still = false } = {}) {
+  const before = state;
+  if (push && addressTimer !== null) writeAddress(false);
+  state = typeof next === "function" ? next(state) : next;
+  moving = still;
+  if (push) writeAddress(true);
+  else addressTimer ??= setTimeout(() => writeAddress(false), ADDRESS);
+  say("");
+  showState(source);
+  ask(before);
+}
+
+function readAddress() {
+  try {
+    state = parse(location.hash);
+    say("");
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error;
+    state = { ...START };
+    say(`This address cannot be shown: ${error.message} Here is the start instead.`);
+  }
+  moving = false;
+  showState();
+  ask(null);
+}
+
+function say(text) {
+  $("message").hidden = !text;
+  if ($("message").textContent !== text) $("message").textContent = text;
+}
+
+// ---- questions ---------------------------------------------------------------------------
+
+const refused = (message, status) => {
+  if (status === 404) return; // a part that this server does not have
+  say(message[0].toUpperCase() + message.slice(1));
+};
+const pinText = () => extra(state, "pin");
+const askers = {
+  curves: new Asker("curves", (answer, question) => {
+    const found = { ...answer, state: question.state };
+    if (question.pin) pinned = { ...pinned, ...found, pin: question.pin };
+    else shown = found;
+    if (question.pin) askNow();
+    if (shown) { fitSpan(); later(); }
+  }, refused),
+  numbers: new Asker("numbers", (answer, question) => {
+    if (question.pin) {
+      if (pinned?.pin === question.pin) pinned.numbers = answer;
+      askers.numbers.ask(numbersQuestion());
+    } else numbers = { ...answer, state: question.state };
+    showNumbers($("numbers"), numbers, pinned?.numbers);
+    showSentences(numbers);
+    exports.text(numbers);
+    later();
+  }, refused),
+  map: new Asker("map", (answer, question) => map.draw(answer, state, question.state), refused),
+  train: new Asker("train", (answer, question) => { sampled = { ...answer, key: question.key }; later(); }, (message, status) => {
+    sampled = null;
+    if (status === 404) say("This server draws no sampled training.");
+    else refused(message, status);
+  }),
+};
+
+const numbersQuestion = () => ({ body: { state: toJson(state) }, state });
+const askNow = () => askers.curves.ask({ body: { state: toJson(state) }, state });
+
+// What each answer depends on: it is asked anew only when that has changed.
+const keys = {};
+const changed = (name, value) => { const text = JSON.stringify(value); const is = keys[name] !== text; keys[name] = text; return is; };
+let mapTimer = null;
+
+function ask() {
+  const { view, map: kind, rest, ...own } = toJson(state), pin = pinText();
+  if (pin !== (pinned?.pin ?? null)) loadPin(pin);
+  if (changed("curves", own)) askNow();
+  if (changed("numbers", own)) askers.numbers.ask(numbersQuestion());
+  const { run, clock, beta, ...place } = own;
+  if (changed("map", [place, kind])) {
+    askers.map.ask({ body: { state: toJson(state), side: 40 }, state });
+    clearTimeout(mapTimer);
+    mapTimer = setTimeout(() => askers.map.ask({ body: { state: toJson(state), side: 100 }, state }), REST);
+  }
+  clearTimeout(trainTimer);
+  if (extra(state, "o") === "1") {
+    if (sampled && sampled.key !== JSON.stringify(own)) sampled = null;
+    trainTimer = setTimeout(() => {
+      const key = JSON.stringify(own);
+      if (sampled?.key !== key) askers.train.ask({ body: { state: toJson(state), seeds: 64 }, state, key });
+    }, moving ? 2 * REST : 0);
+  } else sampled = null;
+}
+let trainTimer = null;
+
+function loadPin(pin) {
+  pinned = null;
+  if (pin === null) return;
+  try {
+    const other = parse(pin);
+    pinned = { pin, state: other, runs: null };
+    askers.curves.ask({ body: { state: toJson(other) }, state: other, pin });
+    askers.numbers.ask({ body: { state: toJson(other) }, state: other, pin });
+    keys.curves = keys.numbers = null;
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error;
+    say(`The pinned state cannot be shown: ${error.message}`);
+    state = withExtra(state, "pin", null);
+  }
+}
+
+const settled = () => Object.values(askers).every((one) => !one.busy && !one.next) && addressTimer === null && frame === null;
+
+// ---- drawing -----------------------------------------------------------------------------
+
+const charts = { policy: new Chart($("policy")), accuracy: new Chart($("accuracy")), clocks: new Chart($("clocks")) };
+const hull = new Hull($("hull"));
+const simplex = new Simplex($("simplex"), (next, still) => change(next, { moving: still }));
+const map = new PhaseMap($("cells"), $("map"), {
+  say: (text) => { $("cell").textContent = text || "Point at the map, or focus it and use the arrow keys; click or Enter loads a base model."; },
+  async load(side, i, j) {
+    const { status, answer } = await send("/api/cell", { state: toJson(state), side, i, j });
+    if (status === 200) change(fromJson(answer.state, state.rest), { push: true });
+    else refused(answer.error ?? "no such cell", status);
+  },
+});
+const patterns = new Patterns($("patterns"), change), training = new Training($("reward"), $("training"), change);
+const exports = connectExports({ charts, $, map, state: () => state, shown: () => shown, numbers: () => numbers, writeAddress });
+
+// While something is dragged the axis of time only grows, so that curves do not jump.
+function fitSpan() {
+  const wanted = [shown, pinned].filter((one) => one?.runs).map((one) => one.window);
+  const low = Math.min(...wanted.map((w) => w[0])), high = Math.max(...wanted.map((w) => w[1]));
+  span = moving ? [Math.min(span[0], low), Math.max(span[1], high)] : [low, high];
+}
+
+let frame = null;
+const later = () => { frame ??= requestAnimationFrame(() => { frame = null; drawCurves(); }); };
+
+function drawCurves() {
+  if (!shown) return;
+  const narrow = charts.policy.w < 460, K = shown.state.logits.length;
+  const room = narrow ? 92 : 128;
+  const other = pinned?.runs ? pinned : null;
+  const common = { shown, numbers, pinned: other, cursor, span, room };
+  policyView(charts.policy, common);
+  accuracyView(charts.accuracy, { ...common, sampled });
+  clocksView(charts.clocks, { ...common, span: clockSpan(shown, span) });
+  hull.draw(shown, other, narrow ? 92 : 128);
+  if (K === state.logits.length) simplex.drawPaths(shown, other, cursor);
+  $("runkey").replaceChildren(...Object.keys(shown.runs).map((name) => make("span", { class: `ink run-${name}` }, RUN_NAMES[name])));
+  $("accuracy").setAttribute("aria-label", `Accuracy over time, from ${few(shown.base.accuracy)}. At the end: ${accuracyWords(shown)}`);
+  $("clocks").setAttribute("aria-label", `Accuracy of RLVR over the time of ${Object.keys(shown.clocks).length} clocks`);
+  $("policy").setAttribute("aria-valuenow", cursor === null ? 0 : Math.min(Math.max((cursor - span[0]) / (span[1] - span[0]), 0), 1).toFixed(3));
+  $("policy").setAttribute("aria-valuetext", policyWords(shown, cursor));
+}
+
+const pick = (node, name, options, choose) => {
+  const group = make("span", { role: "radiogroup", "aria-label": name, class: "segments" });
+  for (const [value, text, cls] of options) group.append(make("label", { class: cls ?? "" }, make("input", { type: "radio", name, value, onchange: () => choose(value) }), text));
+  group.id = node.id;
+  node.replaceWith(group);
+  return (value) => { for (const input of group.querySelectorAll("input")) input.checked = input.value === value; };
+};
+const showRun = pick($("run"), "run in focus", Object.entries(RUN_NAMES), (run) => change((old) => ({ ...old, run, beta: run === "kl" && !old.beta ? 0.01 : old.beta })));
+const showView = pick($("view"), "how the base model is drawn", [["simplex", "shares"], ["logits", "log scale"]], (view) => change((old) => ({ ...old, view })));
+
+const pin = make("button", { type: "button", title: "Keep this state, dashed, beside what you do next", onclick: () => change((old) => withExtra(old, "pin", pinText() === null ? fragment(withExtra(old, "pin", null)) : null), { push: true }) }, "pin");
+const swap = make("button", { type: "button", title: "Exchange the pinned state and this one", onclick: () => change((old) => withExtra(parse(pinText()), "pin", fragment(withExtra(old, "pin", null))), { push: true }) }, "swap");
+$("f-simplex").querySelector(".tools").append(pin, swap);
+
+$("map-kind").append(...Object.entries(MAPS).map(([value, text]) => make("option", { value }, text)));
+$("map-kind").addEventListener("change", () => change((old) => ({ ...old, map: $("map-kind").value })));
+$("sampled").addEventListener("change", () => change((old) => withExtra(old, "o", $("sampled").checked ? "1" : null)));
+
+// All that shows the state itself, at once; answers follow.
+function showState(source = null) {
+  simplex.drawBase(state);
+  patterns.show(state, source);
+  training.show(state, source);
+  showRun(state.run);
+  showView(state.view);
+  $("map-kind").value = state.map;
+  $("sampled").checked = extra(state, "o") === "1";
+  const is = pinText() !== null;
+  pin.textContent = is ? "unpin" : "pin to compare";
+  pin.setAttribute("aria-pressed", is);
+  swap.hidden = !is;
+  map.drawPlace(state);
+  if (shown && shown.state.logits.length === state.logits.length) later();
+}
+
+// ---- the cursor of time --------------------------------------------------------------------
+
+function point(at) { if (at !== cursor) { cursor = at; later(); } }
+for (const [name, chart] of Object.entries(charts)) {
+  $(name).addEventListener("pointermove", (e) => point(chart.timeAt(e.clientX)));
+  $(name).addEventListener("pointerleave", () => point(null));
+}
+$("policy").addEventListener("keydown", (e) => {
+  const step = (span[1] - span[0]) / (e.shiftKey ? 10 : 60), at = cursor ?? span[0];
+  if (e.key === "Escape") point(null);
+  else if (e.key === "ArrowRight" || e.key === "ArrowUp") point(Math.min(at + step, span[1]));
+  else if (e.key === "ArrowLeft" || e.key === "ArrowDown") point(Math.max(at - step, span[0]));
+  else if (e.key === "Home") point(span[0]);
+  else if (e.key === "End") point(span[1]);
+  else return;
+  e.preventDefault();
+});
+$("policy").addEventListener("blur", () => point(null));
+
+// ---- begin ---------------------------------------------------------------------------------
+
+const resized = new ResizeObserver(() => {
+  for (const one of [...Object.values(charts), hull, simplex, map]) one.measure();
+  simplex.drawBase(state);
+  map.redraw(state);
+  later();
+});
+for (const id of ["simplex", "policy", "map"]) resized.observe($(id));
+addEventListener("hashchange", readAddress);
+readAddress();
+watchReady((all) => showStatus($("status"), all), ["curves", "numbers", "maps"]);
+get("/api/presets").then((all) => showPresets($("presets"), $("about"), all, (text) => change(() => ({ ...parse(text), rest: state.rest }), { push: true }))).catch(() => {});

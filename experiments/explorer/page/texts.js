@@ -1,0 +1,51 @@
+// Words and numbers from the server, as they come; never as markup.
+
+import { make } from "./controls.js";
+
+const VIEWS = ["simplex", "policy", "accuracy", "clocks", "hull", "map"];
+
+// Label and text of each row; below it the pinned state's, where that is another.
+export function showNumbers(node, numbers, pinned) {
+  const rows = numbers?.rows;
+  if (!rows) return;
+  const before = Object.fromEntries((pinned?.rows ?? []).map((row) => [row.key, row.text]));
+  const list = rows.map(({ key, label, text, title }) => {
+    const children = [make("dt", {}, label), make("dd", { class: "text" }, text)];
+    if (before[key] !== undefined) children.push(make("dd", { class: "was" }, before[key]));
+    return make("div", { title: title ?? "" , "data-row": key }, ...children);
+  });
+  node.replaceChildren(make("dl", {}, ...list));
+}
+
+// One sentence under each view, and the pages of the statements that it rests on.
+export function showSentences(numbers) {
+  for (const name of VIEWS) {
+    const node = document.getElementById(`says-${name}`), found = numbers?.sentences?.[name];
+    const links = (found?.statements ?? []).flatMap((id) => [" ", make("a", { href: `/statements/${encodeURIComponent(id)}`, target: "_blank", rel: "noopener", title: "the statement, and its proof" }, id)]);
+    node.replaceChildren(found?.text ?? "", ...links);
+  }
+}
+
+export function showPresets(node, about, presets, load) {
+  if (!Array.isArray(presets) || !presets.length) return;
+  const tell = (preset) => { about.textContent = preset.about; about.hidden = false; };
+  node.append(...presets.map((preset) => make("button", { type: "button", title: preset.about, onclick: () => { load(preset.fragment); tell(preset); } }, preset.title)));
+  node.hidden = false;
+}
+
+const PARTS = { curves: "curves", numbers: "numbers", maps: "the map" };
+
+export function showStatus(node, all) {
+  if (all === null) return tell(node, "The explorer's server does not answer.");
+  const waits = Object.keys(PARTS).filter((name) => !all.ready.includes(name) && !(name in all.failed));
+  const broken = Object.entries(all.failed).map(([name, message]) => `${PARTS[name] ?? name}: ${message}`);
+  if (broken.length) return tell(node, `Not available: ${broken.join("; ")}`);
+  if (!waits.length) return tell(node, "");
+  const words = waits.map((name) => PARTS[name]).join(", ");
+  tell(node, waits.includes("curves") ? `Compiling ${words}: a few seconds` : `Compiling ${words}; the curves move already`);
+}
+
+function tell(node, text) {
+  if (text) node.textContent = text;
+  node.classList.toggle("on", Boolean(text));
+}
