@@ -11,6 +11,7 @@ from .mixture import *
 from .moment import *
 from .observables import *
 from .outcome import *
+from .paths import *
 from .phases import *
 from .populations.answers import *
 from .populations.events import *
@@ -25,6 +26,7 @@ from .rules import *
 from .signals import *
 from .solution import *
 from .solving import *
+from .tracing import *
 from .training import *
 from .transfer import *
 from .updates import *

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from simulator.moment import Moment
+    from simulator.paths import Trace
     from simulator.rollouts.train import Run
     from simulator.solution import Solution
 
@@ -67,6 +68,26 @@ def draw_run(
     _band(axes, steps, accuracy, quantiles, "black", name, ls="--", lw=2)
     axes.set(xlabel="step", ylabel="probability", ylim=(-0.02, 1.02))
     axes.set_xlim(0, steps[-1])
+    axes.legend()
+    return axes
+
+
+def draw_trace(
+    path: "Trace", axes: "Axes | None", log_times: np.ndarray, kept: np.ndarray
+) -> "Axes":
+    """See `Trace.plot`; the `kept` ones of the rows at these log times."""
+    axes, log_times = _axes(axes), log_times[kept]
+    rates, policies = np.asarray(path.problem.success_rates), path.policy[kept]
+    moved = np.abs(policies - policies[0]).max(axis=1) > STILL
+    first = log_times[np.argmax(moved)] if moved.any() else 0.0
+    # The base policy is that of all times before.
+    x = np.maximum(log_times, first - EARLY) / np.log(10)
+    _draw_policies(axes, x, policies, rates)
+    axes.plot(x, policies @ rates, color="black", lw=2, ls="--", label="accuracy")
+    _draw_attributes(axes, x, policies, path.problem.attributes)
+    axes.xaxis.set_major_formatter(lambda value, _: rf"$10^{{{value:g}}}$")
+    axes.set(xlabel="time $t$", ylabel="probability", ylim=(-0.02, 1.02))
+    axes.set_xlim(x[0], x[-1] if x[-1] > x[0] else x[0] + 1)
     axes.legend()
     return axes
 

@@ -194,6 +194,7 @@ def test_every_function_of_a_problem_is_tested_with_a_batch():
     known = {"solve", "train", "exact", "flow", "map_lanes", "plateaus"}
     # In populations/test_population_flow and test_population_runs.
     known |= {"answer_layer", "filtered"}
+    known |= {"trace"}  # in test_tracing
     source = inspect.getsource(test_observables_go_policy_by_policy)
     marks = test_observables_go_policy_by_policy.pytestmark[0].args[1]
     source += "".join(getattr(x, "__name__", "") for x in marks)

@@ -155,6 +155,10 @@ CALLS = {
     "num_steps": (lambda x: train(num_steps=x), NO_COUNT),
     "save_every": (lambda x: train(save_every=x), NO_COUNT),
     "until ": (lambda x: train(until=x), NO_OBJECT | {"event": "t0"}),
+    "problem    ": (sim.trace, NO_OBJECT | {"None": None}),
+    "signal    ": (lambda x: sim.trace(ONE, x), NO_OBJECT | {"None": None}),
+    "updates": (lambda x: sim.trace(ONE, GIVEN, x), NO_OBJECT | {"None": None}),
+    "updates ": (lambda x: sim.trace(ONE, GIVEN, [x]), NO_OBJECT | {"None": None}),
     "name": (sim.outcome_advice, NO_OBJECT | {"None": None, "typo": "reach"}),
     "event": (
         lambda x: solve().at(x),

@@ -41,6 +41,7 @@ class Passage(NamedTuple):
     """N policies that have the same most likely pattern, on a plain gradient flow.
 
     `r_k = exp(log_size_k) shape_k` of the others; `others` are those in the support.
+    Sizes may be those of each place, `[K, N]`.
     """
 
     leads: Bool[Array, " K"]
@@ -49,13 +50,15 @@ class Passage(NamedTuple):
     log_size: Values
     shape: Table
 
-    def ratios(self, which: Bool[Array, " K"]) -> tuple[Table, Scalar]:
+    def ratios(self, which: Bool[Array, " K"]) -> tuple[Table, Scalar | Places]:
         """`r_k` of some of the others, 0 elsewhere, in a unit; and its logarithm."""
         which = which & self.others
-        log_unit = jnp.max(jnp.where(which, self.log_size, -jnp.inf))
+        if self.log_size.ndim == 2:
+            which = which[:, None]
+        log_unit = jnp.max(jnp.where(which, self.log_size, -jnp.inf), axis=0)
         log_unit = jnp.where(log_unit == -jnp.inf, 0.0, log_unit)
         size = jnp.exp(jnp.where(which, self.log_size - log_unit, -jnp.inf))
-        return size[:, None] * self.shape, log_unit
+        return (size if size.ndim == 2 else size[:, None]) * self.shape, log_unit
 
     def log_mean(self, values: Values) -> Places:
         """`log sum_k pi_k values[k]` for values >= 0."""

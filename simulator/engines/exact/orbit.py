@@ -82,13 +82,18 @@ class Orbit(eqx.Module):
 
     def first_piece(self) -> tuple[Piece, Scalar]:
         """The piece that starts at the base policy, and `log p` there."""
+        leader, log_a, log_p = self.base()
+        return self.piece(leader, log_a, log_p), log_p
+
+    def base(self) -> tuple[Int[Array, ""], Values, Scalar]:
+        """The leader of the base policy, and `log a_k` and `log p` there."""
         log_pi = self.log_policy
         likeliest = log_pi == jnp.max(log_pi)
         leader = jnp.argmax(jnp.where(likeliest, self.rewards, -jnp.inf))
         log_p = self.log_start()[leader]
         # c_k - c_i = c_i (pi_i / pi_k - 1)
         behind = jnp.where(self.inside, log_pi[leader] - log_pi, 0.0)
-        return self.piece(leader, log_p + log_expm1(behind), log_p), log_p
+        return leader, log_p + log_expm1(behind), log_p
 
     def piece(self, leader, log_a: Values, log_p: Scalar) -> Piece:
         """The piece that starts with `leader` ahead, at `log_a` and `log_p`."""
@@ -113,10 +118,10 @@ class Orbit(eqx.Module):
         heir = jnp.argmax(jnp.where(level, self.rewards, -jnp.inf))
         log_b = jnp.where(bounded, log_b, log_rise)
         log_left = self._log_width(log_rise, log_a, log_p)
-        log_right = self._log_width(log_rise, log_b, self._rough_root(log_b))
+        log_right = self._log_width(log_rise, log_b, self.rough_root(log_b))
         log_length = jnp.where(bounded, log_length, 0.0)
         log_left, log_right = log_left - log_length, log_right - log_length
-        reach = _asinh_exp(-0.5 * (log_left + log_right))
+        reach = asinh_exp(-0.5 * (log_left + log_right))
         return Piece(
             leader=leader,
             heir=jnp.where(bounded, heir, leader),
@@ -132,7 +137,7 @@ class Orbit(eqx.Module):
         """Log of the smallest `u_k / |rho_k - rho_i|`, up to a factor of 2."""
         return jnp.min(jnp.maximum(log_a, log_p) - log_rise)
 
-    def _rough_root(self, log_a: Values) -> Scalar:
+    def rough_root(self, log_a: Values) -> Scalar:
         """`log p`, within about log K: the width of a layer need not be exact.
 
         The root of `sum_k max(log p, log a_k) = 0`, convex, increasing and made of
@@ -166,7 +171,7 @@ def _log_sinh(x: Scalar) -> Scalar:
     return x + jnp.log(-jnp.expm1(-2 * x)) - jnp.log(2.0)
 
 
-def _asinh_exp(x: Scalar) -> Scalar:
+def asinh_exp(x: Scalar) -> Scalar:
     """`asinh(exp(x))` without overflow."""
     return jnp.where(
         x > 20, x + jnp.log(2.0), jnp.arcsinh(jnp.exp(jnp.minimum(x, 20.0)))

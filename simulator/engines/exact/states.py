@@ -31,6 +31,8 @@ _TINY = 1e-20
 class Panel(NamedTuple):
     """The stretch of a piece that starts at some v, where p = p_0.
 
+    Or N of them, all fields with an axis more: each place has a panel of its own.
+
     Leader and patterns outside the support have m = `idle` = 1 and scale 0. `slope`:
     `dm/dv` in units of `dx/dv`. `v`: at the end; `rest`: reach - v at the start.
     `log_left`, `log_right`: log of the units of left and right.
@@ -137,19 +139,24 @@ def _hyperbolic(exponential: Places, y_0: Scalar, y: Places) -> tuple[Places, Pl
 def drift_at_start(panel: Panel) -> Scalar:
     """The slope of `log q` in v where the panel begins."""
     left, right, speed = _shares(panel, jnp.zeros((1,), panel.size.dtype))
-    m = panel.smallest[:, None] + _parted(panel, left, right)
-    share = 1 + total(panel.smallest[:, None] / m)
+    m = _column(panel.smallest) + _parted(panel, left, right)
+    share = 1 + total(_column(panel.smallest) / m)
     return _drift(panel, m, share, speed)[0]
+
+
+def _column(values: Array) -> Array:
+    """Numbers of the patterns `[K]`, to go with tables `[K, N]`."""
+    return values[:, None] if values.ndim == 1 else values
 
 
 def _parted(panel: Panel, left: Places, right: Places) -> Table:
     """The part of m that p has no share in."""
-    a = panel.from_left[:, None] * left[None, :]
-    return a + panel.from_right[:, None] * right[None, :] + panel.idle[:, None]
+    a = _column(panel.from_left) * left[None, :]
+    return a + _column(panel.from_right) * right[None, :] + _column(panel.idle)
 
 
 def _drift(panel: Panel, m: Table, share: Places, speed: Places) -> Places:
-    return -speed * total(panel.slope[:, None] / m) / share
+    return -speed * total(_column(panel.slope) / m) / share
 
 
 def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
@@ -159,7 +166,7 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
 
     def halley(_, carry):
         log_q, _, _ = carry
-        p = panel.smallest[:, None] * jnp.exp(log_q)[None, :]
+        p = _column(panel.smallest) * jnp.exp(log_q)[None, :]
         m = p + a
         ratio = p / m
         share = 1 + total(ratio)
@@ -171,7 +178,7 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
         return log_q - step, share - curvature * step, step
 
     log_q, share, step = jax.lax.fori_loop(0, iterations, halley, (guess, guess, guess))
-    m = panel.smallest[:, None] * jnp.exp(log_q)[None, :] + a
+    m = _column(panel.smallest) * jnp.exp(log_q)[None, :] + a
     return Root(
         log_q=log_q,
         drift=_drift(panel, m, share, speed),
@@ -193,4 +200,4 @@ def log_u(panel: Panel, piece: Piece, root: Root) -> Table:
     """`log u_k`; 0 outside the support."""
     leads = jnp.arange(panel.scale.shape[0])[:, None] == piece.leader
     log_leader = (panel.log_p + root.log_q)[None, :]
-    return jnp.where(leads, log_leader, panel.scale[:, None] + jnp.log(root.m))
+    return jnp.where(leads, log_leader, _column(panel.scale) + jnp.log(root.m))

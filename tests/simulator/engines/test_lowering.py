@@ -19,6 +19,7 @@ QUESTION = sim.Problem([0.9, 0.6, 0.1], [0.15, 0.6, 0.25])
 BATCH = sim.Problem([[0.9, 0.6, 0.1]] * 2, [[0.15, 0.6, 0.25]] * 2)
 RECIPE = ro.Recipe(group_size=3, num_steps=2)
 TRAIN = importlib.import_module("simulator.rollouts.train")  # not the function
+TRACING = importlib.import_module("simulator.tracing")
 JITTED = type(eqx.filter_jit(lambda: None))
 
 
@@ -57,6 +58,7 @@ CALLS = {
             max_log_time=1.0,
         ),
     ],
+    "tracing._paid": [lambda: sim.trace(QUESTION, sim.NoisyVerifier(0.1))],
     "bandits._played": [
         lambda: sim.play(
             sim.Bandit(jnp.eye(3), [0.2, 0.5, 0.9]),
@@ -139,6 +141,23 @@ def test_sampled_training_lowers_with_its_options(platform, group_size, monkeypa
     with pytest.raises(Lowered):
         ro.train(QUESTION, ro.Recipe(group_size=group_size, redraws=1))
     assert asked == [jax.default_backend()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_whole_paths_lower_with_their_options(platform, monkeypatch):
+    def program(at_home):
+        def lower(*given):
+            options = compiler.cpu_options(platform, **TRACING.OPTIONS)
+            export(TRACING._block, given, (platform,), compiler_options=options)
+            raise Lowered
+
+        return lower
+
+    monkeypatch.setattr(TRACING, "_program", program)
+    for problem in (QUESTION, BATCH):
+        with pytest.raises(Lowered):
+            sim.trace(problem, updates=[sim.PolicyGradient(), sim.GRPO(8)])
 
 
 @pytest.mark.slow
