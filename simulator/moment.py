@@ -1,7 +1,5 @@
 """One event of a solution."""
 
-from typing import Any
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +11,29 @@ from simulator.validation import Result
 __all__ = ["Moment"]
 
 
-class Moment(eqx.Module):
+class AbstractTimed(eqx.Module):
+    """A policy at a time, which is known by its natural logarithm."""
+
+    log_time: eqx.AbstractVar[Float[Result, "*B"]]
+    log_probs: eqx.AbstractVar[Float[Result, "..."]]
+
+    @property
+    def log10_time(self) -> Float[Array, "*B"]:
+        """The logarithm to base 10 of the time."""
+        return jnp.asarray(self.log_time) / np.log(10)
+
+    @property
+    def time(self) -> Float[Array, "*B"]:
+        """The flow time; infinite beyond the largest float."""
+        return jnp.exp(self.log_time)
+
+    @property
+    def policy(self) -> Float[Array, "..."]:
+        """The probabilities `pi_k` at that time, of the shape of `log_probs`."""
+        return jnp.exp(self.log_probs)
+
+
+class Moment(AbstractTimed):
     """An event of a solution: when it happened, and the policy there.
 
     - `log_time`: `[*B]`, the natural logarithm of the flow time; `-inf`: true from the
@@ -39,21 +59,6 @@ class Moment(eqx.Module):
         """Whether it happened before the end of the run; False for NaN."""
         return jnp.asarray(self.log_time) < jnp.inf
 
-    @property
-    def log10_time(self) -> Float[Array, "*B"]:
-        """The logarithm to base 10 of the time."""
-        return log10(self.log_time)
-
-    @property
-    def time(self) -> Float[Array, "*B"]:
-        """The flow time; infinite beyond the largest float."""
-        return jnp.exp(self.log_time)
-
-    @property
-    def policy(self) -> Float[Array, "*B K"]:
-        """The probabilities `pi_k` there."""
-        return jnp.exp(self.log_probs)
-
     def __repr__(self) -> str:
         if not display.known((self.log_time, self.log_probs)):
             return f"{self.name}  (not known)"
@@ -61,8 +66,3 @@ class Moment(eqx.Module):
             return f"{self.name}  {display.spread(self.log_time)}"
         where = display.row(np.exp(self.log_probs))
         return f"{self.name}  {display.moment(self.log_time)}: policy {where}"
-
-
-def log10(log_time: Any) -> Array:
-    """A natural logarithm as one to base 10."""
-    return jnp.asarray(log_time) / np.log(10)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from simulator import observables
-from simulator.moment import Moment, log10
+from simulator.moment import AbstractTimed, Moment
 from simulator.outcome import WITHOUT_UNTIL, AbstractResult, Outcome
 from simulator.problem import Problem, lanes_at
 from simulator.recording import AbstractEvent
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Solution"]
 
 
-class Solution(AbstractResult):
+class Solution(AbstractResult, AbstractTimed):
     """The result of one run, or of a batch along the leading axes `*B`.
 
     Times are natural logarithms of the flow time `t` (`step_size * num_steps` for
@@ -91,21 +91,6 @@ class Solution(AbstractResult):
         if not self.batch_shape:
             raise TypeError("this is one run, not a batch: it has no length.")
         return self.batch_shape[0]
-
-    @property
-    def log10_time(self) -> Float[Array, "*B"]:
-        """The logarithm to base 10 of the time at the end."""
-        return log10(self.log_time)
-
-    @property
-    def time(self) -> Float[Array, "*B"]:
-        """The flow time at the end; infinite beyond the largest float."""
-        return jnp.exp(self.log_time)
-
-    @property
-    def policy(self) -> Float[Array, "*B K"]:
-        """The probabilities `pi_k` at the end."""
-        return jnp.exp(self.log_probs)
 
     @property
     def accuracy(self) -> Float[Array, "*B"]:

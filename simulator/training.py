@@ -156,26 +156,15 @@ def _batch(lanes: tuple, axes: tuple, how: tuple) -> Any:
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(lanes)):
         found = _block(flat, axes, how, None)
     else:
-        total = int(np.prod(shape))
-        devices = tuple(sharing.devices())
-        size = len(devices) * _width(-(-total // len(devices)), lanes[0], how[1])
-        parts = []
-        for first in range(0, total, size):
-            index = np.minimum(np.arange(first, first + size), total - 1)
-            rows = per_lane(lambda x, index=index: x[index], flat, axes)
-            part = _block(sharing.place(rows), axes, how, devices)
-            parts.append(sharing.fetch(part))
-        found = jax.tree.map(lambda *rows: np.concatenate(rows)[:total], *parts)
+        cells = how[1] * lanes[0].num_patterns
+        found = sharing.in_blocks(
+            int(np.prod(shape)),
+            lambda rows, devices: _block(rows, axes, how, devices),
+            lambda index: per_lane(lambda x: x[index], flat, axes),
+            min(WIDEST, ELEMENTS // cells),
+            NARROWEST,
+        )
     return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), found)
-
-
-def _width(lanes: int, problem: Problem, saved: int) -> int:
-    """A power of two, so that few programs are compiled and few lanes only pad."""
-    most = min(WIDEST, ELEMENTS // (saved * problem.num_patterns))
-    width = NARROWEST
-    while width < lanes and 2 * width <= most:
-        width *= 2
-    return width
 
 
 @eqx.filter_jit

@@ -39,6 +39,41 @@ def fetch(tree: Any) -> Any:
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
+def width(lanes: int, narrowest: int, widest: int) -> int:
+    """Lanes of a device at once: a power of two times `narrowest`, below `widest`.
+
+    So that few programs are compiled, and few lanes only pad.
+    """
+    found = narrowest
+    while found < lanes and 2 * found <= widest:
+        found *= 2
+    return found
+
+
+def in_blocks(
+    total: int,
+    block: Callable[[Any, tuple[jax.Device, ...]], Any],
+    rows: Callable[[np.ndarray], Any],
+    widest: int,
+    narrowest: int = 1,
+    progress: Callable[[int, int], object] | None = None,
+) -> Any:
+    """NumPy arrays with a row for each of `total` lanes, block by block.
+
+    `rows(index)`: the arrays of lanes with these numbers; the last lane pads the last
+    block. `block(rows, devices)`: their results. `progress`: see `simulator.solve`.
+    """
+    shared_by = tuple(devices())
+    each = -(-total // len(shared_by))
+    size, parts = len(shared_by) * width(each, narrowest, widest), []
+    for first in range(0, total, size):
+        index = np.minimum(np.arange(first, first + size), total - 1)
+        parts.append(fetch(block(place(rows(index)), shared_by)))
+        if progress is not None:
+            progress(min(first + size, total), total)
+    return jax.tree.map(lambda *found: np.concatenate(found)[:total], *parts)
+
+
 def shared_out(
     function: Callable, lanes: Any, axes: Any, devices: tuple[jax.Device, ...] | None
 ) -> Any:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from simulator.moment import Moment, log10
+from simulator.moment import AbstractTimed, Moment
 from simulator.outcome import WITHOUT_UNTIL, AbstractResult, Outcome
 from simulator.populations.population import Population
 from simulator.reporting import display
@@ -16,7 +16,7 @@ from simulator.validation import Result
 __all__ = ["PopulationSolution"]
 
 
-class PopulationSolution(AbstractResult):
+class PopulationSolution(AbstractResult, AbstractTimed):
     """The result of one population, or of a batch along the leading axes `*B`.
 
     - `outcome`, `log_time`, `num_steps`: as in `Solution`. `settled`: the parameters
@@ -57,21 +57,6 @@ class PopulationSolution(AbstractResult):
     def batch_shape(self) -> tuple[int, ...]:
         """The leading axes `*B`; `()` for one population."""
         return np.shape(self.log_time)
-
-    @property
-    def log10_time(self) -> Float[Array, "*B"]:
-        """The logarithm to base 10 of the time at the end."""
-        return log10(self.log_time)
-
-    @property
-    def time(self) -> Float[Array, "*B"]:
-        """The flow time at the end; infinite beyond the largest float."""
-        return jnp.exp(self.log_time)
-
-    @property
-    def policy(self) -> Float[Array, "*B Q K"]:
-        """The probabilities `pi_qk` at the end."""
-        return jnp.exp(self.log_probs)
 
     @property
     def accuracy(self) -> Float[Array, "*B Q"]:

@@ -227,29 +227,15 @@ def _blocks(lanes, settings, stepper, progress):
     shape = population.batch_shape
     axes = _lane_axes(lanes, shape)
     flat = per_lane(lambda x: x.reshape((-1, *x.shape[len(shape) :])), lanes, axes)
-    total = int(np.prod(shape))
-    devices = tuple(sharing.devices())
-    width = _width(-(-total // len(devices)), population)
-    size, parts = width * len(devices), []
-    for first in range(0, total, size):
-        index = np.minimum(np.arange(first, first + size), total - 1)
-        rows = per_lane(lambda x, index=index: x[index], flat, axes)
-        part = _block(sharing.place(rows), axes, settings, stepper, devices)
-        parts.append(sharing.fetch(part))
-        if progress is not None:
-            progress(min(first + size, total), total)
-    found = jax.tree.map(lambda *rows: np.concatenate(rows)[:total], *parts)
+    cells = population.num_questions * population.problem.num_patterns
+    found = sharing.in_blocks(
+        int(np.prod(shape)),
+        lambda rows, devices: _block(rows, axes, settings, stepper, devices),
+        lambda index: per_lane(lambda x: x[index], flat, axes),
+        min(WIDEST, ELEMENTS // cells),
+        progress=progress,
+    )
     return jax.tree.map(lambda x: x.reshape((*shape, *x.shape[1:])), found)
-
-
-def _width(lanes: int, population: Population) -> int:
-    """A power of two, so that few programs are compiled and few lanes only pad."""
-    problem = population.problem
-    cells = population.num_questions * problem.num_patterns
-    most, width = min(WIDEST, ELEMENTS // cells), 1
-    while width < lanes and 2 * width <= most:
-        width *= 2
-    return width
 
 
 @eqx.filter_jit

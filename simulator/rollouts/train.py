@@ -120,28 +120,22 @@ def train(
             f"`keys` has shape {keys.shape}; give one row per lane, {(lanes, 'S')}."
         )
     keys = keys.ravel()
-    total = lanes * num_seeds
-    devices = tuple(sharing.devices())
-    each = -(-total // len(devices))
-    width = _width(each, flat)
-    size = width * len(devices)
-    program, parts = _program(devices[0].platform), []
-    for first in range(0, total, size):
-        index = np.minimum(np.arange(first, first + size), total - 1)
+
+    def rows(index):
         lane = index // num_seeds
-        rows = jax.tree.map(lambda x, lane=lane: x[lane], flat)
-        own = per_lane(lambda x, lane=lane: x[lane], how, axes)
-        bits = jax.random.key_data(keys[index])
-        given = sharing.place((rows, own, bits, stops))
-        part = program(*given, axes, observe, devices)
-        parts.append(sharing.fetch(part))
-        if progress is not None:
-            progress(min(first + size, total), total)
+        problems = jax.tree.map(lambda x: x[lane], flat)
+        own = per_lane(lambda x: x[lane], how, axes)
+        return problems, own, jax.random.key_data(keys[index]), stops
+
+    def block(rows, devices):
+        return _program(devices[0].platform)(*rows, axes, observe, devices)
+
+    widest = min(WIDEST, CELLS // _cells(flat))
+    found = sharing.in_blocks(
+        lanes * num_seeds, block, rows, widest, NARROWEST, progress
+    )
     outcome, log_probs, groups, first_step, saved = jax.tree.map(
-        lambda *rows: np.concatenate(rows)[:total].reshape(
-            (*shape, num_seeds, *rows[0].shape[1:])
-        ),
-        *parts,
+        lambda x: x.reshape((*shape, num_seeds, *x.shape[1:])), found
     )
     return Run(
         outcome,
@@ -222,16 +216,11 @@ def _check_until(until: AbstractFirst | None, problem: Problem) -> None:
         ) from None
 
 
-def _width(lanes: int, problem: Problem) -> int:
-    """A power of two, so that few programs are compiled and few lanes only pad."""
+def _cells(problem: Problem) -> int:
+    """How many numbers a lane has."""
     questions, patterns = problem.success_rates.shape[1:]
     kernel = problem.answer_kernel
-    answers = 2 if kernel is None else kernel.shape[-1]
-    most = min(WIDEST, CELLS // (questions * patterns * answers))
-    width = NARROWEST
-    while width < lanes and 2 * width <= most:
-        width *= 2
-    return width
+    return questions * patterns * (2 if kernel is None else kernel.shape[-1])
 
 
 def seed_keys(
