@@ -1,13 +1,13 @@
 """States as arrays of one shape, so that one program serves all numbers of patterns."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 import simulator as sim
+from experiments.explorer.sft import after_sft
 from experiments.explorer.state import MOST_PATTERNS, State
 
 Rows = Float[np.ndarray, "*B K"]
@@ -45,31 +45,9 @@ def padded(values: object, fill: float) -> Rows:
 def problem(state: State) -> sim.Problem:
     """The question and its base model after SFT, with patterns that are never drawn."""
     rates = padded(state.success_rates, 0.0)
-    log_policy = padded(state.log_policy, -np.inf)
-    if state.dose:
-        log_policy = after_sft(log_policy, ranked(state).best, [state.dose])[0]
-    return sim.Problem(rates, logits=log_policy)
+    return sim.Problem(rates, logits=padded(log_base(state), -np.inf))
 
 
-def after_sft(log_policy: Rows, best: int, doses: Sequence[float] | np.ndarray) -> Rows:
-    """Log-probabilities after SFT on one pattern, `[*B, n, K]`, of n rising doses.
-
-    Demonstrations of one pattern move logits at `delta_k - pi_k`, as rejection sampling
-    does where that pattern alone is right; so the path is known in closed form.
-    """
-    only = np.zeros_like(log_policy)
-    only[..., best] = 1.0
-    times = np.log(doses)
-    solution = sim.solve(
-        sim.Problem(only, logits=log_policy),
-        sim.Verifiable(),
-        sim.RejectionSampling(),
-        save_log_times=times,
-        max_log_time=float(times[-1]),
-        observe=_same,
-    )
-    return np.asarray(solution.saved)
-
-
-def _same(log_probs):
-    return log_probs
+def log_base(state: State) -> Rows:
+    """`[K]`: log-probabilities from which RL starts, after SFT."""
+    return after_sft(np.asarray(state.log_policy), ranked(state).best, state.dose)

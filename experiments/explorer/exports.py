@@ -2,7 +2,7 @@
 
 import math
 
-from experiments.explorer.arrays import problem
+from experiments.explorer.arrays import log_base
 from experiments.explorer.state import State, shortest
 
 UPDATES = {
@@ -49,7 +49,7 @@ def logits(state: State) -> list[float]:
     """Those that RL starts from: given ones, or log-probabilities after SFT."""
     if not state.dose:
         return list(state.logits)
-    return problem(state).log_policy[: state.num_patterns].tolist()
+    return log_base(state).tolist()
 
 
 def words(state: State) -> list[str]:
