@@ -25,7 +25,7 @@ const pause = (ms) => new Promise((go) => setTimeout(go, ms));
 // no server.
 export class Asker {
   constructor(kind, heard, refused) {
-    Object.assign(this, { kind, heard, refused, next: null, busy: false, sent: 0, most: 0 });
+    Object.assign(this, { kind, heard, refused, next: null, busy: false, sent: 0, since: null });
   }
 
   ask(question) {
@@ -39,6 +39,7 @@ export class Asker {
       const question = this.next, id = ++last;
       this.next = null;
       this.sent += 1;
+      this.since = performance.now();
       let status = 0, answer = {};
       try {
         ({ status, answer } = await send(`/api/${this.kind}`, { ...question.body, id, page }));
@@ -52,6 +53,7 @@ export class Asker {
       } else this.refused(answer.error ?? `${this.kind}: the server answered ${status}.`, status, question);
     }
     this.busy = false;
+    this.since = null;
   }
 }
 

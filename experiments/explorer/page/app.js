@@ -9,7 +9,7 @@ import { PhaseMap } from "./map.js";
 import { Simplex } from "./simplex.js";
 import { StateError, START, extra, fragment, fromJson, parse, toJson, withExtra } from "./state.js";
 import { few } from "./svg.js";
-import { showNumbers, showPresets, showSentences, showStatus } from "./texts.js";
+import { showNumbers, showPresets, showSentences, showStatus, tell } from "./texts.js";
 import { RUN_NAMES, accuracyView, accuracyWords, clockSpan, clocksView, policyView, policyWords } from "./views.js";
 
 const $ = (id) => document.getElementById(id);
@@ -19,6 +19,7 @@ const ADDRESS = 140; // and between two changes of the address
 
 let state = { ...START };
 let shown = null, numbers = null, sampled = null, pinned = null; // answers, with the state they are of
+let compiling = true;
 let cursor = null, span = [-1, 3], moving = false;
 window.explorer = { get state() { return state; }, get shown() { return shown; }, get numbers() { return numbers; }, get askers() { return askers; }, get settled() { return settled(); } };
 
@@ -143,6 +144,14 @@ function loadPin(pin) {
   }
 }
 
+// Answers that are long in coming (a program is compiled for them) are told of.
+const WAITED = { curves: "the curves", numbers: "the numbers", map: "the map", train: "sampled runs" };
+setInterval(() => {
+  if (compiling) return;
+  const late = Object.keys(WAITED).filter((name) => askers[name].since && performance.now() - askers[name].since > 1200);
+  tell($("status"), late.length ? `Computing ${late.map((name) => WAITED[name]).join(", ")}` : "");
+}, 300);
+
 const settled = () => Object.values(askers).every((one) => !one.busy && !one.next) && addressTimer === null && frame === null;
 
 // ---- drawing -----------------------------------------------------------------------------
@@ -151,7 +160,7 @@ const charts = { policy: new Chart($("policy")), accuracy: new Chart($("accuracy
 const hull = new Hull($("hull"));
 const simplex = new Simplex($("simplex"), (next, still) => change(next, { moving: still }));
 const map = new PhaseMap($("cells"), $("map"), {
-  say: (text) => { $("cell").textContent = text || "Point at the map, or focus it and use the arrow keys; click or Enter loads a base model."; },
+  say: (text) => { if ($("cell").textContent !== text) $("cell").textContent = text; },
   async load(side, i, j) {
     const { status, answer } = await send("/api/cell", { state: toJson(state), side, i, j });
     if (status === 200) change(fromJson(answer.state, state.rest), { push: true });
@@ -197,7 +206,7 @@ const pick = (node, name, options, choose) => {
   return (value) => { for (const input of group.querySelectorAll("input")) input.checked = input.value === value; };
 };
 const showRun = pick($("run"), "run in focus", Object.entries(RUN_NAMES), (run) => change((old) => ({ ...old, run, beta: run === "kl" && !old.beta ? 0.01 : old.beta })));
-const showView = pick($("view"), "how the base model is drawn", [["simplex", "shares"], ["logits", "log scale"]], (view) => change((old) => ({ ...old, view })));
+const showView = pick($("view"), "how the base model is drawn", [["simplex", "shares"], ["logits", "log"]], (view) => change((old) => ({ ...old, view })));
 
 const pin = make("button", { type: "button", title: "Keep this state, dashed, beside what you do next", onclick: () => change((old) => withExtra(old, "pin", pinText() === null ? fragment(withExtra(old, "pin", null)) : null), { push: true }) }, "pin");
 const swap = make("button", { type: "button", title: "Exchange the pinned state and this one", onclick: () => change((old) => withExtra(parse(pinText()), "pin", fragment(withExtra(old, "pin", null))), { push: true }) }, "swap");
@@ -254,5 +263,5 @@ const resized = new ResizeObserver(() => {
 for (const id of ["simplex", "policy", "map"]) resized.observe($(id));
 addEventListener("hashchange", readAddress);
 readAddress();
-watchReady((all) => showStatus($("status"), all), ["curves", "numbers", "maps"]);
+watchReady((all) => { compiling = showStatus($("status"), all); }, ["curves", "numbers", "maps"]);
 get("/api/presets").then((all) => showPresets($("presets"), $("about"), all, (text) => change(() => ({ ...parse(text), rest: state.rest }), { push: true }))).catch(() => {});

@@ -67,7 +67,7 @@ export class Chart {
 
   // spec: x, y bounds; curves {key, t, v, cls, label, faint}; bands {key, t, low, high, cls};
   // marks {x, label}; levels {y, label}; dots {x, y, label, cls}; ribbon {from, cls, label}[];
-  // cursor: log10 time or null; room: pixels for labels on the right.
+  // list: labels one below the other by `place`; cursor: log10 time or null; room: pixels for labels on the right.
   draw(spec) {
     const { x, y, cursor = null, ribbon = null, room = 112 } = spec;
     const top = spec.marks?.length ? 22 : 12, below = ribbon ? 46 : 32;
@@ -115,9 +115,9 @@ export class Chart {
     labels.draw((add) => {
       this.#marks(add, spec.marks ?? []);
       for (const dot of spec.dots ?? []) {
-        const flip = X(dot.x) > right - 90;
+        const flip = X(dot.x) > left + 96; // text on the left, where the curve was flat
         add(`d${dot.label}`, "circle", { class: `bead ${dot.cls}`, cx: X(dot.x), cy: Y(dot.y), r: 3 });
-        add(`e${dot.label}`, "text", { class: `note halo ${dot.cls}`, x: X(dot.x) + (flip ? -8 : 8), y: Y(dot.y) + (Y(dot.y) > bottom - 18 ? -7 : 15), "text-anchor": flip ? "end" : "start" }, dot.label);
+        add(`e${dot.label}`, "text", { class: `note halo ${dot.cls}`, x: X(dot.x) + (flip ? -8 : 8), y: Y(dot.y) + (Y(dot.y) > bottom - 30 ? -7 : 16), "text-anchor": flip ? "end" : "start" }, dot.label);
       }
       const ends = spec.curves.filter((c) => c.label).map((c) => {
         const value = valueAt(c.t, c.v, cursor ?? x[1]);
@@ -125,7 +125,9 @@ export class Chart {
       });
       for (const level of spec.levels ?? []) ends.push({ key: `n${level.label}`, cls: "quiet", y: Y(level.y), text: level.label });
       const step = Math.min(15, (bottom - top + 8) / Math.max(1, ends.length - 1));
-      for (const end of apart(ends, top, bottom + 2, step)) {
+      if (spec.list) ends.sort((a, b) => a.place - b.place).forEach((end, i) => { end.y = end.at = top + 2 + i * step; });
+      else apart(ends, top, ribbon ? bottom - 2 : bottom + 2, step);
+      for (const end of ends) {
         add(`t${end.key}`, "text", { class: `name ${end.cls}`, x: right + 16, y: end.at + 4 }, end.text);
         if (Math.abs(end.at - end.y) > 3) add(`k${end.key}`, "path", { class: "lead", d: `M${right + 2} ${end.y.toFixed(1)}L${right + 13} ${end.at.toFixed(1)}` });
       }

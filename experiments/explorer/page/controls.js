@@ -34,7 +34,7 @@ function typed(text) {
   const percent = /%\s*$/.test(text), value = Number(text.replace(/%\s*$/, "").replace(",", "."));
   return text.trim() === "" ? NaN : percent ? value / 100 : value;
 }
-const plain = (x) => (x !== 0 && Math.abs(x) < 1e-4 ? digits(x, 3).toExponential() : String(digits(x, 4)));
+const plain = (x) => (x !== 0 && Math.abs(x) < 1e-3 ? digits(x, 2).toExponential() : String(digits(x, x > 0.9 && x < 1 ? 4 : 3)));
 
 let ids = 0;
 
@@ -46,7 +46,7 @@ class Slider {
     this.input = make("input", { type: "range", id, min: scale.min, max: scale.max, step: scale.step, class: spec.cls ?? "" });
     this.field = make("input", { type: "text", inputmode: "decimal", class: "value", autocomplete: "off", spellcheck: "false" });
     const symbol = spec.symbol ? make("i", {}, spec.symbol) : null;
-    this.label = make("label", { for: id, title: spec.help ?? "" }, spec.label, symbol ? " " : null, symbol);
+    this.label = make("label", { for: id, title: spec.help ?? "" }, spec.label, symbol ? "\u00a0" : null, symbol);
     this.node = make("div", { class: "slider" }, this.label, this.input, this.field);
     const put = (value, moving) => change((state) => this.set(state, value), { source: this.input, moving });
     this.input.addEventListener("input", () => put(scale.from(+this.input.value), true));
@@ -67,6 +67,7 @@ class Slider {
     this.input.setAttribute("aria-label", name);
     this.field.setAttribute("aria-label", `${name}, as a number`);
     if (document.activeElement !== this.field || source === this.field) this.field.value = plain(value);
+    this.field.title = String(value);
     const off = this.off?.(state) ?? false;
     this.input.disabled = this.field.disabled = off;
     this.node.classList.toggle("off", off);
@@ -119,6 +120,7 @@ export class Patterns {
       return { title, drop, sliders, node: make("div", { class: "row", role: "group" }, make("span", { class: "who" }, make("span", { class: `dot pattern-${k}` }), title), ...sliders.map((s) => s.node), drop) };
     });
     const add = make("button", { type: "button", class: "quiet", disabled: K >= MOST, onclick: () => change(withPattern, { push: true }) }, "+ add a pattern");
+    this.node.classList.toggle("many", K > 3);
     this.node.replaceChildren(make("div", { class: "row head", "aria-hidden": "true" }, make("span"), ...head, make("span")), ...this.rows.map((row) => row.node), add);
   }
 }
@@ -130,10 +132,10 @@ const RULES = [["policy-gradient", "policy gradient"], ["grpo", "GRPO"], ["pass-
 const error = (i) => ({ get: (state) => state.errors[i], set: (state, v) => ({ ...state, errors: replaced(state.errors, i, v) }), scale: part, range: [0, 1] });
 
 const REWARD = [
-  { label: "verifier pays wrong answers", symbol: "ε₊", help: "Chance that a wrong answer is paid (false positives)", ...error(0) },
-  { label: "verifier misses right answers", symbol: "ε₋", help: "Chance that a right answer is not paid (false negatives)", ...error(1) },
+  { label: "wrong answers paid", symbol: "ε₊", help: "Chance that the verifier pays a wrong answer (false positives)", ...error(0) },
+  { label: "right answers missed", symbol: "ε₋", help: "Chance that the verifier does not pay a right answer (false negatives)", ...error(1) },
   {
-    label: "model's own confidence in the mixture", symbol: "w", help: "The mixture pays (1 − w) for being right and w for being confident: 0 is RLVR, 1 is RLIF",
+    label: "weight of own confidence", symbol: "w", help: "The mixture pays (1 − w) for being right and w for being confident: 0 is RLVR, 1 is RLIF",
     scale: part, range: [0, 1], get: (state) => state.weight, set: (state, weight) => ({ ...state, weight }),
   },
 ];
@@ -144,7 +146,7 @@ const TRAINING = [
     set: (state, beta) => ({ ...state, beta, run: beta === 0 && state.run === "kl" ? "rlvr" : state.run }),
   },
   {
-    label: "SFT on the best pattern first", symbol: "dose", help: "Learning rate times steps of supervised fine-tuning on perfect demonstrations, before RL",
+    label: "SFT on the best first", symbol: "dose", help: "Learning rate times steps of supervised fine-tuning on perfect demonstrations, before RL",
     scale: zeroLog(0.01, 1000), range: [0, 1000], get: (state) => state.dose, set: (state, dose) => ({ ...state, dose }),
   },
 ];

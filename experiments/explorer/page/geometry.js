@@ -61,7 +61,7 @@ const clamp = (x, [low, high]) => Math.min(Math.max(x, low), high);
 
 // The plane of log-ratios, for models whose best pattern is rare.
 function plane(w, h) {
-  const box = { left: 44, right: w - 14, top: 14, bottom: h - 42 };
+  const box = { left: 56, right: w - 14, top: 14, bottom: h - 42 };
   const X = (v) => box.left + ((v - PLANE.x[0]) / (PLANE.x[1] - PLANE.x[0])) * (box.right - box.left);
   const Y = (v) => box.bottom - ((v - PLANE.y[0]) / (PLANE.y[1] - PLANE.y[0])) * (box.bottom - box.top);
   const of = (logs) => [
@@ -80,7 +80,7 @@ function plane(w, h) {
 
 // Two patterns: a segment from rival to best, in shares or in log-odds.
 function segment(w, h, odds) {
-  const box = { left: 30, right: w - 30, y: h * 0.3 }, [low, high] = PLANE.x;
+  const box = { left: 30, right: w - 30, y: h * 0.4 }, [low, high] = PLANE.x;
   const X = (v) => box.left + v * (box.right - box.left);
   const place = (logs) => (odds ? (clamp((logs[0] - logs[1]) / LN10, PLANE.x) - low) / (high - low) : Math.exp(logs[0]));
   return {

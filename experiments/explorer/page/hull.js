@@ -1,12 +1,14 @@
 // Who ever leads: the lower convex hull of (pay, 1 / base probability).
 // Its edges are straight in 1/pi and so are curves on a logarithmic axis.
 
-import { Pen, apart, few, layer, path, power } from "./svg.js";
+import { Pen, few, layer, path, power } from "./svg.js";
 import { logPolicy, names, rewards } from "./state.js";
 import { RUN_NAMES } from "./views.js";
 import { ticks } from "./chart.js";
 
-const LN10 = Math.log(10), PIECES = 48;
+const LN10 = Math.log(10);
+// Parts of an edge, fine at both ends, where it bends on a logarithmic axis.
+const PARTS = [0, ...Array.from({ length: 97 }, (_, i) => 1 / (1 + 10 ** (12 - i / 4))), 1];
 
 // log10 of the height of the edge from i to j at part q.
 export function onEdge(from, to, q) {
@@ -28,6 +30,22 @@ export class Hull {
     this.svg.setAttribute("viewBox", `0 0 ${this.w} ${this.h}`);
   }
 
+  // Labels beside their points, moved up where they would lie on others.
+  #labels(shown, there, words, X, Y) {
+    const placed = [];
+    for (const k of [...there].sort((a, b) => Y(b) - Y(a))) {
+      const order = shown.hull.indexOf(k), nth = ["first", "second", "third"][order] ?? `as no. ${order + 1}`;
+      const says = order < 0 ? "never leads" : shown.hull.length === 1 ? "leads throughout" : `leads ${nth}`;
+      const text = `${words[k].replace(/ \(.*/, "")} ${says}`, wide = 7.6 * text.length, flip = X(k) + 13 + wide > this.w;
+      const label = { k, text, anchor: flip ? "end" : "start", x: X(k) + (flip ? -13 : 13), y: Y(k) };
+      const from = flip ? label.x - wide : label.x;
+      const hits = (y) => placed.some((other) => Math.abs(other.y - y) < 14 && from < other.to && other.from < from + wide);
+      while (hits(label.y) && label.y > 8) label.y -= 2;
+      placed.push({ ...label, from, to: from + wide });
+    }
+    return placed;
+  }
+
   draw(shown, pinned, room) {
     const { state } = shown, pays = rewards(state), words = names(state), [axis, edges, points] = this.pens;
     const heights = shown.base.policy.map((p, k) => (p > 0 ? -Math.log10(p) : -logPolicy(state)[k] / LN10));
@@ -36,7 +54,7 @@ export class Hull {
     const most = Math.max(1, Math.ceil(Math.max(...there.map((k) => heights[k])) + 0.15));
     const [low, high] = [Math.min(...pays), Math.max(...pays)], pad = Math.max((high - low) * 0.08, 0.02);
     const x = [Math.max(0, low - pad), Math.min(1, high + pad)];
-    const X = (v) => left + ((v - x[0]) / (x[1] - x[0])) * (right - left), Y = (v) => bottom - (v / most) * (bottom - top);
+    const X = (v) => left + ((v - x[0]) / (x[1] - x[0])) * (right - left), Y = (v) => bottom - ((v + 0.1 * most) / (1.1 * most)) * (bottom - top);
     axis.draw((add) => {
       const step = Math.max(1, Math.ceil(most / Math.max(2, Math.floor((bottom - top) / 30))));
       for (let n = 0; n <= most; n += step) {
@@ -51,9 +69,9 @@ export class Hull {
       const xs = [], ys = [];
       shown.hull.slice(1).forEach((to, i) => {
         const from = shown.hull[i];
-        for (let q = 0; q <= PIECES; q++) {
-          xs.push(X(pays[from] + ((pays[to] - pays[from]) * q) / PIECES));
-          ys.push(Y(onEdge(heights[from], heights[to], q / PIECES)));
+        for (const q of PARTS) {
+          xs.push(X(pays[from] + (pays[to] - pays[from]) * q));
+          ys.push(Y(onEdge(heights[from], heights[to], q)));
         }
       });
       if (xs.length) {
@@ -66,15 +84,11 @@ export class Hull {
       }
     });
     points.draw((add) => {
-      const labels = there.map((k) => ({ k, y: Y(heights[k]) }));
-      for (const { k, at } of apart(labels, top, bottom, Math.min(15, (bottom - top) / labels.length))) {
+      for (const { k, x: at, y, anchor, text } of this.#labels(shown, there, words, (k) => X(pays[k]), (k) => Y(heights[k]))) {
         const leads = shown.hull.includes(k), cx = X(pays[k]), cy = Y(heights[k]);
         add(`p${k}`, "circle", { class: `${leads ? "vertex" : "never"} pattern-${k}`, cx, cy, r: leads ? 6 : 5 });
-        const order = shown.hull.indexOf(k);
-        const says = order < 0 ? "never leads" : shown.hull.length === 1 ? "leads throughout" : `leads ${["first", "second", "third"][order] ?? `as no. ${order + 1}`}`;
-        add(`t${k}`, "text", { class: `name pattern-${k}`, x: right + 16, y: at + 4 }, words[k].replace(/ \(.*/, ""));
-        add(`s${k}`, "text", { class: "tick", x: right + 16 + 7.2 * words[k].replace(/ \(.*/, "").length + 6, y: at + 4 }, this.w > 460 ? says.replace("leads ", "") : "");
-        add(`l${k}`, "path", { class: "lead", d: `M${cx + 8} ${cy.toFixed(1)}L${right + 12} ${at.toFixed(1)}` });
+        add(`t${k}`, "text", { class: `name halo pattern-${k}`, x: at, y: y + 4, "text-anchor": anchor }, text);
+        if (Math.abs(y - cy) > 5) add(`l${k}`, "path", { class: "lead", d: `M${cx} ${cy.toFixed(1)}L${at + (anchor === "end" ? 2 : -2)} ${y.toFixed(1)}` });
       }
     });
     const inOrder = shown.hull.map((k) => words[k]).join(", then ");

@@ -90,8 +90,15 @@ export class PhaseMap {
 
   #look(cell) {
     this.cell = cell;
-    this.say(cell && this.shown ? this.#words(cell) : "");
+    this.#tell();
     if (this.shown) this.#place();
+  }
+
+  #tell() {
+    if (!this.shown) return this.say("");
+    if (this.cell) return this.say(this.#words(this.cell));
+    const { axes } = this.shown;
+    this.say(this.here ? `Your model is the ring: ${axes.x.label} ${few(this.here[0])}, ${axes.y.label} ${few(this.here[1])}. Click a cell to load it.` : "");
   }
 
   #value([i, j]) { return this.shown.z[j * this.shown.n + i]; }
@@ -167,7 +174,7 @@ export class PhaseMap {
       add("ylabel", "text", { class: "tick", transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, axes.y.label);
       const wide = Math.min(150, (w - left) * 0.36);
       add("scale", "rect", { x: left, y: 6, width: wide, height: 9, rx: 2, fill: "url(#batlow)" });
-      const marks = time ? ticks(low, high, 4).map((v) => [v, power(+v.toFixed(1))]) : ticks(low, high, 3).map((v) => [v, String(v)]);
+      const marks = time ? ticks(low, high, 4).map((v) => [v, power(+v.toFixed(1))]) : ticks(low, high, 5).map((v) => [v, String(v)]);
       const whole = time ? marks.filter(([v]) => Number.isInteger(v)) : marks;
       for (const [v, text] of whole.length ? whole : [[low, few(time ? 10 ** low : low)]]) add(`z${text}`, "text", { class: "tick", x: left + (wide * (v - low)) / (high - low), y: 29, "text-anchor": "middle" }, text);
       const keys = [];
@@ -200,6 +207,7 @@ export class PhaseMap {
   // The reader's own place moves at once, also while the map is of an older state.
   drawPlace(state) {
     this.here = this.shown && state.map === this.shown.kind ? place(state) : null;
+    if (!this.cell) this.#tell();
     if (this.shown) this.#place();
   }
 

@@ -173,15 +173,15 @@ export class Simplex {
         add("c", "text", { class: order.length > 3 ? "corner quiet" : `corner pattern-${order[2]}`, x: Math.max(c[0], 40), y: c[1] + 20, "text-anchor": "middle" }, third);
       } else if (map.kind === "segment") {
         const { box } = map;
-        add("b", "text", { class: `corner pattern-${rival}`, x: box.left, y: box.y - 24, "text-anchor": "start" }, word(rival));
-        add("a", "text", { class: `corner pattern-${best}`, x: box.right, y: box.y - 24, "text-anchor": "end" }, word(best));
+        add("b", "text", { class: `corner halo pattern-${rival}`, x: box.left, y: box.y + 42, "text-anchor": "start" }, word(rival));
+        add("a", "text", { class: `corner halo pattern-${best}`, x: box.right, y: box.y + 42, "text-anchor": "end" }, word(best));
         add("edge", "line", { class: "edge", x1: box.left, x2: box.right, y1: box.y, y2: box.y });
         const marks = map.odds ? [-12, -8, -4, 0, 4].map((n) => [(n + 12) / 16, power(n)]) : [0, 0.25, 0.5, 0.75, 1].map((v) => [v, String(v)]);
         for (const [v, text] of marks) {
           add(`m${text}`, "line", { class: "tickmark", x1: map.X(v), x2: map.X(v), y1: box.y, y2: box.y + 5 });
-          add(`t${text}`, "text", { class: "tick", x: map.X(v), y: box.y + 20, "text-anchor": "middle" }, text);
+          add(`t${text}`, "text", { class: "tick halo", x: map.X(v), y: box.y + 20, "text-anchor": "middle" }, text);
         }
-        add("axis", "text", { class: "tick", x: (box.left + box.right) / 2, y: box.y + 38, "text-anchor": "middle" }, map.odds ? "odds of the best pattern, π(best) : π(rival)" : "probability of the best pattern");
+        add("axis", "text", { class: "tick halo", x: (box.left + box.right) / 2, y: box.y + 42, "text-anchor": "middle" }, map.odds ? "odds of the best pattern, π(best) : π(rival)" : "probability of the best pattern");
       } else {
         const { box } = map;
         add("x", "text", { class: "tick", x: (box.left + box.right) / 2, y: h - 6, "text-anchor": "middle" }, "π(best) : π(rival)");
@@ -227,20 +227,28 @@ export class Simplex {
       const v = drift(state, pays, logs), [x, y] = map.of(logs), size = map.kind === "triangle" ? 0.1 : 1e-3 / Math.max(...v.map(Math.abs), 1e-300);
       const to = map.of(logs.map((l, i) => l + v[i] * size)), dx = to[0] - x, dy = to[1] - y, length = Math.hypot(dx, dy);
       if (!(length > 1e-9)) continue;
-      const far = map.kind === "triangle" ? 5 + 9 * Math.min(1, length / 1.4) : 11;
-      darts.push(dart(x, y, dx, dy, far, 2.6));
+      const far = map.kind === "triangle" ? 6 + 10 * Math.min(1, length / 1.4) : 11;
+      darts.push(dart(x, y, dx, dy, far, 3));
     }
     this.pens.flow.draw((add) => add("field", "path", { class: "flow", d: darts.join("") }));
   }
 
-  // Two patterns: each run as an arrow of its own below the segment.
+  // Two patterns: how fast each run moves from every place, and an arrow of where it goes.
   #lanes(add, shown, cursor) {
-    const { map, h } = this, gap = Math.min(34, (h - map.box.y - 70) / 4);
+    const { map, h } = this, { box } = map, runs = Object.entries(shown.runs).filter(([name]) => name !== "kl");
+    const places = Array.from({ length: 61 }, (_, i) => box.left + (i / 60) * (box.right - box.left));
+    const speeds = runs.map(([name]) => places.map((x) => {
+      const logs = map.back([x, 0]), v = drift(shown.state, rewards(shown.state, name), logs);
+      return map.odds ? v[0] - v[1] : Math.exp(logs[0]) * v[0];
+    }));
+    const most = Math.max(...speeds.flat().map(Math.abs), 1e-300), high = box.y - 40;
+    runs.forEach(([name], i) => add(`speed-${name}`, "path", { class: `curve thin run-${name}`, d: path(places, speeds[i].map((v) => box.y - (v / most) * high)) }));
+    add("speedword", "text", { class: "tick", x: (box.left + box.right) / 2, y: box.y - high - 10, "text-anchor": "middle" }, "speed towards the best pattern, by where the model is");
     Object.entries(shown.runs).forEach(([name, run], i) => {
-      const y = map.box.y + 66 + i * gap, x = (j) => map.at(shares(shown.state, run.probs.map((row) => row[j])))[0], n = run.log10_t.length - 1;
+      const y = h - 92 + i * 27, x = (j) => map.at(shares(shown.state, run.probs.map((row) => row[j])))[0], n = run.log10_t.length - 1;
       add(name, "line", { class: `curve run-${name}${name === shown.state.run ? " focus" : ""}`, x1: x(0), x2: x(n), y1: y, y2: y });
       add(`head-${name}`, "path", { class: `head run-${name}`, d: dart(x(n), y, x(n) - x(0) || 1, 0, 0, 6) });
-      add(`word-${name}`, "text", { class: `note halo run-${name}`, x: map.box.left, y: y - 7 }, { rlvr: "RLVR", mixture: "mixture", rlif: "RLIF", kl: "RLVR + KL" }[name]);
+      add(`word-${name}`, "text", { class: `note halo run-${name}`, x: (box.left + box.right) / 2, y: y - 6, "text-anchor": "middle" }, { rlvr: "RLVR", mixture: "mixture", rlif: "RLIF", kl: "RLVR + KL" }[name]);
       if (cursor !== null) add(`bead-${name}`, "circle", { class: `bead run-${name}`, cx: map.at(shares(shown.state, run.probs.map((row) => valueAt(run.log10_t, row, cursor))))[0], cy: y, r: 4.5 });
     });
   }
@@ -260,6 +268,8 @@ export class Simplex {
           add("afterword", "text", { class: "note halo", x: x + 10, y: y + 4 }, "after SFT");
         }
       }
+      const rare = policy(this.state)[roles(this.state).best] < 0.005 && this.state.view === "simplex";
+      if (rare) add("rare", "text", { class: "note", x: 0, y: 14 }, "The best pattern is rare: see “log”.");
       if (!this.touched) {
         const low = place[1] > this.h - 70;
         add("hint", "text", { class: "hint halo", x: place[0], y: place[1] + (low ? -17 : 27), "text-anchor": "middle" }, "drag me");

@@ -35,17 +35,22 @@ export function showPresets(node, about, presets, load) {
 
 const PARTS = { curves: "curves", numbers: "numbers", maps: "the map" };
 
+// Whether something is still being compiled for the first time.
 export function showStatus(node, all) {
-  if (all === null) return tell(node, "The explorer's server does not answer.");
+  if (all === null) {
+    tell(node, "The explorer's server does not answer.");
+    return true;
+  }
   const waits = Object.keys(PARTS).filter((name) => !all.ready.includes(name) && !(name in all.failed));
   const broken = Object.entries(all.failed).map(([name, message]) => `${PARTS[name] ?? name}: ${message}`);
-  if (broken.length) return tell(node, `Not available: ${broken.join("; ")}`);
-  if (!waits.length) return tell(node, "");
   const words = waits.map((name) => PARTS[name]).join(", ");
-  tell(node, waits.includes("curves") ? `Compiling ${words}: a few seconds` : `Compiling ${words}; the curves move already`);
+  if (broken.length) tell(node, `Not available: ${broken.join("; ")}`);
+  else if (!waits.length) tell(node, "");
+  else tell(node, waits.includes("curves") ? `Compiling ${words}: a few seconds` : `Compiling ${words}; the curves move already`);
+  return broken.length > 0 || waits.length > 0;
 }
 
-function tell(node, text) {
-  if (text) node.textContent = text;
+export function tell(node, text) {
+  if (text && node.textContent !== text) node.textContent = text;
   node.classList.toggle("on", Boolean(text));
 }

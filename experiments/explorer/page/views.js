@@ -68,16 +68,17 @@ export function accuracyView(chart, { shown, pinned, sampled, cursor, span, room
 }
 
 export function clocksView(chart, { shown, pinned, cursor, span, room }) {
-  const run = shown.runs.rlvr, rows = Object.entries(shown.clocks), narrow = chart.w < 460;
+  const run = shown.runs.rlvr, narrow = chart.w < 460, factor = speeds(shown);
   const all = [Math.min(...run.accuracy), Math.max(...run.accuracy)], curves = [];
-  for (const [name, t] of rows) {
-    const chosen = name === shown.state.clock;
+  for (const [name, t] of Object.entries(shown.clocks)) {
+    const cls = `clock-${name}${name === shown.state.clock ? " focus" : ""}`, f = factor[name];
     const label = narrow ? SHORT(name) : CLOCK_NAMES[name];
-    curves.push({ key: name, t, v: run.accuracy, cls: `clock-${name}${chosen ? " focus" : ""}`, label, short: SHORT(name) });
+    const times = name === "policy-gradient" || !Number.isFinite(f) ? "" : ` ×${few(+f.toPrecision(2))}`;
+    curves.push({ key: name, t, v: run.accuracy, cls, label: label + times, short: SHORT(name), place: Number.isFinite(f) ? -Math.log(f) : 0 });
   }
   curves.sort((a, b) => a.cls.includes("focus") - b.cls.includes("focus"));
   if (pinned) curves.unshift({ key: "pin", t: pinned.runs.rlvr.log10_t, v: pinned.runs.rlvr.accuracy, cls: "run-rlvr", faint: true });
-  chart.draw({ x: span, y: bounds(all), curves, cursor, room });
+  chart.draw({ x: span, y: bounds(all), curves, cursor, room: narrow ? room : 168, list: true });
 }
 
 // By what factor each clock is sooner half way to its end than the policy gradient.
@@ -94,15 +95,16 @@ export function accuracyWords(shown) {
 }
 
 
-// Clocks may be slower and faster than the runs: an axis of time that holds them all.
+// An axis of time for the clocks: from the fastest to the policy gradient and the chosen one.
 export function clockSpan(shown, [low, high]) {
   const run = shown.runs.rlvr.accuracy, first = run[0], last = run[run.length - 1], size = Math.abs(last - first);
   if (size < 1e-6) return [low, high];
   const begins = run.findIndex((a) => Math.abs(a - first) > 0.02 * size), ends = run.findIndex((a) => Math.abs(a - last) < 0.02 * size);
-  const starts = [], stops = [];
-  for (const t of Object.values(shown.clocks)) { if (t[begins] !== null) starts.push(t[begins]); if (t[ends] !== null) stops.push(t[ends]); }
-  const from = Math.floor(Math.min(...starts)), to = Math.ceil(Math.max(...stops));
-  return [Math.max(from, to - 12), to > from ? to : from + 2];
+  const finite = Object.values(shown.clocks).map((t) => t[begins]).filter(Number.isFinite);
+  const stops = ["policy-gradient", shown.state.clock].map((name) => shown.clocks[name][ends]).filter(Number.isFinite);
+  if (!finite.length || !stops.length) return [low, high];
+  const from = Math.floor(Math.min(...finite)), to = Math.ceil(Math.max(...stops) + 0.2);
+  return [from, Math.max(to, from + 2)];
 }
 
 // The policy of the run in focus at a time, in words.
