@@ -4,7 +4,7 @@
 import { logPolicy, roles, withLogs } from "./state.js";
 
 const LN10 = Math.log(10);
-export const PLANE = { x: [-12, 4], y: [-8, 4] }; // log10 of best/rival and of rest/rival
+export const PLANE = { x: [-12, 4], y: [-12, 4] }; // log10 of best/rival and of rest/rival
 const LEAST = 1e-3; // share that a drag in the triangle leaves to each
 
 const logSum = (logs) => {

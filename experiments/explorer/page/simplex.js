@@ -116,7 +116,8 @@ export class Simplex {
       }
       if (cursor !== null) for (const [name, run] of Object.entries(shown.runs)) {
         const probs = run.probs.map((row) => valueAt(run.log10_t, row, cursor)), [x, y] = map.at(shares(shown.state, probs));
-        if (this.#visible([x, y])) add(`bead-${name}`, "circle", { class: `bead run-${name}`, cx: x, cy: y, r: 4.5 });
+        const [bx, by] = map.kind === "plane" ? this.#within([[x, y]])[0] : [x, y];
+        add(`bead-${name}`, "circle", { class: `bead run-${name}`, cx: bx, cy: by, r: 4.5 });
       }
     });
     this.#rings();
@@ -127,20 +128,10 @@ export class Simplex {
     return this.map.kind !== "plane" || (x >= box.left && x <= box.right && y >= box.top && y <= box.bottom);
   }
 
-  // Points of the plane up to its border; beyond, the last piece is cut there.
+  // Points of the plane, those beyond its border on the border.
   #within(points) {
-    const { box } = this.map, kept = [];
-    for (const [x, y] of points) {
-      if (!Number.isFinite(x + y)) break;
-      if (this.#visible([x, y])) { kept.push([x, y]); continue; }
-      if (!kept.length) continue;
-      const [a, b] = kept[kept.length - 1];
-      const reach = [[box.left, x, a], [box.right, x, a], [box.top, y, b], [box.bottom, y, b]].map(([edge, to, from]) => (edge - from) / (to - from)).filter((s) => s >= 0 && s <= 1);
-      const s = Math.min(1, ...reach);
-      kept.push([a + s * (x - a), b + s * (y - b)]);
-      break;
-    }
-    return kept;
+    const { box } = this.map, fits = (v, low, high) => Math.min(Math.max(v, low), high);
+    return points.map(([x, y]) => [fits(x, box.left, box.right), fits(y, box.top, box.bottom)]);
   }
 
   // An arrow head half way along a path.
@@ -186,7 +177,7 @@ export class Simplex {
         const { box } = map;
         add("x", "text", { class: "tick", x: (box.left + box.right) / 2, y: h - 6, "text-anchor": "middle" }, "π(best) : π(rival)");
         add("y", "text", { class: "tick", transform: `translate(12 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, `π(${order.length > 3 ? "the rest" : words[order[2]]}) : π(rival)`);
-        const place = [[map.X(2.2), map.Y(-3), best, "best leads"], [map.X(-6), map.Y(-5), rival, "rival leads"], [map.X(-6), map.Y(2.2), order[2], order.length > 3 ? "the rest lead" : `${words[order[2]]} leads`]];
+        const place = [[map.X(2.2), map.Y(-5), best, "best leads"], [map.X(-6), map.Y(-8), rival, "rival leads"], [map.X(-6), map.Y(2.2), order[2], order.length > 3 ? "the rest lead" : `${words[order[2]]} leads`]];
         place.forEach(([x, y, k, text], i) => add(`lead${i}`, "text", { class: order.length > 3 && i === 2 ? "corner quiet" : `corner pattern-${k}`, x, y, "text-anchor": "middle" }, text));
       }
     });
@@ -221,8 +212,8 @@ export class Simplex {
       }
     } else if (map.kind === "plane") {
       const { box } = map;
-      for (let i = 0; i < 13; i++) for (let j = 0; j < 11; j++) spots.push(map.back([box.left + ((i + 0.5) / 13) * (box.right - box.left), box.top + ((j + 0.5) / 11) * (box.bottom - box.top)]));
-    } else for (let i = 0; i < 24; i++) spots.push(map.back([map.box.left + ((i + 0.5) / 24) * (map.box.right - map.box.left), 0]));
+      for (let i = 0; i < 13; i++) for (let j = 0; j < 13; j++) spots.push(map.back([box.left + ((i + 0.5) / 13) * (box.right - box.left), box.top + ((j + 0.5) / 13) * (box.bottom - box.top)]));
+    }
     for (const logs of spots) {
       const v = drift(state, pays, logs), [x, y] = map.of(logs), size = map.kind === "triangle" ? 0.1 : 1e-3 / Math.max(...v.map(Math.abs), 1e-300);
       const to = map.of(logs.map((l, i) => l + v[i] * size)), dx = to[0] - x, dy = to[1] - y, length = Math.hypot(dx, dy);
@@ -271,7 +262,7 @@ export class Simplex {
       const rare = policy(this.state)[roles(this.state).best] < 0.005 && this.state.view === "simplex";
       if (rare) add("rare", "text", { class: "note", x: 0, y: 14 }, "The best pattern is rare: see “log”.");
       if (!this.touched) {
-        const low = place[1] > this.h - 70;
+        const low = map.kind === "segment" || place[1] > this.h - 70;
         add("hint", "text", { class: "hint halo", x: place[0], y: place[1] + (low ? -17 : 27), "text-anchor": "middle" }, "drag me");
       }
     });
