@@ -15,11 +15,12 @@ import { RUN_NAMES, accuracyView, accuracyWords, clockSpan, clocksView, policyVi
 const $ = (id) => document.getElementById(id);
 const MAPS = { quality: "rarity and gap", "bad-mass": "rarity and bad mass", mixture: "mixture and confidence", noise: "noise of the verifier", dose: "SFT dose and rarity" };
 const REST = 260; // milliseconds without a change after which the map is drawn fine
+const PAUSE = 160, MOST = 1000; // a rest of the hand, and how long slow answers wait for one
 const ADDRESS = 140; // and between two changes of the address
 
 let state = { ...START };
 let shown = null, numbers = null, sampled = null, pinned = null; // answers, with the state they are of
-let compiling = true;
+let compiling = true, loading = 0;
 let cursor = null, span = [-1, 3], moving = false;
 window.explorer = { get state() { return state; }, get shown() { return shown; }, get numbers() { return numbers; }, get askers() { return askers; }, get settled() { return settled(); } };
 
@@ -104,32 +105,40 @@ const askNow = () => askers.curves.ask({ body: { state: toJson(state) }, state }
 // What each answer depends on: it is asked anew only when that has changed.
 const keys = {};
 const changed = (name, value) => { const text = JSON.stringify(value); const is = keys[name] !== text; keys[name] = text; return is; };
-let mapTimer = null;
+
+// Curves are asked at once. What is slower waits until the hand rests, or for a second, so
+// that it does not take the processor from them.
+const timers = {}, since = {};
+function lazily(name, wait, act, most = Infinity) {
+  const now = performance.now();
+  since[name] ??= now;
+  clearTimeout(timers[name]);
+  timers[name] = setTimeout(() => { timers[name] = since[name] = null; act(); }, Math.max(0, Math.min(wait, since[name] + most - now)));
+}
 
 function ask() {
-  const { view, map: kind, rest, ...own } = toJson(state), pin = pinText();
+  const { view, map: kind, ...own } = toJson(state), pin = pinText();
   if (pin !== (pinned?.pin ?? null)) loadPin(pin);
-  if (changed("curves", own)) askNow();
-  if (changed("numbers", own)) askers.numbers.ask(numbersQuestion());
+  if (changed("curves", own)) {
+    askNow();
+    lazily("numbers", moving ? PAUSE : 0, () => askers.numbers.ask(numbersQuestion()), MOST);
+  }
   const { run, clock, beta, ...place } = own;
   if (changed("map", [place, kind])) {
-    askers.map.ask({ body: { state: toJson(state), side: 40 }, state });
-    clearTimeout(mapTimer);
-    mapTimer = setTimeout(() => askers.map.ask({ body: { state: toJson(state), side: 100 }, state }), REST);
+    lazily("map", moving ? PAUSE : 0, () => askMap(40), MOST);
+    lazily("fine", moving ? 3 * REST : REST, () => askMap(100));
   }
-  clearTimeout(trainTimer);
-  if (extra(state, "o") === "1") {
-    if (sampled && sampled.key !== JSON.stringify(own)) sampled = null;
-    trainTimer = setTimeout(() => {
-      const key = JSON.stringify(own);
-      if (sampled?.key !== key) askers.train.ask({ body: { state: toJson(state), seeds: 64 }, state, key });
-    }, moving ? 2 * REST : 0);
-  } else sampled = null;
+  if (extra(state, "o") !== "1") { sampled = null; return; }
+  const key = JSON.stringify(own);
+  if (sampled && sampled.key !== key) sampled = null;
+  if (!sampled) lazily("train", moving ? PAUSE : 0, () => askers.train.ask({ body: { state: toJson(state), seeds: 64 }, state, key }));
 }
-let trainTimer = null;
+const askMap = (side) => askers.map.ask({ body: { state: toJson(state), side }, state });
+
 
 function loadPin(pin) {
   pinned = null;
+  later();
   if (pin === null) return;
   try {
     const other = parse(pin);
@@ -152,7 +161,7 @@ setInterval(() => {
   tell($("status"), late.length ? `Computing ${late.map((name) => WAITED[name]).join(", ")}` : "");
 }, 300);
 
-const settled = () => Object.values(askers).every((one) => !one.busy && !one.next) && addressTimer === null && frame === null;
+const settled = () => Object.values(askers).every((one) => !one.busy && !one.next) && addressTimer === null && frame === null && loading === 0 && Object.values(timers).every((t) => t === null);
 
 // ---- drawing -----------------------------------------------------------------------------
 
@@ -162,7 +171,8 @@ const simplex = new Simplex($("simplex"), (next, still) => change(next, { moving
 const map = new PhaseMap($("cells"), $("map"), {
   say: (text) => { if ($("cell").textContent !== text) $("cell").textContent = text; },
   async load(side, i, j) {
-    const { status, answer } = await send("/api/cell", { state: toJson(state), side, i, j });
+    loading += 1;
+    const { status, answer } = await send("/api/cell", { state: toJson(state), side, i, j }).finally(() => { loading -= 1; });
     if (status === 200) change(fromJson(answer.state, state.rest), { push: true });
     else refused(answer.error ?? "no such cell", status);
   },

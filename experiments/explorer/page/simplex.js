@@ -156,7 +156,7 @@ export class Simplex {
       } else if (map.kind === "plane") this.#plane(add);
     });
     this.pens.words.draw((add) => {
-      const word = (k) => `${words[k]}${order.length > 3 ? "" : ` (${state.success_rates[k]})`}`;
+      const word = (k) => `${words[k]}${order.length > 3 ? "" : ` (${+state.success_rates[k].toFixed(3)})`}`;
       if (map.kind === "triangle") {
         const [a, b, c] = map.corners, third = order.length > 3 ? "the rest" : word(order[2]);
         add("a", "text", { class: `corner pattern-${best}`, x: a[0], y: a[1] - 10, "text-anchor": "middle" }, word(best));
