@@ -57,9 +57,9 @@ def test_every_run_is_where_the_engine_says_it_is_at_its_times(name):
             max_log_time=float(log_times[-1]),
         )
         want = np.asarray(solution.saved)[:, : state.num_patterns]
-        np.testing.assert_allclose(probs[some], want, atol=2e-3)
+        np.testing.assert_allclose(probs[some], want, atol=5e-4)
         accuracy = np.array(found["runs"][run]["accuracy"][1:])[some]
-        np.testing.assert_allclose(accuracy, want @ state.success_rates, atol=2e-3)
+        np.testing.assert_allclose(accuracy, want @ state.success_rates, atol=5e-4)
         small = (want < 1e-3) & (want > 1e-12)
         got = probs[some][small]
         np.testing.assert_allclose(np.log(got), np.log(want[small]), atol=2e-2)
@@ -85,7 +85,7 @@ def test_leaders_and_their_times_are_those_of_the_engine(name):
 
 
 def test_the_clock_of_grpo_and_the_run_in_it_are_those_of_the_engine():
-    state = PATTERNS.changed(clock="grpo-8")
+    state = PATTERNS.changed(clock="grpo-8", errors=(0.2, 0.3))
     found = curves.curves(state)
     assert found["runs"]["rlvr"]["log10_t"] == found["clocks"]["grpo-8"]
     assert list(found["clocks"]) == list(CLOCKS)
@@ -94,13 +94,13 @@ def test_the_clock_of_grpo_and_the_run_in_it_are_those_of_the_engine():
     log_times = log10_t[some] * math.log(10)
     solution = sim.solve(
         problem(state),
-        sim.Verifiable(),
+        sim.NoisyVerifier(0.2, 0.3),
         sim.GRPO(8),
         save_log_times=log_times,
         max_log_time=float(log_times[-1]),
     )
     want = np.asarray(solution.saved)[:, : state.num_patterns]
-    np.testing.assert_allclose(probs[some], want, atol=2e-3)
+    np.testing.assert_allclose(probs[some], want, atol=5e-4)
 
 
 def test_the_run_with_a_penalty_is_that_of_scipy():
