@@ -8,6 +8,7 @@ may ask. An answer is one JSON object; of a mistake `{"error": "one line"}`.
 import json
 import math
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,12 @@ def _assets() -> list[Route]:
 def _endpoint(worker: Worker, name: str):
     async def endpoint(request: Request) -> Response:
         try:
-            return _json(await worker.ask(name, await _question(request)))
+            question = await _question(request)
+            begun = time.perf_counter()
+            reply = _json(await worker.ask(name, question))
+            took = 1e3 * (time.perf_counter() - begun)  # milliseconds, waiting included
+            reply.headers["server-timing"] = f"answer;dur={took:.1f}"
+            return reply
         except Dropped:
             return _error("a newer question came.", 409)
         except (UserError, ValueError) as error:
