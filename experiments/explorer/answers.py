@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from experiments.explorer import curves, exports, maps, numbers
+from experiments.explorer import curves, exports, maps, numbers, sentences
 from experiments.explorer.state import State, from_json, to_json
 from experiments.explorer.worker import Kind, Warming, Worker
 from experiments.text.errors import UserError
@@ -54,6 +54,7 @@ def _numbers(question: Question) -> dict[str, Any]:
     return {
         "numbers": found.numbers,
         "rows": numbers.rows(found),
+        "sentences": sentences.sentences(state, found),
         "command": exports.command(state),
         "python": exports.snippet(state),
     }
