@@ -87,7 +87,7 @@ class Witness:
                 signal = sim.Verifiable()
         named = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability())
         named += (sim.PeakAccuracy(), sim.BelowBase())
-        # Of a clock the last hand-over is asked for, also of patterns paid nearly alike.
+        # Of a clock the last hand-over is asked for, however near the two.
         until = sim.Gap(1e-9 if plain else 1e-3)
         until = None if self.penalised and not plain else until
         return sim.solve(
