@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from experiments.explorer import presets, statements
 from experiments.explorer.guard import Guard
 from experiments.explorer.worker import Dropped, Worker
 from experiments.text.errors import UserError
@@ -33,14 +34,28 @@ TYPES = {
 
 
 def application(worker: Worker, port: int) -> Guard:
-    """The page, `GET /api/ready`, and a POST for each kind of question."""
+    """The page, `GET /api/ready`, and a POST for each kind of question.
+
+    `GET /api/presets`: states worth a look; `GET /statements/ID`: a statement's page.
+    """
 
     async def ready(request: Request) -> Response:
         return _json({"ready": worker.ready, "failed": worker.failed})
 
+    async def listed(request: Request) -> Response:
+        return _json(presets.listed())
+
+    async def statement(request: Request) -> Response:
+        found = statements.page(request.path_params["id"])
+        if found is None:
+            return await _not_found(request, KeyError())
+        return Response(found, media_type=TYPES[".html"])
+
     routes = [
         *_assets(),
         Route("/api/ready", ready),
+        Route("/api/presets", listed),
+        Route("/statements/{id}", statement),
         *(
             Route(f"/api/{name}", _endpoint(worker, name), methods=["POST"])
             for name in worker.kinds
