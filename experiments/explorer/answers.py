@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from experiments.explorer import curves, exports, maps, numbers, sentences
+from experiments.explorer import curves, exports, maps, numbers, samples, sentences
 from experiments.explorer.state import State, from_json, to_json
 from experiments.explorer.worker import Kind, Warming, Worker
 from experiments.text.errors import UserError
@@ -71,6 +71,12 @@ def _cell(question: Question) -> dict[str, Any]:
     return {"state": to_json(maps.cell(_state(question), *place))}
 
 
+@_echoed
+def _train(question: Question) -> dict[str, Any]:
+    seeds = _whole({"seeds": samples.MOST_SEEDS, **question}, "seeds")
+    return samples.samples(_state(question), seeds)
+
+
 def _whole(question: Question, name: str) -> int:
     value = question.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -83,4 +89,5 @@ KINDS = {
     "numbers": Kind(_numbers),
     "map": Kind(_map),
     "cell": Kind(_cell, quick=True),
+    "train": Kind(_train),
 }

@@ -52,13 +52,17 @@ def logits(state: State) -> list[float]:
     return log_base(state).tolist()
 
 
+def start(state: State) -> list[str]:
+    """The logits as words of a command, with all digits."""
+    return [_python(x).replace("-math.inf", "-inf") for x in logits(state)]
+
+
 def words(state: State) -> list[str]:
     """The arguments of `pattern-selection` that give the numbers shown."""
     pays, rule = signal(state)[0], update(state)[0]
     rates = map(shortest, state.success_rates)
-    start = [_python(x).replace("-math.inf", "-inf") for x in logits(state)]
     return [
-        *("run", "--success-rates", *rates, "--logits", *start),
+        *("run", "--success-rates", *rates, "--logits", *start(state)),
         *("--signal", *pays, "--update", *rule),
     ]
 
@@ -69,13 +73,13 @@ def command(state: State) -> str:
 
 
 def _python(x: float) -> str:
-    return "-math.inf" if x == -math.inf else repr(x)
+    return "-math.inf" if x == -math.inf else repr(float(x))
 
 
 def snippet(state: State) -> str:
     """Python that prints the numbers shown."""
     rates = ", ".join(map(shortest, state.success_rates))
-    start = ", ".join(_python(x) for x in logits(state))
+    first = ", ".join(_python(x) for x in logits(state))
     rule = update(state)[1]
     until = "" if state.run == "kl" and state.beta else "until=sim.Gap(1e-3), "
     return f"""\
@@ -85,7 +89,7 @@ import jax
 import simulator as sim
 
 jax.config.update("jax_enable_x64", True)
-problem = sim.Problem([{rates}], logits=[{start}])
+problem = sim.Problem([{rates}], logits=[{first}])
 signal = {signal(state)[1]}
 events = (sim.T0(), sim.Crossing(), sim.LowestOptimalProbability(), sim.PeakAccuracy())
 solution = sim.solve(

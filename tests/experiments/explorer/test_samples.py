@@ -1,0 +1,101 @@
+"""Sampled training: the command gives the same numbers, and the flow their middle."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import simulator as sim
+from experiments import cli
+from experiments.explorer import samples
+from experiments.explorer.arrays import log_base
+from experiments.explorer.state import State
+from experiments.text import recipes
+from experiments.text.errors import UserError
+
+START = State()
+STATES = {
+    "rloo": START,
+    "grpo": START.changed(clock="grpo-8", errors=(0.1, 0.2)),
+    "sft, one never drawn": State(
+        (0.9, 0.6, 0.1, 0.95),
+        (-3.0, -0.35, -1.4, -math.inf),
+        (0.5,) * 4,
+        dose=1.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_command_gives_the_same_quantiles(name, capsys, tmp_path):
+    state = STATES[name]
+    found = samples.samples(state, 16)
+    line, _, text = found["command"].partition("\n")
+    assert line.startswith("pattern-selection train --success-rates 0.9 0.6 0.1")
+    assert line.endswith("--seeds 16 --save-every 10 --recipe /dev/stdin <<'END'")
+    assert text.endswith("END")
+    file = tmp_path / "recipe.toml"
+    file.write_text(text.removesuffix("END"))
+    words = line.removesuffix(" --recipe /dev/stdin <<'END'").split()[1:]
+    assert cli.main([*words, "--recipe", str(file), "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    rate = result["recipe"]["learning_rate"]
+    assert f"learning rate {rate:g}" in found["recipe"]
+    times = np.array(result["steps"][1:]) * rate
+    np.testing.assert_allclose(found["log10_t"][1:], np.log10(times), atol=1e-6)
+    for q, key in (("0.05", "q05"), ("0.5", "q50"), ("0.95", "q95")):
+        np.testing.assert_allclose(
+            found["quantiles"][q], result["accuracy"][key], rtol=1e-12
+        )
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_flow_is_in_their_middle(name):
+    state = STATES[name]
+    found = samples.samples(state)
+    low, middle, high = (np.array(row) for row in found["quantiles"].values())
+    log_times = np.array(found["log10_t"][1:]) * math.log(10)
+    flow = sim.solve(
+        sim.Problem(state.success_rates, logits=log_base(state)),
+        sim.NoisyVerifier(*state.errors),
+        sim.GRPO(8) if name == "grpo" else sim.PolicyGradient(),
+        save_log_times=log_times,
+        max_log_time=float(log_times[-1]),
+    )
+    want = np.asarray(flow.saved) @ np.array(state.success_rates)
+    inside = (want > low[1:]) & (want < high[1:])
+    assert inside.mean() > 0.95
+    assert np.abs(middle[1:] - want).max() < 0.05
+    assert np.exp(log_base(state)) @ state.success_rates == pytest.approx(low[0])
+    assert low[0] == high[0] and found["log10_t"][0] is None
+
+
+@pytest.mark.parametrize(
+    "clock", ["policy-gradient", "grpo-2", "grpo-64", "grpo-inf", "pass-at-8"]
+)
+def test_recipes_of_all_clocks_can_be_read_again(clock):
+    how = samples.recipe(START.changed(clock=clock))
+    again = recipes.loads(recipes.dumps(how))
+    assert recipes.dumps(again) == recipes.dumps(how)
+    assert 1e-4 <= float(how.learning_rate) <= 0.5
+    assert ("64" in samples.described(how, 8)) == (clock in ("grpo-64", "grpo-inf"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "seeds", "words"),
+    [
+        ({"run": "kl", "beta": 0.1}, 4, "KL penalty"),
+        ({"clock": "rejection-sampling"}, 4, "choose another clock"),
+        ({}, 65, "give 1 to 64"),
+        ({}, 0, "give 1 to 64"),
+    ],
+)
+def test_what_is_not_sampled_is_one_line(fields, seeds, words):
+    with pytest.raises(UserError, match=words):
+        samples.samples(START.changed(**fields), seeds)
+
+
+def test_a_state_that_does_not_move_is_sampled_too():
+    found = samples.samples(State((0.5, 0.5, 0.5)), 8)
+    np.testing.assert_allclose(list(found["quantiles"].values()), 0.5)
