@@ -25,7 +25,7 @@ const pause = (ms) => new Promise((go) => setTimeout(go, ms));
 // no server.
 export class Asker {
   constructor(kind, heard, refused) {
-    Object.assign(this, { kind, heard, refused, next: null, busy: false, sent: 0, since: null });
+    Object.assign(this, { kind, heard, refused, next: null, busy: false, sent: 0, flying: 0, most: 0, since: null });
   }
 
   ask(question) {
@@ -41,9 +41,11 @@ export class Asker {
       this.sent += 1;
       this.since = performance.now();
       let status = 0, answer = {};
+      this.most = Math.max(this.most, ++this.flying);
       try {
         ({ status, answer } = await send(`/api/${this.kind}`, { ...question.body, id, page }));
       } catch { /* no server: status stays 0 */ }
+      this.flying -= 1;
       if (status === 200) {
         if (answer.id === undefined || answer.id === id) this.heard(answer, question);
       } else if (status === 409 || status === 0) {

@@ -16,11 +16,12 @@ const $ = (id) => document.getElementById(id);
 const MAPS = { quality: "rarity and gap", "bad-mass": "rarity and bad mass", mixture: "mixture and confidence", noise: "noise of the verifier", dose: "SFT dose and rarity" };
 const REST = 260; // milliseconds without a change after which the map is drawn fine
 const PAUSE = 160, MOST = 1000; // a rest of the hand, and how long slow answers wait for one
+const PLAY = 6000; // a run of time
 const ADDRESS = 140; // and between two changes of the address
 
 let state = { ...START };
 let shown = null, numbers = null, sampled = null, pinned = null; // answers, with the state they are of
-let compiling = true, loading = 0;
+let compiling = true, loading = 0, markPreset = () => {};
 let cursor = null, span = [-1, 3], moving = false;
 window.explorer = { get state() { return state; }, get shown() { return shown; }, get numbers() { return numbers; }, get askers() { return askers; }, get settled() { return settled(); } };
 
@@ -240,6 +241,7 @@ function showState(source = null) {
   pin.setAttribute("aria-pressed", is);
   swap.hidden = !is;
   map.drawPlace(state);
+  markPreset(fragment({ ...state, rest: [] }));
   if (shown && shown.state.logits.length === state.logits.length) later();
 }
 
@@ -262,6 +264,24 @@ $("policy").addEventListener("keydown", (e) => {
 });
 $("policy").addEventListener("blur", () => point(null));
 
+// Time runs by itself, from the left to the right in a few seconds.
+const play = make("button", { type: "button", "aria-pressed": "false", title: "Let time run", onclick: () => run(play.getAttribute("aria-pressed") === "false") }, "play");
+$("f-policy").querySelector(".tools").prepend(play);
+function run(on) {
+  play.setAttribute("aria-pressed", on);
+  play.textContent = on ? "stop" : "play";
+  if (!on) return point(null);
+  const [low, high] = span, began = performance.now();
+  const step = (now) => {
+    const part = (now - began) / PLAY;
+    if (play.getAttribute("aria-pressed") === "false") return;
+    if (part >= 1) return run(false);
+    point(low + Math.max(part, 0) * (high - low));
+    requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+}
+
 // ---- begin ---------------------------------------------------------------------------------
 
 const resized = new ResizeObserver(() => {
@@ -274,4 +294,9 @@ for (const id of ["simplex", "policy", "map"]) resized.observe($(id));
 addEventListener("hashchange", readAddress);
 readAddress();
 watchReady((all) => { compiling = showStatus($("status"), all); }, ["curves", "numbers", "maps"]);
-get("/api/presets").then((all) => showPresets($("presets"), $("about"), all, (text) => change(() => ({ ...parse(text), rest: state.rest }), { push: true }))).catch(() => {});
+get("/api/presets").then((all) => {
+  // As this page writes their addresses, to be recognised.
+  const own = all.map((preset) => ({ ...preset, fragment: fragment(parse(preset.fragment)) }));
+  markPreset = showPresets($("presets"), $("about"), own, (text) => change(() => ({ ...parse(text), rest: state.rest }), { push: true }));
+  showState();
+}).catch(() => {}); // a server without presets

@@ -2,6 +2,7 @@
 
 import { make } from "./controls.js";
 
+const LONG = 30; // characters of a row that need no explanation below
 const VIEWS = ["simplex", "policy", "accuracy", "clocks", "hull", "map"];
 
 // Label and text of each row; below it the pinned state's, where that is another.
@@ -12,7 +13,8 @@ export function showNumbers(node, numbers, pinned) {
   const list = rows.map(({ key, label, text, title }) => {
     const children = [make("dt", {}, label), make("dd", { class: "text" }, text)];
     if (before[key] !== undefined) children.push(make("dd", { class: "was" }, before[key]));
-    return make("div", { title: title ?? "" , "data-row": key }, ...children);
+    if (title && text.length < LONG) children.push(make("dd", { class: "means" }, title));
+    return make("div", { "data-row": key, title: title ?? "" }, ...children);
   });
   node.replaceChildren(make("dl", {}, ...list));
 }
@@ -26,11 +28,18 @@ export function showSentences(numbers) {
   }
 }
 
+// A button for each preset; the function that comes back marks the one that is shown.
 export function showPresets(node, about, presets, load) {
-  if (!Array.isArray(presets) || !presets.length) return;
-  const tell = (preset) => { about.textContent = preset.about; about.hidden = false; };
-  node.append(...presets.map((preset) => make("button", { type: "button", title: preset.about, onclick: () => { load(preset.fragment); tell(preset); } }, preset.title)));
+  if (!Array.isArray(presets) || !presets.length) return () => {};
+  const buttons = presets.map((preset) => make("button", { type: "button", title: preset.about, onclick: () => load(preset.fragment) }, preset.title));
+  node.append(...buttons);
   node.hidden = false;
+  return (text) => {
+    const shown = presets.findIndex((preset) => preset.fragment === text);
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", i === shown));
+    about.textContent = presets[shown]?.about ?? "";
+    about.hidden = shown < 0;
+  };
 }
 
 const PARTS = { curves: "curves", numbers: "numbers", maps: "the map" };
