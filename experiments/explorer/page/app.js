@@ -265,11 +265,11 @@ $("policy").addEventListener("keydown", (e) => {
 $("policy").addEventListener("blur", () => point(null));
 
 // Time runs by itself, from the left to the right in a few seconds.
-const play = make("button", { type: "button", "aria-pressed": "false", title: "Let time run", onclick: () => run(play.getAttribute("aria-pressed") === "false") }, "play");
+const play = make("button", { type: "button", "aria-pressed": "false", title: "Let time run", onclick: () => run(play.getAttribute("aria-pressed") === "false") }, "▶ play");
 $("f-policy").querySelector(".tools").prepend(play);
 function run(on) {
   play.setAttribute("aria-pressed", on);
-  play.textContent = on ? "stop" : "play";
+  play.textContent = on ? "■ stop" : "▶ play";
   if (!on) return point(null);
   const [low, high] = span, began = performance.now();
   const step = (now) => {

@@ -131,6 +131,7 @@ export class Chart {
         add(`t${end.key}`, "text", { class: `name ${end.cls}`, x: right + 16, y: end.at + 4 }, end.text);
         if (Math.abs(end.at - end.y) > 3) add(`k${end.key}`, "path", { class: "lead", d: `M${right + 2} ${end.y.toFixed(1)}L${right + 13} ${end.at.toFixed(1)}` });
       }
+      if (cursor !== null) add("now", "text", { class: "moment now halo", x: X(cursor), y: this.h - 12, "text-anchor": "middle" }, `t = ${few(10 ** cursor)}`);
       if (ribbon) add("ribbon", "text", { class: "tick", x: right + 16, y: bottom + 17 }, "most likely");
     });
   }

@@ -117,7 +117,7 @@ export class Patterns {
       const title = make("b", { class: `ink pattern-${k}` });
       const drop = make("button", { class: "drop", type: "button", title: "remove this pattern", onclick: () => change((state) => withoutPattern(state, k), { push: true }) }, "×");
       const sliders = COLUMNS.map((spec) => cellSlider(spec, k, change));
-      return { title, drop, sliders, node: make("div", { class: "row", role: "group" }, make("span", { class: "who" }, make("span", { class: `dot pattern-${k}` }), title), ...sliders.map((s) => s.node), drop) };
+      return { title, drop, sliders, node: make("div", { class: "row", role: "group" }, make("span", { class: "who" }, make("span", { class: `dot pattern-${k}`, title: `pattern ${k}` }, String(k)), title), ...sliders.map((s) => s.node), drop) };
     });
     const add = make("button", { type: "button", class: "quiet", disabled: K >= MOST, onclick: () => change(withPattern, { push: true }) }, "+ add a pattern");
     this.node.classList.toggle("many", K > 3);
