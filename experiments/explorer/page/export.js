@@ -10,8 +10,9 @@ export function asSvg(svg, canvas = null) {
   from.forEach((node, i) => {
     const style = getComputedStyle(node);
     for (const name of LOOKS) { const value = style.getPropertyValue(name); if (value) to[i].setAttribute(name, value); }
-    for (const name of ["class", "data-key", "tabindex", "role"]) to[i].removeAttribute(name);
+    for (const name of ["class", "tabindex", "role"]) to[i].removeAttribute(name);
   });
+  for (const node of copy.querySelectorAll("[data-key=hint]")) node.remove();
   copy.setAttribute("xmlns", NS);
   copy.setAttribute("width", box.width);
   copy.setAttribute("height", box.height);
