@@ -132,8 +132,8 @@ const RULES = [["policy-gradient", "policy gradient"], ["grpo", "GRPO"], ["pass-
 const error = (i) => ({ get: (state) => state.errors[i], set: (state, v) => ({ ...state, errors: replaced(state.errors, i, v) }), scale: part, range: [0, 1] });
 
 const REWARD = [
-  { label: "wrong answers paid", symbol: "ε₊", help: "Chance that the verifier pays a wrong answer (false positives)", ...error(0) },
-  { label: "right answers missed", symbol: "ε₋", help: "Chance that the verifier does not pay a right answer (false negatives)", ...error(1) },
+  { label: "verifier pays wrong answers", symbol: "ε₊", help: "Chance that the verifier pays a wrong answer (false positives)", ...error(0) },
+  { label: "verifier misses right answers", symbol: "ε₋", help: "Chance that the verifier does not pay a right answer (false negatives)", ...error(1) },
   {
     label: "weight of own confidence", symbol: "w", help: "The mixture pays (1 − w) for being right and w for being confident: 0 is RLVR, 1 is RLIF",
     scale: part, range: [0, 1], get: (state) => state.weight, set: (state, weight) => ({ ...state, weight }),
@@ -141,12 +141,12 @@ const REWARD = [
 ];
 const TRAINING = [
   {
-    label: "KL weight", symbol: "β", help: "Weight of the KL penalty to the policy that training starts from; adds the run RLVR + KL",
+    label: "KL penalty", symbol: "β", help: "Weight of the KL penalty to the policy that training starts from; adds the run RLVR + KL",
     scale: zeroLog(1e-4, 10), range: [0, 10], get: (state) => state.beta,
     set: (state, beta) => ({ ...state, beta, run: beta === 0 && state.run === "kl" ? "rlvr" : state.run }),
   },
   {
-    label: "SFT on the best first", symbol: "dose", help: "Learning rate times steps of supervised fine-tuning on perfect demonstrations, before RL",
+    label: "SFT on the best pattern", symbol: "dose", help: "Learning rate times steps of supervised fine-tuning on perfect demonstrations, before RL",
     scale: zeroLog(0.01, 1000), range: [0, 1000], get: (state) => state.dose, set: (state, dose) => ({ ...state, dose }),
   },
 ];
@@ -154,7 +154,7 @@ const TRAINING = [
 export class Training {
   constructor(reward, training, change) {
     const group = {
-      label: "group size", symbol: "G", help: "Answers per question that GRPO compares with each other",
+      label: "answers per group", symbol: "G", help: "Answers per question that GRPO compares with each other",
       scale: { min: 0, max: SIZES.length - 1, step: 1, to: (g) => g, from: (g) => g }, range: [0, SIZES.length - 1],
       get: (state) => Math.max(SIZES.indexOf(state.clock.replace("grpo-", "")), 0),
       set: (state, g) => ({ ...state, clock: `grpo-${SIZES[g]}` }), off: (state) => !state.clock.startsWith("grpo"),

@@ -2,21 +2,17 @@
 
 import { make } from "./controls.js";
 
-const LONG = 30; // characters of a row that need no explanation below
 const VIEWS = ["simplex", "policy", "accuracy", "clocks", "hull", "map"];
 
-// Label and text of each row; below it the pinned state's, where that is another.
+// Label and text of each row, and beside it the pinned state's.
 export function showNumbers(node, numbers, pinned) {
   const rows = numbers?.rows;
   if (!rows) return;
   const before = Object.fromEntries((pinned?.rows ?? []).map((row) => [row.key, row.text]));
-  const list = rows.map(({ key, label, text, title }) => {
-    const children = [make("dt", {}, label), make("dd", { class: "text" }, text)];
-    if (before[key] !== undefined) children.push(make("dd", { class: "was" }, before[key]));
-    if (title && text.length < LONG) children.push(make("dd", { class: "means" }, title));
-    return make("div", { "data-row": key, title: title ?? "" }, ...children);
-  });
-  node.replaceChildren(make("dl", {}, ...list));
+  const list = rows.map(({ key, label, text, title }) => make("tr", { "data-row": key, title: title ?? "" },
+    make("th", { scope: "row" }, label), make("td", { class: "text" }, text), pinned ? make("td", { class: "was" }, before[key] ?? "") : null));
+  const head = pinned ? [make("thead", {}, make("tr", {}, make("td"), make("th", { scope: "col" }, "now"), make("th", { scope: "col" }, "pinned")))] : [];
+  node.replaceChildren(make("table", {}, ...head, make("tbody", {}, ...list)));
 }
 
 // One sentence under each view, and the pages of the statements that it rests on.

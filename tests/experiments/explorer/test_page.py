@@ -49,7 +49,7 @@ def test_the_numbers_are_those_of_the_server_as_they_come(page):
     page.open()
     answer = page.site.ask("numbers", {"state": to_json(State())})
     rows = [[row[name] for name in ("label", "text")] for row in answer["rows"]]
-    labels, texts = page.texts("#numbers dt"), page.texts("#numbers .text")
+    labels, texts = page.texts("#numbers th"), page.texts("#numbers .text")
     assert [[*pair] for pair in zip(labels, texts, strict=True)] == rows
     for view, sentence in answer["sentences"].items():
         (said,) = page.texts(f"#says-{view}")
@@ -152,7 +152,7 @@ def test_group_size_and_clock(page):
     Select(page.find("#rule")).select_by_visible_text("GRPO")
     page.settle()
     assert page.state.clock == "grpo-8"
-    slider = '#training input[type=range][aria-label^="group size"]'
+    slider = '#training input[type=range][aria-label^="answers per group"]'
     page.focus(slider)
     page.keys("END")
     assert page.state.clock == "grpo-inf"
