@@ -34,7 +34,7 @@ function typed(text) {
   const percent = /%\s*$/.test(text), value = Number(text.replace(/%\s*$/, "").replace(",", "."));
   return text.trim() === "" ? NaN : percent ? value / 100 : value;
 }
-const plain = (x) => (x !== 0 && Math.abs(x) < 1e-3 ? digits(x, 2).toExponential() : String(digits(x, x > 0.9 && x < 1 ? 4 : 3)));
+const plain = (x) => (x !== 0 && Math.abs(x) < 1e-3 ? digits(x, 2).toExponential() : String(digits(x, x < 0.01 ? 2 : x > 0.9 && x < 1 ? 4 : 3)));
 
 let ids = 0;
 

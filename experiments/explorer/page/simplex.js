@@ -260,7 +260,7 @@ export class Simplex {
         }
       }
       const rare = policy(this.state)[roles(this.state).best] < 0.005 && this.state.view === "simplex";
-      if (rare) add("rare", "text", { class: "note", x: 0, y: 14 }, "The best pattern is rare: see “log”.");
+      if (rare) ["The best pattern is", "too rare to see here:", "look at “log”."].forEach((line, i) => add(`rare${i}`, "text", { class: "note", x: 0, y: 16 + 16 * i }, line));
       if (!this.touched) {
         const low = map.kind === "segment" || place[1] > this.h - 70;
         add("hint", "text", { class: "hint halo", x: place[0], y: place[1] + (low ? -17 : 27), "text-anchor": "middle" }, "drag me");

@@ -4,13 +4,18 @@ import { make } from "./controls.js";
 
 const VIEWS = ["simplex", "policy", "accuracy", "clocks", "hull", "map"];
 
+// Text in which powers of ten, as in 10^-3.2, are raised.
+function raised(text) {
+  return text.split(/(\^-?\d+(?:\.\d+)?)/).map((part) => (part.startsWith("^") ? make("sup", {}, part.slice(1)) : part));
+}
+
 // Label and text of each row, and beside it the pinned state's.
 export function showNumbers(node, numbers, pinned) {
   const rows = numbers?.rows;
   if (!rows) return;
   const before = Object.fromEntries((pinned?.rows ?? []).map((row) => [row.key, row.text]));
   const list = rows.map(({ key, label, text, title }) => make("tr", { "data-row": key, title: title ?? "" },
-    make("th", { scope: "row" }, label), make("td", { class: "text" }, text), pinned ? make("td", { class: "was" }, before[key] ?? "") : null));
+    make("th", { scope: "row" }, label), make("td", { class: "text" }, ...raised(text)), pinned ? make("td", { class: "was" }, ...raised(before[key] ?? "")) : null));
   const head = pinned ? [make("thead", {}, make("tr", {}, make("td"), make("th", { scope: "col" }, "now"), make("th", { scope: "col" }, "pinned")))] : [];
   node.replaceChildren(make("table", {}, ...head, make("tbody", {}, ...list)));
 }
@@ -20,7 +25,7 @@ export function showSentences(numbers) {
   for (const name of VIEWS) {
     const node = document.getElementById(`says-${name}`), found = numbers?.sentences?.[name];
     const links = (found?.statements ?? []).flatMap((id) => [" ", make("a", { href: `/statements/${encodeURIComponent(id)}`, target: "_blank", rel: "noopener", title: "the statement, and its proof" }, id)]);
-    node.replaceChildren(found?.text ?? "", ...links);
+    node.replaceChildren(...raised(found?.text ?? ""), ...links);
   }
 }
 
