@@ -79,7 +79,7 @@ export class Chart {
     const [axis, lines, labels] = this.pens;
     for (const [name, value] of [["x", left], ["y", top - 4], ["width", right - left], ["height", bottom - top + 8]]) this.rect.setAttribute(name, value);
     axis.draw((add) => {
-      for (const v of ticks(y[0], y[1], Math.max(2, Math.floor((bottom - top) / 27)))) {
+      for (const v of ticks(y[0], y[1], Math.max(2, Math.floor((bottom - top) / 22)))) {
         add(`g${v}`, "line", { class: "grid", x1: left, x2: right, y1: Y(v), y2: Y(v) });
         add(`y${v}`, "text", { class: "tick", x: left - 7, y: Y(v) + 4, "text-anchor": "end" }, String(v));
       }

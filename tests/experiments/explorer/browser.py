@@ -213,11 +213,7 @@ class Page:
     def errors(self) -> list[str]:
         """What the console has complained of since the last call."""
         log = self.driver.get_log("browser")
-        return [
-            line["message"]
-            for line in log
-            if line["level"] == "SEVERE" and "presets" not in line["message"]
-        ]
+        return [line["message"] for line in log if line["level"] == "SEVERE"]
 
     def violations(self) -> list[str]:
         """What axe-core finds serious or critical, with where."""
