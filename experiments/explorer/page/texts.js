@@ -29,17 +29,23 @@ export function showSentences(numbers) {
   }
 }
 
-// A button for each preset; the function that comes back marks the one that is shown.
+// A button for each preset, and a list of those that are models of papers; the function
+// that comes back marks the one that is shown.
 export function showPresets(node, about, presets, load) {
   if (!Array.isArray(presets) || !presets.length) return () => {};
-  const buttons = presets.map((preset) => make("button", { type: "button", title: preset.about, onclick: () => load(preset.fragment) }, preset.title));
-  node.append(...buttons);
+  const own = presets.filter((preset) => !preset.paper), papers = presets.filter((preset) => preset.paper);
+  const buttons = own.map((preset) => make("button", { type: "button", title: preset.about, onclick: () => load(preset.fragment) }, preset.title));
+  const list = make("select", { "aria-label": "Models of papers", onchange: () => { if (list.value) load(list.value); } },
+    make("option", { value: "" }, "From a paper …"), ...papers.map((preset) => make("option", { value: preset.fragment }, preset.title)));
+  node.append(...buttons, ...(papers.length ? [list] : []));
   node.hidden = false;
   return (text) => {
-    const shown = presets.findIndex((preset) => preset.fragment === text);
-    buttons.forEach((button, i) => button.setAttribute("aria-pressed", i === shown));
-    about.textContent = presets[shown]?.about ?? "";
-    about.hidden = shown < 0;
+    const shown = presets.find((preset) => preset.fragment === text);
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", own[i] === shown));
+    list.value = shown?.paper ? shown.fragment : "";
+    list.classList.toggle("on", Boolean(shown?.paper));
+    about.textContent = shown?.about ?? "";
+    about.hidden = !shown;
   };
 }
 
