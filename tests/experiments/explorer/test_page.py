@@ -165,14 +165,15 @@ def test_patterns_are_added_up_to_eight_and_removed_to_two(page):
     page.open()
     for K in range(4, 9):
         page.button("+ add a pattern").click()
-        page.settle()
         assert page.state.num_patterns == K
+    page.settle()
     assert not page.button("+ add a pattern").is_enabled()
     assert page.js("return explorer.shown.runs.rlvr.probs.length") == 8
     for K in range(7, 1, -1):
         page.all(".drop")[-1].click()
-        page.settle()
         assert page.state.num_patterns == K
+    page.settle()
+    assert page.js("return explorer.shown.runs.rlvr.probs.length") == 2
     assert not any(drop.is_displayed() for drop in page.all(".drop"))
     page.driver.back()
     page.settle()
