@@ -111,6 +111,7 @@ def trace(
 
     lanes = per_lane(flat, lanes, axes)
     if traced:
+        lanes = tuple(map(_no_derivatives, lanes[:2])) + lanes[2:]
         rows = _all_lanes(lanes, axes, math.prod(shape))
     else:
         rows = _blocks(lanes, axes, math.prod(shape), single=not shape)
@@ -169,6 +170,19 @@ def _paid(lane, axes, depth):
     for _ in range(depth):
         paid = jax.vmap(paid, in_axes=(0, axes))
     return paid(*lane)
+
+
+@jax.custom_jvp
+def _no_derivatives(x):
+    return x
+
+
+@_no_derivatives.defjvp
+def _refuse(primals, tangents):
+    raise ValueError(
+        "a trace has no derivatives; take those of event times, as of "
+        "solve(..., until=...)."
+    )
 
 
 def _blocks(lanes: Any, axes: Any, total: int, single: bool) -> Rows:

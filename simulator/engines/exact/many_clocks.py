@@ -109,6 +109,15 @@ def gathered(updates: Sequence[AbstractUpdate]) -> tuple[Clocks, list[int]]:
     return Clocks(tables, tuple(clocks[i] for i in others)), rows
 
 
+def _filled_up(terms: Terms) -> Terms:
+    """One or two terms; more with terms of weight 0, up to 8, 16, 32, ..."""
+    number = len(terms.log_weight)
+    size = number if number <= 2 else max(8, 1 << (number - 1).bit_length())
+    pad = (0, size - number)
+    log_weight = np.pad(terms.log_weight, pad, constant_values=-np.inf)
+    return Terms(log_weight, np.pad(terms.right, pad), np.pad(terms.wrong, pad))
+
+
 @functools.lru_cache(maxsize=64)
 def _tables(
     clocks: tuple[AbstractCounted, ...],
@@ -118,7 +127,7 @@ def _tables(
     terms = []
     for i, clock in enumerate(clocks):
         above, below = clock.terms()
-        above, below = above.filled_up(), below and below.filled_up()
+        above, below = _filled_up(above), below and _filled_up(below)
         sizes = len(above.log_weight), len(below.log_weight) if below else 0
         kinds.setdefault(sizes, []).append(i)
         terms.append((above, below))
