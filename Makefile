@@ -43,6 +43,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/penalised.py
 	$(BIN)/python benchmarks/rollouts.py
 	$(BIN)/python benchmarks/sweeps.py
+	$(BIN)/python benchmarks/trace.py
 
 figures: $(INSTALLED)
 	$(BIN)/pattern-selection figures

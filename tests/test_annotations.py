@@ -44,6 +44,8 @@ sim.solve(problem, sim.NoisyVerifier(0.1, 0.2), sim.RejectionSampling(), until=g
 sim.solve(problem, sim.SelfCertainty(), save_log_times=[0.0, 1.0])
 sim.solve(problem, sim.TokenEntropy(), max_log_time=3.0)
 sim.plateaus(problem, sim.Verifiable())
+path = sim.trace(problem, sim.NoisyVerifier(0.1), [sim.GRPO(8), sim.PolicyGradient()])
+path.times("grpo"), path.accuracy, path.to_pandas(), path.notes
 """,
     "derivatives": """
 def log_time(logits):
