@@ -57,7 +57,8 @@ class Passage(NamedTuple):
             which = which[:, None]
         log_unit = jnp.max(jnp.where(which, self.log_size, -jnp.inf), axis=0)
         log_unit = jnp.where(log_unit == -jnp.inf, 0.0, log_unit)
-        size = jnp.exp(jnp.where(which, self.log_size - log_unit, -jnp.inf))
+        log_size = self.log_size - _row(log_unit)
+        size = jnp.exp(jnp.where(which, log_size, -jnp.inf))
         return (size if size.ndim == 2 else size[:, None]) * self.shape, log_unit
 
     def log_mean(self, values: Values) -> Places:
@@ -88,7 +89,7 @@ class Passage(NamedTuple):
     def plain(self) -> Table:
         """`r_k` of all others; one may underflow."""
         ratios, log_unit = self.ratios(self.others)
-        return jnp.exp(log_unit) * ratios
+        return _row(jnp.exp(log_unit)) * ratios
 
     def own(self, values: Values) -> Scalar:
         """`values[i]`."""
@@ -97,6 +98,11 @@ class Passage(NamedTuple):
     def ahead(self, values: Values) -> Table:
         """`values[k] - values[i]` of the others, 0 elsewhere; as a column."""
         return jnp.where(self.others, values - self.own(values), 0.0)[:, None]
+
+
+def _row(values: Scalar | Places) -> Array:
+    """Numbers of the places, to go with tables `[K, N]`; or one number."""
+    return values[None, :] if values.ndim else values
 
 
 class Drift(NamedTuple):

@@ -126,7 +126,9 @@ def _shares(panel: Panel, offset: Places) -> tuple[Places, Places, Places]:
     return left, right, speed
 
 
-def _hyperbolic(exponential: Places, y_0: Scalar, y: Places) -> tuple[Places, Places]:
+def _hyperbolic(
+    exponential: Places, y_0: Scalar | Places, y: Places
+) -> tuple[Places, Places]:
     """`sinh y / sinh y_0`, `cosh y / sinh y_0`, where `exp(y - y_0)` is given."""
     inverse, norm = jnp.exp(-2 * y_0) / exponential, -1 / jnp.expm1(-2 * y_0)
     sinh = jnp.maximum(exponential - inverse, 0.0) * norm
@@ -190,7 +192,7 @@ def solve(panel: Panel, offset: Places, guess: Places, iterations: int) -> Root:
     )
 
 
-def log_unit_of_speed(panel: Panel) -> Scalar:
+def log_unit_of_speed(panel: Panel) -> Scalar | Places:
     """Log of the unit in which `root.speed` is `dtau/dv`."""
     log_units = panel.log_length + jnp.where(panel.bounded, panel.log_left, 0.0)
     return log_units + panel.log_right

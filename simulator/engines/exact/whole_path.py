@@ -184,11 +184,13 @@ def _next(orbit: Orbit, walk: Walk, clocks: Clocks) -> Walk:
 def _piece_rows(orbit: Orbit, piece: Piece, log_p: Scalar, clocks: Clocks):
     """Places `[R]`, log times of the steps `[C, R]`, `log u` `[K, R]`, `log p`."""
     step = _reach(orbit, piece, log_p) / ROWS
-    parts = jnp.maximum(jnp.ceil(step * jnp.sum(orbit.inside) / 2), 1)
+    patterns = jnp.sum(orbit.inside, dtype=step.dtype)
+    parts = jnp.maximum(jnp.ceil(step * patterns / 2), 1)
     size, first = step / parts, step * jnp.arange(ROWS, dtype=step.dtype)
 
     def part(i, sofar):
-        panels = _panels(orbit, piece, first + i * size, size)
+        start = first + jnp.asarray(i, step.dtype) * size
+        panels = _panels(orbit, piece, start, size)
         ends, log_gains = _gains(orbit, piece, panels, clocks)
         log_ps = panels.log_p + ends.log_q
         return jnp.logaddexp(sofar[0], log_gains), log_u(panels, piece, ends), log_ps
@@ -260,7 +262,7 @@ def _gains(
     log_rate = log_rate + log_unit_of_speed(many) - many.log_p
     log_rates = log_rate[None, :] - clocks.log_factors(orbit, passage)
     log_rates = log_rates.reshape(len(log_rates), len(NODES), count)
-    log_weights = jnp.log(jnp.asarray(WEIGHTS, size.dtype))[:, None] + jnp.log(size)
+    log_weights = jnp.log(jnp.asarray(WEIGHTS, size.dtype)[:, None] * size[None, :])
     ends = jax.tree.map(lambda x: x[..., -count:], nodes)
     return ends, jax.nn.logsumexp(log_rates + log_weights[None], axis=1)
 
@@ -291,7 +293,9 @@ def _reach(orbit: Orbit, piece: Piece, log_p: Scalar) -> Scalar:
 
         def closer(_, between):
             low, high = between
-            v = low + (high - low) * jnp.arange(1, _SEARCH + 1) / _SEARCH
+            v = low + (high - low) * jnp.linspace(
+                1 / _SEARCH, 1, _SEARCH, dtype=low.dtype
+            )
             # The bound says that the last one is there; rounding may not.
             place = jnp.argmax(jax.vmap(there)(v).at[-1].set(True))
             return v[place] - (high - low) / _SEARCH, v[place]
