@@ -6,16 +6,25 @@ only.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 
 import theory
+from experiments.explorer.map_sentences import on_map
 from experiments.explorer.numbers import Found
-from experiments.explorer.places import MAPS
 from experiments.explorer.state import CLOCKS, State
 from experiments.explorer.told import STILL, Told, told
+from experiments.explorer.wording import (
+    Sentence,
+    ending,
+    listed,
+    nothing,
+    number,
+    patterns_of,
+    share,
+    time,
+)
 
 SAME = 1e-6  # relative: numbers that are printed alike
 NAMES = {
@@ -23,13 +32,6 @@ NAMES = {
     "pass-at-8": "Training for pass@8",
     "rejection-sampling": "Rejection sampling",
 }
-
-
-class Sentence(NamedTuple):
-    """One or two sentences, and the ids of the statements that they rest on."""
-
-    text: str
-    statements: tuple[str, ...] = ()
 
 
 def sentences(state: State, found: Found | None = None) -> dict[str, dict]:
@@ -49,56 +51,10 @@ def _other(of: Told, said: Sentence) -> tuple[str, ...]:
     return ("B6",) if of.verified and moved and plain else ()
 
 
-def number(value: float) -> str:
-    """A rate, a probability or a ratio, to three digits."""
-    return f"{value:.3g}"
-
-
-def share(log_probability: float) -> str:
-    """A probability: per cent, or a power of ten where that is tiny."""
-    log10 = log_probability / math.log(10)
-    return f"{100 * 10**log10:.3g} %" if log10 >= -4 else f"10^{log10:.4g}"
-
-
-def time(log10_t: float) -> str:
-    """A time, to three digits; a power of ten from 100,000 on."""
-    if log10_t >= 5:
-        return f"10^{log10_t:.4g}"
-    value = float(f"{10**log10_t:.3g}")
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def listed(patterns: Sequence[int]) -> str:
-    """`1`, `1 and 2`, `1, 2 and 0`."""
-    words = [str(k) for k in patterns]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
-
-
-def _patterns(patterns: Sequence[int]) -> str:
-    return f"pattern{'s' * (len(patterns) > 1)} {listed(patterns)}"
-
-
-def _nothing(of: Told) -> Sentence:
-    paid = number(float(of.paid[of.drawn[0]]))
-    if of.verified and float(np.ptp(of.rates[of.drawn])):
-        text = (
-            f"The verifier's errors add up to 1: it pays every pattern {paid}, "
-            "and nothing moves."
-        )
-        return Sentence(text, ("B6",))
-    text = f"All patterns that are ever drawn are paid the same, {paid}: nothing moves."
-    return Sentence(text, ("B1",))
-
-
-def _end(of: Told) -> str:
-    log10 = of.numbers["log10_time"]
-    return "at rest" if log10 is None else f"at t = {time(log10)}"
-
-
 def _simplex(of: Told) -> Sentence:
     """Who leads from when to when, and why."""
     if of.still:
-        return _nothing(of)
+        return nothing(of)
     if of.penalised:
         return _tilted(of)
     leaders = of.leaders
@@ -115,8 +71,8 @@ def _simplex(of: Told) -> Sentence:
             )
         more = f"pattern {of.winner} is paid more ({number(of.paid[of.winner])}"
         text += (
-            f", and leads until the run ends, {_end(of)}; {more}, not {number(paid)}) "
-            "and leads later."
+            f", and leads until the run ends, {ending(of)}; {more}, not {number(paid)})"
+            " and leads later."
         )
         return Sentence(text, ids)
     who = f"pattern {first}"
@@ -155,7 +111,7 @@ def _tilted(of: Told) -> Sentence:
 def _policy(of: Told) -> Sentence:
     """Whether the best pattern falls first, and when it becomes the most likely."""
     if of.still:
-        return _nothing(of)
+        return nothing(of)
     several = len(of.best) > 1
     who = f"The best pattern{'s' * several} ({listed(of.best)})"
     verb = ("", "s")[not several]
@@ -168,7 +124,7 @@ def _policy(of: Told) -> Sentence:
     falls = lowest < start - SAME
     if falls and not when < (math.inf if end is None else end):
         text = f"{who} fall{verb} from {share(start)} to {share(lowest)} by the end"
-        return Sentence(f"{text} of the run, {_end(of)}.{_lost(of)}", ids)
+        return Sentence(f"{text} of the run, {ending(of)}.{_lost(of)}", ids)
     cross = of.numbers["log10_t_cross"]
     if cross == -math.inf:
         then = "the most likely from the start"
@@ -206,7 +162,7 @@ def _lost(of: Told) -> str:
 def _accuracy(of: Told) -> Sentence:
     """When it takes off; or why it rises and falls."""
     if of.still:
-        return _nothing(of)
+        return nothing(of)
     first, last = number(of.accuracy), number(of.numbers["accuracy"])
     if of.verified and of.informed < 0:
         errors = number(sum(of.state.errors))
@@ -232,7 +188,7 @@ def _accuracy(of: Told) -> Sentence:
     text = f"Accuracy starts at {first}, below the rival's rate, {rival}: it takes off "
     if t0 == math.inf:
         text += (
-            f"after it has passed that, which is not before the run ends, {_end(of)}."
+            f"after it has passed that, which is not before the run ends, {ending(of)}."
         )
     else:
         text += f"when it passes that, at T0 = {time(t0)}."
@@ -339,12 +295,12 @@ def _hull(of: Told) -> Sentence:
         text = "With a KL penalty the hull does not say who leads: "
         return Sentence(f"{text}what a pattern is paid, net of KL, moves.", ("A1",))
     if of.still:
-        return _nothing(of)
+        return nothing(of)
     with np.errstate(divide="ignore", invalid="ignore"):
         hull = theory.hull.dominance_hull(of.paid, of.log_policy)
     corners = [int(k) for k in hull.vertices if k >= 0]
     others = [k for k in of.drawn if k not in corners]
-    rest = f" {_patterns(others).capitalize()} never lead{'s' * (len(others) == 1)}."
+    rest = f" {patterns_of(others).capitalize()} never lead{'s' * (len(others) == 1)}."
     if len(corners) == 1:
         text = (
             f"Pattern {corners[0]} is the most likely, and no other is paid more: the "
@@ -356,90 +312,11 @@ def _hull(of: Told) -> Sentence:
     return Sentence(text + rest * bool(others), ("B2",))
 
 
-def _map(of: Told) -> Sentence:
-    """Where the state is on its map, and in which time that is."""
-    found = _PLACES[of.state.map](of)
-    if of.state.clock == "policy-gradient":
-        return found
-    text = f"{found.text} The map is in the time of the policy gradient, and so is a "
-    return Sentence(f"{text}cell that is loaded.", found.statements)
-
-
-def _on_times(of: Told) -> Sentence:
-    if of.rival is None:
-        return Sentence("All rates are equal: there is nothing to map.")
-    accuracy, rival = of.accuracy, float(of.rates[of.rival])
-    if of.informed <= 0:
-        text = "The verifier does not pay right answers more than wrong ones: T0 never "
-        return Sentence(f"{text}comes, but where it is there from the start.", ("B6",))
-    side, wait = (
-        ("below", "has to wait") if accuracy < rival else ("not below", "does not wait")
-    )
-    text = f"Here accuracy, {number(accuracy)}, is {side} the rival's rate, "
-    text += (
-        f"{number(rival)}, and training {wait}; the line is where the two are equal."
-    )
-    return Sentence(text, ("A2", "A3"))
-
-
-def _on_mixture(of: Told) -> Sentence:
-    if of.rival is None:
-        return Sentence("All rates are equal: there is nothing to map.")
-    paid = np.array(of.state.rewards("mixture"))
-    top = max(of.drawn, key=lambda k: (paid[k], of.policy[k]))
-    text = f"At weight {number(of.state.weight)} the mixture pays pattern {top} most, "
-    text += f"{number(float(paid[top]))}, and it wins in the end"
-    sure = np.array(of.state.confidences)
-    best = max(of.best, key=lambda k: sure[k])
-    over = [k for k in of.drawn if sure[k] > sure[best] and k not in of.best]
-    flips = [
-        (of.rates[best] - of.rates[k])
-        / (of.rates[best] - of.rates[k] + sure[k] - sure[best])
-        for k in over
-    ]
-    if flips:
-        text += f"; the best pattern wins up to weight {number(min(flips))}"
-    else:
-        text += "; the best pattern wins at every weight below 1"
-    return Sentence(f"{text}.", ("B2",))
-
-
-def _on_noise(of: Told) -> Sentence:
-    J = of.informed
-    total = number(sum(of.state.errors))
-    if abs(J) < STILL:
-        text = f"The errors add up to {total}: the verifier tells nothing, and nothing "
-        return Sentence(f"{text}moves.", ("B6",))
-    text = f"The errors add up to {total}: the policy gradient takes the same path "
-    if J < 0:
-        text = (
-            f"The errors add up to {total}, more than 1: the policy gradient goes the "
-        )
-        return Sentence(
-            f"{text}wrong way, {number(-J)} times as fast as with none.", ("B6",)
-        )
-    text += (
-        f"{number(1 / J)} times slower than with none."
-        if J < 1
-        else "as fast as can be."
-    )
-    return Sentence(text, ("B6",))
-
-
-_PLACES: dict[str, Callable[[Told], Sentence]] = {
-    "quality": _on_times,
-    "bad-mass": _on_times,
-    "dose": _on_times,
-    "mixture": _on_mixture,
-    "noise": _on_noise,
-}
-assert _PLACES.keys() == MAPS.keys()
-
 VIEWS: dict[str, Callable[[Told], Sentence]] = {
     "simplex": _simplex,
     "policy": _policy,
     "accuracy": _accuracy,
     "clocks": _clocks,
     "hull": _hull,
-    "map": _map,
+    "map": on_map,
 }

@@ -210,9 +210,11 @@ def shortest(value: float) -> str:
     if not e:
         return mantissa
     power = int(exponent)
+    sign, digits = "-" * mantissa.startswith("-"), mantissa.lstrip("-").replace(".", "")
     if -7 < power < 0:  # 1e-05, there 0.00001
-        sign, digits = "-" * mantissa.startswith("-"), mantissa.lstrip("-")
-        return f"{sign}0.{'0' * (-power - 1)}{digits.replace('.', '')}"
+        return f"{sign}0.{'0' * (-power - 1)}{digits}"
+    if 0 < power < 21:  # 1e+16, there 10000000000000000
+        return sign + digits.ljust(power + 1, "0")
     return f"{mantissa}e{'+' * (power > 0)}{power}"
 
 

@@ -17,7 +17,7 @@ from experiments.text.errors import UserError
 START = State()
 STATES = {
     "rloo": START,
-    "grpo": START.changed(clock="grpo-8", errors=(0.1, 0.2)),
+    "grpo": START.changed(clock="grpo-8", errors=(0.0, 0.6)),
     "sft, one never drawn": State(
         (0.9, 0.6, 0.1, 0.95),
         (-3.0, -0.35, -1.4, -math.inf),

@@ -1,0 +1,89 @@
+"""The sentence under the map: where the state is on it, and what the line says."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from experiments.explorer.places import MAPS
+from experiments.explorer.told import STILL, Told
+from experiments.explorer.wording import Sentence, number
+
+
+def on_map(of: Told) -> Sentence:
+    """Where the state is on its map, and in which time that is."""
+    found = _PLACES[of.state.map](of)
+    if of.state.clock == "policy-gradient":
+        return found
+    text = f"{found.text} The map is in the time of the policy gradient, and so is a "
+    return Sentence(f"{text}cell that is loaded.", found.statements)
+
+
+def _on_times(of: Told) -> Sentence:
+    if of.rival is None:
+        return Sentence("All rates are equal: there is nothing to map.")
+    accuracy, rival = of.accuracy, float(of.rates[of.rival])
+    if of.informed <= 0:
+        text = "The verifier does not pay right answers more than wrong ones: T0 never "
+        return Sentence(f"{text}comes, but where it is there from the start.", ("B6",))
+    side, wait = (
+        ("below", "has to wait") if accuracy < rival else ("not below", "does not wait")
+    )
+    text = f"Here accuracy, {number(accuracy)}, is {side} the rival's rate, "
+    text += (
+        f"{number(rival)}, and training {wait}; the line is where the two are equal."
+    )
+    return Sentence(text, ("A2", "A3"))
+
+
+def _on_mixture(of: Told) -> Sentence:
+    if of.rival is None:
+        return Sentence("All rates are equal: there is nothing to map.")
+    paid = np.array(of.state.rewards("mixture"))
+    top = max(of.drawn, key=lambda k: (paid[k], of.policy[k]))
+    text = f"At weight {number(of.state.weight)} the mixture pays pattern {top} most, "
+    text += f"{number(float(paid[top]))}, and it wins in the end"
+    sure = np.array(of.state.confidences)
+    best = max(of.best, key=lambda k: sure[k])
+    over = [k for k in of.drawn if sure[k] > sure[best] and k not in of.best]
+    flips = [
+        (of.rates[best] - of.rates[k])
+        / (of.rates[best] - of.rates[k] + sure[k] - sure[best])
+        for k in over
+    ]
+    if flips:
+        text += f"; the best pattern wins up to weight {number(min(flips))}"
+    else:
+        text += "; the best pattern wins at every weight below 1"
+    return Sentence(f"{text}.", ("B2",))
+
+
+def _on_noise(of: Told) -> Sentence:
+    J = of.informed
+    total = number(sum(of.state.errors))
+    if abs(J) < STILL:
+        text = f"The errors add up to {total}: the verifier tells nothing, and nothing "
+        return Sentence(f"{text}moves.", ("B6",))
+    text = f"The errors add up to {total}: the policy gradient takes the same path "
+    if J < 0:
+        text = (
+            f"The errors add up to {total}, more than 1: the policy gradient goes the "
+        )
+        return Sentence(
+            f"{text}wrong way, {number(-J)} times as fast as with none.", ("B6",)
+        )
+    text += (
+        f"{number(1 / J)} times slower than with none."
+        if J < 1
+        else "as fast as can be."
+    )
+    return Sentence(text, ("B6",))
+
+
+_PLACES: dict[str, Callable[[Told], Sentence]] = {
+    "quality": _on_times,
+    "bad-mass": _on_times,
+    "dose": _on_times,
+    "mixture": _on_mixture,
+    "noise": _on_noise,
+}
+assert _PLACES.keys() == MAPS.keys()
