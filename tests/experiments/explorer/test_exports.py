@@ -114,3 +114,18 @@ def test_a_pattern_that_is_never_drawn_can_be_pasted():
     state = State(logits=(-math.inf, 0.0, -1.0))
     assert "--logits -inf 0.0 -1.0" in exports.command(state)
     assert "logits=[-math.inf, 0.0, -1.0]" in exports.snippet(state)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_rates_and_logits_of_the_command_are_those_of_the_state(part):
+    for state in states(part):
+        words = exports.words(state)
+        rates, first = (words.index(w) + 1 for w in ("--success-rates", "--logits"))
+        K = state.num_patterns
+        assert tuple(map(float, words[rates : rates + K])) == state.success_rates
+        logits = np.array(words[first : first + K], float)
+        log_policy = logits - np.logaddexp.reduce(logits)
+        known = np.isfinite(log_policy)
+        np.testing.assert_array_equal(known, np.isfinite(state.logits))
+        want = log_base(state)
+        np.testing.assert_allclose(log_policy[known], want[known], atol=1e-12)
