@@ -14,7 +14,6 @@ from jaxtyping import Float
 
 from experiments.explorer.places import MAPS, Models, models
 from experiments.explorer.state import State
-from theory.support import accuracy_excess
 
 FINE = 141  # points along an axis
 SHORTEST = 4  # points of a polyline that is worth a label
@@ -73,9 +72,8 @@ def _rival_rate(found: Models) -> np.ndarray:
 
 def no_wait(found: Models) -> Field:
     """Accuracy of the base model minus the rival's rate: beyond 0, T0 is 0 (A2, A3)."""
-    excess = accuracy_excess(found.success_rates, found.log_policy)
-    rival = found.success_rates == _rival_rate(found)
-    return np.where(rival, excess, -np.inf).max(axis=-1)
+    ahead = found.success_rates - _rival_rate(found)
+    return np.sum(np.exp(found.log_policy) * ahead, axis=-1)
 
 
 def rival_leads(found: Models) -> Field:
@@ -90,7 +88,7 @@ def rival_leads(found: Models) -> Field:
         heights = np.exp(-found.log_policy)
     rivals = (found.success_rates == _rival_rate(found)) & np.isfinite(heights)
     best = np.full(found.known.shape, -1.0)
-    for r in range(heights.shape[-1]):
+    for r in np.nonzero(rivals.reshape(-1, heights.shape[-1]).any(axis=0))[0]:
         rise = found.rewards - found.rewards[..., r, None]
         with np.errstate(invalid="ignore", divide="ignore"):
             passing = (heights - heights[..., r, None]) / rise

@@ -33,6 +33,8 @@ def after_sft(
     """
     dose = np.asarray(dose, float)
     nothing = dose == 0
+    if nothing.all():
+        return np.broadcast_arrays(log_policy, dose[..., None])[0]
     dose = np.where(nothing, 1.0, dose)
     others = np.delete(log_policy, shown, axis=-1)
     others, first = (
