@@ -39,7 +39,8 @@ new MutationObserver(() => {
   const from = moved;
   moved = null;
   requestAnimationFrame(() => setTimeout(() => took.push(performance.now() - from)));
-}).observe(document.querySelector("#policy"), {childList: true, subtree: true, attributes: true});
+}).observe(document.querySelector("#policy"),
+  {childList: true, subtree: true, attributes: true});
 """
 HANDLE = "const b = document.querySelector('#simplex .handle').getBoundingClientRect();"
 MOVES = 60
