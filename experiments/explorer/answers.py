@@ -16,12 +16,19 @@ Answer = Callable[[Question], dict[str, Any]]
 def worker() -> Worker:
     """Answers all kinds of questions; programs are compiled in the order of need."""
     start = State()
+    groups, held = start.changed(clock="grpo-8"), start.changed(run="kl", beta=0.01)
+    mixture = start.changed(map="mixture")
     return Worker(
         KINDS,
         [
             Warming("curves", lambda: curves.curves(start), quick=True),
             Warming("numbers", lambda: numbers.found(start)),
             Warming("maps", lambda: maps.values(start, maps.SIDES[0])),
+            Warming("groups", lambda: numbers.found(groups), idle=True),
+            Warming("mixtures", lambda: maps.values(mixture, maps.SIDES[0]), idle=True),
+            Warming("KL curves", lambda: curves.curves(held), idle=True),
+            Warming("KL", lambda: numbers.found(held), idle=True),
+            Warming("samples", lambda: samples.samples(groups, 64), idle=True),
         ],
     )
 

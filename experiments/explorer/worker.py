@@ -4,16 +4,23 @@ Curves must never wait for a diagram, so quick kinds have a thread of their own.
 thread is busy the newest question of a page and kind waits; the one that waited before
 is dropped, for it is of a state that is no longer shown.
 
-Programs are compiled in the order in which the page needs them, one after another in
-each thread: compiling holds Python's lock, and several at once would all come late.
+Programs are compiled in the order in which the page needs them, one after another:
+compiling holds Python's lock, and several at once would all come late. A question that
+waits goes before the next program, and programs that may never be needed wait until
+nobody has asked for a while.
 """
 
 import asyncio
+import contextlib
+import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
+
+IDLE = 3.0  # seconds without a question
 
 
 class Dropped(Exception):
@@ -28,11 +35,15 @@ class Kind(NamedTuple):
 
 
 class Warming(NamedTuple):
-    """A program to compile before it is needed: its name, and a call that does it."""
+    """A program to compile before it is needed: its name, and a call that does it.
+
+    `quick`: in the thread of quick kinds. `idle`: not while questions come.
+    """
 
     name: str
     call: Callable[[], Any]
     quick: bool = False
+    idle: bool = False
 
 
 class Worker:
@@ -48,8 +59,10 @@ class Worker:
         self._threads = {quick: ThreadPoolExecutor(1) for quick in (True, False)}
         self._newest: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
-        for one in warm_up:
-            self._threads[one.quick].submit(self._warm, one)
+        self._last = -math.inf  # when somebody asked
+        self._stopped = threading.Event()
+        for quick in (True, False):
+            self._go_on([one for one in warm_up if one.quick is quick])
 
     @property
     def asked(self) -> int:
@@ -64,6 +77,7 @@ class Worker:
         kind, asker = self.kinds[name], (name, str(question.get("page")))
         with self._lock:
             self._newest[asker] += 1
+            self._last = time.monotonic()
             number = self._newest[asker]
 
         def call():
@@ -76,13 +90,28 @@ class Worker:
 
     def stop(self) -> None:
         """Begin nothing more."""
+        self._stopped.set()
         for thread in self._threads.values():
             thread.shutdown(wait=False, cancel_futures=True)
 
-    def _warm(self, one: Warming) -> None:
+    def _go_on(self, rest: Sequence[Warming]) -> None:
+        """Have the first of the rest done when its turn comes, and then the others."""
+        if not rest or self._stopped.is_set():
+            return
+        if rest[0].idle and time.monotonic() - self._last < IDLE:
+            timer = threading.Timer(IDLE, self._go_on, [rest])
+            timer.daemon = True
+            timer.start()
+            return
+        with contextlib.suppress(RuntimeError):  # stopped in the meantime
+            self._threads[rest[0].quick].submit(self._warm, rest)
+
+    def _warm(self, rest: Sequence[Warming]) -> None:
+        one, *others = rest
         try:
             one.call()
         except Exception as error:  # the page says so, and the rest goes on
             self.failed[one.name] = f"{type(error).__name__}: {error}"
         else:
             self.ready.append(one.name)
+        self._go_on(others)

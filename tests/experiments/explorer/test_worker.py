@@ -1,7 +1,9 @@
 """Warm-up, and what becomes of it."""
 
 import threading
+import time
 
+from experiments.explorer import worker
 from experiments.explorer.worker import Kind, Warming, Worker
 from tests.experiments.explorer.serving import served
 
@@ -40,3 +42,43 @@ def test_a_quick_question_does_not_wait_for_a_slow_warm_up():
         assert site.ask("quick", {"x": 2}).json == {"x": 2}
         assert site.send("GET", "/api/ready").json["ready"] == []
         go.set()
+
+
+def test_questions_go_before_programs_and_some_wait_until_nobody_asks(monkeypatch):
+    monkeypatch.setattr(worker, "IDLE", 1000.0)
+    begun, go, order = threading.Event(), threading.Event(), []
+
+    def first():
+        begun.set()
+        go.wait(20)
+        order.append("first")
+
+    def answer(question):
+        order.append(question["x"])
+        return {}
+
+    warm_up = [
+        Warming("first", first),
+        Warming("second", lambda: order.append("second")),
+        Warming("third", lambda: order.append("third"), idle=True),
+    ]
+    asked = Worker({"slow": Kind(answer)}, warm_up)
+    with served(asked) as site:
+        begun.wait(20)
+        asking = threading.Thread(target=site.ask, args=("slow", {"x": "asked"}))
+        asking.start()
+        while not asked.asked:
+            time.sleep(0.01)
+        go.set()
+        asking.join()
+        site.ask("slow", {"x": "again"})
+        while "second" not in order:
+            time.sleep(0.01)
+    assert order[:2] == ["first", "asked"] and sorted(order[2:]) == ["again", "second"]
+
+
+def test_where_nobody_asks_all_programs_are_compiled():
+    done = threading.Event()
+    one = Warming("one", lambda: None)
+    with served(Worker({}, [one, Warming("two", done.set, idle=True)])):
+        assert done.wait(20)
