@@ -129,7 +129,11 @@ function ask() {
     lazily("map", moving ? PAUSE : 0, () => askMap(40), MOST);
     lazily("fine", moving ? 3 * REST : REST, () => askMap(100));
   }
-  if (extra(state, "o") !== "1") { sampled = null; return; }
+  if (extra(state, "o") !== "1") {
+    if (sampled) later();
+    sampled = null;
+    return;
+  }
   const key = JSON.stringify(own);
   if (sampled && sampled.key !== key) sampled = null;
   if (!sampled) lazily("train", moving ? PAUSE : 0, () => askers.train.ask({ body: { state: toJson(state), seeds: 64 }, state, key }));
@@ -201,6 +205,11 @@ function drawCurves() {
   accuracyView(charts.accuracy, { ...common, sampled });
   clocksView(charts.clocks, { ...common, span: clockSpan(shown, span) });
   hull.draw(shown, other, narrow ? 92 : 128);
+  $("seeds").hidden = !sampled?.command;
+  if (sampled?.command && $("train").textContent !== sampled.command) {
+    $("train").textContent = sampled.command;
+    $("recipe").textContent = sampled.recipe;
+  }
   if (K === state.logits.length) simplex.drawPaths(shown, other, cursor);
   $("runkey").replaceChildren(...Object.keys(shown.runs).map((name) => make("span", { class: `ink run-${name}` }, RUN_NAMES[name])));
   $("accuracy").setAttribute("aria-label", `Accuracy over time, from ${few(shown.base.accuracy)}. At the end: ${accuracyWords(shown)}`);

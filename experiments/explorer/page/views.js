@@ -60,8 +60,9 @@ export function accuracyView(chart, { shown, pinned, sampled, cursor, span, room
   }
   if (sampled) {
     const { log10_t: t, quantiles: q } = sampled;
-    bands.push({ key: "band", t, low: q["0.05"], high: q["0.95"], cls: "sampled" });
-    curves.push({ key: "median", t: t, v: q["0.5"], cls: "sampled", label: "64 seeds" });
+    const cls = "sampled run-rlvr";
+    bands.push({ key: "band", t, low: q["0.05"], high: q["0.95"], cls });
+    curves.push({ key: "median", t, v: q["0.5"], cls, label: "64 seeds", short: "64 seeds" });
     all.push(Math.min(...q["0.05"]), Math.max(...q["0.95"]));
   }
   chart.draw({ x: span, y: bounds(all), curves, bands, cursor, room, levels: [{ y: shown.base.accuracy, label: "base model" }] });
