@@ -74,7 +74,7 @@ def test_all_numbers_of_patterns_are_drawn_with_labels_apart(page, K, view):
 
 @pytest.mark.skipif("EXPLORER_PICTURE" not in os.environ, reason="draws a figure")
 def test_a_picture_for_people(page):
-    page.size(1280, 1000, 2.0)
+    page.size(1280, 868, 2.0)
     page.driver.get("about:blank")
     page.driver.get(page.site.address + fragment(State(logits=(-2.2, -0.6, -1.05))))
     page.settle()
