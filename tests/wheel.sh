@@ -16,7 +16,7 @@ if [ $# -gt 1 ]; then
     $pip install --quiet --no-deps --requirement "$2"
     $pip install --quiet --no-deps "$place"/*.whl
 else
-    $pip install --quiet "$place"/*.whl
+    $pip install --quiet "$(ls "$place"/*.whl)[explore]"
 fi
 $pip check
 
@@ -35,6 +35,14 @@ use figures hull phase_noise --out shipped
 test -s shipped/hull.svg
 use explain A3
 test -s drawn/phase_quality.svg
+"$place/venv/bin/pattern-selection" explore --no-browser > address &
+until test -s address; do sleep 0.2; done
+"$place/venv/bin/python" - "$(tail -1 address)" <<'PAGE'
+import sys, urllib.request
+with urllib.request.urlopen(sys.argv[1] + "app.js") as script:
+    assert b"import" in script.read()
+PAGE
+kill $!
 "$place/venv/bin/python" - "$repository" <<'CHECK'
 import sys
 import experiments, jax, numpy, simulator
