@@ -44,6 +44,7 @@ function change(next, { push = false, source = null, moving: still = false } = {
   if (push) writeAddress(true);
   else addressTimer ??= setTimeout(() => writeAddress(false), ADDRESS);
   say("");
+  $("unsampled").textContent = "";
   showState(source);
   ask(before);
 }
@@ -93,13 +94,18 @@ const askers = {
     later();
   }, refused),
   map: new Asker("map", (answer, question) => map.draw(answer, state, question.state), refused),
-  train: new Asker("train", (answer, question) => { sampled = { ...answer, key: question.key }; later(); }, (message, status) => {
-    sampled = null;
-    if (status === 404) say("This server draws no sampled training.");
-    else refused(message, status);
+  train: new Asker("train", (answer, question) => {
+    if (extra(state, "o") === "1" && question.key === ownKey()) sampled = { ...answer, key: question.key };
+    later();
+  }, (message, status, question) => {
+    if (status === 0) return refused(message, status);
+    if (extra(state, "o") !== "1" || question.key !== ownKey()) return;
+    change((old) => withExtra(old, "o", null));
+    $("unsampled").textContent = status === 404 ? "This server samples no runs." : message[0].toUpperCase() + message.slice(1);
   }),
 };
 
+const ownKey = () => { const { view, map: kind, ...own } = toJson(state); return JSON.stringify(own); };
 const numbersQuestion = () => ({ body: { state: toJson(state) }, state });
 const askNow = () => askers.curves.ask({ body: { state: toJson(state) }, state });
 
@@ -183,7 +189,7 @@ const map = new PhaseMap($("cells"), $("map"), {
   },
 });
 const patterns = new Patterns($("patterns"), change), training = new Training($("reward"), $("training"), change);
-const exports = connectExports({ charts, $, map, state: () => state, shown: () => shown, numbers: () => numbers, writeAddress });
+const exports = connectExports({ charts, $, map, state: () => state, shown: () => shown, numbers: () => numbers, sampled: () => sampled, writeAddress });
 
 // While something is dragged the axis of time only grows, so that curves do not jump.
 function fitSpan() {
@@ -208,7 +214,7 @@ function drawCurves() {
   $("seeds").hidden = !sampled?.command;
   if (sampled?.command && $("train").textContent !== sampled.command) {
     $("train").textContent = sampled.command;
-    $("recipe").textContent = sampled.recipe;
+    $("recipe").textContent = sampled.sentence ?? `Shaded: the middle nine tenths of 64 sampled runs of RLVR at each step; dotted: their median. ${sampled.recipe ?? ""}`;
   }
   if (K === state.logits.length) simplex.drawPaths(shown, other, cursor);
   $("runkey").replaceChildren(...Object.keys(shown.runs).map((name) => make("span", { class: `ink run-${name}` }, RUN_NAMES[name])));

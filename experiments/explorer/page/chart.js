@@ -4,6 +4,9 @@ import { Pen, apart, few, layer, path, power } from "./svg.js";
 
 let clips = 0;
 
+// Whether a row says something of log10 time x: one of runs that were sampled ends.
+const told = (curve, x) => !curve.ends || (x >= curve.t[0] && x <= curve.t[curve.t.length - 1]);
+
 // Value at log10 time x of a row, in log time; before the first time it is the first value.
 export function valueAt(t, v, x) {
   const n = t.length;
@@ -65,7 +68,7 @@ export class Chart {
     return this.x[0] + part * (this.x[1] - this.x[0]);
   }
 
-  // spec: x, y bounds; curves {key, t, v, cls, label, faint}; bands {key, t, low, high, cls};
+  // spec: x, y bounds; curves {key, t, v, cls, label, faint, ends: words, where it ends with its row}; bands {key, t, low, high, cls};
   // marks {x, label}; levels {y, label}; dots {x, y, label, cls}; ribbon {from, cls, label}[];
   // list: labels one below the other by `place`; cursor: log10 time or null; room: pixels for labels on the right.
   draw(spec) {
@@ -108,7 +111,7 @@ export class Chart {
       });
       if (cursor !== null) add("cursor", "line", { class: "cursor", x1: X(cursor), x2: X(cursor), y1: top - 4, y2: bottom + (ribbon ? 17 : 0) });
       for (const curve of spec.curves) {
-        if (cursor === null || curve.faint) continue;
+        if (cursor === null || curve.faint || !told(curve, cursor)) continue;
         add(`c${curve.key}`, "circle", { class: `bead ${curve.cls}`, cx: X(cursor), cy: Y(valueAt(curve.t, curve.v, cursor)), r: 3.5 });
       }
     });
@@ -119,7 +122,14 @@ export class Chart {
         add(`d${dot.label}`, "circle", { class: `bead ${dot.cls}`, cx: X(dot.x), cy: Y(dot.y), r: 3 });
         add(`e${dot.label}`, "text", { class: `note halo ${dot.cls}`, x: X(dot.x) + (flip ? -8 : 8), y: Y(dot.y) + (Y(dot.y) > bottom - 30 ? -7 : 16), "text-anchor": flip ? "end" : "start" }, dot.label);
       }
-      const ends = spec.curves.filter((c) => c.label).map((c) => {
+      for (const curve of spec.curves) {
+        const n = curve.t.length - 1;
+        if (!curve.ends || curve.t[n] < x[0] || curve.t[n] > x[1]) continue;
+        const flip = X(curve.t[n]) - left > 7 * curve.ends.length, low = Y(curve.v[n]) > (top + bottom) / 2;
+        add(`u${curve.key}`, "line", { class: "mark", x1: X(curve.t[n]), x2: X(curve.t[n]), y1: top - 4, y2: bottom });
+        add(`o${curve.key}`, "text", { class: "note halo until", x: X(curve.t[n]) + (flip ? -6 : 6), y: low ? top + 8 : bottom - 6, "text-anchor": flip ? "end" : "start" }, curve.ends);
+      }
+      const ends = spec.curves.filter((c) => c.label && told(c, cursor ?? x[1])).map((c) => {
         const value = valueAt(c.t, c.v, cursor ?? x[1]);
         return { ...c, y: Y(valueAt(c.t, c.v, x[1])), text: cursor === null ? c.label : `${c.short ?? c.label} ${few(value)}` };
       });
@@ -136,7 +146,7 @@ export class Chart {
     });
   }
 
-  line({ t, v }) {
+  line({ t, v, ends }) {
     const [low, high] = this.x, xs = [], ys = [];
     let first = 0;
     while (first + 1 < t.length && (t[first + 1] ?? -Infinity) < low) first++;
@@ -145,7 +155,7 @@ export class Chart {
       ys.push(this.Y(v[i]));
       if (t[i] !== null && t[i] > high) break;
     }
-    if (xs.length && xs[xs.length - 1] < this.right) { xs.push(this.right); ys.push(ys[ys.length - 1]); }
+    if (!ends && xs.length && xs[xs.length - 1] < this.right) { xs.push(this.right); ys.push(ys[ys.length - 1]); }
     return path(xs, ys);
   }
 

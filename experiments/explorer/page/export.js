@@ -41,13 +41,17 @@ export async function asPng(svg, canvas = null, scale = 2) {
 }
 
 // One row per run and time: run, log10_t (empty: from the start), accuracy, probabilities.
-export function asCsv(shown) {
+// Of sampled runs, quantiles of accuracy.
+export function asCsv(shown, sampled = null) {
   const K = shown.state.success_rates.length, rows = [["run", "log10_t", "accuracy", ...Array.from({ length: K }, (_, k) => `p${k}`)]];
   for (const [name, run] of Object.entries(shown.runs)) {
     run.log10_t.forEach((t, i) => rows.push([name, t ?? "", run.accuracy[i], ...run.probs.map((row) => row[i])]));
   }
   for (const [name, times] of Object.entries(shown.clocks)) {
     times.forEach((t, i) => rows.push([`clock:${name}`, t ?? "", shown.runs.rlvr.accuracy[i], ...shown.runs.rlvr.probs.map((row) => row[i])]));
+  }
+  for (const [q, row] of Object.entries(sampled?.quantiles ?? {})) {
+    row.forEach((a, i) => rows.push([`sampled:${q}`, sampled.log10_t[i] ?? "", a, ...Array(K).fill("")]));
   }
   return rows.map((row) => row.join(",")).join("\n") + "\n";
 }

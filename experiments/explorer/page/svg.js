@@ -15,6 +15,11 @@ export class Pen {
     let at = this.parent.firstChild;
     body((key, tag, attributes = {}, text = null) => {
       let node = this.nodes.get(key);
+      if (node && node.tagName !== tag) { // another shape of that name
+        if (node === at) at = at.nextSibling;
+        node.remove();
+        node = null;
+      }
       if (!node) {
         node = document.createElementNS(NS, tag);
         node.dataset.key = key;

@@ -6,7 +6,7 @@ import { fragment, toJson } from "./state.js";
 
 const FIGURES = ["simplex", "policy", "accuracy", "clocks", "hull", "map"];
 
-export function connectExports({ $, state, shown, numbers, writeAddress }) {
+export function connectExports({ $, state, shown, numbers, sampled, writeAddress }) {
   for (const name of FIGURES) {
     const svg = $(name), canvas = name === "map" ? $("cells") : null, tools = $(`f-${name}`).querySelector(".tools");
     const title = $(`f-${name}`).querySelector("h2").textContent;
@@ -25,10 +25,11 @@ export function connectExports({ $, state, shown, numbers, writeAddress }) {
     writeAddress(false);
     flash($("copy-link"), (await copy(location.href)) ? "Copied" : "Copy it from the address bar");
   });
-  $("save-csv").addEventListener("click", () => { if (shown()) save("curves.csv", asCsv(shown()), "text/csv"); });
+  $("save-csv").addEventListener("click", () => { if (shown()) save("curves.csv", asCsv(shown(), sampled()), "text/csv"); });
   $("save-json").addEventListener("click", () => {
     const { state: _, ...curves } = shown() ?? {}, { state: __, ...found } = numbers() ?? {};
-    save("explorer.json", JSON.stringify({ fragment: fragment(state()), state: toJson(state()), curves, numbers: found }, null, 1), "application/json");
+    const { key: ___, ...seeds } = sampled() ?? {};
+    save("explorer.json", JSON.stringify({ fragment: fragment(state()), state: toJson(state()), curves, numbers: found, ...(sampled() ? { sampled: seeds } : {}) }, null, 1), "application/json");
   });
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.addEventListener("click", async () => {

@@ -178,3 +178,21 @@ def test_patterns_are_added_up_to_eight_and_removed_to_two(page):
     page.driver.back()
     page.settle()
     assert page.state.num_patterns == 3
+
+
+def test_paths_are_drawn_again_between_two_and_three_patterns(page):
+    page.open()
+    wanted = {"rlvr": "path", "mixture": "path", "rlif": "path"}
+    for tag in ("path", "line", "path"):
+        shapes = page.js(
+            "return [...document.querySelectorAll('#simplex .paths .curve')]"
+            ".map((n) => [n.dataset.key, n.tagName, n.getBoundingClientRect().width])"
+        )
+        found = {key: name for key, name, _ in shapes if key in wanted}
+        assert found == dict.fromkeys(wanted, tag)
+        assert all(width > 5 for _, _, width in shapes)
+        if tag == "path":
+            page.all(".drop")[2].click()
+        else:
+            page.button("+ add a pattern").click()
+        page.settle()
