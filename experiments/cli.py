@@ -27,6 +27,7 @@ COMMANDS = {
     "reproduce": "check theorems and draw their figures",
     "gallery": "related papers as experiments of this model, each with a verdict",
     "explore": "a page on which you drag the base model and see what training does",
+    "recipe": "the configuration of TRL, verl or OpenRLHF as a recipe of train",
     "rerun": "repeat a result file and say whether every bit is the same",
     "schema": "the JSON Schema of sweep and recipe files, for editors",
     "completion": "a script by which bash, zsh or tcsh completes these commands",
