@@ -227,9 +227,12 @@ def _kl(settings: Options, estimator: Any) -> list[dict[str, Any]]:
         )
     elif given == "k1":
         penalty = {"name": "kl-reward"}
-        why = "here it is divided by the spread of the group, as the reward is"
-        if name == "grpo":
-            settings.approximated(kind, "penalties", "kl-reward", why)
+        other = {
+            "grpo": "here divided by the spread of the group, as the reward is",
+            "group-mean": parts.WITH_THE_MEAN,
+        }.get(name)
+        if other:
+            settings.approximated(kind, "penalties", "kl-reward", other)
         else:
             settings.taken(kind, "penalties", "kl-reward")
     else:

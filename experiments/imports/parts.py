@@ -18,6 +18,7 @@ DUAL_CLIP = (
     "caps the loss of wrong responses that became likelier; here it is not capped"
 )
 FIXED_REFERENCE = "the reference stays the base model: the KL goes on to hold it back"
+WITH_THE_MEAN = "here times (G - 1)/G, as rewards minus their mean are"
 MINI_BATCHES = (
     "each pass makes {} updates on parts of the batch, later ones off policy; here one "
     "on all of it"
@@ -125,11 +126,12 @@ def reverse_kl(estimator: str, weight: float) -> tuple[dict[str, Any], str]:
         return (
             {"name": "kl-loss3", "weight": weight},
             "the mean gradient there is that of KL(pi || ref), here of KL(ref || pi), "
-            f"equal near ref; {BY_PATTERN}",
+            "equal near ref",
         )
+    share = f"; {WITH_THE_MEAN}" if estimator == "group-mean" else ""
     return (
         {"name": "kl-reward", "weight": weight},
-        f"the same mean gradient, drawn with other noise; {BY_PATTERN}",
+        f"the same mean gradient, drawn with other noise{share}",
     )
 
 

@@ -147,7 +147,7 @@ def test_bash_completes_commands_and_options(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stdout.split()
 
-    assert set(completed(1, "re")) == {"reproduce", "rerun"}
+    assert set(completed(1, "re")) == {"recipe", "reproduce", "rerun"}
     assert completed(2, "train", "--save") == ["--save-every"]
     assert completed(3, "run", "--method", "ex") == ["exact"]
 

@@ -97,3 +97,61 @@ def test_the_mean_step_is_that_of_the_formula(case, tmp_path):
     )
     step = ro.expected_step(sim.Problem(RATES, POLICY), plain)
     np.testing.assert_allclose(step, mean_step(advantages), rtol=1e-9)
+
+
+KL = {
+    "verl in the reward": (
+        verl("rloo")
+        + " algorithm.use_kl_in_reward=True algorithm.kl_ctrl.kl_coef=0.25",
+        "reverse",
+    ),
+    "openrlhf in the reward": (
+        f"{OPENRLHF}--advantage_estimator rloo --init_kl_coef 0.25",
+        "reverse",
+    ),
+    "openrlhf, minus the mean": (
+        f"{OPENRLHF}--advantage_estimator dr_grpo --init_kl_coef 0.25",
+        "reverse, times (G - 1)/G",
+    ),
+    "trl with correction": (
+        f"{TRL}beta: 0.25\nscale_rewards: false",
+        "reverse, times (G - 1)/G",
+    ),
+    "trl without": (f"{TRL}beta: 0.25\nuse_bias_correction_kl: false", "forward"),
+    "verl in the loss": (
+        verl("grpo") + " actor_rollout_ref.actor.use_kl_loss=True "
+        "actor_rollout_ref.actor.kl_loss_coef=0.25",
+        "forward",
+    ),
+    "k1 in the loss": (
+        f"{OPENRLHF}--advantage_estimator rloo --init_kl_coef 0.25 --use_kl_loss",
+        "none",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", KL)
+def test_the_kl_pulls_as_is_said(case, tmp_path):
+    text, kind = KL[case]
+    path = tmp_path / "config"
+    path.write_text(text)
+    recipe = recipes.loads(converting.toml(converting.convert(path)["recipe"]))
+    reference = np.array([0.6, 0.4])
+    logs = np.log(POLICY / reference)
+    pulls = {
+        "reverse": POLICY * (logs - POLICY @ logs),
+        "forward": POLICY - reference,
+        "none": np.zeros(2),
+    }
+    pull = pulls[kind.partition(",")[0]]
+    share = (SIZE - 1) / SIZE if "times" in kind else 1.0
+    problem = sim.Problem(np.array([0.0, 0.0]), POLICY, reference_policy=reference)
+    estimator = ro.GroupMean() if kind == "forward" else recipe.estimator
+    plain = ro.Recipe(
+        estimator=estimator,
+        penalties=recipe.penalties,
+        group_size=SIZE,
+        learning_rate=1.0,
+    )
+    step = ro.expected_step(problem, plain)
+    np.testing.assert_allclose(step, -0.25 * share * pull, rtol=1e-9, atol=1e-12)
