@@ -88,6 +88,14 @@ def _surrogate(settings: Settings, epochs: int) -> dict[str, Any]:
             "clipped",
             f"{OTHERS[loss]}; the same while the policy is the one that was sampled",
         )
+        if loss == "cispo" and settings.changed("epsilon_high"):
+            high = max(high - 1, 0.0)
+            settings.approximated(
+                "epsilon_high",
+                "surrogate.high",
+                high,
+                "there the largest ratio itself, here 1 less than it",
+            )
     elif loss in AVERAGES:
         settings.without(
             "loss_type", "how tokens of short and long responses weigh; no lengths here"

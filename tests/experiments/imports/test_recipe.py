@@ -236,6 +236,13 @@ def test_verdicts(tmp_path, text, setting, expected):
     assert verdict(found(tmp_path, text), setting)[0] == expected
 
 
+def test_the_largest_ratio_of_cispo_is_not_a_distance_from_1(tmp_path):
+    text = "epsilon: 0.2\nepsilon_high: 5.0\nloss_type: cispo"
+    result = found(tmp_path, text)
+    assert result["recipe"]["surrogate"] == clip(0.2, 4.0)
+    assert verdict(result, "epsilon_high") == ("approximated", "surrogate.high")
+
+
 def penalties(tmp_path, text):
     return found(tmp_path, text)["recipe"].get("penalties", [])
 
