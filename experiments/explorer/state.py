@@ -98,7 +98,7 @@ class State:
     """
 
     success_rates: tuple[float, ...] = (0.9, 0.6, 0.1)
-    logits: tuple[float, ...] = (-3.0, -0.35, -1.4)
+    logits: tuple[float, ...] = (-2.995732, -0.356675, -1.386294)  # of 5, 70, 25 %
     confidences: tuple[float, ...] = (0.5, 0.75, 0.6)
     weight: float = 0.5
     errors: tuple[float, ...] = (0.0, 0.0)

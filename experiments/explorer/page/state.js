@@ -22,7 +22,7 @@ export const FIELDS = {
 };
 
 export const START = Object.freeze({
-  success_rates: [0.9, 0.6, 0.1], logits: [-3, -0.35, -1.4], confidences: [0.5, 0.75, 0.6],
+  success_rates: [0.9, 0.6, 0.1], logits: [-2.995732, -0.356675, -1.386294], confidences: [0.5, 0.75, 0.6],
   weight: 0.5, errors: [0, 0], clock: "policy-gradient", beta: 0, dose: 0,
   run: "rlvr", map: "quality", view: "simplex", rest: [],
 });

@@ -129,7 +129,7 @@ def test_a_number_can_be_typed_and_percent_too(page):
     page.settle()
     p = np.exp(page.state.log_policy)
     assert p[0] == pytest.approx(0.01, rel=1e-4)
-    assert p[1] / p[2] == pytest.approx(np.exp(-0.35 + 1.4), rel=1e-3)
+    assert p[1] / p[2] == pytest.approx(0.70 / 0.25, rel=1e-3)
 
 
 def test_the_cursor_of_time_reads_the_curves(page):

@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,3 +161,16 @@ def test_every_field_reaches_the_command():
         after = start.changed(**fields)
         assert exports.words(before) != exports.words(after), name
         assert exports.snippet(before) != exports.snippet(after), name
+
+
+def test_the_page_starts_as_the_readme_and_the_preset_do():
+    from experiments.explorer.presets import RARE
+
+    start = State()
+    assert start == RARE
+    np.testing.assert_allclose(np.exp(start.log_policy), [0.05, 0.7, 0.25], rtol=1e-6)
+    page = Path(states.__file__).parent / "page" / "state.js"
+    sent = re.search(r"START = Object.freeze\((.*?)\);", page.read_text(), re.S)[1]
+    fields = json.loads(re.sub(r"(\w+):", r'"\1":', sent).replace(",\n}", "\n}"))
+    assert fields.pop("rest") == []
+    assert states.from_json(fields) == start
