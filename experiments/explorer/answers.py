@@ -8,6 +8,7 @@ from experiments.explorer import curves, exports, maps, numbers, samples, senten
 from experiments.explorer.state import State, from_json, to_json
 from experiments.explorer.worker import Kind, Warming, Worker
 from experiments.text.errors import UserError
+from experiments.text.objects import brief
 
 Question = Mapping[str, Any]
 Answer = Callable[[Question], dict[str, Any]]
@@ -87,7 +88,7 @@ def _train(question: Question) -> dict[str, Any]:
 def _whole(question: Question, name: str) -> int:
     value = question.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UserError(f"{name} {value!r}: give a whole number.")
+        raise UserError(f"{name} {brief(value)}: give a whole number.")
     return value
 
 

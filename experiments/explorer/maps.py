@@ -12,6 +12,7 @@ from experiments.explorer.map_lines import lines
 from experiments.explorer.places import MAPS, models, own_place
 from experiments.explorer.state import State
 from experiments.text.errors import UserError
+from experiments.text.objects import brief
 
 SIDES = (40, 100)
 LOG10 = math.log(10)
@@ -24,7 +25,7 @@ def values(state: State, side: int) -> dict[str, np.ndarray]:
     run failed. Raises `UserError`.
     """
     if side not in SIDES:
-        raise UserError(f"side {side!r}: give {SIDES[0]} or {SIDES[1]}.")
+        raise UserError(f"side {brief(side)}: give {SIDES[0]} or {SIDES[1]}.")
     kind = MAPS[state.map]
     x, y = kind.x(state).values(side), kind.y(state).values(side)
     found = models(state, x, y[:, None])
@@ -73,7 +74,8 @@ def cell(state: State, side: int, i: int, j: int) -> State:
     gradient.
     """
     if side not in SIDES or not (0 <= i < side and 0 <= j < side):
-        raise UserError(f"cell {i}, {j} of {side}: there is none.")
+        given = f"{brief(i)}, {brief(j)} of {brief(side)}"
+        raise UserError(f"cell {given}: there is none.")
     kind = MAPS[state.map]
     x, y = kind.x(state).values(side)[i], kind.y(state).values(side)[j]
     if not models(state, x, y).known:

@@ -23,6 +23,7 @@ from experiments.explorer.state import CLOCKS, State, shortest
 from experiments.explorer.wording import time
 from experiments.text import recipes
 from experiments.text.errors import UserError
+from experiments.text.objects import brief
 from simulator import rollouts
 
 LENGTHS = (1000, 2000, 5000, 10_000)  # steps of a run
@@ -117,7 +118,7 @@ def samples(state: State, seeds: int = MOST_SEEDS) -> dict[str, Any]:
     Raises `UserError` as `recipe` does, and for seeds that are not 1 to 64.
     """
     if not 1 <= seeds <= MOST_SEEDS:
-        raise UserError(f"seeds {seeds}: give 1 to {MOST_SEEDS}.")
+        raise UserError(f"seeds {brief(seeds)}: give 1 to {MOST_SEEDS}.")
     how = recipe(state)
     question = problem(state)
     every = how.num_steps // ROWS

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from experiments.text.errors import UserError, choose_from
+from experiments.text.objects import brief
 
 VERSION = "1"
 MOST_PATTERNS = 8
@@ -51,16 +52,16 @@ class Field:
         if self.named:
             if value not in self.allowed:
                 names = [str(name) for name in self.allowed]
-                wrong = choose_from(str(value), names)
-                raise UserError(f"{given} {value!r} is unknown; {wrong}.")
+                wrong = choose_from(brief(value).strip("'"), names)
+                raise UserError(f"{given} {brief(value)} is unknown; {wrong}.")
             return
         low, high = (float(x) for x in self.allowed)
         never = (-math.inf,) if self.letter == "l" else ()
         for x in value if self.many else (value,):
             if isinstance(x, bool) or not isinstance(x, int | float):
-                raise UserError(f"{given} {x!r}: give a number.")
+                raise UserError(f"{given} {brief(x)}: give a number.")
             if not (low <= x <= high or x in never):
-                raise UserError(f"{given} {x!r}: give {low:g} to {high:g}.")
+                raise UserError(f"{given} {brief(x)}: give {low:g} to {high:g}.")
 
 
 FIELDS = {
@@ -165,7 +166,7 @@ def parse(text: str) -> State:
         if letter == "v":
             if value != VERSION:
                 raise UserError(
-                    f"state of version {value!r}; this explorer reads {VERSION}."
+                    f"state of version {brief(value)}; this explorer reads {VERSION}."
                 )
         elif letter in names:
             given[names[letter]] = _read(FIELDS[names[letter]], value)
@@ -183,7 +184,7 @@ def _read(field: Field, text: str) -> Any:
         numbers = ()
     if not numbers or (len(numbers) > 1 and not field.many):
         one = "numbers joined by commas" if field.many else "one number"
-        raise UserError(f"{field.words} ({field.letter}) {text!r}: give {one}.")
+        raise UserError(f"{field.words} ({field.letter}) {brief(text)}: give {one}.")
     return numbers if field.many else numbers[0]
 
 

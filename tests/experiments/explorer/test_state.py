@@ -138,6 +138,21 @@ def test_what_was_sent_and_is_no_state_is_one_line(sent, words):
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("letter", ["v", *(f.letter for f in FIELDS.values())])
+def test_a_long_text_is_not_repeated(letter):
+    with pytest.raises(UserError) as error:
+        parse(f"#{letter}={'7' * 9000}")
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("value", [10**4000, "x" * 9000, ["x" * 9000], [[0.5] * 2000]])
+def test_long_values_are_not_repeated(name, value):
+    with pytest.raises(UserError) as error:
+        states.from_json({name: value})
+    assert len(str(error.value)) < 300
+
+
 def test_every_field_reaches_the_command():
     """Or says where it does not: map and view are of the page alone."""
     from experiments.explorer import exports
