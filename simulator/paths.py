@@ -1,6 +1,7 @@
 """Traced paths as they are looked at: by name, as tables, as curves."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -120,6 +121,9 @@ class Trace(eqx.Module):
         name = clock_name(update) if isinstance(update, AbstractUpdate) else update
         fits = [i for i, mine in enumerate(self.names) if mine == name]
         if not fits and isinstance(name, str):
+            bases = [mine.rpartition(" #")[0] for mine in self.names]
+            fits = [i for i, base in enumerate(bases) if base == name]
+        if not fits and isinstance(name, str):
             kinds = [mine.partition("=")[0] for mine in self.names]
             fits = [i for i, kind in enumerate(kinds) if kind == name]
         if len({self.names[i] for i in fits}) != 1:
@@ -199,12 +203,34 @@ def clock_name(update: AbstractUpdate) -> str:
         value = getattr(update, field.name)
         if isinstance(update, PolicyGradient) or not field.init:
             continue
-        text = value if isinstance(value, str) else display.short(value)
+        text = value if isinstance(value, str) else _digits(value)
         if i == 0:
             given.append(text)
         elif not display.same(value, field.default) and value != field.default:
             given.append(f"{field.name}={text}")
     return f"{name}={','.join(given)}" if given else name
+
+
+def clock_names(updates: Sequence[AbstractUpdate]) -> tuple[str, ...]:
+    """The names of updates; numbered where several that differ would have the same.
+
+    >>> clock_names([sim.GRPO(4), sim.GRPO(8), sim.GRPO(8)])
+    ('grpo=4', 'grpo=8', 'grpo=8')
+    """
+    names = list(map(clock_name, updates))
+    found = []
+    for name, update in zip(names, updates, strict=True):
+        alike = [u for mine, u in zip(names, updates, strict=True) if mine == name]
+        same = [u is update or display.same(u, update) for u in alike]
+        found.append(name if all(same) else f"{name} #{same.index(True) + 1}")
+    return tuple(found)
+
+
+def _digits(value: Any) -> str:
+    """A value with all of its digits, if it is one number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return display.short(value)
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def _numbers(array: Any) -> Any:

@@ -27,7 +27,7 @@ from simulator.engines.exact.whole_path import (
 from simulator.engines.lanes import check_lanes, lane_axes, per_lane
 from simulator.engines.requests import check_parts
 from simulator.numerics import compiler
-from simulator.paths import Trace, clock_name
+from simulator.paths import Trace, clock_names
 from simulator.problem import Problem
 from simulator.reporting.display import short
 from simulator.rules import AbstractSignal, AbstractUpdate
@@ -125,7 +125,7 @@ def trace(
         kept=number < rows.number[..., None],
         rewards=paid,
         problem=problem,
-        names=tuple(map(clock_name, updates)),
+        names=clock_names(updates),
     )
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array, Float
 
 import simulator as sim
 
@@ -167,6 +168,33 @@ def test_other_clocks_and_their_names(path):
         other.times("grpo")
     with pytest.raises(ValueError, match="`update` is 'pass-at-n=8', which was not"):
         other.times(sim.PassAtN(8))
+
+
+class Faster(sim.AbstractClock):
+    """A clock with a number of each problem."""
+
+    factor: Float[Array, "*B"]
+
+    def log_factor(self, log_p, log_q):
+        return jnp.log(self.factor)
+
+
+def test_clocks_that_differ_are_told_apart():
+    """Where their names are cut or hold no numbers, the first was taken for each."""
+    near = sim.PassAtN(20_001), sim.PassAtN(20_002)
+    path = sim.trace(USUAL, updates=near)
+    assert path.names == ("pass-at-n=20001", "pass-at-n=20002")
+    for i, update in enumerate(near):
+        np.testing.assert_array_equal(path.times(update), path.log_times[i])
+    assert path.log_times[0, -1] != path.log_times[1, -1]
+    one, two = Faster(jnp.arange(1.0, 21.0)), Faster(jnp.arange(2.0, 22.0))
+    lanes = jax.tree.map(lambda x: jnp.broadcast_to(x, (20, *x.shape)), USUAL)
+    batch = sim.trace(lanes, updates=[one, two, one])
+    assert len(set(batch.names)) == 2 and batch.names[0] == batch.names[2]
+    np.testing.assert_array_equal(batch.times(batch.names[1]), batch.log_times[:, 1])
+    for update in (one, two, "faster"):
+        with pytest.raises(ValueError, match="fits several"):
+            batch.times(update)
 
 
 def test_mixtures_of_fixed_rewards_are_traced():
