@@ -1,12 +1,13 @@
 """The sentence under the map: where the state is on it, and what the line says."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from experiments.explorer.places import MAPS
 from experiments.explorer.told import STILL, Told
-from experiments.explorer.wording import Sentence, number
+from experiments.explorer.wording import Sentence, apart, errors, number, time
 
 
 def on_map(of: Told) -> Sentence:
@@ -28,10 +29,9 @@ def _on_times(of: Told) -> Sentence:
     side, wait = (
         ("below", "has to wait") if accuracy < rival else ("not below", "does not wait")
     )
-    text = f"Here accuracy, {number(accuracy)}, is {side} the rival's rate, "
-    text += (
-        f"{number(rival)}, and training {wait}; the line is where the two are equal."
-    )
+    mine, its = apart(accuracy, rival)
+    text = f"Here accuracy, {mine}, is {side} the rival's rate, {its}, and training "
+    text += f"{wait}; the line is where the two are equal."
     return Sentence(text, ("A2", "A3"))
 
 
@@ -59,23 +59,21 @@ def _on_mixture(of: Told) -> Sentence:
 
 def _on_noise(of: Told) -> Sentence:
     J = of.informed
-    total = number(sum(of.state.errors))
+    text = f"The errors add up to {errors(of)}"
     if abs(J) < STILL:
-        text = f"The errors add up to {total}: the verifier tells nothing, and nothing "
-        return Sentence(f"{text}moves.", ("B6",))
-    text = f"The errors add up to {total}: the policy gradient takes the same path "
-    if J < 0:
-        text = (
-            f"The errors add up to {total}, more than 1: the policy gradient goes the "
-        )
-        return Sentence(
-            f"{text}wrong way, {number(-J)} times as fast as with none.", ("B6",)
-        )
-    text += (
-        f"{number(1 / J)} times slower than with none."
-        if J < 1
-        else "as fast as can be."
-    )
+        text += ": the verifier tells nothing, and nothing moves."
+    elif J < 0:
+        text += ": the policy gradient goes the wrong way, "
+        speed = number(-J) if J < -1e-4 else f"10^{math.log10(-J):.4g}"
+        text += f"{speed} times as fast as" if speed != "1" else "as fast as"
+        text += " with none."
+    elif J < 1:
+        text += ": the policy gradient takes the same path "
+        slower = time(-math.log10(J))
+        text += f"{slower} times slower than" if slower != "1" else "about as fast as"
+        text += " with none."
+    else:
+        text += ": the policy gradient takes the same path as fast as can be."
     return Sentence(text, ("B6",))
 
 

@@ -69,7 +69,8 @@ def moment(log10_t: float) -> str:
 def rows(of: Found) -> list[dict[str, str]]:
     """What is printed for people: `key`, `label`, `text`, and what it means (`title`).
 
-    The texts are those of the lines of `run`; the dip has its time besides.
+    The texts are those of the lines of `run`; the dip has its time besides. Of a run
+    that did not come to its end it is said why.
     """
     texts = dict(of.texts)
     when = of.log10_t_lowest
@@ -79,6 +80,8 @@ def rows(of: Found) -> list[dict[str, str]]:
     texts["lowest"] += f" {place}"
     if of.numbers["log10_t_below_base"] == math.inf:
         del texts["t_below_base"]
+    outcome = of.numbers["outcome"]
+    texts["outcome"] = "" if outcome in ENDED else STOPPED.get(outcome, FAILED)
     return [
         {"key": key, "label": label, "text": texts[key], "title": title}
         for key, (label, title) in ROWS.items()
@@ -86,6 +89,9 @@ def rows(of: Found) -> list[dict[str, str]]:
     ]
 
 
+ENDED = ("reached", "settled", "stationary")
+STOPPED = {"horizon": "not at its end, but at the latest time that is looked at"}
+FAILED = "too hard: stopped before its end, after as many steps as are taken here"
 ROWS = {
     "accuracy": ("accuracy", "of the base model, and where the run ends"),
     "t0": ("T0", "time at which accuracy passes the second-best rate"),
@@ -105,5 +111,6 @@ ROWS = {
     ),
     "later": ("later", "who is paid more than the pattern that it ended at"),
     "leaders": ("leaders", "which pattern is the most likely from when on"),
+    "outcome": ("stopped", "why the run ends where it does"),
     "time": ("time", "at which the run ends: 0.001 below the best reward, or at rest"),
 }

@@ -17,7 +17,9 @@ from experiments.explorer.state import CLOCKS, State
 from experiments.explorer.told import STILL, Told, told
 from experiments.explorer.wording import (
     Sentence,
+    apart,
     ending,
+    errors,
     listed,
     nothing,
     number,
@@ -27,6 +29,7 @@ from experiments.explorer.wording import (
 )
 
 SAME = 1e-6  # relative: numbers that are printed alike
+RESTS = ("settled", "stationary")
 NAMES = {
     "policy-gradient": "The policy gradient",
     "pass-at-8": "Training for pass@8",
@@ -69,9 +72,10 @@ def _simplex(of: Told) -> Sentence:
             return Sentence(
                 f"{text}, and nothing is paid more: it leads all along.", ids
             )
-        more = f"pattern {of.winner} is paid more ({number(of.paid[of.winner])}"
+        more, less = apart(of.paid[of.winner], paid)
+        more = f"pattern {of.winner} is paid more ({more}"
         text += (
-            f", and leads until the run ends, {ending(of)}; {more}, not {number(paid)})"
+            f", and leads until the run ends, {ending(of)}; {more}, not {less})"
             " and leads later."
         )
         return Sentence(text, ids)
@@ -79,9 +83,10 @@ def _simplex(of: Told) -> Sentence:
     if of.verified and first == of.rival:
         who = f"the rival, {who},"
     text = f"{who[0].upper()}{who[1:]} leads from t = 0 to {time(leaders[1][1])}"
-    text += f": it starts at {start} and is paid {number(paid)}, "
+    own, average = apart(paid, mean)
+    text += f": it starts at {start} and is paid {own}, "
     text += "more" if paid > mean else "no more"
-    text += f" than the base model on average ({number(mean)})."
+    text += f" than the base model on average ({average})."
     then = [
         f"pattern {k} until {time(leaders[i + 1][1])}"
         for i, (k, _) in enumerate(leaders[:-1])
@@ -165,18 +170,15 @@ def _accuracy(of: Told) -> Sentence:
         return nothing(of)
     first, last = number(of.accuracy), number(of.numbers["accuracy"])
     if of.verified and of.informed < 0:
-        errors = number(sum(of.state.errors))
-        text = f"The verifier's errors add up to {errors}, more than 1: it pays wrong "
-        text += (
-            f"answers more than right ones, and accuracy goes from {first} to {last}."
-        )
+        text = f"The verifier's errors add up to {errors(of)}: it pays wrong answers "
+        text += f"more than right ones, and accuracy goes from {first} to {last}."
         return Sentence(text, ("B6",))
     if of.penalised:
         return _held(of, first, last)
     if not of.verified:
         return _paid_confidence(of, first, last)
     assert of.rival is not None  # else all are paid the same
-    rival, t0 = number(float(of.rates[of.rival])), of.numbers["log10_t0"]
+    t0 = of.numbers["log10_t0"]
     if t0 == -math.inf:
         ids = ("A2",) if len(of.best) == 1 else ("B3",)
         text = (
@@ -185,6 +187,7 @@ def _accuracy(of: Told) -> Sentence:
         return Sentence(
             f"{text}but the best: it takes off at once, without a wait.", ids
         )
+    first, rival = apart(of.accuracy, float(of.rates[of.rival]))
     text = f"Accuracy starts at {first}, below the rival's rate, {rival}: it takes off "
     if t0 == math.inf:
         text += (
@@ -200,7 +203,10 @@ def _held(of: Told, first: str, last: str) -> Sentence:
     assert of.rival is not None
     rival, t0 = number(float(of.rates[of.rival])), of.numbers["log10_t0"]
     beta = f"the KL penalty, of weight {number(of.state.beta)},"
-    if -math.inf < t0 < math.inf:
+    if of.numbers["outcome"] not in RESTS:
+        text = f"Accuracy goes from {first} to {last} by the end of the run, "
+        text += f"{ending(of)}, before it comes to rest."
+    elif -math.inf < t0 < math.inf:
         text = (
             f"Accuracy passes the rival's rate, {rival}, at T0 = {time(t0)}, and comes "
         )
@@ -226,10 +232,8 @@ def _paid_confidence(of: Told, first: str, last: str) -> Sentence:
         why = f"{what} the best pattern, {winner}, first"
     else:
         best = max(of.best, key=lambda k: of.paid[k])
-        why = (
-            f"{what} pattern {winner} ({number(of.paid[winner])}) above the best one, "
-            f"{best} ({number(of.paid[best])})"
-        )
+        more, less = apart(of.paid[winner], of.paid[best])
+        why = f"{what} pattern {winner} ({more}) above the best one, {best} ({less})"
     peak, below = numbers["log10_t_peak"], numbers["log10_t_below_base"]
     end = math.inf if numbers["log10_time"] is None else numbers["log10_time"]
     higher = numbers["peak_accuracy"] > of.accuracy * (1 + SAME)
@@ -284,8 +288,7 @@ def _clocks(of: Told) -> Sentence:
     text += f" at t = {time(mine)} instead of {time(plain)}"
     ratio = abs(mine - plain)
     if ratio > 0.001:
-        times = number(10**ratio) if ratio < 5 else f"10^{ratio:.4g}"
-        text += f", {times} times {'sooner' if mine < plain else 'later'}"
+        text += f", {time(ratio)} times {'sooner' if mine < plain else 'later'}"
     return Sentence(f"{text}.", ("B6",))
 
 

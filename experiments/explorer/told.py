@@ -13,6 +13,7 @@ from experiments.explorer.places import bests
 from experiments.explorer.state import CLOCKS, State
 
 STILL = 1e-12  # by which rewards differ that move nothing
+TOGETHER = 1e-9  # log10 of times: hand-overs at once, as located
 OTHER = "grpo-8"  # the clock that the policy gradient's is compared with
 
 
@@ -84,9 +85,13 @@ class Told(NamedTuple):
 
     @property
     def leaders(self) -> list[tuple[int, float]]:
-        """Who leads from which log10 time on."""
+        """Who leads from which log10 time on; not for no longer than rounding."""
         rows = self.numbers["plateaus"] or []
-        return [(row["pattern"], row["log10_from"]) for row in rows]
+        return [
+            (row["pattern"], row["log10_from"])
+            for row in rows
+            if row["log10_to"] - row["log10_from"] > TOGETHER or row is rows[-1]
+        ]
 
     @property
     def winner(self) -> int:

@@ -21,6 +21,15 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers, to three digits, or as many more as tell them apart."""
+    for digits in range(3, 18):
+        first, second = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        if first != second:
+            return first, second
+    return number(one), number(other)
+
+
 def share(log_probability: float) -> str:
     """A probability: per cent, or a power of ten where that is tiny."""
     log10 = log_probability / math.log(10)
@@ -28,11 +37,19 @@ def share(log_probability: float) -> str:
 
 
 def time(log10_t: float) -> str:
-    """A time, to three digits; a power of ten from 100,000 on."""
+    """A time, or how many times, to three digits; a power of ten from 100,000 on."""
     if log10_t >= 5:
         return f"10^{log10_t:.4g}"
     value = float(f"{10**log10_t:.3g}")
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def errors(of: Told) -> str:
+    """What the verifier's errors add up to, and whether that is more than 1."""
+    total = number(sum(of.state.errors))
+    if total == "1" and of.informed:
+        return "nearly 1" if of.informed > 0 else "just over 1"
+    return f"{total}, more than 1" if of.informed < 0 else total
 
 
 def listed(patterns: Sequence[int]) -> str:
@@ -58,5 +75,8 @@ def nothing(of: Told) -> Sentence:
 
 
 def ending(of: Told) -> str:
+    """When the run ends, after "ends"; `None` is at rest."""
     log10 = of.numbers["log10_time"]
+    if log10 == -math.inf:
+        return "at t = 0, for the base model is paid within 0.001 of the most"
     return "at rest" if log10 is None else f"at t = {time(log10)}"

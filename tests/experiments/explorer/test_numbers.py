@@ -100,6 +100,21 @@ def test_the_dip_and_its_time_are_those_of_scipy():
     np.testing.assert_allclose(float(when), times[pi.argmin()], atol=1e-2)
 
 
+def test_of_a_run_that_is_stopped_it_is_said_why():
+    hard = State(
+        success_rates=(0.0, 0.25, 0.5, 0.75, 1.0),
+        logits=(0.0, -50.0, -100.0, -150.0, -200.0),
+        confidences=(0.5,) * 5,
+        run="kl",
+        beta=1e-3,
+    )
+    endless = START.changed(run="kl", beta=1e-12)
+    for state, words in ((hard, "too hard"), (endless, "latest"), (START, None)):
+        rows = {r["key"]: r["text"] for r in numbers.rows(numbers.found(state))}
+        assert ("outcome" in rows) == (words is not None)
+        assert words is None or words in rows["outcome"]
+
+
 def test_an_id_is_echoed():
     kinds = answers.KINDS
     state = json.loads(json.dumps(to_json(START)))

@@ -24,6 +24,7 @@ NUMERAL = re.compile(
 T = S = N = r"(10\^-?\d+(?:\.\d+)?|\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?: %)?)"
 NOT_COUNTED = re.compile(
     r"T0|t = 0 to|pass@8|groups of \d+|sum to 1|up to 1: it|more than 1:"
+    r"|up to (?:nearly|just over) 1:|at t = 0, for|within 0\.001 of"
 )
 
 
@@ -219,6 +220,7 @@ READERS = {
         rf"starts at {N}, below the rival's rate, {N}": both(accuracy, rival),
         rf"T0 = {T}": t0,
         rf"run ends, at t = {T}": _end,
+        rf"end of the run, at t = {T}": _end,
         rf"passes the rival's rate, {N}": rival,
         rf"to rest at {N}": final,
         rf"of weight {N}": lambda w, b: check(b, of(w.state.beta)),
@@ -287,6 +289,44 @@ def check_all(state: State) -> dict[str, str]:
 def test_all_that_is_said_of_a_state_is_so(name):
     for kind in ("quality", "mixture", "noise"):
         check_all(STATES[name].changed(map=kind))
+
+
+def close(*errors: float) -> State:
+    return State(errors=errors, map="noise")
+
+
+RARE_CASES = {
+    "hand-overs at once": State(
+        success_rates=(0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0),
+        logits=tuple(-math.log(k) for k in range(1, 7)),
+        confidences=(0.5,) * 6,
+    ),
+    "all wrong": close(1.0, 1.0),
+    "just over 1": close(0.3, 0.7001),
+    "nearly 1": close(0.3, 0.6999),
+    "hardly paid": close(0.3, 0.699),
+    "hardly any errors": close(0.001, 0.0001),
+    "KL, many decades": State(
+        success_rates=(0.0, 0.25, 0.5, 0.75, 1.0),
+        logits=(0.0, -50.0, -100.0, -150.0, -200.0),
+        confidences=(0.5,) * 5,
+        run="kl",
+        beta=1e-3,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RARE_CASES)
+def test_all_that_is_said_of_rare_cases_is_so(name):
+    said = check_all(RARE_CASES[name])
+    text = said["map"] + said["accuracy"]
+    for wrong in ("up to 1,", " 1 times", "e+", "Then pattern 4 until"):
+        assert wrong not in text + said["simplex"]
+    if name == "KL, many decades":
+        assert "before it comes to rest" in said["accuracy"]
+    if name == "hardly paid":
+        assert "within 0.001 of the most" in said["simplex"]
+        assert "(0.3009, not 0.3006)" in said["simplex"]
 
 
 @pytest.mark.parametrize("part", range(8))
