@@ -8,7 +8,7 @@ import numpy as np
 
 import simulator as sim
 from experiments.explorer.arrays import padded
-from experiments.explorer.map_lines import lines
+from experiments.explorer.map_lines import lines, no_wait
 from experiments.explorer.places import MAPS, models, own_place
 from experiments.explorer.state import State
 from experiments.text.errors import UserError
@@ -33,6 +33,10 @@ def values(state: State, side: int) -> dict[str, np.ndarray]:
         padded(found.success_rates, 0.0), logits=padded(found.log_policy, -np.inf)
     )
     signal = sim.FixedConfidence(padded(found.rewards, 0.0))
+    if kind.time is None and sum(state.errors) > 1:
+        # Paid to be wrong, accuracy only falls: its T0 is the start, or never.
+        z = np.where(no_wait(found) >= 0, -np.inf, np.inf)
+        return {"x": x, "y": y, "z": np.where(found.known, z, np.nan)}
     if kind.time is None:
         solution = sim.solve(question, signal, until=sim.T0(), max_log_time=800 * LOG10)
         reached = np.asarray(solution.outcome == sim.Outcome.reached)

@@ -173,3 +173,15 @@ def test_the_answer_holds_the_values_in_few_bytes():
 def test_a_state_without_a_map_is_one_line(state, words):
     with pytest.raises(UserError, match=words):
         maps.diagram(state, 40)
+
+
+@pytest.mark.parametrize("kind", ["quality", "dose"])
+def test_paid_to_be_wrong_a_run_takes_off_at_once_or_never(kind):
+    """It was waited for: for 9 to 18 seconds a map."""
+    state = State(errors=(0.6, 0.7), map=kind)
+    z = maps.values(state, 40)["z"]
+    assert {-math.inf, math.inf} <= set(z[~np.isnan(z)].tolist())
+    for j, i in ((3, 2), (3, 38), (20, 20), (20, 36), (38, 30)):
+        cell = maps.cell(state, 40, i, j)
+        found = numbers.found(cell).numbers["log10_t0"]
+        assert found == z[j, i] and not math.isfinite(found)
