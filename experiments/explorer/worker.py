@@ -74,7 +74,7 @@ class Worker:
 
         Raises `Dropped`, and whatever the answer raises.
         """
-        kind, asker = self.kinds[name], (name, str(question.get("page")))
+        kind, asker = self.kinds[name], (name, str(question.get("page"))[:32])
         with self._lock:
             self._newest[asker] += 1
             self._last = time.monotonic()
