@@ -52,7 +52,8 @@ PRESETS = (
         "kl-shortens",
         "KL shortens a plateau",
         "With a KL penalty of weight 0.056 the best pattern leads from t = 11,400 on, "
-        "without it from 383,000 on: seen here, and no theorem.",
+        "without it from 383,000 on: computed for this model; there is no theorem that "
+        "KL always does so.",
         _state((0.9, 0.6, 0.3, 0.1), (0.003, 0.6, 0.25, 0.147), run="kl", beta=0.056),
     ),
     Preset(
@@ -102,8 +103,8 @@ PRESETS = (
     Preset(
         "hallucination",
         "Fluent guesses (The Hallucination Dilemma)",
-        "As in the gallery's model: guesses lead from t = 2.97 on, careful answers "
-        "from t = 1,110 on only.",
+        "As in the gallery's model: pattern 1, fluent guesses, leads from t = 2.97 on, "
+        "pattern 0, careful answers, from t = 1,110 on only.",
         _state((0.9, 0.7, 0.3, 0.35), (0.03, 0.27, 0.4, 0.3)),
         "hallucination",
     ),
@@ -111,7 +112,7 @@ PRESETS = (
         "no-free-lunch",
         "Sure and wrong (No Free Lunch)",
         "As in the gallery's model of five patterns, paid a quarter of self-certainty "
-        "along with success: the best pattern wins up to weight 0.786.",
+        "along with success: pattern 0, the best, wins up to weight 0.786.",
         _state(
             (0.85, 0.6, 0.4, 0.3, 0.03),
             (0.1, 0.25, 0.3, 0.33, 0.02),
@@ -125,15 +126,15 @@ PRESETS = (
     Preset(
         "echo-chamber",
         "One format wins (Echo Chamber)",
-        "As in the gallery's model at scale 0.6: code leads until t = 35.5, then text, "
-        "which is right more often.",
+        "As in the gallery's model at scale 0.6: pattern 0, code, leads until t = "
+        "35.5, then pattern 2, text, which is right more often.",
         _state((0.511974, 0.386167, 0.604307), (0.55, 0.25, 0.20)),
         "echo_chamber",
     ),
     Preset(
         "vlaa-thinking",
         "After imitation (SFT or RL?)",
-        "As in the gallery's model after SFT on imitated traces (dose 8): GRPO with "
+        "The base model shown is the gallery's after SFT on imitated traces: GRPO with "
         "groups of 4 takes off at T0 = 50.3, without that SFT at 14.1.",
         _state(
             (0.55, 0.36, 0.0, 0.10),
@@ -145,24 +146,24 @@ PRESETS = (
     Preset(
         "seed-bench-r1",
         "A shortcut in between (SEED-Bench-R1)",
-        "As in the gallery's model: the shortcut leads from t = 23.7 to 25,600, then "
-        "coherent chains.",
+        "As in the gallery's model: pattern 1, the shortcut, leads from t = 23.7 to "
+        "25,600, then pattern 2, coherent chains.",
         _state((0.37, 0.53, 0.59, 0.25), (0.62, 0.18, 0.02, 0.18)),
         "seed_bench_r1",
     ),
     Preset(
         "openvlthinker",
         "RL alone (OpenVLThinker)",
-        "As in the gallery's model: without SFT reflection leads from t = 10^8.292 on "
-        "only.",
+        "As in the gallery's model: without SFT pattern 1, reflection, leads from "
+        "t = 196,000,000 on only.",
         _state((0.69, 0.80, 0.40, 0.45, 0.74), (0.93, 5e-4, 5e-4, 0.03, 0.039)),
         "openvlthinker",
     ),
     Preset(
         "behavior-injection",
         "A little of a good behaviour (Behavior Injection)",
-        "As in the gallery's model with a tenth of behaviour data: the good pattern "
-        "leads from t = 81.8 on, without them from 10^19.33 on.",
+        "As in the gallery's model with a tenth of behaviour data: pattern 0, the good "
+        "one, leads from t = 81.8 on, without them practically never.",
         _state(
             (0.85, 0.45, 0.2, 0.15, 0.1, 0.05),
             (0.050009, 0.49499505, 0.14499865, 0.15499865, 0.0999991, 0.05499955),

@@ -82,21 +82,17 @@ SAID: dict[str, Callable[[state.State, dict], list[float]]] = {
     "eight": lambda s, n: [],
     "sft-first": lambda s, n: [s.dose, found(RARE)["t0"]],
     "lying-verifier": lambda s, n: [*s.errors, 1, n["accuracy"]],
-    "hallucination": lambda s, n: [lead(n, 1), lead(n, 0)],
-    "no-free-lunch": lambda s, n: [flip(s)],
-    "echo-chamber": lambda s, n: [0.6, lead(n, 2)],
+    "hallucination": lambda s, n: [1, lead(n, 1), 0, lead(n, 0)],
+    "no-free-lunch": lambda s, n: [0, flip(s)],
+    "echo-chamber": lambda s, n: [0.6, 0, lead(n, 2), 2],
     "vlaa-thinking": lambda s, n: [
-        8,
         4,
         n["t0"],
         found(with_logits(s, vlaa_thinking.BASE))["t0"],
     ],
-    "seed-bench-r1": lambda s, n: [lead(n, 1), lead(n, 2)],
-    "openvlthinker": lambda s, n: [lead(n, 1)],
-    "behavior-injection": lambda s, n: [
-        lead(n, 0),
-        lead(found(with_logits(s, injection.BASE)), 0),
-    ],
+    "seed-bench-r1": lambda s, n: [1, lead(n, 1), lead(n, 2), 2],
+    "openvlthinker": lambda s, n: [1, lead(n, 1)],
+    "behavior-injection": lambda s, n: [0, lead(n, 0)],
     "base-paper-v1": lambda s, n: [0.005, n["t0"]],
     "latent-variable": lambda s, n: [0.01, n["t0"]],
 }
@@ -138,6 +134,11 @@ def test_a_preset_shows_what_its_sentence_says(name):
     assert leaders == ORDER.get(name, leaders)
     if "rises" in preset.title:
         assert result["accuracy"] < result["base_accuracy"] < result["peak_accuracy"]
+
+
+def test_never_is_far_beyond_any_training():
+    state = BY_NAME["behavior-injection"].state
+    assert lead(found(with_logits(state, injection.BASE)), 0) > 1e18
 
 
 @pytest.mark.parametrize("name", MODELS)
