@@ -78,13 +78,18 @@ def rows(of: Found) -> list[dict[str, str]]:
     if when >= (of.numbers["log10_time"] or math.inf):
         place = "at the end"
     texts["lowest"] += f" {place}"
+    titles = {key: title for key, (_, title) in ROWS.items()}
+    if of.numbers["log10_t0"] == -math.inf:
+        titles["t0"] = (
+            "no rival to pass: accuracy starts at the second-best rate or above"
+        )
     if of.numbers["log10_t_below_base"] == math.inf:
         del texts["t_below_base"]
     outcome = of.numbers["outcome"]
     texts["outcome"] = "" if outcome in ENDED else STOPPED.get(outcome, FAILED)
     return [
-        {"key": key, "label": label, "text": texts[key], "title": title}
-        for key, (label, title) in ROWS.items()
+        {"key": key, "label": label, "text": texts[key], "title": titles[key]}
+        for key, (label, _) in ROWS.items()
         if texts.get(key)
     ]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import theory
 from experiments.explorer.map_sentences import on_map
-from experiments.explorer.numbers import Found
+from experiments.explorer.numbers import Found, found as find
 from experiments.explorer.state import CLOCKS, State
 from experiments.explorer.told import STILL, Told, told
 from experiments.explorer.wording import (
@@ -41,8 +41,12 @@ def sentences(state: State, found: Found | None = None) -> dict[str, dict]:
     """For each view `text` and `statements`; `found`: what `numbers` has found."""
     about = told(state, found)
     said = {name: view(about) for name, view in VIEWS.items()}
+    model = "model after SFT" if state.dose else "base model"
     return {
-        name: {"text": one.text, "statements": [*one.statements, *_other(about, one)]}
+        name: {
+            "text": one.text.replace("base model", model),
+            "statements": [*one.statements, *_other(about, one)],
+        }
         for name, one in said.items()
     }
 
@@ -116,7 +120,7 @@ def _tilted(of: Told) -> Sentence:
 def _policy(of: Told) -> Sentence:
     """Whether the best pattern falls first, and when it becomes the most likely."""
     if of.still:
-        return nothing(of)
+        return Sentence("Nothing moves.", nothing(of).statements)
     several = len(of.best) > 1
     who = f"The best pattern{'s' * several} ({listed(of.best)})"
     verb = ("", "s")[not several]
@@ -165,9 +169,24 @@ def _lost(of: Told) -> str:
 
 
 def _accuracy(of: Told) -> Sentence:
-    """When it takes off; or why it rises and falls."""
+    """When it takes off, or why it rises and falls; what errors and a KL penalty do."""
     if of.still:
-        return nothing(of)
+        return Sentence("Nothing moves.", nothing(of).statements)
+    said = _taking_off(of)
+    text, ids = said
+    if of.verified and not of.penalised and 0 < of.informed < 1 - STILL:
+        if of.clock == CLOCKS[0]:
+            text += " The verifier's errors make it "
+            text += f"{number(1 / of.informed)} times slower, on the same path."
+        else:
+            text += " The verifier's errors change its times, not its path."
+        ids = (*ids, "B6") if "B6" not in _other(of, said) else ids
+    if of.state.run == "rlvr" and of.state.beta > 0:
+        text += " RLVR + KL is the fourth run: choose it to see its numbers."
+    return Sentence(text, ids)
+
+
+def _taking_off(of: Told) -> Sentence:
     first, last = number(of.accuracy), number(of.numbers["accuracy"])
     if of.verified and of.informed < 0:
         text = f"The verifier's errors add up to {errors(of)}: it pays wrong answers "
@@ -181,12 +200,13 @@ def _accuracy(of: Told) -> Sentence:
     t0 = of.numbers["log10_t0"]
     if t0 == -math.inf:
         ids = ("A2",) if len(of.best) == 1 else ("B3",)
-        text = (
-            f"The base model's accuracy, {first}, is not below the rate of any pattern "
-        )
-        return Sentence(
-            f"{text}but the best: it takes off at once, without a wait.", ids
-        )
+        text = f"The accuracy of the base model, {first}, is not below the rate of any "
+        text += "pattern but the best: no rival delays it, and it only rises"
+        half = of.half_way()
+        if half is not None:
+            text += f"; it is half-way to the best rate, {number(of.rates[of.best[0]])}"
+            text += f", at t = {time(half)}"
+        return Sentence(f"{text}.", ids)
     first, rival = apart(of.accuracy, float(of.rates[of.rival]))
     text = f"Accuracy starts at {first}, below the rival's rate, {rival}: it takes off "
     if t0 == math.inf:
@@ -220,7 +240,11 @@ def _held(of: Told, first: str, last: str) -> Sentence:
         text = (
             f"Accuracy goes from {first} to {last}, where {beta} balances the reward."
         )
-    return Sentence(text, ("A1",))
+    free = find(of.state.changed(run="rlvr", clock=CLOCKS[0])).numbers
+    text += f" Without it accuracy ends at {number(free['accuracy'])}"
+    if -math.inf < free["log10_t0"] < math.inf:
+        text += f", and T0 = {time(free['log10_t0'])}"
+    return Sentence(f"{text}.", ("A1",))
 
 
 def _paid_confidence(of: Told, first: str, last: str) -> Sentence:
@@ -298,7 +322,7 @@ def _hull(of: Told) -> Sentence:
         text = "With a KL penalty the hull does not say who leads: "
         return Sentence(f"{text}what a pattern is paid, net of KL, moves.", ("A1",))
     if of.still:
-        return nothing(of)
+        return Sentence("Nothing moves.", nothing(of).statements)
     with np.errstate(divide="ignore", invalid="ignore"):
         hull = theory.hull.dominance_hull(of.paid, of.log_policy)
     corners = [int(k) for k in hull.vertices if k >= 0]

@@ -99,6 +99,32 @@ class Told(NamedTuple):
         drawn = sorted(self.drawn, key=lambda k: -self.log_policy[k])
         return max(drawn, key=lambda k: self.paid[k])
 
+    @property
+    def clock(self) -> str:
+        """Of the run in focus: only RLVR has others than the policy gradient's."""
+        return self.state.clock if self.state.run == "rlvr" else CLOCKS[0]
+
+    def half_way(self) -> float | None:
+        """log10 time at which RLVR's accuracy is half-way to the best rate.
+
+        None where that is beyond the times that are traced, or accuracy is there.
+        """
+        state = self.state
+        path = sim.trace(problem(state), sim.NoisyVerifier(*state.errors), updates())
+        kept = int(np.asarray(path.kept).sum())
+        logs = np.asarray(path.log_probs)[:kept, : len(self.rates)]
+        accuracy = np.exp(logs) @ self.rates
+        half = (self.accuracy + float(self.rates[self.best[0]])) / 2
+        row = int(np.searchsorted(accuracy, half))
+        if not 0 < row < kept:
+            return None
+        with np.errstate(over="ignore"):
+            times = np.asarray(path.log_times)[CLOCKS.index(self.clock)] / LOG10
+        place = (half - accuracy[row - 1]) / (accuracy[row] - accuracy[row - 1])
+        low, high = float(times[row - 1]), float(times[row])
+        found = low + place * (high - low)
+        return found if math.isfinite(found) else None
+
     def shift(self) -> Shift | None:
         """Where RLVR's leader changes last, or else accuracy is half way, by clocks."""
         state = self.state

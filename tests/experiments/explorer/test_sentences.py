@@ -13,6 +13,7 @@ import pytest
 
 import theory
 from experiments.explorer import sentences
+from experiments.explorer.sft import after_sft
 from experiments.explorer.state import State
 from tests.experiments.explorer import drawn
 from tests.experiments.explorer.test_numbers import STATES
@@ -102,6 +103,29 @@ def _half(w, accuracy, mine, plain):
         assert abs(w.after(paid, name, read(t)[0]) - float(accuracy)) < 2e-3
         found.append(read(t)[0])
     w.ratio, w.loose = found[1] - found[0], True
+
+
+def _half_way(w, best, t):
+    state = w.state
+    check(best, of(w.rates[w.best[0]]))
+    clock = state.clock if state.run == "rlvr" else "policy-gradient"
+    paid = state.errors[0] + w.J * w.rates
+    half = (w.accuracy + w.rates[w.best[0]]) / 2
+    assert abs(w.after(paid, clock, read(t)[0]) - half) < 3e-3
+
+
+def free(w):
+    """The same without KL."""
+    return Witness(w.state.changed(run="rlvr", clock="policy-gradient"))
+
+
+def _enough(w, dose):
+    """Just below it accuracy after SFT is below the rival's rate, just above not."""
+    base, value = np.array(w.state.log_policy), 10 ** read(dose)[0]
+    shown = next(k for k in w.drawn if w.rates[k] == w.rates[w.best[0]])
+    for x, enough in ((value * 0.993, False), (value * 1.007, True)):
+        after = np.exp(after_sft(base, shown, x)) @ w.rates
+        assert (after > w.rival_rate) == enough
 
 
 def _ratio(w, ratio, way):
@@ -216,7 +240,11 @@ READERS = {
     "accuracy": {
         rf"add up to {N}, more than 1": lambda w, e: check(e, of(sum(w.state.errors))),
         rf"goes from {N} to {N}": both(accuracy, final),
-        rf"The base model's accuracy, {N}": accuracy,
+        rf"The accuracy of the (?:base model|model after SFT), {N}": accuracy,
+        rf"half-way to the best rate, {N}, at t = {T}": _half_way,
+        rf"errors make it {N} times slower": lambda w, r: check(r, of(1 / w.J)),
+        rf"Without it accuracy ends at {N}": lambda w, a: final(free(w), a),
+        rf"Without it accuracy ends at .*, and T0 = {T}\.": lambda w, t: t0(free(w), t),
         rf"starts at {N}, below the rival's rate, {N}": both(accuracy, rival),
         rf"T0 = {T}": t0,
         rf"run ends, at t = {T}": _end,
@@ -231,7 +259,9 @@ READERS = {
         rf"rises from {N} to {N} at t = {T}": both(
             accuracy, peak, lambda w, t: check(t, w.time(3))
         ),
-        rf"base model from t = {T} on": lambda w, t: check(t, w.time(4)),
+        rf"(?:base model|model after SFT) from t = {T} on": lambda w, t: check(
+            t, w.time(4)
+        ),
         rf"ends at {N}": final,
         rf"below its start, {N}": accuracy,
         rf"start, {N}, from t = {T} on": lambda w, _, t: check(t, w.time(4)),
@@ -248,6 +278,7 @@ READERS = {
     },
     "map": {
         rf"Here accuracy, {N}": accuracy,
+        rf"from dose {N} on nothing delays": _enough,
         rf"rival's rate, {N}, and training": rival,
         rf"At weight {N} the mixture pays pattern (\d) most, {N}": _weighted,
         rf"wins up to weight {N}": _flip,
@@ -341,3 +372,35 @@ def test_each_kind_of_sentence_is_said_of_some_state():
     simplex = {text["simplex"]["text"] for text in said}
     for part in ("The rival, pattern 1", "leads all along", "nothing moves", "beta"):
         assert any(part in text for text in simplex)
+
+
+def test_what_errors_kl_and_sft_change_is_said():
+    """And only where they change something."""
+    start = State()
+    slower = check_all(start.changed(errors=(0.05, 0.05)))["accuracy"]
+    assert "1.11 times slower, on the same path" in slower
+    plain = check_all(start)
+    assert "KL" not in "".join(plain.values()) and "slower" not in plain["accuracy"]
+    fourth = check_all(start.changed(beta=0.05))
+    assert "RLVR + KL is the fourth run" in fourth["accuracy"]
+    held = check_all(start.changed(beta=0.05, run="kl"))
+    assert "Without it accuracy ends at 0.899, and T0 = 42.7." in held["accuracy"]
+    assert "The map is without KL." in held["map"]
+    after = check_all(start.changed(dose=1.0, map="dose"))
+    assert (
+        "model after SFT" in after["simplex"] and "base model" not in after["simplex"]
+    )
+    assert "from dose 1.9" in after["map"]
+
+
+def test_a_slow_start_is_told_where_nothing_delays():
+    state = State((0.8, 0.015), (-3.912, -0.0202), (0.5, 0.5), clock="grpo-8")
+    said = check_all(state)["accuracy"]
+    assert "no rival delays it, and it only rises; it is half-way to" in said
+    slow = State((0.0, 0.0, 1.0), (-3.0, -0.35, -10.0))
+    assert float(read(check_all(slow)["accuracy"].split("t = ")[-1][:-1])[0]) > 4
+
+
+def test_what_does_not_move_is_said_once():
+    said = check_all(State(success_rates=(0.5, 0.5, 0.5)))
+    assert said["accuracy"] == said["policy"] == said["hull"] == "Nothing moves."
