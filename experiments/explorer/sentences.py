@@ -174,10 +174,11 @@ def _accuracy(of: Told) -> Sentence:
         return Sentence("Nothing moves.", nothing(of).statements)
     said = _taking_off(of)
     text, ids = said
-    if of.verified and not of.penalised and 0 < of.informed < 1 - STILL:
+    slower = time(-math.log10(of.informed)) if of.informed > 0 else "1"
+    if of.verified and not of.penalised and slower != "1":
         if of.clock == CLOCKS[0]:
-            text += " The verifier's errors make it "
-            text += f"{number(1 / of.informed)} times slower, on the same path."
+            text += f" The verifier's errors make it {slower} times slower, on the "
+            text += "same path."
         else:
             text += " The verifier's errors change its times, not its path."
         ids = (*ids, "B6") if "B6" not in _other(of, said) else ids
@@ -241,9 +242,9 @@ def _held(of: Told, first: str, last: str) -> Sentence:
             f"Accuracy goes from {first} to {last}, where {beta} balances the reward."
         )
     free = find(of.state.changed(run="rlvr", clock=CLOCKS[0])).numbers
-    text += f" Without it accuracy ends at {number(free['accuracy'])}"
+    text += f" Without it accuracy comes to {number(free['accuracy'])}"
     if -math.inf < free["log10_t0"] < math.inf:
-        text += f", and T0 = {time(free['log10_t0'])}"
+        text += f", and passes the rival's rate at t = {time(free['log10_t0'])}"
     return Sentence(f"{text}.", ("A1",))
 
 

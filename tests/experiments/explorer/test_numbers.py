@@ -132,3 +132,10 @@ def test_moments_beyond_floats_are_powers_of_ten():
     more = {r["key"]: r["text"] for r in numbers.rows(numbers.found(far))}
     assert float(rows["t0"]) > 1e60
     assert more["t0"].startswith("10^") and float(more["t0"][3:]) > 308
+
+
+def test_where_t0_is_there_from_the_start_the_title_says_why():
+    rows = {r["key"]: r for r in numbers.rows(numbers.found(STATES["good"]))}
+    assert rows["t0"]["title"].startswith("no rival to pass")
+    rows = {r["key"]: r for r in numbers.rows(numbers.found(START))}
+    assert rows["t0"]["title"].startswith("time at which accuracy passes")

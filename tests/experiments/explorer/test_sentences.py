@@ -111,7 +111,9 @@ def _half_way(w, best, t):
     clock = state.clock if state.run == "rlvr" else "policy-gradient"
     paid = state.errors[0] + w.J * w.rates
     half = (w.accuracy + w.rates[w.best[0]]) / 2
-    assert abs(w.after(paid, clock, read(t)[0]) - half) < 3e-3
+    shown, error = read(t)
+    before, after = (w.after(paid, clock, shown + x) for x in (-error, error))
+    assert before - 3e-3 < half < after + 3e-3
 
 
 def free(w):
@@ -243,8 +245,8 @@ READERS = {
         rf"The accuracy of the (?:base model|model after SFT), {N}": accuracy,
         rf"half-way to the best rate, {N}, at t = {T}": _half_way,
         rf"errors make it {N} times slower": lambda w, r: check(r, of(1 / w.J)),
-        rf"Without it accuracy ends at {N}": lambda w, a: final(free(w), a),
-        rf"Without it accuracy ends at .*, and T0 = {T}\.": lambda w, t: t0(free(w), t),
+        rf"Without it accuracy comes to {N}": lambda w, a: final(free(w), a),
+        rf"passes the rival's rate at t = {T}": lambda w, t: t0(free(w), t),
         rf"starts at {N}, below the rival's rate, {N}": both(accuracy, rival),
         rf"T0 = {T}": t0,
         rf"run ends, at t = {T}": _end,
@@ -384,7 +386,10 @@ def test_what_errors_kl_and_sft_change_is_said():
     fourth = check_all(start.changed(beta=0.05))
     assert "RLVR + KL is the fourth run" in fourth["accuracy"]
     held = check_all(start.changed(beta=0.05, run="kl"))
-    assert "Without it accuracy ends at 0.899, and T0 = 42.7." in held["accuracy"]
+    assert (
+        "Without it accuracy comes to 0.899, and passes the rival's rate at t = 42.7."
+        in held["accuracy"]
+    )
     assert "The map is without KL." in held["map"]
     after = check_all(start.changed(dose=1.0, map="dose"))
     assert (
@@ -398,7 +403,7 @@ def test_a_slow_start_is_told_where_nothing_delays():
     said = check_all(state)["accuracy"]
     assert "no rival delays it, and it only rises; it is half-way to" in said
     slow = State((0.0, 0.0, 1.0), (-3.0, -0.35, -10.0))
-    assert float(read(check_all(slow)["accuracy"].split("t = ")[-1][:-1])[0]) > 4
+    assert float(read(check_all(slow)["accuracy"].split("t = ")[-1][:-1])[0]) > 3.9
 
 
 def test_what_does_not_move_is_said_once():
