@@ -18,11 +18,12 @@ const REST = 260; // milliseconds without a change after which the map is drawn 
 const PAUSE = 160, MOST = 1000; // a rest of the hand, and how long slow answers wait for one
 const PLAY = 6000; // a run of time
 const ADDRESS = 140; // and between two changes of the address
+const ONE = 1000; // keys that follow each other on one control are one step back
 
 let state = { ...START };
 let shown = null, numbers = null, sampled = null, pinned = null; // answers, with the state they are of
 let compiling = true, loading = 0, markPreset = () => {};
-let cursor = null, span = [-1, 3], moving = false;
+let cursor = null, span = [-1, 3], moving = false, hand = { source: null, moving: false, at: 0 };
 window.explorer = { get state() { return state; }, get shown() { return shown; }, get numbers() { return numbers; }, get askers() { return askers; }, get settled() { return settled(); } };
 
 // ---- state and address -------------------------------------------------------------------
@@ -35,9 +36,12 @@ function writeAddress(push) {
   if (text !== location.hash) history[push ? "pushState" : "replaceState"](null, "", text);
 }
 
-// `next`: a state, or what makes one of the state. `push`: a step that Back undoes.
-function change(next, { push = false, source = null, moving: still = false } = {}) {
-  const before = state;
+// `next`: a state, or what makes one of the state. `push`: a step that Back undoes; if it is
+// not said, the first change of each gesture is one, and the rest of the gesture goes with it.
+function change(next, { push = null, source = null, moving: still = false } = {}) {
+  const now = performance.now(), same = source !== null && hand.source === source && (hand.moving || now - hand.at < ONE);
+  push ??= !same;
+  hand = { source, moving: still, at: now };
   if (push && addressTimer !== null) writeAddress(false);
   state = typeof next === "function" ? next(state) : next;
   moving = still;
@@ -46,13 +50,15 @@ function change(next, { push = false, source = null, moving: still = false } = {
   say("");
   $("unsampled").textContent = "";
   showState(source);
-  ask(before);
+  ask();
 }
 
 function readAddress() {
   try {
     state = parse(location.hash);
-    say("");
+    hand.source = null;
+    const known = /(^#?|&)(v|s|l|c|w|n|u|b|d|r|map|view|pin|o)=/.test(location.hash);
+    say(location.hash.length > 1 && !known ? "This address names nothing that can be shown. Here is the start instead." : "");
   } catch (error) {
     if (!(error instanceof StateError)) throw error;
     state = { ...START };
@@ -60,7 +66,7 @@ function readAddress() {
   }
   moving = false;
   showState();
-  ask(null);
+  ask();
 }
 
 function say(text) {
@@ -77,37 +83,43 @@ const refused = (message, status) => {
 const pinText = () => extra(state, "pin");
 const askers = {
   curves: new Asker("curves", (answer, question) => {
-    const found = { ...answer, state: question.state };
+    const found = { ...answer, state: question.state, key: question.key };
     if (question.pin) pinned = { ...pinned, ...found, pin: question.pin };
     else shown = found;
     if (question.pin) askNow();
     if (shown) { fitSpan(); later(); }
+    markStale();
   }, refused),
   numbers: new Asker("numbers", (answer, question) => {
     if (question.pin) {
       if (pinned?.pin === question.pin) pinned.numbers = answer;
       askers.numbers.ask(numbersQuestion());
-    } else numbers = { ...answer, state: question.state };
+    } else numbers = { ...answer, state: question.state, key: question.key };
     showNumbers($("numbers"), numbers, pinned?.numbers);
     showSentences(numbers);
     exports.text(numbers);
+    markStale();
     later();
   }, refused),
-  map: new Asker("map", (answer, question) => map.draw(answer, state, question.state), refused),
+  map: new Asker("map", (answer, question) => map.draw(answer, state, question.state), (message, status) => {
+    if (status === 0 || status === 404) refused(message, status);
+    else map.none(message[0].toUpperCase() + message.slice(1));
+  }),
   train: new Asker("train", (answer, question) => {
     if (extra(state, "o") === "1" && question.key === ownKey()) sampled = { ...answer, key: question.key };
     later();
   }, (message, status, question) => {
     if (status === 0) return refused(message, status);
     if (extra(state, "o") !== "1" || question.key !== ownKey()) return;
-    change((old) => withExtra(old, "o", null));
+    change((old) => withExtra(old, "o", null), { push: false });
     $("unsampled").textContent = status === 404 ? "This server samples no runs." : message[0].toUpperCase() + message.slice(1);
   }),
 };
 
 const ownKey = () => { const { view, map: kind, ...own } = toJson(state); return JSON.stringify(own); };
-const numbersQuestion = () => ({ body: { state: toJson(state) }, state });
-const askNow = () => askers.curves.ask({ body: { state: toJson(state) }, state });
+const numbersKey = () => ownKey() + state.map; // a sentence is about the map
+const numbersQuestion = () => ({ body: { state: toJson(state) }, state, key: numbersKey() });
+const askNow = () => askers.curves.ask({ body: { state: toJson(state) }, state, key: ownKey() });
 
 // What each answer depends on: it is asked anew only when that has changed.
 const keys = {};
@@ -128,6 +140,8 @@ function ask() {
   if (pin !== (pinned?.pin ?? null)) loadPin(pin);
   if (changed("curves", own)) {
     askNow();
+  }
+  if (changed("numbers", [own, kind])) {
     lazily("numbers", moving ? PAUSE : 0, () => askers.numbers.ask(numbersQuestion()), MOST);
   }
   const { run, clock, beta, ...place } = own;
@@ -169,16 +183,25 @@ const WAITED = { curves: "the curves", numbers: "the numbers", map: "the map", t
 setInterval(() => {
   if (compiling) return;
   const late = Object.keys(WAITED).filter((name) => askers[name].since && performance.now() - askers[name].since > 1200);
+  for (const [name, id] of [["numbers", "numbers-panel"], ["map", "f-map"], ["train", "f-accuracy"], ["curves", "f-policy"]]) $(id).toggleAttribute("data-late", late.includes(name));
   tell($("status"), late.length ? `Computing ${late.map((name) => WAITED[name]).join(", ")}` : "");
 }, 300);
 
 const settled = () => Object.values(askers).every((one) => !one.busy && !one.next) && addressTimer === null && frame === null && loading === 0 && Object.values(timers).every((t) => t === null);
 
+// What is of an older state is dimmed, and not to be taken along.
+function markStale() {
+  const old = shown?.key !== ownKey(), late = old || numbers?.key !== numbersKey();
+  for (const node of document.querySelectorAll("#numbers, .says, #command, #python")) node.setAttribute("aria-busy", late);
+  for (const node of document.querySelectorAll("[data-copy=command], [data-copy=python], #save-json")) node.disabled = late;
+  $("save-csv").disabled = old;
+}
+
 // ---- drawing -----------------------------------------------------------------------------
 
 const charts = { policy: new Chart($("policy")), accuracy: new Chart($("accuracy")), clocks: new Chart($("clocks")) };
 const hull = new Hull($("hull"));
-const simplex = new Simplex($("simplex"), (next, still) => change(next, { moving: still }));
+const simplex = new Simplex($("simplex"), (next, still) => change(next, { moving: still, source: "base" }));
 const map = new PhaseMap($("cells"), $("map"), {
   say: (text) => { if ($("cell").textContent !== text) $("cell").textContent = text; },
   async load(side, i, j) {
@@ -234,7 +257,7 @@ const pick = (node, name, options, choose) => {
 const showRun = pick($("run"), "run in focus", Object.entries(RUN_NAMES), (run) => change((old) => ({ ...old, run, beta: run === "kl" && !old.beta ? 0.01 : old.beta })));
 const showView = pick($("view"), "how the base model is drawn", [["simplex", "shares"], ["logits", "log"]], (view) => change((old) => ({ ...old, view })));
 
-const pin = make("button", { type: "button", title: "Keep this state, dashed, beside what you do next", onclick: () => change((old) => withExtra(old, "pin", pinText() === null ? fragment(withExtra(old, "pin", null)) : null), { push: true }) }, "pin");
+const pin = make("button", { type: "button", onclick: () => change((old) => withExtra(old, "pin", pinText() === null ? fragment(withExtra(old, "pin", null)) : null), { push: true }) }, "pin");
 const swap = make("button", { type: "button", title: "Exchange the pinned state and this one", onclick: () => change((old) => withExtra(parse(pinText()), "pin", fragment(withExtra(old, "pin", null))), { push: true }) }, "swap");
 $("f-simplex").querySelector(".tools").append(pin, swap);
 
@@ -253,9 +276,11 @@ function showState(source = null) {
   $("sampled").checked = extra(state, "o") === "1";
   const is = pinText() !== null;
   pin.textContent = is ? "unpin" : "pin to compare";
+  pin.title = is ? "Take the pinned state away" : "Keep this state, dashed, beside what you do next";
   pin.setAttribute("aria-pressed", is);
   swap.hidden = !is;
   map.drawPlace(state);
+  markStale();
   markPreset(fragment({ ...state, rest: [] }));
   if (shown && shown.state.logits.length === state.logits.length) later();
 }

@@ -53,20 +53,33 @@ class Slider {
     this.input.addEventListener("change", () => put(scale.from(+this.input.value), false));
     this.field.addEventListener("change", () => {
       const value = typed(this.field.value), [low, high] = this.range;
-      if (Number.isNaN(value)) this.show(this.state);
-      else change((state) => this.set(state, Math.min(Math.max(value, low), high)), { source: this.field, moving: false });
+      const fits = value >= low && value <= high;
+      this.#doubt(fits ? "" : `Give ${plain(low)} to ${high > 0.9999 && high < 1 ? "1 − 1e-12" : high}.`);
+      if (fits) change((state) => this.set(state, value), { source: this.field, moving: false });
     });
+    this.wrong = make("p", { class: "wrong", id: `${id}-wrong`, role: "status", hidden: true });
+    this.node.append(this.wrong);
+    this.field.setAttribute("aria-describedby", this.wrong.id);
+  }
+
+  // What was typed stays, with what is allowed, until it is corrected.
+  #doubt(text) {
+    this.wrong.textContent = text;
+    this.wrong.hidden = !text;
+    this.field.setAttribute("aria-invalid", Boolean(text));
   }
 
   show(state, source = null) {
-    this.state = state;
-    const value = this.get(state), { scale } = this;
+    const value = this.get(state), { scale } = this, moved = value !== this.value;
+    this.value = value;
+    if (moved) this.#doubt("");
+    const kept = !this.wrong.hidden;
     const name = this.name ? this.name(state) : this.label.textContent;
     if (source !== this.input) this.input.value = Math.min(Math.max(scale.to(value), scale.min), scale.max);
     this.input.setAttribute("aria-valuetext", few(value));
     this.input.setAttribute("aria-label", name);
     this.field.setAttribute("aria-label", `${name}, as a number`);
-    if (document.activeElement !== this.field || source === this.field) this.field.value = plain(value);
+    if (!kept && (document.activeElement !== this.field || source === this.field)) this.field.value = plain(value);
     this.field.title = String(value);
     const off = this.off?.(state) ?? false;
     this.input.disabled = this.field.disabled = off;
@@ -88,7 +101,7 @@ function cellSlider({ name, label, symbol, help }, k, change) {
   if (name === "logits") {
     return new Slider({
       label, symbol, help, name: of, scale: odds, range: [1e-300, 1 - 1e-12], cls: `pattern-${k}`,
-      get: (state) => policy(state)[k], set: (state, p) => withProbability(state, k, Math.min(Math.max(p, 1e-300), 1 - 1e-12)),
+      get: (state) => policy(state)[k], set: (state, p) => withProbability(state, k, p),
     }, change);
   }
   return new Slider({
@@ -102,9 +115,9 @@ export class Patterns {
 
   show(state, source) {
     if (this.rows.length !== state.logits.length) this.#build(state.logits.length);
-    const words = names(state);
+    const words = names(state), plain = names(state, false);
     this.rows.forEach(({ title, drop, sliders }, k) => {
-      title.textContent = words[k];
+      title.textContent = plain[k];
       drop.setAttribute("aria-label", `remove ${words[k]}`);
       drop.disabled = state.logits.length <= 2;
       for (const slider of sliders) slider.show(state, source);
@@ -139,11 +152,13 @@ const REWARD = [
     scale: part, range: [0, 1], get: (state) => state.weight, set: (state, weight) => ({ ...state, weight }),
   },
 ];
+// The run in focus goes with the penalty, when that comes or goes.
+const penalised = ({ run, beta: before }, beta) => (beta === 0 && run === "kl" ? "rlvr" : beta > 0 && !before && run === "rlvr" ? "kl" : run);
 const TRAINING = [
   {
     label: "KL penalty", symbol: "β", help: "Weight of the KL penalty to the policy that training starts from; adds the run RLVR + KL",
     scale: zeroLog(1e-4, 10), range: [0, 10], get: (state) => state.beta,
-    set: (state, beta) => ({ ...state, beta, run: beta === 0 && state.run === "kl" ? "rlvr" : state.run }),
+    set: (state, beta) => ({ ...state, beta, run: penalised(state, beta) }),
   },
   {
     label: "SFT on the best pattern", symbol: "dose", help: "Learning rate times steps of supervised fine-tuning on perfect demonstrations, before RL",

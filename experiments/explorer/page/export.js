@@ -3,9 +3,12 @@
 const LOOKS = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap", "stroke-opacity", "opacity", "font-family", "font-size", "font-weight", "font-style", "text-anchor", "paint-order", "visibility"];
 const NS = "http://www.w3.org/2000/svg";
 
-// A picture as SVG text that needs no style sheet; a canvas under it goes in as an image.
-export function asSvg(svg, canvas = null) {
-  const copy = svg.cloneNode(true), box = svg.viewBox.baseVal;
+const FOOT = 26; // pixels for a legend
+
+// A picture as SVG text that needs no style sheet; a canvas under it goes in as an image, and
+// a legend of the page (nodes with a colour each) below it.
+export function asSvg(svg, canvas = null, legend = []) {
+  const copy = svg.cloneNode(true), { width, height } = svg.viewBox.baseVal, box = { width, height: height + (legend.length ? FOOT : 0) };
   const from = [svg, ...svg.querySelectorAll("*")], to = [copy, ...copy.querySelectorAll("*")];
   from.forEach((node, i) => {
     const style = getComputedStyle(node);
@@ -19,6 +22,19 @@ export function asSvg(svg, canvas = null) {
   const back = document.createElementNS(NS, "rect");
   for (const [name, value] of Object.entries({ width: box.width, height: box.height, fill: getComputedStyle(document.body).backgroundColor })) back.setAttribute(name, value);
   copy.prepend(back);
+  copy.setAttribute("viewBox", `0 0 ${box.width} ${box.height}`);
+  let at = 12;
+  for (const node of legend) {
+    const put = (tag, attributes, text = "") => {
+      const made = copy.appendChild(document.createElementNS(NS, tag));
+      for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+      made.textContent = text;
+    };
+    const fill = getComputedStyle(node, "::before").backgroundColor, style = getComputedStyle(node);
+    put("rect", { x: at, y: height + 10, width: 16, height: 3, rx: 1.5, fill });
+    put("text", { x: at + 22, y: height + 16, fill: style.color, "font-family": style.fontFamily, "font-size": "12.5px" }, node.textContent);
+    at += 22 + 7 * node.textContent.length + 18;
+  }
   if (canvas) {
     const image = document.createElementNS(NS, "image"), { left, top, width, height } = canvas.style;
     for (const [name, value] of Object.entries({ href: canvas.toDataURL(), x: parseFloat(left), y: parseFloat(top), width: parseFloat(width), height: parseFloat(height), preserveAspectRatio: "none", "image-rendering": "pixelated" })) image.setAttribute(name, value);
@@ -27,14 +43,14 @@ export function asSvg(svg, canvas = null) {
   return new XMLSerializer().serializeToString(copy);
 }
 
-export async function asPng(svg, canvas = null, scale = 2) {
-  const text = asSvg(svg, canvas), { width, height } = svg.viewBox.baseVal;
+export async function asPng(svg, canvas = null, legend = [], scale = 2) {
+  const text = asSvg(svg, canvas, legend), { width, height } = svg.viewBox.baseVal, foot = legend.length ? FOOT : 0;
   const image = new Image(), address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   try {
     await new Promise((done, failed) => { image.onload = done; image.onerror = failed; image.src = address; });
     const sheet = document.createElement("canvas");
     sheet.width = width * scale;
-    sheet.height = height * scale;
+    sheet.height = (height + foot) * scale;
     sheet.getContext("2d").drawImage(image, 0, 0, sheet.width, sheet.height);
     return await new Promise((done) => sheet.toBlob(done, "image/png"));
   } finally { URL.revokeObjectURL(address); }

@@ -30,18 +30,21 @@ export class Hull {
     this.svg.setAttribute("viewBox", `0 0 ${this.w} ${this.h}`);
   }
 
-  // Labels beside their points, moved up where they would lie on others.
-  #labels(shown, there, words, X, Y) {
-    const placed = [];
+  // Labels beside their points, at the nearest place free of other labels and points.
+  #labels(shown, there, words, X, Y, [top, bottom]) {
+    const placed = [], still = shown.state.run === "kl" && shown.state.beta > 0; // no order with a penalty
+    const short = words.length > 3, spots = there.map((k) => ({ from: X(k) - 8, to: X(k) + 8, y: Y(k), k }));
     for (const k of [...there].sort((a, b) => Y(b) - Y(a))) {
       const order = shown.hull.indexOf(k), nth = ["first", "second", "third"][order] ?? `as no. ${order + 1}`;
       const says = order < 0 ? "never leads" : shown.hull.length === 1 ? "leads throughout" : `leads ${nth}`;
-      const text = `${words[k].replace(/ \(.*/, "")} ${says}`, wide = 7.6 * text.length, flip = X(k) + 13 + wide > this.w;
-      const label = { k, text, anchor: flip ? "end" : "start", x: X(k) + (flip ? -13 : 13), y: Y(k) };
-      const from = flip ? label.x - wide : label.x;
-      const hits = (y) => placed.some((other) => Math.abs(other.y - y) < 14 && from < other.to && other.from < from + wide);
-      while (hits(label.y) && label.y > 8) label.y -= 2;
-      placed.push({ ...label, from, to: from + wide });
+      const name = short ? words[k].replace(/ \(.*/, "").replace("pattern", this.w < 460 ? "p." : "pattern") : words[k];
+      const text = still ? name : `${name} ${says}`, wide = 7.2 * text.length;
+      const at = (flip, y) => ({ k, text, anchor: flip ? "end" : "start", x: X(k) + (flip ? -13 : 13), from: X(k) + (flip ? -13 - wide : 13), to: X(k) + (flip ? -13 : 13 + wide), y });
+      const hits = (one) => one.from < 46 || one.to > this.w || one.y < top || one.y > bottom
+        || placed.some((other) => Math.abs(other.y - one.y) < 14 && one.from < other.to && other.from < one.to)
+        || spots.some((spot) => spot.k !== k && Math.abs(spot.y - one.y) < 12 && one.from < spot.to && spot.from < one.to);
+      const tries = Array.from({ length: 100 }, (_, i) => (i % 2 ? -1 : 1) * 2 * Math.ceil(i / 2)).flatMap((d) => [at(false, Y(k) + d), at(true, Y(k) + d)]);
+      placed.push(tries.find((one) => !hits(one)) ?? at(X(k) + 13 + wide > this.w, Math.min(Math.max(Y(k), top), bottom)));
     }
     return placed;
   }
@@ -84,14 +87,14 @@ export class Hull {
       }
     });
     points.draw((add) => {
-      for (const { k, x: at, y, anchor, text } of this.#labels(shown, there, words, (k) => X(pays[k]), (k) => Y(heights[k]))) {
+      for (const { k, x: at, y, anchor, text } of this.#labels(shown, there, words, (k) => X(pays[k]), (k) => Y(heights[k]), [top, bottom - 4])) {
         const leads = shown.hull.includes(k), cx = X(pays[k]), cy = Y(heights[k]);
         add(`p${k}`, "circle", { class: `${leads ? "vertex" : "never"} pattern-${k}`, cx, cy, r: leads ? 6 : 5 });
         add(`t${k}`, "text", { class: `name halo pattern-${k}`, x: at, y: y + 4, "text-anchor": anchor }, text);
         if (Math.abs(y - cy) > 5) add(`l${k}`, "path", { class: "lead", d: `M${cx} ${cy.toFixed(1)}L${at + (anchor === "end" ? 2 : -2)} ${y.toFixed(1)}` });
       }
     });
-    const inOrder = shown.hull.map((k) => words[k]).join(", then ");
-    this.svg.setAttribute("aria-label", `Points of pay and 1 over base probability: ${there.map((k) => `${words[k]} ${few(pays[k])}, ${few(1 / shown.base.policy[k])}`).join("; ")}. Leading in order: ${inOrder}.`);
+    const inOrder = state.run === "kl" && state.beta > 0 ? "" : ` Leading in order: ${shown.hull.map((k) => words[k]).join(", then ")}.`;
+    this.svg.setAttribute("aria-label", `Points of pay and 1 over base probability: ${there.map((k) => `${words[k]} ${few(pays[k])}, ${few(1 / shown.base.policy[k])}`).join("; ")}.${inOrder}`);
   }
 }

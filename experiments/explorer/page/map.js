@@ -1,6 +1,6 @@
 // The phase diagram: cells on a canvas, and over them axes, theory's lines and the reader's place.
 
-import { Pen, apart, few, layer, path, power } from "./svg.js";
+import { Pen, apart, dart, few, layer, path, power } from "./svg.js";
 import { colour } from "./colours.js";
 import { policy, roles } from "./state.js";
 import { ticks } from "./chart.js";
@@ -49,7 +49,7 @@ export class PhaseMap {
     this.w = Math.max(260, Math.round(box.width));
     this.h = Math.max(220, Math.round(box.height));
     this.svg.setAttribute("viewBox", `0 0 ${this.w} ${this.h}`);
-    Object.assign(this, { left: 56, right: this.w - 14, top: 46, bottom: this.h - 44 });
+    Object.assign(this, { left: 56, right: this.w - 14, top: 60, bottom: this.h - 44 });
     const style = this.canvas.style, { left, right, top, bottom } = this;
     style.left = `${left}px`; style.top = `${top}px`;
     style.width = `${right - left}px`; style.height = `${bottom - top}px`;
@@ -98,7 +98,7 @@ export class PhaseMap {
     if (!this.shown) return this.say("");
     if (this.cell) return this.say(this.#words(this.cell));
     const { axes } = this.shown;
-    this.say(this.here ? `Your model is the ring: ${axes.x.label} ${few(this.here[0])}, ${axes.y.label} ${few(this.here[1])}. Click a cell to load it.` : "");
+    this.say(this.here ? `Your model${this.#off() ? " is off this map" : " is the ring"}: ${axes.x.label} ${few(this.here[0])}, ${axes.y.label} ${few(this.here[1])}. Click a cell to load it.` : "");
   }
 
   #value([i, j]) { return this.shown.z[j * this.shown.n + i]; }
@@ -134,8 +134,32 @@ export class PhaseMap {
     }
     this.canvas.width = this.canvas.height = n;
     this.canvas.getContext("2d").putImageData(image, 0, 0);
+    this.#why("");
     this.#axes();
     this.drawPlace(state);
+  }
+
+  // Whether the reader's own place is beyond the axes.
+  #off() {
+    const { x, y } = this.shown, [a, b] = this.here, n = x.length, half = (row) => Math.abs(row[n - 1] - row[n - 2]) / 2;
+    const out = (row, v, low) => !(v >= low && v <= row[n - 1] + half(row));
+    const least = (row, log) => (log ? row[0] * Math.sqrt(row[0] / row[1]) : row[0] - half(row));
+    return out(x, a, least(x, this.shown.axes.x.log)) || out(y, b, least(y, this.shown.axes.y.log));
+  }
+
+  // Why there is no map, in its place.
+  none(text) {
+    this.shown = this.here = this.cell = null;
+    this.canvas.width = this.canvas.height = 1;
+    for (const pen of this.pens) pen.draw(() => {});
+    this.say("");
+    this.#why(text);
+  }
+
+  #why(text) {
+    const node = this.canvas.parentNode.querySelector(".none");
+    node.textContent = text;
+    node.hidden = !text;
   }
 
   #scales() {
@@ -158,7 +182,7 @@ export class PhaseMap {
   }
 
   #axes() {
-    const { x, y, z, axes, low, high, time, lines = [] } = this.shown, { left, right, top, bottom, w } = this;
+    const { x, y, z, axes, low, high, time, label, lines = [] } = this.shown, { left, right, top, bottom, w } = this;
     const { X, Y } = this.#scales(), [axis, theory] = this.pens;
     axis.draw((add) => {
       add("frame", "rect", { class: "edge", x: left, y: top, width: right - left, height: bottom - top });
@@ -173,17 +197,18 @@ export class PhaseMap {
       add("xlabel", "text", { class: "tick", x: (left + right) / 2, y: bottom + 37, "text-anchor": "middle" }, axes.x.label);
       add("ylabel", "text", { class: "tick", transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, axes.y.label);
       const wide = Math.min(150, (w - left) * 0.36);
-      add("scale", "rect", { x: left, y: 6, width: wide, height: 9, rx: 2, fill: "url(#batlow)" });
+      add("title", "text", { class: "tick", x: left, y: 11 }, time ? label.replace(/^log10 T0/, "T₀") : label);
+      add("scale", "rect", { x: left, y: 19, width: wide, height: 9, rx: 2, fill: "url(#batlow)" });
       const marks = time ? ticks(low, high, 4).map((v) => [v, power(+v.toFixed(1))]) : ticks(low, high, 5).map((v) => [v, String(v)]);
       const whole = time ? marks.filter(([v]) => Number.isInteger(v)) : marks;
-      for (const [v, text] of whole.length ? whole : [[low, few(time ? 10 ** low : low)]]) add(`z${text}`, "text", { class: "tick", x: left + (wide * (v - low)) / (high - low), y: 29, "text-anchor": "middle" }, text);
+      for (const [v, text] of whole.length ? whole : [[low, few(time ? 10 ** low : low)]]) add(`z${text}`, "text", { class: "tick", x: left + (wide * (v - low)) / (high - low), y: 42, "text-anchor": "middle" }, text);
       const keys = [];
       if (z.includes(-Infinity)) keys.push(["swatch grey", "from the start"]);
       if (z.includes(Infinity)) keys.push(["swatch never", "never"]);
       let at = left + wide + 22;
       for (const [cls, text] of keys) {
-        add(text, "rect", { class: cls, x: at, y: 5, width: 11, height: 11, rx: 2 });
-        add(`${text}word`, "text", { class: "tick", x: at + 16, y: 15 }, text);
+        add(text, "rect", { class: cls, x: at, y: 18, width: 11, height: 11, rx: 2 });
+        add(`${text}word`, "text", { class: "tick", x: at + 16, y: 28 }, text);
         at += 16 + 6.4 * text.length + 14;
       }
     });
@@ -222,10 +247,20 @@ export class PhaseMap {
     this.pens[2].draw((add) => {
       const fits = (v, from, to) => Math.min(Math.max(v, from), to);
       if (this.here) {
-        const [x, y] = [X(this.here[0]), Y(this.here[1])].map((v, i) => (Number.isFinite(v) ? v : i ? bottom : left));
-        const cx = fits(x, left, right), cy = fits(y, top, bottom);
-        add("halo", "circle", { class: "mine under", cx, cy, r: 7 });
-        add("ring", "circle", { class: "mine", cx, cy, r: 7 });
+        // Off the axes there is no ring, but an arrow at the edge with the value.
+        const at = [X(this.here[0]), Y(this.here[1])], edges = [[left, right], [top, bottom]];
+        const side = at.map((v, i) => (v > edges[i][1] + 0.5 ? 1 : v >= edges[i][0] - 0.5 ? 0 : v === -Infinity || v < edges[i][0] ? -1 : i ? 1 : -1));
+        const [cx, cy] = at.map((v, i) => fits(side[i] ? edges[i][side[i] > 0 ? 1 : 0] : v, ...edges[i]));
+        if (side[0] || side[1]) {
+          const far = [side[0] && `${few(this.here[0])}`, side[1] && `${few(this.here[1])}`].filter(Boolean).join(", ");
+          const d = dart(cx - 8 * side[0], cy - 8 * side[1], side[0], side[1], 0, 9), flip = cx > (left + right) / 2;
+          add("farunder", "path", { class: "mine under", d });
+          add("far", "path", { class: "mine farmine", d });
+          add("farword", "text", { class: "onmap", x: cx + (flip ? -24 : 24), y: fits(cy + 4, top + 14, bottom - 8), "text-anchor": flip ? "end" : "start" }, `your model: ${far}`);
+        } else {
+          add("halo", "circle", { class: "mine under", cx, cy, r: 7 });
+          add("ring", "circle", { class: "mine", cx, cy, r: 7 });
+        }
       }
       if (this.cell) {
         const [i, j] = this.cell, w = (right - left) / n, h = (bottom - top) / n, grow = Math.max(0, 7 - w) / 2;

@@ -1,11 +1,12 @@
 // The base model as a handle, the paths of training from it, and the flow behind them.
 
-import { Pen, few, layer, path, power } from "./svg.js";
+import { Pen, dart, few, layer, path, power } from "./svg.js";
 import { PLANE, drift, layout, logShares, shares, withShares } from "./geometry.js";
 import { names, policy, rewards, roles } from "./state.js";
 import { valueAt } from "./chart.js";
 
 const REACH = 22; // pixels around the handle that take a finger
+const LN10 = Math.log(10);
 const STEP = 4; // pixels of an arrow key
 
 export class Simplex {
@@ -13,6 +14,10 @@ export class Simplex {
   constructor(svg, moved) {
     Object.assign(this, { svg, moved, state: null, shown: null, pinned: null, cursor: null, touched: false });
     this.pens = Object.fromEntries(["ground", "flow", "paths", "words", "rings"].map((name) => [name, new Pen(layer(svg, name))]));
+    const defs = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "defs"));
+    this.clip = defs.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "clipPath"));
+    this.clip.id = "plane-clip";
+    this.clip.append(document.createElementNS("http://www.w3.org/2000/svg", "rect"));
     this.reach = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "circle"));
     this.handle = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "circle"));
     this.reach.setAttribute("class", "reach");
@@ -79,8 +84,11 @@ export class Simplex {
     this.state = state;
     this.map = layout(state, this.w, this.h);
     this.place = this.map.of(logShares(state));
+    this.#far(state);
+    this.handle.classList.toggle("far", this.far.length > 0);
     if (this.map.kind === "plane") {
       const { box } = this.map;
+      for (const [name, value] of [["x", box.left], ["y", box.top], ["width", box.right - box.left], ["height", box.bottom - box.top]]) this.clip.firstChild.setAttribute(name, value);
       this.place = [Math.min(Math.max(this.place[0], box.left), box.right), Math.min(Math.max(this.place[1], box.top), box.bottom)];
     }
     for (const node of [this.reach, this.handle]) {
@@ -95,6 +103,18 @@ export class Simplex {
     this.#rings();
   }
 
+  // Which of its log-ratios lie beyond the axes, and on which side.
+  #far(state) {
+    const { kind, odds } = this.map, logs = logShares(state), who = names(state, false).map((text) => text.replace(/ \(.*/, ""));
+    const { best, rival, rest } = roles(state), third = rest.length > 1 ? "the rest" : who[rest[0]];
+    const row = kind === "plane" ? [[0, PLANE.x, [1, 0], who[best]], [2, PLANE.y, [0, -1], third]] : odds ? [[0, PLANE.x, [1, 0], who[best]]] : [];
+    this.far = row.map(([i, [low, high], [dx, dy], name]) => {
+      const v = (logs[i] - logs[1]) / LN10, side = v < low - 1e-9 ? -1 : v > high + 1e-9 ? 1 : 0;
+      const text = Number.isFinite(v) ? power(Math.round(v)) : v < 0 ? "0" : "∞";
+      return { side, dx: dx * side, dy: dy * side, text: `π(${name}) : π(${who[rival]}) = ${text}` };
+    }).filter(({ side }) => side);
+  }
+
   drawPaths(shown, pinned, cursor) {
     Object.assign(this, { shown, pinned, cursor });
     const { map } = this;
@@ -102,9 +122,9 @@ export class Simplex {
     this.pens.paths.draw((add) => {
       const one = (key, state, run, cls) => {
         const points = run.log10_t.map((_, i) => place(state, run.probs, i));
-        const kept = map.kind === "plane" ? this.#within(points) : points;
-        add(key, "path", { class: cls, d: path(kept.map((q) => q[0]), kept.map((q) => q[1])) });
-        return kept;
+        const clipped = map.kind === "plane" ? { "clip-path": "url(#plane-clip)" } : {};
+        add(key, "path", { class: cls, d: path(points.map((q) => q[0]), points.map((q) => q[1])), ...clipped });
+        return points.filter((q) => this.#visible(q));
       };
       if (map.kind === "segment") return this.#lanes(add, shown, cursor);
       if (pinned) for (const [name, run] of Object.entries(pinned.runs)) one(`pin-${name}`, pinned.state, run, `curve faint run-${name}`);
@@ -116,8 +136,7 @@ export class Simplex {
       }
       if (cursor !== null) for (const [name, run] of Object.entries(shown.runs)) {
         const probs = run.probs.map((row) => valueAt(run.log10_t, row, cursor)), [x, y] = map.at(shares(shown.state, probs));
-        const [bx, by] = map.kind === "plane" ? this.#within([[x, y]])[0] : [x, y];
-        add(`bead-${name}`, "circle", { class: `bead run-${name}`, cx: bx, cy: by, r: 4.5 });
+        if (this.#visible([x, y])) add(`bead-${name}`, "circle", { class: `bead run-${name}`, cx: x, cy: y, r: 4.5 });
       }
     });
     this.#rings();
@@ -126,12 +145,6 @@ export class Simplex {
   #visible([x, y]) {
     const { box } = this.map;
     return this.map.kind !== "plane" || (x >= box.left && x <= box.right && y >= box.top && y <= box.bottom);
-  }
-
-  // Points of the plane, those beyond its border on the border.
-  #within(points) {
-    const { box } = this.map, fits = (v, low, high) => Math.min(Math.max(v, low), high);
-    return points.map(([x, y]) => [fits(x, box.left, box.right), fits(y, box.top, box.bottom)]);
   }
 
   // An arrow head half way along a path.
@@ -146,6 +159,7 @@ export class Simplex {
 
   #ground() {
     const { map, state, w, h } = this, words = names(state), { order, best, rival } = roles(state);
+    const who = names(state, false).map((text) => text.replace(/ \(.*/, "")), lead = order.length > 3 ? who : words;
     this.pens.ground.draw((add) => {
       if (map.kind === "triangle") {
         const [a, b, c] = map.corners, mid = (p, q) => [(p[0] + q[0]) / 2, (p[1] + q[1]) / 2];
@@ -156,12 +170,12 @@ export class Simplex {
       } else if (map.kind === "plane") this.#plane(add);
     });
     this.pens.words.draw((add) => {
-      const word = (k) => `${words[k]}${order.length > 3 ? "" : ` (${+state.success_rates[k].toFixed(3)})`}`;
+      const word = (k) => `${words[k]}${order.length > 3 ? "" : `: ${+state.success_rates[k].toFixed(3)}`}`, half = (text) => 3.8 * text.length;
       if (map.kind === "triangle") {
         const [a, b, c] = map.corners, third = order.length > 3 ? "the rest" : word(order[2]);
         add("a", "text", { class: `corner pattern-${best}`, x: a[0], y: a[1] - 10, "text-anchor": "middle" }, word(best));
-        add("b", "text", { class: `corner pattern-${rival}`, x: Math.min(b[0], w - 40), y: b[1] + 20, "text-anchor": "middle" }, word(rival));
-        add("c", "text", { class: order.length > 3 ? "corner quiet" : `corner pattern-${order[2]}`, x: Math.max(c[0], 40), y: c[1] + 20, "text-anchor": "middle" }, third);
+        add("b", "text", { class: `corner pattern-${rival}`, x: Math.min(b[0], w - half(word(rival))), y: b[1] + 20, "text-anchor": "middle" }, word(rival));
+        add("c", "text", { class: order.length > 3 ? "corner quiet" : `corner pattern-${order[2]}`, x: Math.max(c[0], half(third)), y: c[1] + 20, "text-anchor": "middle" }, third);
       } else if (map.kind === "segment") {
         const { box } = map;
         add("b", "text", { class: `corner halo pattern-${rival}`, x: box.left, y: box.y + 42, "text-anchor": "start" }, word(rival));
@@ -172,12 +186,12 @@ export class Simplex {
           add(`m${text}`, "line", { class: "tickmark", x1: map.X(v), x2: map.X(v), y1: box.y, y2: box.y + 5 });
           add(`t${text}`, "text", { class: "tick halo", x: map.X(v), y: box.y + 20, "text-anchor": "middle" }, text);
         }
-        add("axis", "text", { class: "tick halo", x: (box.left + box.right) / 2, y: box.y + 42, "text-anchor": "middle" }, map.odds ? "odds of the best pattern, π(best) : π(rival)" : "probability of the best pattern");
+        add("axis", "text", { class: "tick halo", x: (box.left + box.right) / 2, y: box.y + 42, "text-anchor": "middle" }, map.odds ? `odds π(${who[best]}) : π(${who[rival]})` : `probability of ${who[best]}`);
       } else {
         const { box } = map;
-        add("x", "text", { class: "tick", x: (box.left + box.right) / 2, y: h - 6, "text-anchor": "middle" }, "π(best) : π(rival)");
-        add("y", "text", { class: "tick", transform: `translate(12 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, `π(${order.length > 3 ? "the rest" : words[order[2]]}) : π(rival)`);
-        const place = [[map.X(2.2), map.Y(-5), best, "best leads"], [map.X(-6), map.Y(-8), rival, "rival leads"], [map.X(-6), map.Y(2.2), order[2], order.length > 3 ? "the rest lead" : `${words[order[2]]} leads`]];
+        add("x", "text", { class: "tick", x: (box.left + box.right) / 2, y: h - 6, "text-anchor": "middle" }, `π(${who[best]}) : π(${who[rival]})`);
+        add("y", "text", { class: "tick", transform: `translate(12 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, `π(${order.length > 3 ? "the rest" : who[order[2]]}) : π(${who[rival]})`);
+        const place = [[map.X(2.2), map.Y(-5), best, `${lead[best]} leads`], [map.X(-6), map.Y(-8), rival, `${lead[rival]} leads`], [map.X(-6), map.Y(2.2), order[2], order.length > 3 ? "the rest lead" : `${words[order[2]]} leads`]];
         place.forEach(([x, y, k, text], i) => add(`lead${i}`, "text", { class: order.length > 3 && i === 2 ? "corner quiet" : `corner pattern-${k}`, x, y, "text-anchor": "middle" }, text));
       }
     });
@@ -247,6 +261,11 @@ export class Simplex {
   #rings() {
     const { map, shown, pinned, place } = this;
     this.pens.rings.draw((add) => {
+      this.far.forEach(({ dx, dy, text }, i) => {
+        const [x, y] = place, left = x < this.w / 2;
+        add(`far${i}`, "path", { class: "far", d: dart(x + 5 * dx, y + 5 * dy, dx, dy, 0, 10) });
+        add(`farword${i}`, "text", { class: "note halo farword", x: x + (left ? 16 : -16), y: Math.min(Math.max(y - 12, 26), this.h - 60) + 16 * i, "text-anchor": left ? "start" : "end" }, text);
+      });
       if (pinned) {
         const [x, y] = map.of(logShares(pinned.state));
         if (this.#visible([x, y])) add("pinned", "circle", { class: "ring pinned", cx: x, cy: y, r: 7 });
@@ -261,18 +280,10 @@ export class Simplex {
       }
       const rare = policy(this.state)[roles(this.state).best] < 0.005 && this.state.view === "simplex";
       if (rare) ["The best pattern is", "too rare to see here:", "look at “log”."].forEach((line, i) => add(`rare${i}`, "text", { class: "note", x: 0, y: 16 + 16 * i }, line));
-      if (!this.touched) {
+      if (!this.touched && !this.far.length) {
         const low = map.kind === "segment" || place[1] > this.h - 70;
         add("hint", "text", { class: "hint halo", x: place[0], y: place[1] + (low ? -17 : 27), "text-anchor": "middle" }, "drag me");
       }
     });
   }
-}
-
-// A tapered arrow from (x, y) along (dx, dy): thin at its start, with a head at its end.
-function dart(x, y, dx, dy, length, head) {
-  const size = Math.hypot(dx, dy) || 1, [ux, uy] = [dx / size, dy / size], at = (along, across) => `${(x + ux * along - uy * across).toFixed(1)} ${(y + uy * along + ux * across).toFixed(1)}`;
-  if (!length) return `M${at(head, 0)}L${at(-head, head * 0.75)}L${at(-head * 0.5, 0)}L${at(-head, -head * 0.75)}Z`;
-  const half = length / 2, neck = half - head * 1.5;
-  return `M${at(-half, 0)}L${at(neck, 0.55)}L${at(neck, head * 0.7)}L${at(half, 0)}L${at(neck, -head * 0.7)}L${at(neck, -0.55)}Z`;
 }

@@ -119,10 +119,19 @@ export function roles(state) {
   return { best, rival, rest, worst, order: [best, rival, ...rest], still: !lower.length };
 }
 
-export function names(state) {
-  const { order } = roles(state), words = ["best", "rival", "bad"];
-  if (order.length > 3) return state.success_rates.map((s, k) => `pattern ${k} (${+s.toFixed(3)})`);
-  return state.success_rates.map((_, k) => words[order.indexOf(k)]);
+// Names of up to three patterns say who they are, and `numbered` which; those of more, their rate.
+export function names(state, numbered = true) {
+  const rates = state.success_rates, { best, rival } = roles(state);
+  if (rates.length > 3) return rates.map((s, k) => `pattern ${k} (${+s.toFixed(3)})`);
+  if (rates.every((s) => s === rates[0])) return rates.map((_, k) => `pattern ${k}`);
+  const word = (s, k) => {
+    if (k === best) return "best";
+    if (state.logits[k] === -Infinity) return "never drawn";
+    if (s === rates[best]) return "best too";
+    if (k === rival) return "rival";
+    return s === rates[rival] ? "rival too" : "bad";
+  };
+  return rates.map((s, k) => word(s, k) + (numbered ? ` (${k})` : ""));
 }
 
 export function logPolicy(state) {

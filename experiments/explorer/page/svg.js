@@ -81,3 +81,11 @@ export function few(x) {
   }
   return String(size >= 100 ? Math.round(x) : +x.toPrecision(size < 0.1 ? 2 : 3));
 }
+
+// A tapered arrow from (x, y) along (dx, dy): thin at its start, with a head at its end.
+export function dart(x, y, dx, dy, length, head) {
+  const size = Math.hypot(dx, dy) || 1, [ux, uy] = [dx / size, dy / size], at = (along, across) => `${(x + ux * along - uy * across).toFixed(1)} ${(y + uy * along + ux * across).toFixed(1)}`;
+  if (!length) return `M${at(head, 0)}L${at(-head, head * 0.75)}L${at(-head * 0.5, 0)}L${at(-head, -head * 0.75)}Z`;
+  const half = length / 2, neck = half - head * 1.5;
+  return `M${at(-half, 0)}L${at(neck, 0.55)}L${at(neck, head * 0.7)}L${at(half, 0)}L${at(neck, -head * 0.7)}L${at(neck, -0.55)}Z`;
+}

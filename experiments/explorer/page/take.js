@@ -9,10 +9,11 @@ const FIGURES = ["simplex", "policy", "accuracy", "clocks", "hull", "map"];
 export function connectExports({ $, state, shown, numbers, sampled, writeAddress }) {
   for (const name of FIGURES) {
     const svg = $(name), canvas = name === "map" ? $("cells") : null, tools = $(`f-${name}`).querySelector(".tools");
+    const legend = () => (name === "simplex" ? [...$("runkey").children] : []);
     const title = $(`f-${name}`).querySelector("h2").textContent;
     tools.append(
-      make("button", { type: "button", "aria-label": `Save “${title}” as SVG`, onclick: () => save(`${name}.svg`, asSvg(svg, canvas), "image/svg+xml") }, "SVG"),
-      make("button", { type: "button", "aria-label": `Save “${title}” as PNG`, onclick: async () => save(`${name}.png`, await asPng(svg, canvas)) }, "PNG"),
+      make("button", { type: "button", "aria-label": `Save “${title}” as SVG`, onclick: () => save(`${name}.svg`, asSvg(svg, canvas, legend()), "image/svg+xml") }, "SVG"),
+      make("button", { type: "button", "aria-label": `Save “${title}” as PNG`, onclick: async () => save(`${name}.png`, await asPng(svg, canvas, legend())) }, "PNG"),
     );
   }
   const flash = (button, text) => {
@@ -27,8 +28,8 @@ export function connectExports({ $, state, shown, numbers, sampled, writeAddress
   });
   $("save-csv").addEventListener("click", () => { if (shown()) save("curves.csv", asCsv(shown(), sampled()), "text/csv"); });
   $("save-json").addEventListener("click", () => {
-    const { state: _, ...curves } = shown() ?? {}, { state: __, ...found } = numbers() ?? {};
-    const { key: ___, ...seeds } = sampled() ?? {};
+    const answer = (one) => { const { state: _, key: __, ...rest } = one ?? {}; return rest; };
+    const curves = answer(shown()), found = answer(numbers()), seeds = answer(sampled());
     save("explorer.json", JSON.stringify({ fragment: fragment(state()), state: toJson(state()), curves, numbers: found, ...(sampled() ? { sampled: seeds } : {}) }, null, 1), "application/json");
   });
   for (const button of document.querySelectorAll("[data-copy]")) {

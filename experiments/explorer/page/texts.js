@@ -24,7 +24,7 @@ export function showNumbers(node, numbers, pinned) {
 export function showSentences(numbers) {
   for (const name of VIEWS) {
     const node = document.getElementById(`says-${name}`), found = numbers?.sentences?.[name];
-    const links = (found?.statements ?? []).flatMap((id) => [" ", make("a", { href: `/statements/${encodeURIComponent(id)}`, target: "_blank", rel: "noopener", title: "the statement, and its proof" }, id)]);
+    const links = (found?.statements ?? []).flatMap((id) => [" ", make("a", { href: `/statements/${encodeURIComponent(id)}`, target: "_blank", rel: "noopener", class: "why", title: "the statement, and its proof" }, `why: ${id}`)]);
     node.replaceChildren(...raised(found?.text ?? ""), ...links);
   }
 }

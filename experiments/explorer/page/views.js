@@ -38,7 +38,11 @@ export function policyView(chart, { shown, numbers, pinned, cursor, span, room }
   const run = focus(shown), words = names(shown.state), { best } = roles(shown.state), low = dip(shown);
   const curves = [];
   if (pinned) focus(pinned).probs.forEach((v, k) => curves.push({ key: `pin${k}`, t: focus(pinned).log10_t, v, cls: `pattern-${k}`, faint: true }));
-  run.probs.forEach((v, k) => curves.push({ key: `p${k}`, t: run.log10_t, v, cls: `pattern-${k}`, label: words[k], short: words[k].replace(/ \(.*/, "").replace("pattern", "p.") }));
+  const narrow = room < 110, many = words.length > 3;
+  run.probs.forEach((v, k) => {
+    const name = many ? words[k].replace("pattern", "p.") : words[k];
+    curves.push({ key: `p${k}`, t: run.log10_t, v, cls: `pattern-${k}`, label: narrow ? name : words[k], short: name.replace(/ \(.*/, "") });
+  });
   chart.draw({
     x: span, y: [0, 1], curves, cursor, room,
     marks: moments(shown, numbers).filter(({ x }) => x > span[0] && x < span[1]),
@@ -56,7 +60,7 @@ export function accuracyView(chart, { shown, pinned, sampled, cursor, span, room
   if (pinned) for (const [name, run] of Object.entries(pinned.runs)) add(run, `pin-${name}`, `run-${name}`, { faint: true });
   for (const [name, run] of Object.entries(shown.runs)) {
     const cls = `run-${name}${name === shown.state.run ? " focus" : ""}`;
-    add(run, name, cls, { label: RUN_NAMES[name], short: RUN_NAMES[name] });
+    add(run, name, cls, { label: RUN_NAMES[name], short: name === "kl" ? "KL" : RUN_NAMES[name] });
   }
   if (sampled) {
     // From the first step that is saved to the last one: nothing was sampled outside.
@@ -81,7 +85,7 @@ export function clocksView(chart, { shown, pinned, cursor, span, room }) {
   }
   curves.sort((a, b) => a.cls.includes("focus") - b.cls.includes("focus"));
   if (pinned) curves.unshift({ key: "pin", t: pinned.runs.rlvr.log10_t, v: pinned.runs.rlvr.accuracy, cls: "run-rlvr", faint: true });
-  chart.draw({ x: span, y: bounds(all), curves, cursor, room: narrow ? room : 168, list: true });
+  chart.draw({ x: span, y: bounds(all), curves, cursor, room: narrow ? 106 : 168, list: true });
 }
 
 // By what factor each clock is sooner half way to its end than the policy gradient.

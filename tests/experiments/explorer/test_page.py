@@ -53,7 +53,8 @@ def test_the_numbers_are_those_of_the_server_as_they_come(page):
     assert [[*pair] for pair in zip(labels, texts, strict=True)] == rows
     for view, sentence in answer["sentences"].items():
         (said,) = page.texts(f"#says-{view}")
-        words = [sentence["text"].replace("^", ""), *sentence["statements"]]  # raised
+        why = [f"why: {name}" for name in sentence["statements"]]
+        words = [sentence["text"].replace("^", ""), *why]  # raised
         assert said == " ".join(words)
     links = page.all(".says a")
     assert links
@@ -94,7 +95,9 @@ def test_the_base_model_moves_by_keys_and_keeps_the_focus(page):
     assert np.exp(page.state.log_policy)[0] > np.exp(State().log_policy)[0] + 0.01
     assert page.js("return document.activeElement.classList.contains('handle')")
     says = page.find(".handle").get_attribute("aria-valuetext")
-    assert re.fullmatch(r"best 0\.\d+, rival 0\.\d+, bad 0\.\d+", says)
+    assert re.fullmatch(
+        r"best \(0\) 0\.\d+, rival \(1\) 0\.\d+, bad \(2\) 0\.\d+", says
+    )
 
 
 def test_the_logit_plane_reaches_rare_models(page):
@@ -106,7 +109,7 @@ def test_the_logit_plane_reaches_rare_models(page):
     p = np.exp(page.state.log_policy)
     assert 1e-13 < p[0] < 1e-8 and p[1] > 0.5
     says = page.find(".handle").get_attribute("aria-valuetext")
-    assert says.startswith("best ") and "×10⁻" in says
+    assert says.startswith("best (0) ") and "×10⁻" in says
 
 
 def test_every_control_is_reached_by_tab(page):
@@ -123,7 +126,7 @@ def test_every_control_is_reached_by_tab(page):
 
 def test_a_number_can_be_typed_and_percent_too(page):
     page.open()
-    field = page.find('input[aria-label="best: base probability, as a number"]')
+    field = page.find('input[aria-label="best (0): base probability, as a number"]')
     field.clear()
     field.send_keys("1%\t")
     page.settle()

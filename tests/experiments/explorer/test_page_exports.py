@@ -73,6 +73,7 @@ def test_pictures_are_saved_as_svg_and_png(page, view):
     assert "var(" not in text and "class=" not in text
     assert len(list(root.iter("{http://www.w3.org/2000/svg}text"))) > 3
     assert ("data:image/png" in text) == (view == "map")
+    assert (">RLVR<" in text) == (view in ("simplex", "accuracy"))  # the legend, too
     png = saved(page, f"{view}.png")
     assert png.startswith(b"\x89PNG")
     size = [int.from_bytes(png[at : at + 4]) for at in (16, 20)]

@@ -90,3 +90,25 @@ def test_colours_follow_the_values(page):
     grey = pixels[z == -np.inf][:, :3]
     assert len(grey) and (grey == grey[0]).all()
     assert np.ptp(grey[0]) < 10  # no colour of batlow is that
+
+
+def test_a_model_off_the_axes_is_an_arrow_at_the_edge(page):
+    page.open(fragment(State(logits=(-22.0, 0.0, -1.0))))
+    assert page.all("#map [data-key=far]") and not page.all("#map [data-key=ring]")
+    (said,) = page.texts("#map [data-key=farword]")
+    assert said == "your model: 2×10⁻¹⁰"
+    assert "off this map" in page.find("#cell").text
+    page.open(fragment(State(logits=(-35.0, 0.0, -1.0), view="logits")))
+    (said,) = page.texts("#simplex .farword")
+    assert said == "π(best) : π(rival) = 10⁻¹⁵"
+    assert page.all("#simplex .handle.far")
+    page.open(START)
+    assert page.all("#map [data-key=ring]") and not page.all("#map [data-key=far]")
+    assert not page.all("#simplex .farword, #simplex .handle.far")
+
+
+@pytest.mark.parametrize("map, words", [("quality", "time"), ("mixture", "accuracy")])
+def test_the_bar_of_colours_has_a_title(page, map, words):
+    page.open(fragment(State(map=map)))
+    (title,) = page.texts("#map [data-key=title]")
+    assert words in title
