@@ -66,7 +66,7 @@ export function accuracyView(chart, { shown, pinned, sampled, cursor, span, room
     // From the first step that is saved to the last one: nothing was sampled outside.
     const { log10_t, until } = sampled, kept = (row) => row.filter((_, i) => log10_t[i] !== null);
     const t = kept(log10_t), q = Object.fromEntries(Object.entries(sampled.quantiles).map(([name, row]) => [name, kept(row)]));
-    const cls = "sampled run-rlvr", last = Number.isFinite(until) ? until : 10 ** t[t.length - 1];
+    const cls = "sampled run-rlvr", last = 10 ** (until ?? t[t.length - 1]);
     bands.push({ key: "band", t, low: q["0.05"], high: q["0.95"], cls });
     curves.push({ key: "median", t, v: q["0.5"], cls, label: "64 seeds", short: "64 seeds", ends: `sampled up to t = ${few(+last.toPrecision(3))}` });
     all.push(Math.min(...q["0.05"]), Math.max(...q["0.95"]));
