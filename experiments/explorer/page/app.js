@@ -9,7 +9,7 @@ import { PhaseMap } from "./map.js";
 import { Simplex } from "./simplex.js";
 import { StateError, START, extra, fragment, fromJson, parse, toJson, withExtra } from "./state.js";
 import { few } from "./svg.js";
-import { showNumbers, showPresets, showSentences, showStatus, tell } from "./texts.js";
+import { raised, showNumbers, showPresets, showSentences, showStatus, tell } from "./texts.js";
 import { RUN_NAMES, accuracyView, accuracyWords, clockSpan, clocksView, policyView, policyWords } from "./views.js";
 
 const $ = (id) => document.getElementById(id);
@@ -237,7 +237,7 @@ function drawCurves() {
   $("seeds").hidden = !sampled?.command;
   if (sampled?.command && $("train").textContent !== sampled.command) {
     $("train").textContent = sampled.command;
-    $("recipe").textContent = sampled.sentence ?? `Shaded: the middle nine tenths of 64 sampled runs of RLVR at each step; dotted: their median. ${sampled.recipe ?? ""}`;
+    $("recipe").replaceChildren(...raised(sampled.sentence ?? `Shaded: the middle nine tenths of 64 sampled runs of RLVR at each step; dotted: their median. ${sampled.recipe ?? ""}`));
   }
   if (K === state.logits.length) simplex.drawPaths(shown, other, cursor);
   $("runkey").replaceChildren(...Object.keys(shown.runs).map((name) => make("span", { class: `ink run-${name}` }, RUN_NAMES[name])));

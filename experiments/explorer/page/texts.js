@@ -5,7 +5,7 @@ import { make } from "./controls.js";
 const VIEWS = ["simplex", "policy", "accuracy", "clocks", "hull", "map"];
 
 // Text in which powers of ten, as in 10^-3.2, are raised.
-function raised(text) {
+export function raised(text) {
   return text.split(/(\^-?\d+(?:\.\d+)?)/).map((part) => (part.startsWith("^") ? make("sup", {}, part.slice(1)) : part));
 }
 
