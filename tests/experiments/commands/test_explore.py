@@ -85,7 +85,7 @@ def test_it_serves_and_ends_at_once_while_programs_are_compiled(tmp_path):
     with urllib.request.urlopen(address) as page:
         assert b"<!doctype html>" in page.read()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
 
 

@@ -135,7 +135,7 @@ def test_a_pinned_state_stays_dashed_in_the_same_axes(page):
 def test_presets_are_loaded_and_told_of(page):
     page.open()
     assert len(page.all("#presets button")) >= 3
-    page.all("#presets button")[1].click()
+    page.all("#presets button")[0].click()
     page.settle()
     assert page.hash not in ("", START)
     assert page.find("#about").text

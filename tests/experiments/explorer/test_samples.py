@@ -70,11 +70,10 @@ def test_the_flow_is_in_their_middle(name):
         max_log_time=float(log_times[-1]),
     )
     want = np.asarray(flow.saved) @ np.array(state.success_rates)
-    inside = (want > low[1:]) & (want < high[1:])
-    assert inside.mean() > 0.95
-    # Single runs of a rare pattern take off early or late, in one steep step.
+    # Single runs take off early or late, in one steep step, with the flow among them.
+    assert ((want > low[1:] - 0.02) & (want < high[1:] + 0.02)).all()
+    assert ((want > low[1:]) & (want < high[1:])).mean() > 0.95
     assert np.abs(middle[1:] - want).mean() < 0.02
-    assert np.abs(middle[1:] - want).max() < 0.1 or state is RARE
     assert np.exp(log_base(state)) @ state.success_rates == pytest.approx(low[0])
     assert low[0] == high[0] and found["log10_t"][0] is None
 
